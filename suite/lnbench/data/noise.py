@@ -1,0 +1,145 @@
+"""Label noise as pure functions of an example's number: nothing is stored, whatever the amount of noise.
+
+A noisy training set is a range of *examples* 0 … size-1. `images(example)` says which of the n images an example
+shows, `labels(example)` which label it carries. Both work on numpy int64 arrays and on torch int64 tensors alike, so
+a batch's labels are made on the device that trains, and the same seed gives the same labels anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from lnbench.randomness import Stream, below, u32
+
+CHUNK = 1 << 18  # examples at a time when all labels are gone through: 2 MB of int64
+
+
+class LabelNoise(Protocol):
+    """Which image and which label each training example has. `clean` (n,) int64 are the true labels."""
+
+    size: int
+
+    def images(self, example: Any) -> Any: ...
+
+    def labels(self, example: Any, clean: Any, identity: Any) -> Any: ...
+
+    def nominal_wrong(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class NoNoise:
+    """n examples, each with its own label."""
+
+    n: int
+    classes: int
+    seed: int
+    options: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        return self.n
+
+    def images(self, example: Any) -> Any:
+        return example
+
+    def labels(self, example: Any, clean: Any, identity: Any) -> Any:
+        return clean
+
+    def nominal_wrong(self) -> float:
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DiluteUniform:
+    """Dilution (Rolnick et al. 2018, §3.1): every pair once, and round(alpha·n) more with a uniform random label.
+
+    Example e shows image e mod n. Copy 0 (e < n) carries the true label; copy c > 0 a label that depends on the seed,
+    on c and on the image's number in the whole data set only, so that a subset's labels are those of the full set.
+    With `include_true_class` the label is uniform on all m classes, so alpha/m of the copies are right by luck and
+    1 + alpha/m labels an image are right on average; without, uniform on the m - 1 wrong ones.
+    """
+
+    n: int
+    classes: int
+    seed: int
+    options: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        return self.n + round(self.options["alpha"] * self.n)
+
+    def images(self, example: Any) -> Any:
+        return example % self.n
+
+    def labels(self, example: Any, clean: Any, identity: Any) -> Any:
+        """Labels (B,) int64 of examples (B,), of which `clean` (B,) are the true ones, `identity` (B,) the images'
+        numbers in the whole data set."""
+        copy = example // self.n
+        bits = u32(self.seed, Stream.NOISE, copy, identity)
+        if self.options["include_true_class"]:
+            drawn = below(bits, self.classes)
+        else:
+            drawn = (clean + 1 + below(bits, self.classes - 1)) % self.classes
+        return clean + (drawn - clean) * (copy > 0)
+
+    def nominal_wrong(self) -> float:
+        wrong = (self.classes - 1) / self.classes if self.options["include_true_class"] else 1.0
+        return wrong * (self.size - self.n) / self.size
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceUniform:
+    """Replacement: each of n labels is, with probability `rate`, drawn anew, uniformly (with or without the true one)."""
+
+    n: int
+    classes: int
+    seed: int
+    options: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        return self.n
+
+    def images(self, example: Any) -> Any:
+        return example
+
+    def labels(self, example: Any, clean: Any, identity: Any) -> Any:
+        replaced = u32(self.seed, Stream.NOISE, 0, identity) < round(self.options["rate"] * 2**32)
+        bits = u32(self.seed, Stream.NOISE, 1, identity)
+        if self.options["include_true_class"]:
+            drawn = below(bits, self.classes)
+        else:
+            drawn = (clean + 1 + below(bits, self.classes - 1)) % self.classes
+        return clean + (drawn - clean) * replaced
+
+    def nominal_wrong(self) -> float:
+        share = (self.classes - 1) / self.classes if self.options["include_true_class"] else 1.0
+        return float(self.options["rate"]) * share
+
+
+def describe(noise: LabelNoise, clean: np.ndarray, identity: np.ndarray) -> dict[str, Any]:
+    """What a draw turned out to be, for the record: sizes, nominal and realised share of wrong labels, the labels'
+    checksum (sha256 over uint8/uint16 labels in example order) and the number of right labels.
+
+    `clean`, `identity`: (n,) int64. Goes through all labels in chunks; memory does not grow with the noise.
+    """
+    digest, wrong = hashlib.sha256(), 0
+    narrow = np.uint8 if int(clean.max(initial=0)) < 256 else np.uint16
+    for start in range(0, noise.size, CHUNK):
+        example = np.arange(start, min(start + CHUNK, noise.size), dtype=np.int64)
+        image = noise.images(example)
+        labels = noise.labels(example, clean[image], identity[image])
+        wrong += int((labels != clean[image]).sum())
+        digest.update(labels.astype(narrow).tobytes())
+    return {
+        "examples": noise.size,
+        "clean_images": len(clean),
+        "right_labels": noise.size - wrong,
+        "nominal_wrong": noise.nominal_wrong(),
+        "realised_wrong": wrong / noise.size,
+        "labels_sha256": digest.hexdigest(),
+    }

@@ -1,0 +1,60 @@
+"""The errors a user may see: one class each, with its exit code. Everything else is a bug and shows a traceback."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+
+class Exit(IntEnum):
+    """Exit codes of the command line, in the order in which the first that applies wins."""
+
+    USAGE = 2  # wrong call, or a spec that is not valid
+    RUN_FAILED = 3
+    NOTHING_SELECTED = 5
+    CONTRADICTED = 1  # a claim is contradicted, or smoke-fail
+    INCONCLUSIVE = 4
+    OK = 0
+    INTERRUPTED = 130
+
+
+class LnbenchError(Exception):
+    """Something the user can mend. `str(error)` says what is wrong, where, and what to do."""
+
+    exit_code: Exit = Exit.USAGE
+
+
+class StoreError(LnbenchError):
+    """The store cannot be read or written."""
+
+    exit_code = Exit.RUN_FAILED
+
+
+class DataError(LnbenchError):
+    """A data set is missing, damaged, or cannot be fetched."""
+
+    exit_code = Exit.RUN_FAILED
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing wrong in one file. Lines and columns count from 1; line 0 means the file as a whole."""
+
+    path: Path
+    line: int
+    column: int
+    what: str
+    severity: str = "error"  # or "warning"
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}:{self.column}" if self.line else f"{self.path}"
+        return f"{place}: {'warning: ' if self.severity == 'warning' else ''}{self.what}"
+
+
+class SpecError(LnbenchError):
+    """All that is wrong with one or more files, one line each."""
+
+    def __init__(self, problems: list[Problem]):
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))

@@ -1,0 +1,1 @@
+"""Getting runs done: what the store lacks is trained, on the devices of this machine."""

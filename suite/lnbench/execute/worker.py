@@ -1,0 +1,181 @@
+"""The process that trains: takes one run at a time over a pipe, tells how far it is, puts the record into the store.
+
+One process a core with one thread each: a second thread helps small networks little, and costs them up to 60 times
+their speed as soon as another process wants the core (docs/performance.md). The environment variables that fix this
+must stand before torch is imported, so the parent sets `ENVIRONMENT` before it starts the process.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from lnbench.environment import environment
+from lnbench.errors import LnbenchError
+from lnbench.plan import Run
+from lnbench.store import Store, make_record
+
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    # glibc hands every large block back to the system and takes it anew; keeping it is a fifth of a ConvNet's time
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "8589934592",
+    "MALLOC_TOP_PAD_": "268435456",
+}
+SECONDS_BETWEEN_REPORTS = 0.5
+SECONDS_BETWEEN_CHECKPOINTS = 60.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run to be done."""
+
+    run: Run
+
+
+@dataclass(frozen=True)
+class Report:
+    """How far the current run is: examples trained on, of how many, and the epoch."""
+
+    run_id: str
+    done: int
+    total: int
+    epoch: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run has ended: "trained", "busy" (another process has it), "stopped", or "failed" with a message."""
+
+    run_id: str
+    how: str
+    message: str = ""
+    detail: str = ""
+
+
+class Trainer:
+    """Trains runs in this process. `tell` takes reports; `stop` says whether to leave off."""
+
+    def __init__(
+        self,
+        store: Store,
+        device_name: str,
+        data_root: Path | None,
+        tell: Callable[[Report], None],
+        stop: Callable[[], bool],
+    ):
+        import torch
+
+        from lnbench.training.engine import prepare
+
+        self.store, self.data_root, self.tell, self.stop = store, data_root, tell, stop
+        self.device = torch.device(device_name)
+        prepare(self.device)
+        self.data: dict[str, Any] = {}
+
+    def do(self, run: Run) -> Finished:
+        """Train one run and store its record."""
+        from lnbench.training.engine import Stopped
+
+        try:
+            with self.store.lock(run.id) as mine:
+                if not mine:
+                    return Finished(run.id, "busy")
+                if self.store.get(run.id) is None:
+                    self._train(run)
+            return Finished(run.id, "trained")
+        except Stopped:
+            return Finished(run.id, "stopped")
+        except (LnbenchError, MemoryError) as error:
+            return Finished(run.id, "failed", str(error) or "out of memory")
+        except Exception as error:
+            text = str(error).strip().splitlines()
+            message = f"{type(error).__name__}: {text[0] if text else ''}"
+            return Finished(run.id, "failed", message, traceback.format_exc())
+
+    def _load(self, name: str) -> Any:
+        from lnbench.data import load
+
+        if name not in self.data:
+            self.data = {name: load(name, root=self.data_root)}  # one at a time: studies seldom mix data sets
+        return self.data[name]
+
+    def _train(self, run: Run) -> None:
+        import torch
+
+        from lnbench.training.checkpoints import load_state, save_state
+        from lnbench.training.engine import Hooks, Progress, train
+
+        file = self.store.checkpoint_path(run.id)
+        state = load_state(run.id, file)
+        began = time.monotonic()
+        last_report = last_save = began
+
+        def tick(progress: Progress) -> bool:
+            nonlocal last_report, last_save
+            now = time.monotonic()
+            if now - last_report >= SECONDS_BETWEEN_REPORTS:
+                last_report = now
+                done, total = progress.examples_done, progress.examples_total
+                self.tell(Report(run.id, done, total, progress.epoch, progress.epochs))
+            if now - last_save >= SECONDS_BETWEEN_CHECKPOINTS:
+                last_save = now
+                return True
+            return False
+
+        hooks = Hooks(tick, self.stop, lambda state: save_state(state, run.id, file, self.store.write))
+        data = self._load(run.recipe["dataset"]["name"])
+        outcome = train(run.recipe, run.seeds, data, self.device, state=state, hooks=hooks)
+        cuda = self.device.type == "cuda"
+        provenance = {
+            "environment": environment(),
+            "device": torch.cuda.get_device_name(self.device) if cuda else "cpu",
+            "backend": "loop",
+            "threads": torch.get_num_threads(),
+            "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - began, 3),
+            "resumed": state is not None,
+        }
+        self.store.put(make_record(run.content, outcome, provenance))
+        file.unlink(missing_ok=True)
+
+
+def main(connection: Connection, store_path: Path, device_name: str, data_root: Path | None, stop: Any) -> None:
+    """The worker process: answers each Task with a Finished, until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and tells us through `stop`
+    import torch
+
+    torch.set_num_threads(1)
+    parent = os.getppid()
+    last_look = 0.0
+    orphaned = False
+
+    def should_stop() -> bool:
+        nonlocal last_look, orphaned
+        now = time.monotonic()
+        if now - last_look > SECONDS_BETWEEN_REPORTS:
+            last_look, orphaned = now, os.getppid() != parent  # a killed parent must not leave us training
+        return orphaned or stop.is_set()
+
+    store = Store(store_path, warn=lambda line: connection.send(line))
+    try:
+        trainer = Trainer(store, device_name, data_root, connection.send, should_stop)
+        while not should_stop():
+            task = connection.recv()
+            if task is None:
+                return
+            connection.send(trainer.do(task.run))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return

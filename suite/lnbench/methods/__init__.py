@@ -1,0 +1,1 @@
+"""Methods of learning with noisy labels: one file each."""

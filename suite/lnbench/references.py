@@ -1,0 +1,161 @@
+"""The papers' numbers, as printed: `baselines/PAPER.yaml`. They stand there only, once, and nowhere in code.
+
+A reference is text first (`printed: "91"`): the last printed digit says how exactly the number is known, and that
+enters the statistics (STATISTICS, `agrees`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from lnbench import specfile
+from lnbench.errors import Problem, SpecError
+from lnbench.validation import problems_of
+
+MOST_WORDS = 25  # of a quote: enough to find the sentence, little enough to be a citation
+
+
+class Strict(BaseModel):
+    """Frozen, no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, populate_by_name=True)
+
+
+def short_quote(text: str | None) -> str | None:
+    """The quote if it has at most 25 words. Raises ValueError."""
+    if text is not None and len(text.split()) > MOST_WORDS:
+        raise ValueError(f"quote: {len(text.split())} words; at most {MOST_WORDS}")
+    return text
+
+
+class Place(Strict):
+    """Where in the paper something stands."""
+
+    section: str | None = None
+    figure: int | str | None = None
+    table: int | str | None = None
+    page: int | None = None
+    appendix: str | None = None
+    caption: bool = False
+
+    def __str__(self) -> str:
+        parts = [f"§{self.section}" if self.section else "", f"Figure {self.figure}" if self.figure else ""]
+        parts += [f"Table {self.table}" if self.table else "", f"App. {self.appendix}" if self.appendix else ""]
+        parts += [f"p. {self.page}" if self.page else ""]
+        return ", ".join(part for part in parts if part) + (" (caption)" if self.caption else "")
+
+
+class Reference(Strict):
+    """One printed number."""
+
+    metric: str
+    printed: str
+    unit: Literal["percent", "fraction", "count", "ratio", "none"]
+    relation: Literal["equals", "above", "at_least", "about", "below"]
+    spread: str
+    spread_kind: Literal["sd", "se", "ci95", "range", "unknown"]
+    n: int | Literal["unknown"]
+    where: Place
+    quote: str | None = None
+    paraphrase: str | None = None
+    protocol: dict[str, str]
+    source: Literal["text", "caption", "table", "digitised"]
+    note: str | None = None
+    reading_error: Annotated[float, Field(gt=0)] | None = None  # of a digitised value, in the printed unit
+
+    _quote = field_validator("quote")(short_quote)
+
+    @field_validator("spread")
+    @classmethod
+    def _spread_is_a_number(cls, text: str) -> str:
+        if text != "none" and parse_number(text) is None:
+            raise ValueError(f"spread: '{text}' is neither a number nor none")
+        return text
+
+    def number(self) -> Number | None:
+        """The printed number in the metric's own unit (percent as a fraction); None where a word is printed."""
+        parsed = parse_number(self.printed)
+        if parsed is None:
+            return None
+        scale = 100.0 if self.unit == "percent" else 1.0
+        spread = None if self.spread == "none" else parse_number(self.spread)
+        return Number(
+            value=parsed[0] / scale,
+            unit=parsed[1] / scale,
+            spread=spread and spread[0] / scale,
+            spread_unit=spread and spread[1] / scale,
+            spread_kind=self.spread_kind,
+            n=None if self.n == "unknown" else self.n,
+            reading_error=self.reading_error and self.reading_error / scale,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A printed number: value, the unit of its last digit, its spread; in the metric's own unit."""
+
+    value: float
+    unit: float
+    spread: float | None
+    spread_unit: float | None
+    spread_kind: Literal["sd", "se", "ci95", "range", "unknown"]
+    n: int | None
+    reading_error: float | None
+
+
+def parse_number(text: str) -> tuple[float, float] | None:
+    """(value, unit of the last digit) of "23.2" -> (23.2, 0.1), "10,000" -> (10000, 1); None for words."""
+    plain = text.strip().removesuffix("%")
+    if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?", plain):
+        plain = plain.replace(",", "")
+    if not re.fullmatch(r"[-+]?(\d+(\.\d*)?|\.\d+)", plain):
+        return None
+    decimals = len(plain.partition(".")[2])
+    return float(plain), float(f"1e-{decimals}")
+
+
+class Baseline(Strict):
+    """One paper: its bibliography and its numbers."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    paper: str
+    title: str
+    authors: Annotated[tuple[str, ...], Field(strict=False)]
+    year: int
+    url: str
+    code: str
+    provenance: str
+    references: dict[str, Reference]
+
+    @property
+    def cite(self) -> str:
+        """`Rolnick et al. 2018, Deep Learning is …`."""
+        first = self.authors[0].split()[-1] if self.authors else self.paper
+        others = " et al." if len(self.authors) > 2 else f" & {self.authors[1]}" if len(self.authors) == 2 else ""
+        return f"{first}{others} {self.year}, {self.title}"
+
+
+@cache
+def load_baseline(path: Path) -> Baseline:
+    """Read one paper's file. Raises SpecError with all that is wrong."""
+    tree = specfile.load(path)
+    try:
+        baseline = Baseline.model_validate(tree)
+    except ValidationError as error:
+        raise SpecError(problems_of(error, tree, path, Baseline)) from None
+    if baseline.paper != path.stem:
+        line, column = specfile.position_of(tree, ["paper"])
+        what = f"paper: '{baseline.paper}' but the file is named '{path.stem}.yaml'"
+        raise SpecError([Problem(path, line, column, what)])
+    return baseline
+
+
+def baseline_schema() -> dict[str, Any]:
+    """The JSON Schema of a baseline file."""
+    return Baseline.model_json_schema(by_alias=True)

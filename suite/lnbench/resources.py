@@ -1,0 +1,47 @@
+"""Where claims, baselines and reports lie: in a checkout, or inside the installed package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lnbench.errors import LnbenchError
+from lnbench.specfile import did_you_mean
+
+PACKAGE = Path(__file__).resolve().parent
+BUNDLED = PACKAGE / "_bundled"
+CHECKOUT = PACKAGE.parent.parent  # right only when installed editable, or run from the source tree
+
+
+def _is_root(folder: Path) -> bool:
+    return (folder / "claims").is_dir() and (folder / "baselines").is_dir()
+
+
+def root() -> Path:
+    """The folder that holds `claims/` and `baselines/`: the working directory, the checkout, or the package's copy."""
+    for folder in (Path.cwd(), CHECKOUT, BUNDLED):
+        if _is_root(folder):
+            return folder
+    raise LnbenchError("no claims/ and baselines/ here nor in the installed package; reinstall lnbench")
+
+
+def study_paths() -> list[Path]:
+    """Every study file that is known without being named."""
+    return sorted((root() / "claims").glob("*.yaml"))
+
+
+def find_study(name: str) -> Path:
+    """A path to a YAML file, or the bare name of a known study (`rolnick_mnist`). Raises LnbenchError."""
+    path = Path(name)
+    if path.exists() or path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        known = root() / "claims" / path.name
+        return known if not path.exists() and path.parts[:1] == ("claims",) and known.exists() else path
+    known_paths = {known.stem: known for known in study_paths()}
+    if name in known_paths:
+        return known_paths[name]
+    raise LnbenchError(f"no study is named '{name}'; {did_you_mean(name, known_paths)}")
+
+
+def baselines_for(study: Path) -> Path:
+    """The `baselines/` folder that goes with a study file: beside its `claims/`, else the known one."""
+    beside = study.resolve().parent.parent / "baselines"
+    return beside if beside.is_dir() else root() / "baselines"

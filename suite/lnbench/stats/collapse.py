@@ -1,0 +1,128 @@
+"""Collapsed runs: counted and shown, never averaged, never dropped; with one, the claim is about the typical
+seed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.special import bdtr, bdtrc, betaincinv
+
+from lnbench.stats.seeds import Floats, Mask, check_arguments
+from lnbench.stats.values import Check, Interval, Region
+
+
+def collapse_limit(chance: float, n_examples: int) -> float:
+    """c + 3√(c(1 - c)/N): the accuracy up to which a run does no better than chance c on N test examples."""
+    if not 0.0 <= chance < 1.0:
+        raise ValueError(f"chance must lie in [0, 1), not {chance}")
+    if n_examples < 1:
+        raise ValueError(f"n_examples must be at least 1, not {n_examples}")
+    return chance + 3 * math.sqrt(chance * (1 - chance) / n_examples)
+
+
+def is_collapsed(accuracy: float, chance: float, n_examples: int, *, diverged: bool = False) -> bool:
+    """True if the run diverged (loss not finite) or its accuracy, a fraction, is at most `collapse_limit`.
+
+    An accuracy that is itself not finite counts as collapsed.
+    """
+    limit = collapse_limit(chance, n_examples)
+    return diverged or not math.isfinite(accuracy) or accuracy <= limit
+
+
+def sign_test_p(count: int, n: int) -> float:
+    """P(B ≥ count), B ~ Binomial(n, ½): how often n fair coins show at least `count` heads."""
+    return 1.0 if count <= 0 else float(bdtrc(count - 1, n, 0.5))
+
+
+def binomial_at_most(count: int, n: int, rate: float) -> float:
+    """P(Bin(n, rate) ≤ count)."""
+    return 1.0 if count >= n else float(bdtr(count, n, rate))
+
+
+def binomial_at_least(count: int, n: int, rate: float) -> float:
+    """P(Bin(n, rate) ≥ count)."""
+    return 1.0 if count <= 0 else float(bdtrc(count - 1, n, rate))
+
+
+def clopper_pearson(count: int, n: int, alpha: float = 0.05) -> Interval:
+    """The exact interval of a rate at confidence 1 - 2α (Clopper & Pearson 1934), from `count` of n.
+
+    Raises ValueError unless 0 ≤ count ≤ n and n ≥ 1.
+    """
+    check_arguments(alpha)
+    if n < 1 or not 0 <= count <= n:
+        raise ValueError(f"expected 0 ≤ count ≤ n and n ≥ 1, not {count} of {n}")
+    low = 0.0 if count == 0 else float(betaincinv(count, n - count + 1, alpha))
+    high = 1.0 if count == n else float(betaincinv(count + 1, n - count, 1 - alpha))
+    return Interval(low, high, 1 - 2 * alpha)
+
+
+def _beyond(values: Floats, edge: float, side: int, step: float) -> Mask:
+    """Strictly beyond the edge, above (side 1) or below (-1). NaN (a collapsed run without an effect) never
+    is.
+
+    A difference of two accuracies carries rounding (.93 - .92 > .01 in floats), so "strictly" has a small
+    tolerance.
+    """
+    slack = 1e-6 * step if step > 0 else 1e-12 * max(1.0, abs(edge))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(side * (values - edge) > slack, dtype=np.bool_)
+
+
+def judge_typical(
+    values: Floats,
+    collapsed: Mask,
+    region: Region,
+    *,
+    contradiction_region: Region | None = None,
+    step: float = 0.0,
+    alpha: float = 0.05,
+    looks: int = 1,
+    kind: str = "mean",
+) -> Check:
+    """The claim about a typical seed: both p are sign tests on the median, B ~ Binomial(n, ½).
+
+    p_reproduced: the largest, over the finite edges, of P(B ≥ seeds strictly on the good side); a collapsed
+    seed is on no good side. p_contradicted: P(B ≥ seeds strictly beyond the edge), with two finite edges
+    twice the smaller; a collapsed seed is beyond if its effect is. values (n,); NaN is allowed where
+    collapsed. No interval is given. `contradiction_region` is the wider one that `agrees` needs.
+    """
+    n = int(values.size)
+    wide = region if contradiction_region is None else contradiction_region
+    good: list[int] = []
+    beyond: list[int] = []
+    for edge, wide_edge, inward in ((region.low, wide.low, 1), (region.high, wide.high, -1)):
+        if math.isfinite(edge):
+            good.append(int(np.count_nonzero(_beyond(values, edge, inward, step) & ~collapsed)))
+            beyond.append(int(np.count_nonzero(_beyond(values, wide_edge, -inward, step))))
+    p_for = max(sign_test_p(count, n) for count in good)
+    p_against = len(beyond) * min(sign_test_p(count, n) for count in beyond)
+    count = int(np.count_nonzero(collapsed))
+    rate = clopper_pearson(count, n, alpha)
+    median = float(np.median(values)) if np.isfinite(values).all() else None
+    return Check(
+        kind=kind,
+        effect=median,
+        region=region,
+        p_reproduced=min(1.0, p_for * looks),
+        p_contradicted=min(1.0, p_against * looks),
+        n=n,
+        step=step,
+        collapsed=count,
+        typical=True,
+        alpha=alpha,
+        notes=(
+            f"{count} of {n} runs collapsed (rate between {rate.low:.2g} and {rate.high:.2g}): "
+            "the claim is about a typical run, judged by sign tests on the median",
+        ),
+        details={
+            "seed_effects": values.tolist(),
+            "looks": looks,
+            "design": "signs",
+            "seeds_good": min(good),
+            "seeds_beyond": max(beyond),
+            "edges": len(beyond),
+            "collapse_rate": (rate.low, rate.high),
+        },
+    )

@@ -1,0 +1,209 @@
+"""correlation: between independent points, over replicates, and between networks (whose pairs are not
+independent)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from lnbench.stats.rule import (
+    confidence_interval,
+    judge_mean,
+    judge_summary,
+    p_inside,
+    p_outside,
+    require_edge,
+)
+from lnbench.stats.seeds import FEWEST_SEEDS, TOO_FEW, Floats, Values, as_seeds, check_arguments, nearly_equal
+from lnbench.stats.values import Check, Region, unjudged
+
+FEWEST_POINTS = 6
+
+
+def to_zeta(region: Region) -> Region:
+    """The region of r on the atanh scale; an edge at ±1 (or beyond) becomes infinite.
+
+    Raises ValueError if no finite edge is left.
+    """
+    low = -math.inf if region.low <= -1 else _atanh_edge(region.low)
+    high = math.inf if region.high >= 1 else _atanh_edge(region.high)
+    zeta = Region(low, high)
+    require_edge(zeta)
+    return zeta
+
+
+def _atanh_edge(r: float) -> float:
+    if not -1 < r < 1:
+        raise ValueError(f"no correlation can lie in a region that ends at {r}")
+    return math.atanh(r)
+
+
+def average_ranks(values: Values) -> Floats:
+    """(n,) ranks from 1, ties at their mean."""
+    x = as_seeds(values)
+    _, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return np.asarray((last - (counts - 1) / 2)[inverse], dtype=np.float64)
+
+
+def coefficient_of(x: Values, y: Values, coefficient: str = "pearson") -> float:
+    """Pearson's r, or Spearman's (Pearson's of average ranks); NaN where one side does not vary.
+
+    Raises ValueError if the lengths differ or for another coefficient.
+    """
+    a, b = as_seeds(x, "x"), as_seeds(y, "y")
+    if a.size != b.size:
+        raise ValueError(f"{a.size} points against {b.size}")
+    if coefficient not in ("pearson", "spearman"):
+        raise ValueError(f"coefficient must be 'pearson' or 'spearman', not {coefficient!r}")
+    if a.size < 2 or nearly_equal(a) or nearly_equal(b) or not np.isfinite(a + b).all():
+        return math.nan
+    if coefficient == "spearman":
+        a, b = average_ranks(a), average_ranks(b)
+    a, b = a - a.mean(), b - b.mean()
+    return float(np.clip(np.dot(a, b) / math.sqrt(np.dot(a, a) * np.dot(b, b)), -1.0, 1.0))
+
+
+def correlation(
+    r: float, n: int, region: Region, coefficient: str = "pearson", *, alpha: float = 0.05, looks: int = 1
+) -> Check:
+    """The correlation of n independent points lies in the region (of r; usually [r0, 1]).
+
+    Pearson: ζ = atanh(r) - r/(2(n - 1)), variance 1/(n - 3) (Fisher 1921). Spearman: |r| capped at 1 -
+    6/(n(n² - 1)), the largest below 1 that ranks can give, ζ = atanh(r), variance (1 + r²/2)/(n - 3) (Bonett
+    & Wright 2000). Both p from Normal tails. effect, interval, region are on the scale of r; zeta, se on that
+    of ζ. Fewer than 6 points: inconclusive. r not finite, or a Pearson r of exactly ±1 (the two are one
+    measurement): an error.
+    """
+    check_arguments(alpha, looks)
+    zeta_region = to_zeta(region)
+    if coefficient not in ("pearson", "spearman"):
+        raise ValueError(f"coefficient must be 'pearson' or 'spearman', not {coefficient!r}")
+    if not math.isfinite(r) or abs(r) > 1:
+        return unjudged("correlation", f"no correlation: r = {r}", region=region, n=n, alpha=alpha)
+    details = {"coefficient": coefficient, "looks": looks, "design": "points"}
+    if n < FEWEST_POINTS:
+        note = f"fewer than {FEWEST_POINTS} points: no interval, no decision"
+        return Check(
+            kind="correlation", effect=r, region=region, n=n, alpha=alpha, notes=(note,), details=details
+        )
+    if coefficient == "spearman":
+        capped = math.copysign(min(abs(r), 1 - 6 / (n * (n**2 - 1))), r)
+        zeta, se = math.atanh(capped), math.sqrt((1 + capped**2 / 2) / (n - 3))
+    elif abs(r) == 1:
+        return unjudged("correlation", "r = 1: the two are one measurement", region=region, n=n, alpha=alpha)
+    else:
+        zeta, se = math.atanh(r) - r / (2 * (n - 1)), 1 / math.sqrt(n - 3)
+    p_for = float(p_inside(zeta, se, math.inf, zeta_region.low, zeta_region.high))
+    p_against = float(p_outside(zeta, se, math.inf, zeta_region.low, zeta_region.high))
+    return Check(
+        kind="correlation",
+        effect=r,
+        interval=confidence_interval(zeta, se, math.inf, alpha, looks).map(math.tanh),
+        region=region,
+        p_reproduced=min(1.0, looks * p_for),
+        p_contradicted=min(1.0, looks * p_against),
+        n=n,
+        se=se,
+        df=math.inf,
+        alpha=alpha,
+        details={**details, "zeta": zeta, "zeta_region": zeta_region},
+    )
+
+
+def correlation_replicates(
+    mean_zetas: Values, region: Region, *, alpha: float = 0.05, looks: int = 1
+) -> Check:
+    """Between networks, the best way: e_i = mean atanh(r) over the pairs of one replicate, t over replicates.
+
+    mean_zetas (n,), one a replicate; region of r, judged on the atanh scale (effect, interval and region are
+    on it; details "r", "r_interval", "r_region" are not).
+    """
+    check = judge_mean(mean_zetas, to_zeta(region), alpha=alpha, looks=looks, kind="correlation_replicates")
+    return _with_r(check, region)
+
+
+def correlation_networks(
+    pairs: Mapping[tuple[int, int], float] | Floats,
+    networks: int,
+    region: Region,
+    *,
+    alpha: float = 0.05,
+    looks: int = 1,
+) -> Check:
+    """Between k networks of one replicate: mean atanh(r) over all pairs, jackknife over networks.
+
+    The 50,000 samples behind each r are not n, and pairs that share a network are not independent. θ₋ᵢ: the
+    mean without network i; se² = (k - 1)/k·Σ(θ₋ᵢ - θ̄)², df = k - 1. pairs: r by (i, j) with i < j from 0 to
+    k - 1, or a (k, k) matrix whose upper triangle is read. A missing pair, or one with |r| = 1 or not finite:
+    an error. Fewer than 3 networks: inconclusive. Scale as in `correlation_replicates`.
+    """
+    check_arguments(alpha, looks)
+    zeta_region = to_zeta(region)
+    kind = "correlation_networks"
+    r = _pair_matrix(pairs, networks)
+    upper = np.triu_indices(networks, 1)
+    bad = int(np.count_nonzero(~(np.abs(r[upper]) < 1)))
+    if networks < 2 or bad:
+        problem = f"{bad} of {upper[0].size} pairs have no correlation" if bad else "no pair of networks"
+        return unjudged(kind, problem, region=zeta_region, n=networks, alpha=alpha)
+    zeta = np.zeros((networks, networks))
+    zeta[upper] = np.arctanh(r[upper])
+    total, n_pairs = zeta.sum(), upper[0].size
+    effect = float(total / n_pairs)
+    details = {"pair_zetas": zeta[upper].tolist(), "looks": looks, "design": "seeds"}
+    if networks < FEWEST_SEEDS:
+        notes = (TOO_FEW.replace("seeds", "networks"),)
+        check = Check(
+            kind=kind,
+            effect=effect,
+            region=zeta_region,
+            n=networks,
+            alpha=alpha,
+            notes=notes,
+            details=details,
+        )
+        return _with_r(check, region)
+    of_network = zeta.sum(axis=0) + zeta.sum(axis=1)
+    without = (total - of_network) / (n_pairs - networks + 1)
+    if nearly_equal(without):
+        return unjudged(kind, "all pairs are identical", region=zeta_region, n=networks, alpha=alpha)
+    se = math.sqrt((networks - 1) / networks * float(np.sum((without - without.mean()) ** 2)))
+    sd = se * math.sqrt(networks)
+    check = judge_summary(
+        kind,
+        effect,
+        se,
+        networks - 1,
+        zeta_region,
+        alpha=alpha,
+        looks=looks,
+        n=networks,
+        sd=sd,
+        sd_used=sd,
+        details=details,
+    )
+    return _with_r(check, region)
+
+
+def _pair_matrix(pairs: Mapping[tuple[int, int], float] | Floats, networks: int) -> Floats:
+    if not isinstance(pairs, Mapping):
+        matrix = np.asarray(pairs, dtype=np.float64)
+        if matrix.shape != (networks, networks):
+            raise ValueError(f"pairs: expected shape {(networks, networks)}, not {matrix.shape}")
+        return matrix
+    matrix = np.full((networks, networks), np.nan)
+    for (i, j), r in pairs.items():
+        if not (0 <= i < networks and 0 <= j < networks and i != j):
+            raise ValueError(f"no such pair among {networks} networks: {(i, j)}")
+        matrix[min(i, j), max(i, j)] = r
+    return matrix
+
+
+def _with_r(check: Check, region: Region) -> Check:
+    r = None if check.effect is None else math.tanh(check.effect)
+    interval = None if check.interval is None else check.interval.map(math.tanh)
+    ends = None if interval is None else (interval.low, interval.high)
+    return check.with_details(r=r, r_interval=ends, r_region=(region.low, region.high))

@@ -1,0 +1,88 @@
+"""scaling (an exponent: log y on log x) and ratio (a log ratio of times)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lnbench.stats.curves import Curves, any_level, as_curves
+from lnbench.stats.rule import judge_mean
+from lnbench.stats.seeds import Flags, Mask, Values, as_seeds
+from lnbench.stats.steps import axis_levels
+from lnbench.stats.trend import slopes
+from lnbench.stats.values import Check, Region, unjudged
+
+
+def exponents(x: Values, curves: Curves) -> tuple[list[float], Mask]:
+    """Each seed's slope of log y on log x, and which seeds never reached the threshold at some level.
+
+    x (L,), positive; curves (n, L), y > 0; a y that is NaN or infinite (never reached) gives NaN and True, to
+    be passed to `scaling` as collapsed. Raises ValueError for an x or a finite y that is not positive.
+    """
+    levels = axis_levels(x, "x")
+    y = as_curves(curves, levels.size)
+    if levels.min() <= 0 or np.any(y <= 0):
+        raise ValueError("an exponent needs positive numbers on both axes")
+    never = any_level(~np.isfinite(y))
+    fitted = slopes(np.log(levels), np.log(np.where(np.isfinite(y), y, 1.0)))
+    return [math.nan if lost else s for s, lost in zip(fitted, never, strict=True)], never
+
+
+def scaling(
+    fitted: Values,
+    region: Region,
+    *,
+    step: float = 0.0,
+    alpha: float = 0.05,
+    looks: int = 1,
+    collapsed: Flags | None = None,
+) -> Check:
+    """The exponent lies in the region, e.g. [1, 1.5] for "slightly more than linear". fitted (n,): see
+    `exponents`.
+
+    A threshold that was never reached counts as a collapse.
+    """
+    return judge_mean(
+        fitted, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind="scaling"
+    )
+
+
+def ratio(
+    numerator: Values,
+    denominator: Values,
+    region: Region,
+    *,
+    alpha: float = 0.05,
+    looks: int = 1,
+    collapsed: Flags | None = None,
+) -> Check:
+    """The ratio lies in the region: e_i = log(numerator/denominator), paired, e.g. interleaved in one run of
+    a machine.
+
+    effect, interval and region are on the log scale; details "ratio", "ratio_interval", "ratio_region" are
+    not. Times that are not positive or of which a half is missing: an error. Raises ValueError for a region
+    that ends at or below 0 where it should not.
+    """
+    if region.high <= 0 or (math.isfinite(region.low) and region.low < 0):
+        raise ValueError(f"a ratio is above 0: no region {region.describe()}")
+    low = math.log(region.low) if region.low > 0 else -math.inf
+    logs = Region(low, math.log(region.high) if math.isfinite(region.high) else math.inf)
+    over, under = as_seeds(numerator, "numerator"), as_seeds(denominator, "denominator")
+    n = int(min(over.size, under.size))
+    if over.size != under.size:
+        problem = f"half a pair: {over.size} numbers over {under.size}"
+        return unjudged("ratio", problem, region=logs, n=n, alpha=alpha)
+    if np.any(over <= 0) or np.any(under <= 0):
+        return unjudged("ratio", "a ratio needs positive numbers", region=logs, n=n, alpha=alpha)
+    check = judge_mean(
+        np.log(over) - np.log(under), logs, alpha=alpha, looks=looks, collapsed=collapsed, kind="ratio"
+    )
+    interval = (
+        None if check.interval is None else (math.exp(check.interval.low), math.exp(check.interval.high))
+    )
+    return check.with_details(
+        ratio=None if check.effect is None else math.exp(check.effect),
+        ratio_interval=interval,
+        ratio_region=(region.low, region.high),
+    )

@@ -1,0 +1,264 @@
+"""Finished runs on disk: one file a record, named by its content, written whole or not at all.
+
+A record is `{id, kind, content, outcome, provenance}`: `content` is what the id is the hash of, `outcome` what came
+of it (equal for equal runs on one machine), `provenance` when, where and how long. Records are never changed, so two
+processes on one store cannot hurt each other; a lock a run keeps them from training the same one at once. A file that
+is damaged or was edited is set aside with a message, and its run is simply missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import gzip
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lnbench.canonical import canonical_json, content_id, sha256
+from lnbench.errors import StoreError
+
+FORMAT = 1
+Record = dict[str, Any]
+
+
+def default_path() -> Path:
+    """LNBENCH_STORE, else `.lnbench/` in the working directory."""
+    return Path(os.environ.get("LNBENCH_STORE") or ".lnbench")
+
+
+def make_record(content: dict[str, Any], outcome: dict[str, Any], provenance: dict[str, Any]) -> Record:
+    """A record of what `content` describes."""
+    return {
+        "id": content_id(content),
+        "kind": content["kind"],
+        "content": content,
+        "outcome": outcome,
+        "provenance": provenance,
+    }
+
+
+def envelope(record: Record) -> dict[str, Any]:
+    """What is written: the record with the format's version and a checksum."""
+    return {"format": FORMAT, "checksum": sha256(record), "record": record}
+
+
+def opened(text: str | bytes) -> Record:
+    """The record in an envelope. Raises ValueError that says what is wrong with it."""
+    try:
+        value = json.loads(text)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        raise ValueError("not whole JSON (cut off?)") from None
+    if not isinstance(value, dict) or not isinstance(value.get("record"), dict):
+        raise ValueError("not a record")
+    if value.get("format") != FORMAT:
+        raise ValueError(f"format {value.get('format')!r}; this lnbench reads {FORMAT}")
+    record: Record = value["record"]
+    try:
+        if value.get("checksum") != sha256(record):
+            raise ValueError("its checksum does not fit (edited?)")
+        if record.get("id") != content_id(record.get("content", {})):
+            raise ValueError("its id does not fit its content")
+    except TypeError:
+        raise ValueError("not a record") from None
+    return record
+
+
+@dataclass(frozen=True)
+class StoreStatus:
+    """What is in a store."""
+
+    path: Path
+    records: dict[str, int]  # kind -> how many
+    bytes: int
+    checkpoints: int
+    set_aside: int
+
+
+class Store:
+    """A folder of records. `warn` is called with a line when something had to be set aside."""
+
+    def __init__(self, path: Path, warn: Callable[[str], None] = lambda line: None):
+        self.path, self.warn = path, warn
+
+    def _file(self, record_id: str) -> Path:
+        return self.path / "records" / record_id[:2] / f"{record_id}.json"
+
+    def get(self, record_id: str) -> Record | None:
+        """The record, or None where there is no sound one (a damaged file is set aside)."""
+        file = self._file(record_id)
+        try:
+            text = file.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
+        try:
+            record = opened(text)
+            if record["id"] != record_id:
+                raise ValueError("it holds another record")
+        except ValueError as error:
+            self._set_aside(file, str(error))
+            return None
+        return record
+
+    def put(self, record: Record) -> None:
+        """Keep a record; an equal id that is already there stays as it is."""
+        file = self._file(record["id"])
+        if not file.exists():
+            self.write(file, json.dumps(envelope(record), indent=1, ensure_ascii=False, allow_nan=False).encode())
+
+    def write(self, file: Path, data: bytes) -> None:
+        """Write a file of the store atomically and durably. Raises StoreError, and then nothing is changed."""
+        write_atomically(file, data)
+
+    def _set_aside(self, file: Path, why: str) -> None:
+        aside = self.path / "set-aside"
+        with _explained(aside):
+            aside.mkdir(parents=True, exist_ok=True)
+            target = aside / f"{file.name}.{os.getpid()}"
+            with contextlib.suppress(FileNotFoundError):  # another process was faster
+                os.replace(file, target)
+        self.warn(f"{file}: {why}; set aside as {target}, its run will be done again")
+
+    def records(self) -> Iterator[Record]:
+        """Every sound record, in order of id."""
+        for file in sorted((self.path / "records").glob("??/*.json")):
+            record = self.get(file.stem)
+            if record is not None:
+                yield record
+
+    @contextlib.contextmanager
+    def lock(self, record_id: str) -> Iterator[bool]:
+        """Whether this process may work on the record: False while another does. Freed even by kill -9."""
+        file = self.path / "locks" / record_id
+        with _explained(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            handle = open(file, "a")  # noqa: SIM115 (it must stay open as long as the lock is held)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            if not _same_file(file, handle.fileno()):  # its last holder removed it: whoever comes now makes a new one
+                yield False
+                return
+            yield True
+            with contextlib.suppress(OSError):
+                file.unlink()
+        finally:
+            handle.close()
+
+    def checkpoint_path(self, record_id: str) -> Path:
+        """Where a running training keeps its state."""
+        return self.path / "checkpoints" / f"{record_id}.npz"
+
+    def status(self) -> StoreStatus:
+        """Counts, from the files' names and first bytes; every record is checked."""
+        kinds: dict[str, int] = {}
+        for record in self.records():
+            kinds[record["kind"]] = kinds.get(record["kind"], 0) + 1
+        files = [file for file in self.path.rglob("*") if file.is_file()]
+        return StoreStatus(
+            self.path,
+            kinds,
+            sum(file.stat().st_size for file in files),
+            len(list((self.path / "checkpoints").glob("*.npz"))),
+            len(list((self.path / "set-aside").glob("*"))),
+        )
+
+    def export(self, file: Path, ids: Iterable[str] | None = None) -> int:
+        """Write records (all, or those of `ids` that are there) to one JSON-lines file, gzipped if it ends in .gz."""
+        chosen = self.records() if ids is None else (r for r in map(self.get, ids) if r is not None)
+        lines = [canonical_json(envelope(record)) for record in chosen]
+        data = ("\n".join(lines) + "\n" if lines else "").encode()
+        write_atomically(file, gzip.compress(data, mtime=0) if file.suffix == ".gz" else data)
+        return len(lines)
+
+    def import_(self, file: Path) -> tuple[int, int, list[str]]:
+        """Take over the records of an export: (new, already there, a line for each that was refused)."""
+        new = known = 0
+        refused = []
+        for number, record in read_export(file):
+            if isinstance(record, str):
+                refused.append(f"{file}:{number}: {record}")
+                continue
+            mine = self.get(record["id"])
+            if mine is None:
+                self.put(record)
+                new += 1
+            elif mine["outcome"] != record["outcome"]:
+                refused.append(f"{file}:{number}: {record['id']} differs from the record in the store, which stays")
+            else:
+                known += 1
+        return new, known, refused
+
+
+def read_export(file: Path) -> Iterator[tuple[int, Record | str]]:
+    """(line number, record, or what is wrong with the line) of an exported file. Raises StoreError."""
+    try:
+        data = file.read_bytes()
+        if file.suffix == ".gz":
+            data = gzip.decompress(data)
+    except (OSError, EOFError, gzip.BadGzipFile) as error:
+        raise StoreError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    for number, line in enumerate(data.splitlines(), start=1):
+        if line.strip():
+            try:
+                yield number, opened(line)
+            except ValueError as error:
+                yield number, str(error)
+
+
+@contextlib.contextmanager
+def _explained(file: Path) -> Iterator[None]:
+    """Turn the operating system's errors into a line that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            advice = "the disk is full; free some space and give the same command again: finished runs are kept"
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            advice = "it may not be written; name a folder of yours with --store or LNBENCH_STORE"
+        elif error.errno in (errno.ENOTDIR, errno.EEXIST):
+            advice = "a file stands where a folder is needed"
+        else:
+            advice = error.strerror or str(error)
+        raise StoreError(f"{file}: {advice}") from None
+
+
+def _same_file(file: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(file), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def write_atomically(file: Path, data: bytes) -> None:
+    """The file is there whole or as it was before, even after a power cut. Raises StoreError."""
+    with _explained(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as handle:
+                handle.write(data)
+                handle.flush()
+                os.fsync(handle.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, file)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+        with contextlib.suppress(OSError):  # some file systems cannot sync a folder; the file itself is safe
+            folder = os.open(file.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)

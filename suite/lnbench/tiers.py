@@ -1,0 +1,135 @@
+"""A study file at one tier, still as a tree that remembers its places: what `Tier` changes, put in.
+
+Works on the file's data before it is validated, so that an error in a tier is shown where the tier says it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any
+
+from lnbench.specfile import Mapping, Sequence_, did_you_mean
+
+Report = Callable[[tuple[int, int], str], None]  # position, what is wrong
+
+RUN_BLOCKS = ("vary", "set", "choose", "seeds")
+
+
+def at_tier(tree: Mapping, tier: str, report: Report) -> Mapping:
+    """The study's tree with one tier's changes put in. `report` is called for every change of nothing."""
+    override: Mapping = tree["tiers"][tier]
+    merged = tree.without("tiers")
+    for key in ("choices", "deviations", "measured"):
+        if key in override:
+            merged = merged.take(override, [key])
+    if "runs" in override:
+        merged = _put(merged, tree, "runs", _runs(tree["runs"], override["runs"], report))
+    if "effects" in override:
+        merged = _put(merged, tree, "effects", _named(tree["effects"], override["effects"], "effect", report))
+    if "claims" in override:
+        merged = _put(merged, tree, "claims", _claims(tree["claims"], override["claims"], report))
+    idle = [name for name in merged["effects"] if name not in used_effects(merged)]  # their parts are omitted here
+    return _put(merged, tree, "effects", merged["effects"].without(*idle))
+
+
+def used_effects(tree: Mapping) -> set[str]:
+    """The effects that some part of some claim names."""
+    return {part.get("effect") for claim in tree["claims"] for part in claim["parts"].values()}
+
+
+def _put(merged: Mapping, source: Mapping, key: str, value: Any) -> Mapping:
+    changed = merged.without()
+    changed.put(key, value, source.key_positions[key], source.value_positions[key])
+    return changed
+
+
+def _runs(runs: Mapping, override: Mapping, report: Report) -> Mapping:
+    merged = runs.take(override, [key for key in RUN_BLOCKS if key in override])
+    if "base" in override:
+        base: Mapping = override["base"]
+        for key in base:
+            if key not in runs["base"]:
+                what = f"the tier changes base.{key}, which does not exist; {did_you_mean(key, runs['base'])}"
+                report(base.key_positions[key], what)
+        merged = _put(merged, runs, "base", runs["base"].take(base))
+    if merged.get("choose", 0) is None:
+        merged = merged.without("choose")
+    return merged
+
+
+def _named(things: Mapping, override: Mapping, what: str, report: Report) -> Mapping:
+    """Named mappings, each changed key by key."""
+    merged = things.without()
+    for name, change in override.items():
+        if name not in things:
+            hint = did_you_mean(name, things)
+            report(override.key_positions[name], f"the tier changes the {what} '{name}', which does not exist; {hint}")
+        elif isinstance(change, Mapping) and isinstance(things[name], Mapping):
+            merged = _put(merged, things, name, things[name].take(change))
+    return merged
+
+
+def _claims(claims: Sequence_, override: Mapping, report: Report) -> Sequence_:
+    merged = Sequence_(claims.position)
+    known = [claim["id"] for claim in claims if isinstance(claim, Mapping) and "id" in claim]
+    for name in override:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            report(override.key_positions[name], f"the tier changes the claim '{name}', which does not exist; {hint}")
+    for claim, position in zip(claims, claims.item_positions, strict=True):
+        change = override.get(claim.get("id")) if isinstance(claim, Mapping) else None
+        merged.add(_claim(claim, change, report) if isinstance(change, Mapping) else claim, position)
+    return merged
+
+
+def _claim(claim: Mapping, change: Mapping, report: Report) -> Mapping:
+    merged = claim.take(change, [key for key in ("says", "verdict") if key in change])
+    parts: Mapping = claim["parts"]
+    if "parts" in change:
+        parts = _named(parts, change["parts"], "part", report)
+    omitted: Sequence_ = change.get("omit") or Sequence_()
+    for name, position in zip(omitted, omitted.item_positions, strict=True):
+        if name not in parts:
+            report(position, f"the tier omits the part '{name}', which does not exist; {did_you_mean(name, parts)}")
+    return _put(merged, claim, "parts", parts.without(*omitted))
+
+
+def grid(runs: Mapping) -> Iterator[tuple[dict[str, Any], Mapping]]:
+    """(point, recipe tree) of every cell of `runs`: base, then the point's values, then each rule of `set` that fits."""
+    vary: Mapping = runs.get("vary") or Mapping()
+    for values in product(*(list(enumerate(levels)) for levels in vary.values())):
+        point = {axis: value for axis, (_, value) in zip(vary, values, strict=True)}
+        recipe: Mapping = runs["base"]
+        for axis, (index, value) in zip(vary, values, strict=True):
+            place = vary[axis].item_positions[index]
+            recipe = put_at(recipe, axis, value, vary.key_positions[axis], place)
+        for rule in runs.get("set") or ():
+            if all(point.get(axis) == value for axis, value in rule["at"].items()):
+                for key in rule:
+                    if key != "at":
+                        recipe = put_at(recipe, key, rule[key], rule.key_positions[key], rule.value_positions[key])
+        yield point, recipe
+
+
+def put_at(tree: Mapping, dotted: str, value: Any, key_place: tuple[int, int], place: tuple[int, int]) -> Mapping:
+    """A copy of `tree` with `value` at a dotted path such as `optimizer.lr`; missing mappings are made."""
+    head, _, rest = dotted.partition(".")
+    changed = tree.without()
+    if rest:
+        inner = tree.get(head)
+        inner = inner if isinstance(inner, Mapping) else Mapping(key_place)
+        value = put_at(inner, rest, value, key_place, place)
+    if rest and head in tree:
+        key_place, place = tree.key_positions[head], tree.value_positions[head]
+    changed.put(head, value, key_place, place)
+    return changed
+
+
+def value_at(tree: Any, dotted: str) -> Any:
+    """The value at a dotted path of nested mappings. KeyError where there is none."""
+    for step in dotted.split("."):
+        if not isinstance(tree, dict):
+            raise KeyError(dotted)
+        tree = tree[step]
+    return tree

@@ -1,0 +1,1 @@
+"""Training: the only room, with `models` and `methods`, where torch is imported."""

@@ -1,0 +1,62 @@
+"""Writes the table of measured error rates into docs/statistics.md, between its markers.
+
+    python tests/calibration/table.py [REPETITIONS]      # 10,000 take some minutes on one core
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from worlds import SCENARIOS, SHOWN, Scenario, measure
+
+PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
+BEGIN, END = "<!-- error rates: written by tests/calibration/table.py -->", "<!-- error rates: end -->"
+
+
+def percent(rate: float, limit: float) -> str:
+    """A share in %, starred where it is above the nominal 5 % by design of the world (see the page)."""
+    return f"{100 * rate:.1f}" if limit >= 0.01 else f"{100 * rate:.2f}"
+
+
+def promise(scenario: Scenario) -> str:
+    def limit(value: float) -> str:
+        return "–" if value == SHOWN else f"{100 * value:g}"
+
+    return f"{limit(scenario.reproduced)} / {limit(scenario.contradicted)}"
+
+
+def rows(repetitions: int) -> list[str]:
+    lines = []
+    for s in SCENARIOS:
+        cells = []
+        for n in s.seeds:
+            rates = measure(s, n, repetitions)
+            cells.append(f"{percent(rates.reproduced, s.reproduced)} / {percent(rates.contradicted, s.contradicted)}")
+            print(s.name, n, cells[-1], flush=True)
+        if len(cells) == 1:  # points, or the last look: n has another meaning
+            cells = ["", "", f"{cells[0]} (n = {s.seeds[0]})"] if s.seeds != (10,) else ["", "", cells[0]]
+        lines.append(f"| {s.kind} | {s.world} | {' | '.join(cells)} | {promise(s)} |")
+    return lines
+
+
+def main(repetitions: int) -> None:
+    table = [
+        BEGIN,
+        "",
+        f"False `reproduced` / false `contradicted` in %, {repetitions:,} simulated studies a cell.",
+        "",
+        "| kind | world | n = 3 | n = 5 | n = 10 | at most |",
+        "|---|---|---|---|---|---|",
+        *rows(repetitions),
+        "",
+        END,
+    ]
+    page = PAGE.read_text(encoding="utf-8")
+    before, rest = page.split(BEGIN)
+    after = rest.split(END)[1]
+    PAGE.write_text(before + "\n".join(table) + after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)

@@ -1,0 +1,136 @@
+"""The power that is announced is the power that simulated studies have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from lnbench import stats
+from lnbench.stats import Check, Printed, Region, Verdict
+
+REPETITIONS = 4000
+
+
+def simulated(draw: Callable[[np.random.Generator], Check], verdict: Verdict, repetitions: int = REPETITIONS) -> float:
+    rng = np.random.default_rng(20)
+    return sum(draw(rng).verdict() is verdict for _ in range(repetitions)) / repetitions
+
+
+def close(found: float, announced: float, slack: float = 0.0) -> bool:
+    return abs(found - announced) <= slack + 3 * math.sqrt(announced * (1 - announced) / REPETITIONS) + 1e-3
+
+
+@pytest.mark.parametrize(("n", "distance"), [(3, 2.0), (5, 1.0), (10, 0.5), (10, -0.2)])
+def test_one_edge(n: int, distance: float) -> None:
+    found = simulated(lambda rng: stats.above(rng.normal(distance, 1, n), 0.0), Verdict.REPRODUCED)
+    assert close(found, stats.power_one_edge(n, distance))
+
+
+@pytest.mark.parametrize(("n", "half", "offset"), [(3, 2.0, 0.0), (5, 1.5, 0.5), (10, 1.0, 0.0), (10, 0.5, 0.4)])
+def test_inside_two_edges(n: int, half: float, offset: float) -> None:
+    found = simulated(lambda rng: stats.equivalent(rng.normal(offset, 1, n), half), Verdict.REPRODUCED)
+    assert close(found, stats.power_two_edges(n, half, offset))
+
+
+@pytest.mark.parametrize(("n", "half", "offset"), [(3, 0.0, 2.0), (5, 0.1, 1.0), (5, 1.0, 2.5), (10, 0.5, -1.2)])
+def test_outside_two_edges(n: int, half: float, offset: float) -> None:
+    found = simulated(lambda rng: stats.equivalent(rng.normal(offset, 1, n), half), Verdict.CONTRADICTED)
+    assert close(found, stats.power_to_contradict(n, half, offset))
+
+
+def decided_with(check: Check, draw: Callable[[np.random.Generator, int], Check], verdict: Verdict) -> float:
+    """How often a study with the announced number of seeds decides, if the world is as measured."""
+    n = stats.seeds_to_decide(check)
+    assert n is not None
+    return simulated(lambda rng: draw(rng, n), verdict)
+
+
+def world(check: Check) -> tuple[float, float]:
+    assert check.effect is not None
+    assert check.sd_used is not None
+    return check.effect, check.sd_used
+
+
+def enough(found: float) -> bool:
+    """At least the 80 % asked for, and not many times the seeds that this takes (small n go in large steps)."""
+    return 0.78 < found < 0.95
+
+
+def test_seeds_to_decide_of_a_threshold() -> None:
+    check = stats.above([0.9312, 0.9287, 0.9341, 0.9299, 0.932], 0.93, step=1e-4)
+    mean, sd = world(check)
+    assert enough(decided_with(check, lambda rng, n: stats.above(rng.normal(mean, sd, n), 0.93), Verdict.REPRODUCED))
+
+
+def test_seeds_to_decide_outside_a_margin() -> None:
+    check = stats.equivalent([0.2, 1.9, 1.4, 2.6, 0.4], 0.9)
+    assert check.verdict() is Verdict.INCONCLUSIVE
+    mean, sd = world(check)
+    found = decided_with(check, lambda rng, n: stats.equivalent(rng.normal(mean, sd, n), 0.9), Verdict.CONTRADICTED)
+    assert enough(found)
+
+
+@pytest.mark.parametrize("spread", [None, 0.2])
+def test_seeds_to_decide_against_a_printed_number(spread: float | None) -> None:
+    printed = Printed(23.2, 0.1, spread, 0.1, "sd", 20)
+    check = stats.agrees([24.7, 24.2, 25.4, 24.4, 24.6], printed, 1.0)
+    assert check.verdict() is Verdict.INCONCLUSIVE
+    mean, sd = world(check)
+    found = decided_with(
+        check, lambda rng, n: stats.agrees(rng.normal(23.2 + mean, sd, n), printed, 1.0), Verdict.CONTRADICTED
+    )
+    assert enough(found)
+
+
+def test_seeds_to_decide_of_unpaired_arms() -> None:
+    a, b = [2.1, 0.3, 1.4, -0.9, 1.7], [0.2, -0.3, 0.4, 0.1, -0.4]
+    check = stats.ordered_unpaired(a, b)
+    assert check.verdict() is Verdict.INCONCLUSIVE
+    sds = check.details["sd_used"]
+    effect = check.effect
+    assert effect is not None
+    found = decided_with(
+        check,
+        lambda rng, n: stats.ordered_unpaired(rng.normal(effect, sds[0], n), rng.normal(0, sds[1], n)),
+        Verdict.REPRODUCED,
+    )
+    assert enough(found)
+
+
+def test_seeds_to_decide_after_a_collapse() -> None:
+    check = stats.above([0.93, 0.94, 0.95, 0.93, 0.1], 0.9, step=1e-4, collapsed=[0, 0, 0, 0, 1])
+
+    def draw(rng: np.random.Generator, n: int) -> Check:
+        lost = rng.random(n) < 0.2
+        lost[0] = True  # a study in which the typical run is judged
+        lost[1:] &= rng.random(n - 1) < 0.2 * n / (n - 1)
+        return stats.above(np.where(lost, 0.1, 0.94), 0.9, step=1e-4, collapsed=lost)
+
+    assert decided_with(check, draw, Verdict.REPRODUCED) > 0.78
+
+
+def test_seeds_to_decide_of_counted_runs() -> None:
+    check = stats.every_run(4, 5)
+    found = decided_with(check, lambda rng, n: stats.every_run(int(rng.binomial(n, 0.8)), n), Verdict.REPRODUCED)
+    assert enough(found)
+
+
+def test_seeds_to_decide_of_a_chain_is_enough_for_all_of_its_steps() -> None:
+    steps = [[0.9, -0.2, 1.6, 0.3, 0.8], [1.4, -0.6, 0.5, 1.1, 0.2]]
+    check = stats.chain(steps)
+    assert check.verdict() is Verdict.INCONCLUSIVE
+    worlds = [world(part) for part in check.details["parts"]]
+    found = decided_with(
+        check, lambda rng, n: stats.chain([rng.normal(m, s, n) for m, s in worlds]), Verdict.REPRODUCED
+    )
+    assert found > 0.78
+
+
+def test_power_of_agrees_with_the_verdict_that_is_due() -> None:
+    inside, outside = Region(0.0, 2.0), Region(3.0, 5.0)
+    assert stats.power_of(inside, 1.0, 0.5, 5) == stats.power_two_edges(5, 2.0, 0.0)
+    assert stats.power_of(outside, 1.0, 0.5, 5) == stats.power_to_contradict(5, 2.0, -6.0)
+    assert stats.power_of(Region.at_least(0.0), -1.0, 0.5, 5) == stats.power_one_edge(5, 2.0)

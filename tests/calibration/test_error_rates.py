@@ -1,0 +1,33 @@
+"""Every check keeps its promise: false `reproduced` and false `contradicted` stay near α where the truth is known."""
+
+from __future__ import annotations
+
+import pytest
+from worlds import SCENARIOS, Scenario, measure
+
+CASES = [pytest.param(s, n, id=f"{s.name}, n = {n}") for s in SCENARIOS for n in s.seeds]
+
+
+def keeps_its_promise(scenario: Scenario, n: int, repetitions: int) -> None:
+    rates = measure(scenario, n, repetitions)
+    assert not rates.beyond(scenario.reproduced, rates.reproduced), f"false reproduced: {rates}"
+    assert not rates.beyond(scenario.contradicted, rates.contradicted), f"false contradicted: {rates}"
+
+
+@pytest.mark.parametrize(("scenario", "n"), CASES)
+def test_false_verdicts_stay_near_alpha(scenario: Scenario, n: int) -> None:
+    keeps_its_promise(scenario, n, 1000)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("scenario", "n"), CASES)
+def test_false_verdicts_stay_near_alpha_measured_finely(scenario: Scenario, n: int) -> None:
+    keeps_its_promise(scenario, n, 20_000)
+
+
+def test_a_verdict_is_not_withheld_to_keep_the_promise() -> None:
+    """On the edge of a one-edged region t is exact, so the rates are α and not less."""
+    (normal,) = (s for s in SCENARIOS if s.name == "above: normal seeds")
+    rates = measure(normal, 5, 4000)
+    assert 0.04 < rates.reproduced < 0.06
+    assert 0.04 < rates.contradicted < 0.06
