@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import pytest
-from worlds import SCENARIOS, Scenario, measure
+from worlds import SCENARIOS, Rates, Scenario, measure
 
 CASES = [pytest.param(s, n, id=f"{s.name}, n = {n}") for s in SCENARIOS for n in s.seeds]
 
 
 def keeps_its_promise(scenario: Scenario, n: int, repetitions: int) -> None:
     rates = measure(scenario, n, repetitions)
-    assert not rates.beyond(scenario.reproduced, rates.reproduced), f"false reproduced: {rates}"
-    assert not rates.beyond(scenario.contradicted, rates.contradicted), f"false contradicted: {rates}"
+    if not _fine(scenario, rates):
+        # of some 400 rates that are exactly α, one passes three standard errors by chance every second suite: only a
+        # second, finer and independent measurement counts against the rule
+        rates = measure(scenario, n, 10 * repetitions, again=True)
+    assert _fine(scenario, rates), f"at most {scenario.reproduced}, {scenario.contradicted} were promised: {rates}"
+
+
+def _fine(scenario: Scenario, rates: Rates) -> bool:
+    return not (
+        rates.beyond(scenario.reproduced, rates.reproduced) or rates.beyond(scenario.contradicted, rates.contradicted)
+    )
 
 
 @pytest.mark.parametrize(("scenario", "n"), CASES)

@@ -50,9 +50,9 @@ class Rates:
         return rate > limit + 3 * math.sqrt(limit * (1 - limit) / self.repetitions)
 
 
-def measure(scenario: Scenario, n: int, repetitions: int) -> Rates:
-    """Seeded by the scenario's name, so that adding one changes no other."""
-    rng = np.random.default_rng([zlib.crc32(scenario.name.encode()), n])
+def measure(scenario: Scenario, n: int, repetitions: int, *, again: bool = False) -> Rates:
+    """Seeded by the scenario's name, so that adding one changes no other; `again`: independent of the first time."""
+    rng = np.random.default_rng([zlib.crc32(scenario.name.encode()), n, int(again)])
     verdicts = [scenario.draw(rng, n).verdict() for _ in range(repetitions)]
     return Rates(
         verdicts.count(Verdict.REPRODUCED) / repetitions,

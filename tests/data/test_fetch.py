@@ -6,13 +6,14 @@ import errno
 import io
 import multiprocessing
 import os
+import shutil
 import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
-from lnbench.data import transfer, unpack
+from lnbench.data import transfer
 from lnbench.data.fetch import LOCK, Progress, fetch
 from lnbench.errors import DataError
 
@@ -270,7 +271,7 @@ def test_a_full_disk_while_unpacking_is_a_clear_error(
 ) -> None:
     server = serve(fake_tar)
     with monkeypatch.context() as patch:
-        patch.setattr(unpack.shutil, "copyfileobj", full_disk)
+        patch.setattr(shutil, "copyfileobj", full_disk)
         message = failure(fake_tar, tmp_path, server.url)
     assert message.startswith("the disk is full: tarred takes 1 MB in ")
     assert_nothing_half(fake_tar, tmp_path)

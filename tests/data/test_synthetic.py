@@ -28,7 +28,7 @@ def test_shapes_types_and_counts_are_as_registered(name: str, shape: tuple[int, 
     data = load(name)
     assert data.train_images.shape == (2000, *shape)
     assert data.test_images.shape == (1000, *shape)
-    assert (data.train_images.dtype, data.train_labels.dtype) == (np.uint8, np.int64)
+    assert data.train_images.dtype == np.uint8 and data.train_labels.dtype == np.int64
     assert (data.classes, data.scale) == (10, 255.0)
 
 

@@ -1,0 +1,325 @@
+"""Records into verdicts. Pure: no file is written, nothing is trained, torch is not imported.
+
+A part's effect gives an interval, the interval against the part's region a verdict (`lnbench.stats`); `verdict:` says
+which parts are the claim; Holm's correction over all claims of the study stands before any accusation; and a
+contradiction must survive every alternative (`try`) of what the paper leaves open.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lnbench import catalog, stats
+from lnbench.evidence import Evidence, Member
+from lnbench.plan import Choice
+from lnbench.references import Number
+from lnbench.spec import Agrees, Claim, Effect, Equivalent, EveryRun, Ordered, Part, Scalar, Study, Threshold
+from lnbench.stats import Check, Verdict
+
+ALPHA = 0.05
+DRIFT_ALPHA = 0.001
+SMOKE_PASS, SMOKE_FAIL = "smoke-pass", "smoke-fail"
+
+
+@dataclass(frozen=True)
+class PartResult:
+    """One part: what was measured, where its interval lies, and what that says."""
+
+    name: str
+    part: Part
+    effect: Effect
+    members: tuple[Member, ...]
+    checks: tuple[Check, ...]  # one a member
+    check: Check  # of all members together
+    verdict: str
+    why: str  # in words, where the interval does not say it: what is missing, what failed
+    reference: Number | None
+    seeds_to_decide: int | None
+
+    @property
+    def direction_holds(self) -> bool:
+        """Whether every member's estimate lies inside its region (all that smoke asks)."""
+        return bool(self.checks) and all(_inside(check) for check in self.checks)
+
+
+@dataclass(frozen=True)
+class DriftResult:
+    """An effect against what lnbench itself measured before."""
+
+    effect: str
+    member: Member
+    before: tuple[float, ...]
+    check: Check
+    drifted: bool
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """One claim's verdict."""
+
+    claim: Claim
+    parts: dict[str, PartResult]
+    check: Check
+    p_contradicted: float  # Holm-adjusted over the study
+    verdict: str
+    why: str
+    tried: dict[str, str]  # choice -> the verdict under its alternative
+    drift: tuple[DriftResult, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChoiceResult:
+    """A hyper-parameter as it was chosen: the scores, and how clear the choice was."""
+
+    choice: Choice
+    chosen: Scalar
+    scores: tuple[float | None, ...]
+    margin: float | None
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """A study judged at one tier."""
+
+    evidence: Evidence
+    claims: tuple[ClaimResult, ...]
+    choices: tuple[ChoiceResult, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def study(self) -> Study:
+        return self.evidence.study
+
+
+def judge(evidence: Evidence, tries: Mapping[str, Evidence] | None = None) -> StudyResult:
+    """Judge a study from its evidence. `tries`: choice key -> the evidence under that alternative."""
+    study = evidence.study
+    claims = _judge_claims(evidence)
+    notes: list[str] = []
+    if study.tier == "smoke":
+        claims = [_smoke(claim, evidence, notes) for claim in claims]
+    else:
+        claims = _settle(claims, study, {key: _judge_claims(tried) for key, tried in (tries or {}).items()})
+    return StudyResult(evidence, tuple(claims), tuple(_choices(evidence)), tuple(notes))
+
+
+def alternatives(study: Study) -> list[str]:
+    """The keys of choices whose `try` can change this tier's runs."""
+    keys = [key for choice in study.spec.choices for key in choice.try_ or {}]
+    return [key for key in keys if not key.startswith("choose.") or study.spec.runs.choose]
+
+
+def _judge_claims(evidence: Evidence) -> list[ClaimResult]:
+    claims = [_judge_claim(claim, evidence) for claim in evidence.study.spec.claims]
+    adjusted = stats.holm([claim.check.p_contradicted for claim in claims])
+    judged = []
+    for claim, p in zip(claims, adjusted, strict=True):
+        verdict = claim.verdict or claim.check.verdict(ALPHA, p_contradicted=p).value
+        why = claim.why
+        if verdict == Verdict.INCONCLUSIVE and claim.check.p_contradicted <= ALPHA:
+            why = f"contradicted alone (p = {claim.check.p_contradicted:.3g}), not among the study's claims (Holm)"
+        judged.append(replace(claim, p_contradicted=p, verdict=verdict, why=why))
+    return judged
+
+
+def _judge_claim(claim: Claim, evidence: Evidence) -> ClaimResult:
+    """The claim before Holm; `verdict` is left empty unless something other than the interval decides it."""
+    parts = {name: _judge_part(name, part, claim, evidence) for name, part in claim.parts.items()}
+    decisive = [parts[name] for name in claim.verdict.of]
+    check = decisive[0].check
+    if len(decisive) > 1 or claim.verdict.at_least != len(decisive):
+        check = stats.partial_conjunction([part.check for part in decisive], claim.verdict.at_least)
+    verdict = why = ""
+    undecided = check.p_reproduced > ALPHA and check.p_contradicted > ALPHA
+    for stop in (Verdict.ERROR, Verdict.NOT_RUN):
+        stopped = [part for part in decisive if part.verdict == stop]
+        if stopped and undecided and not verdict:
+            verdict, why = stop.value, f"{stopped[0].name}: {stopped[0].why}"
+    return ClaimResult(claim, parts, check, 1.0, verdict, why, {})
+
+
+def _judge_part(name: str, part: Part, claim: Claim, evidence: Evidence) -> PartResult:
+    effect = evidence.study.spec.effects[part.effect]
+    members = tuple(evidence.members(effect))
+    number = _number(part, evidence.study)
+    checks = tuple(_check(part, member, number, claim.collapse == "counts") for member in members)
+    check = checks[0] if len(checks) == 1 else stats.partial_conjunction(list(checks))
+    verdict, why = check.verdict(ALPHA).value, check.error or ""
+    failed = [message for member in members for message in member.failures]
+    missing = [member for member in members if member.missing]
+    if failed:
+        verdict, why = Verdict.ERROR.value, f"a run failed: {failed[0]}"
+    elif missing:
+        done, planned = len(missing[0].values), missing[0].planned
+        verdict, why = Verdict.NOT_RUN.value, f"{done} of {planned} seeds have all their runs"
+    need = stats.seeds_to_decide(check) if verdict == Verdict.INCONCLUSIVE else None
+    return PartResult(name, part, effect, members, checks, check, verdict, why, number, need)
+
+
+def _number(part: Part, study: Study) -> Number | None:
+    reference = getattr(part, "reference", None)
+    return study.baseline.references[reference].number() if reference else None
+
+
+def _check(part: Part, member: Member, number: Number | None, counts: bool) -> Check:
+    """Apply the part's kind of check to one member. What is not all there has both p at 1."""
+    region = region_of(part, number)
+    if member.missing or not member.values:
+        return Check(kind=part.kind, region=region, n=len(member.values), step=member.step)
+    collapsed = None if counts else list(member.collapsed)
+    values, step = list(member.values), member.step
+    if isinstance(part, EveryRun):
+        good = [region.contains(v) and not c for v, c in zip(values, member.collapsed, strict=True)]
+        return stats.every_run(sum(good), len(good), part.pi, alpha=ALPHA)
+    if isinstance(part, Threshold):
+        check = stats.above if part.kind == "above" else stats.below
+        return check(values, _edge(part, number), step=step, alpha=ALPHA, collapsed=collapsed)
+    if isinstance(part, Agrees) and number is not None:
+        return stats.agrees(values, printed(number), part.margin, step=step, alpha=ALPHA, collapsed=collapsed)
+    if isinstance(part, Equivalent):
+        return stats.equivalent(values, part.margin, step=step, alpha=ALPHA, collapsed=collapsed)
+    if isinstance(part, Ordered):
+        return stats.ordered(values, part.delta, step=step, alpha=ALPHA, collapsed=collapsed)
+    raise AssertionError(f"no check for {part.kind}")
+
+
+def _edge(part: Threshold | EveryRun, number: Number | None) -> float:
+    if part.threshold is not None:
+        return part.threshold
+    assert number is not None, "a spec names a reference or a threshold"
+    return number.value
+
+
+def region_of(part: Part, number: Number | None) -> stats.Region:
+    """Where the part's effect lies if the part is true, in the metric's own unit."""
+    if isinstance(part, Threshold | EveryRun):
+        edge = _edge(part, number)
+        return stats.Region.at_least(edge) if part.kind.endswith("above") else stats.Region.at_most(edge)
+    if isinstance(part, Agrees):
+        assert number is not None, "`agrees` names a reference"
+        return stats.Region.from_margin(number.value, part.margin)
+    if isinstance(part, Equivalent):
+        return stats.Region.from_margin(0.0, part.margin)
+    return stats.Region.at_least(part.delta)
+
+
+def printed(number: Number) -> stats.Printed:
+    """A reference as the statistics want it."""
+    return stats.Printed(
+        mean=number.value,
+        unit=number.unit,
+        spread=number.spread,
+        spread_unit=number.spread_unit,
+        kind=number.spread_kind,
+        n=number.n,
+        reading_error=number.reading_error,
+    )
+
+
+def _inside(check: Check) -> bool:
+    """Whether the estimate lies inside the region. (`agrees` gives its effect as the distance from the number.)"""
+    if check.effect is None or check.region is None:
+        return check.typical and check.p_reproduced < check.p_contradicted
+    strict = check.region.low == 0 and check.region.high == float("inf")  # a tie is no order
+    return check.region.contains(check.effect) and not (strict and check.effect == 0)
+
+
+def _settle(
+    claims: list[ClaimResult], study: Study, tries: Mapping[str, list[ClaimResult]]
+) -> list[ClaimResult]:
+    """A contradiction stands only if it stands under every alternative of what the paper leaves open."""
+    settled = []
+    for number, claim in enumerate(claims):
+        if claim.verdict == Verdict.CONTRADICTED:
+            tried = {
+                key: tries[key][number].verdict if key in tries else Verdict.NOT_RUN.value for key in alternatives(study)
+            }
+            untried = [key for key, verdict in tried.items() if verdict in (Verdict.NOT_RUN, Verdict.ERROR)]
+            others = [key for key, verdict in tried.items() if verdict != Verdict.CONTRADICTED and key not in untried]
+            if others:
+                why = f"depends on: {', '.join(others)}"
+                claim = replace(claim, verdict=Verdict.INCONCLUSIVE.value, why=why, tried=tried)
+            elif untried:
+                why = f"contradicted as run, but not tried: {', '.join(untried)}"
+                claim = replace(claim, verdict=Verdict.INCONCLUSIVE.value, why=why, tried=tried)
+            else:
+                claim = replace(claim, tried=tried)
+        settled.append(claim)
+    return settled
+
+
+def _smoke(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> ClaimResult:
+    """Smoke says nothing about a paper: the direction holds at fixed seeds, and nothing has drifted."""
+    if claim.verdict in (Verdict.ERROR, Verdict.NOT_RUN):
+        return claim
+    decisive = [claim.parts[name] for name in claim.claim.verdict.of]
+    holding = [part for part in decisive if part.direction_holds]
+    drift = _drift(claim, evidence, notes)
+    drifted = [result for result in drift if result.drifted]
+    why = ""
+    if len(holding) < claim.claim.verdict.at_least:
+        wrong = [part.name for part in decisive if not part.direction_holds]
+        why = f"the direction does not hold: {', '.join(wrong)}"
+    elif drifted:
+        worst = drifted[0]
+        now, before = _mean(worst.member.values), _mean(worst.before)
+        why = f"{worst.member.label} has drifted: {now:.4f}, was {before:.4f} (p = {worst.check.p_contradicted:.2g})"
+    return replace(claim, verdict=SMOKE_FAIL if why else SMOKE_PASS, why=why, drift=tuple(drift))
+
+
+def _mean(values: tuple[float, ...]) -> float:
+    return sum(values) / len(values)
+
+
+def _drift(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> list[DriftResult]:
+    path = evidence.study.measured_path
+    if path is None:
+        return []
+    before = read_measured(path)
+    if not before:
+        note = f"drift was not checked: baselines/measured/{evidence.study.spec.measured}.json is missing"
+        if note not in notes:
+            notes.append(f"{note}; write it with `lnbench measure`")
+        return []
+    results = []
+    for part in claim.parts.values():
+        for member in part.members:
+            values = before.get(f"{part.part.effect}|{member.label}")
+            if values is None:
+                notes.append(f"drift was not checked for {member.label}: not in the measured baseline")
+                continue
+            check = stats.drift(list(member.values), values, step=member.step, alpha=DRIFT_ALPHA)
+            moved = check.error is not None or check.p_contradicted <= DRIFT_ALPHA
+            results.append(DriftResult(part.part.effect, member, tuple(values), check, moved))
+    return results
+
+
+def read_measured(path: Path) -> dict[str, list[float]]:
+    """effect|label -> raw values, one a seed, of a file in baselines/measured; empty where there is none."""
+    if not path.is_file():
+        return {}
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return {f"{entry['effect']}|{entry['label']}": entry["values"] for entry in content["effects"]}
+
+
+def _choices(evidence: Evidence) -> list[ChoiceResult]:
+    results = []
+    for choice in evidence.plan.choices:
+        runs = [run for _, candidates in choice.candidates for run in candidates]
+        outcomes = {run.id: evidence.records[run.id]["outcome"] for run in runs if run.id in evidence.records}
+        if len(outcomes) == len({run.id for run in runs}):
+            made = choice.decide(outcomes)
+            results.append(ChoiceResult(choice, made["chosen"], tuple(made["scores"]), made["margin"]))
+    return results
+
+
+def metric_bounds(effect: Effect) -> tuple[float, float]:
+    """(low, high) of an effect's metric, for display; a difference has twice the width, around zero."""
+    about = catalog.find("metric", effect.metric).value
+    if effect.minus or effect.along:
+        return about.low - about.high, about.high - about.low
+    return about.low, about.high
