@@ -14,7 +14,9 @@ import fcntl
 import gzip
 import json
 import os
+import re
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,16 @@ from lnbench.errors import StoreError
 
 FORMAT = 1
 Record = dict[str, Any]
+ID = re.compile(r"[0-9a-f]{32}")
+KEYS = {"id", "kind", "content", "outcome", "provenance"}
+
+
+class StoreUnwritable(StoreError):
+    """The disk is full or may not be written: no record can be kept, so going on would train for nothing."""
+
+
+class LaterFormat(ValueError):
+    """A record that a later lnbench wrote: sound, but not ours to read, to set aside or to train again."""
 
 
 def default_path() -> Path:
@@ -56,15 +68,23 @@ def opened(text: str | bytes) -> Record:
         raise ValueError("not whole JSON (cut off?)") from None
     if not isinstance(value, dict) or not isinstance(value.get("record"), dict):
         raise ValueError("not a record")
-    if value.get("format") != FORMAT:
-        raise ValueError(f"format {value.get('format')!r}; this lnbench reads {FORMAT}")
+    version = value.get("format")
+    if type(version) is int and version > FORMAT:
+        raise LaterFormat(f"written by a later lnbench (format {version}; this one reads {FORMAT})")
+    if version != FORMAT:
+        raise ValueError(f"format {version!r}; this lnbench reads {FORMAT}")
     record: Record = value["record"]
     try:
         if value.get("checksum") != sha256(record):
             raise ValueError("its checksum does not fit (edited?)")
-        if record.get("id") != content_id(record.get("content", {})):
+        parts = [record.get(key) for key in ("content", "outcome", "provenance")]
+        if set(record) != KEYS or not all(isinstance(part, dict) for part in parts):
+            raise ValueError("not a record")
+        if record["id"] != content_id(record["content"]):
             raise ValueError("its id does not fit its content")
-    except TypeError:
+        if record["kind"] != record["content"].get("kind"):
+            raise ValueError("its kind does not fit its content")
+    except (TypeError, RecursionError):
         raise ValueError("not a record") from None
     return record
 
@@ -90,7 +110,9 @@ class Store:
         return self.path / "records" / record_id[:2] / f"{record_id}.json"
 
     def get(self, record_id: str) -> Record | None:
-        """The record, or None where there is no sound one (a damaged file is set aside)."""
+        """The record, or None where there is no sound one (a damaged file is set aside). Raises StoreError."""
+        if not ID.fullmatch(record_id):
+            return None  # no id, so no file of ours: it could name one anywhere
         file = self._file(record_id)
         try:
             text = file.read_bytes()
@@ -102,15 +124,17 @@ class Store:
             record = opened(text)
             if record["id"] != record_id:
                 raise ValueError("it holds another record")
+        except LaterFormat as error:
+            raise StoreError(f"{file}: {error}; update lnbench, or name another folder with --store") from None
         except ValueError as error:
             self._set_aside(file, str(error))
             return None
         return record
 
     def put(self, record: Record) -> None:
-        """Keep a record; an equal id that is already there stays as it is."""
-        file = self._file(record["id"])
-        if not file.exists():
+        """Keep a record; a sound one of the same id that is already there stays as it is. Raises StoreError."""
+        if self.get(record["id"]) is None:
+            file = self._file(record["id"])
             self.write(file, json.dumps(envelope(record), indent=1, ensure_ascii=False, allow_nan=False).encode())
 
     def write(self, file: Path, data: bytes) -> None:
@@ -119,16 +143,23 @@ class Store:
 
     def _set_aside(self, file: Path, why: str) -> None:
         aside = self.path / "set-aside"
-        with _explained(aside):
+        target = aside / f"{file.name}.{os.getpid()}"
+        try:
             aside.mkdir(parents=True, exist_ok=True)
-            target = aside / f"{file.name}.{os.getpid()}"
-            with contextlib.suppress(FileNotFoundError):  # another process was faster
-                os.replace(file, target)
+            os.replace(file, target)
+        except FileNotFoundError:  # another process was faster
+            return
+        except OSError:  # a store that may only be read: what is damaged in it counts as missing all the same
+            self.warn(f"{file}: {why}; it cannot be set aside, and counts as missing")
+            return
         self.warn(f"{file}: {why}; set aside as {target}, its run will be done again")
 
     def records(self) -> Iterator[Record]:
         """Every sound record, in order of id."""
         for file in sorted((self.path / "records").glob("??/*.json")):
+            if not ID.fullmatch(file.stem) or file != self._file(file.stem):
+                self.warn(f"{file}: no record of this store lies there; left as it is")
+                continue
             record = self.get(file.stem)
             if record is not None:
                 yield record
@@ -141,17 +172,14 @@ class Store:
             file.parent.mkdir(parents=True, exist_ok=True)
             handle = open(file, "a")  # noqa: SIM115 (it must stay open as long as the lock is held)
         try:
+            # where its last holder has removed the file, whoever comes now makes a new one
+            mine = _try_lock(handle.fileno()) and _same_file(file, handle.fileno())
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            if not _same_file(file, handle.fileno()):  # its last holder removed it: whoever comes now makes a new one
-                yield False
-                return
-            yield True
-            with contextlib.suppress(OSError):
-                file.unlink()
+                yield mine
+            finally:
+                if mine:
+                    with contextlib.suppress(OSError):
+                        file.unlink()
         finally:
             handle.close()
 
@@ -159,16 +187,22 @@ class Store:
         """Where a running training keeps its state."""
         return self.path / "checkpoints" / f"{record_id}.npz"
 
+    def drop_checkpoint(self, record_id: str) -> None:
+        """Remove a finished run's state, and what a process that was killed while writing it has left."""
+        file = self.checkpoint_path(record_id)
+        with contextlib.suppress(OSError):
+            for name in (file, *file.parent.glob(f".{file.name}.*")):
+                name.unlink(missing_ok=True)
+
     def status(self) -> StoreStatus:
         """Counts, from the files' names and first bytes; every record is checked."""
         kinds: dict[str, int] = {}
         for record in self.records():
             kinds[record["kind"]] = kinds.get(record["kind"], 0) + 1
-        files = [file for file in self.path.rglob("*") if file.is_file()]
         return StoreStatus(
             self.path,
             kinds,
-            sum(file.stat().st_size for file in files),
+            sum(_size(file) for file in self.path.rglob("*")),
             len(list((self.path / "checkpoints").glob("*.npz"))),
             len(list((self.path / "set-aside").glob("*"))),
         )
@@ -178,7 +212,12 @@ class Store:
         chosen = self.records() if ids is None else (r for r in map(self.get, ids) if r is not None)
         lines = [canonical_json(envelope(record)) for record in chosen]
         data = ("\n".join(lines) + "\n" if lines else "").encode()
-        write_atomically(file, gzip.compress(data, mtime=0) if file.suffix == ".gz" else data)
+        data = gzip.compress(data, mtime=0) if file.suffix == ".gz" else data
+        if file.exists() and not file.is_file() and not file.is_dir():
+            with _explained(file):
+                file.write_bytes(data)  # a pipe or /dev/stdout, which must not be replaced
+        else:
+            write_atomically(file, data)
         return len(lines)
 
     def import_(self, file: Path) -> tuple[int, int, list[str]]:
@@ -206,7 +245,7 @@ def read_export(file: Path) -> Iterator[tuple[int, Record | str]]:
         data = file.read_bytes()
         if file.suffix == ".gz":
             data = gzip.decompress(data)
-    except (OSError, EOFError, gzip.BadGzipFile) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise StoreError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     for number, line in enumerate(data.splitlines(), start=1):
         if line.strip():
@@ -222,15 +261,37 @@ def _explained(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        kind = StoreError
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            kind = StoreUnwritable
             advice = "the disk is full; free some space and give the same command again: finished runs are kept"
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            kind = StoreUnwritable
             advice = "it may not be written; name a folder of yours with --store or LNBENCH_STORE"
         elif error.errno in (errno.ENOTDIR, errno.EEXIST):
             advice = "a file stands where a folder is needed"
         else:
             advice = error.strerror or str(error)
-        raise StoreError(f"{file}: {advice}") from None
+        raise kind(f"{file}: {advice}") from None
+
+
+def _size(file: Path) -> int:
+    """Bytes of a file; 0 for a folder, or for one that another process has just removed."""
+    with contextlib.suppress(OSError):
+        return file.stat().st_size if file.is_file() else 0
+    return 0
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        # a file system without locks: at worst two processes train, and write, the same record
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+    return True
 
 
 def _same_file(file: Path, descriptor: int) -> bool:

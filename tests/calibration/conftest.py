@@ -1,4 +1,4 @@
-"""Lets the simulations import `worlds` whichever way pytest imports test modules."""
+"""Lets the simulations import `scenarios` whichever way pytest imports test modules."""
 
 import sys
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Writes the table of measured error rates into docs/statistics.md, between its markers.
 
-    python tests/calibration/table.py [REPETITIONS]      # 10,000 take some minutes on one core
+python tests/calibration/table.py [REPETITIONS]      # 10,000 take some minutes on one core
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from worlds import SCENARIOS, SHOWN, Scenario, measure
+from scenarios import SCENARIOS, SHOWN, Scenario, measure
 
 PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
 BEGIN, END = "<!-- error rates: written by tests/calibration/table.py -->", "<!-- error rates: end -->"
@@ -32,7 +32,9 @@ def rows(repetitions: int) -> list[str]:
         cells = []
         for n in s.seeds:
             rates = measure(s, n, repetitions)
-            cells.append(f"{percent(rates.reproduced, s.reproduced)} / {percent(rates.contradicted, s.contradicted)}")
+            cells.append(
+                f"{percent(rates.reproduced, s.reproduced)} / {percent(rates.contradicted, s.contradicted)}"
+            )
             print(s.name, n, cells[-1], flush=True)
         if len(cells) == 1:  # points, or the last look: n has another meaning
             cells = ["", "", f"{cells[0]} (n = {s.seeds[0]})"] if s.seeds != (10,) else ["", "", cells[0]]

@@ -1,9 +1,11 @@
-"""Every check keeps its promise: false `reproduced` and false `contradicted` stay near α where the truth is known."""
+"""Every check keeps its promise: false `reproduced` and false `contradicted` stay near α where the truth is
+known.
+"""
 
 from __future__ import annotations
 
 import pytest
-from worlds import SCENARIOS, Rates, Scenario, measure
+from scenarios import SCENARIOS, Rates, Scenario, measure
 
 CASES = [pytest.param(s, n, id=f"{s.name}, n = {n}") for s in SCENARIOS for n in s.seeds]
 
@@ -11,15 +13,18 @@ CASES = [pytest.param(s, n, id=f"{s.name}, n = {n}") for s in SCENARIOS for n in
 def keeps_its_promise(scenario: Scenario, n: int, repetitions: int) -> None:
     rates = measure(scenario, n, repetitions)
     if not _fine(scenario, rates):
-        # of some 400 rates that are exactly α, one passes three standard errors by chance every second suite: only a
-        # second, finer and independent measurement counts against the rule
+        # of some 400 rates near α, one passes three standard errors by chance every second suite:
+        # only a second, finer and independent measurement counts against the rule
         rates = measure(scenario, n, 10 * repetitions, again=True)
-    assert _fine(scenario, rates), f"at most {scenario.reproduced}, {scenario.contradicted} were promised: {rates}"
+    assert _fine(scenario, rates), (
+        f"at most {scenario.reproduced}, {scenario.contradicted} were promised: {rates}"
+    )
 
 
 def _fine(scenario: Scenario, rates: Rates) -> bool:
     return not (
-        rates.beyond(scenario.reproduced, rates.reproduced) or rates.beyond(scenario.contradicted, rates.contradicted)
+        rates.beyond(scenario.reproduced, rates.reproduced)
+        or rates.beyond(scenario.contradicted, rates.contradicted)
     )
 
 

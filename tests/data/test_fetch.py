@@ -115,6 +115,7 @@ def test_a_server_without_range_sends_it_all_again(fake_mnist: Any, serve: Any, 
     server.ranges = False
     server.faults = {BIG: ["short"]}
     get(fake_mnist, tmp_path, server.url)
+    assert len(server.asked_for(BIG)) == 2, "it takes the place of what came before"
     assert_whole(fake_mnist, tmp_path)
 
 
@@ -262,6 +263,17 @@ def test_a_damaged_file_is_mended(fake_mnist: Any, serve: Any, tmp_path: Path) -
     assert_whole(fake_mnist, tmp_path)
 
 
+def test_a_file_is_replaced_and_never_written_over(fake_tar: Any, tmp_path: Path) -> None:
+    target = fake_tar.put_packed(tmp_path) / "folder/one"
+    target.parent.mkdir()
+    target.write_bytes(b"damaged")
+    reader = tmp_path / "still open elsewhere"
+    reader.hardlink_to(target)
+    get(fake_tar, tmp_path)
+    assert_whole(fake_tar, tmp_path)
+    assert reader.read_bytes() == b"damaged"
+
+
 def full_disk(*_: object, **__: object) -> NoReturn:
     raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -372,24 +384,23 @@ def test_two_processes_that_fetch_at_once_download_once(fake_tar: Any, serve: An
     assert_whole(fake_tar, tmp_path)
 
 
-def test_who_waits_for_the_lock_says_so(fake_tar: Any, serve: Any, tmp_path: Path) -> None:
+def test_who_waits_for_the_lock_says_so_and_looks_again(fake_tar: Any, serve: Any, tmp_path: Path) -> None:
     fcntl = pytest.importorskip("fcntl")
     server = serve(fake_tar)
     notes: list[str] = []
+    waiting = threading.Event()
+
+    def progress(step: Progress) -> None:
+        notes.append(step.note)
+        waiting.set()
+
     with (tmp_path / LOCK).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        waiting = threading.Event()
-
-        def progress(step: Progress) -> None:
-            notes.append(step.note)
-            waiting.set()
-
-        thread = threading.Thread(
-            target=get, args=(fake_tar, tmp_path, server.url), kwargs={"progress": progress}
-        )
+        options = {"progress": progress}
+        thread = threading.Thread(target=get, args=(fake_tar, tmp_path, server.url), kwargs=options)
         thread.start()
         assert waiting.wait(10)
-        assert server.requests == []
+        fake_tar.put(tmp_path)  # what the holder of the lock was at
     thread.join(10)
-    assert notes[0] == f"waiting for another process that is fetching into {tmp_path}"
-    assert_whole(fake_tar, tmp_path)
+    assert notes == [f"waiting for another process that is fetching into {tmp_path}"]
+    assert server.requests == []

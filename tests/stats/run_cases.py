@@ -1,4 +1,5 @@
-"""Golden cases: maps each case's kind and inputs to the functions of lnbench.stats and compares what comes out.
+"""Golden cases: maps each case's kind and inputs to the functions of lnbench.stats and compares what comes
+out.
 
     python tests/stats/run_cases.py FILE        # one line a case; exit code 1 if any differs
 

@@ -66,7 +66,9 @@ def test_a_threshold_with_collapses(good: int, lost: int, verdict: Verdict) -> N
     assert check.typical
     assert check.interval is None
     assert check.collapsed == lost
-    assert check.p_reproduced == pytest.approx(reference.binomtest(good, good + lost, alternative="greater").pvalue)
+    assert check.p_reproduced == pytest.approx(
+        reference.binomtest(good, good + lost, alternative="greater").pvalue
+    )
     assert f"{lost} of {good + lost} runs collapsed" in check.notes[0]
 
 
@@ -127,9 +129,7 @@ def test_a_lone_number_takes_its_luck_from_the_uncollapsed() -> None:
 
 
 def test_collapse_in_unpaired_arms() -> None:
-    check = stats.ordered_unpaired(
-        [0.9] * 8, [0.5] * 7 + [0.1], step=1e-4, collapsed_b=[False] * 7 + [True]
-    )
+    check = stats.ordered_unpaired([0.9] * 8, [0.5] * 7 + [0.1], step=1e-4, collapsed_b=[False] * 7 + [True])
     assert check.typical
     assert check.p_reproduced == pytest.approx(9 / 256)  # the pair with the collapsed run is on no good side
     assert any("paired in the order given" in note for note in check.notes)

@@ -24,13 +24,13 @@ def test_every_mapped_kind_has_a_case() -> None:
 
 def test_the_runner_notices_a_difference(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     case = next(c for c in CASES if c["id"] == "above-reproduced")
-    wrong = {**case, "expected": {**case["expected"], "p_reproduced": 2.2768e-6, "verdict": "contradicted"}}
+    wrong = {**case, "expected": {**case["expected"], "effect": 0.9312, "verdict": "contradicted"}}
     path = tmp_path / "cases.json"
     path.write_text(json.dumps({"cases": [case, wrong]}), encoding="utf-8")
     assert main(str(path)) == 1
     printed = capsys.readouterr().out
     assert "1 of 2 cases agree" in printed
-    assert "p_reproduced: expected 2.2768e-06" in printed
+    assert "effect: expected 0.9312, found 0.93118" in printed
 
 
 def test_a_missing_number_is_a_difference() -> None:

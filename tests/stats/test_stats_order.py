@@ -117,7 +117,11 @@ def test_record_statistics_at_their_limits() -> None:
     assert stats.sign_flip_p([0.1] * 4) == pytest.approx(1 / 16)
     assert stats.probability_of_superiority([1, 2], [1, 2], paired=True) == 0.5
     assert stats.probability_of_superiority([2, 2], [1, 2], paired=True) == 0.75
-    for empty in (stats.sign_flip_p([]), stats.mann_whitney_p([], [1.0]), stats.probability_of_superiority([], [])):
+    for empty in (
+        stats.sign_flip_p([]),
+        stats.mann_whitney_p([], [1.0]),
+        stats.probability_of_superiority([], []),
+    ):
         assert math.isnan(empty)
     with pytest.raises(ValueError, match="paired"):
         stats.probability_of_superiority([1, 2], [1], paired=True)

@@ -74,7 +74,9 @@ def test_just_outside_a_narrow_region_is_inconclusive() -> None:
 
 
 def test_equal_seeds_never_prove_more_than_they_can() -> None:
-    """n equal seeds on a coarse metric: a share p of them on the next value up is missed with chance (1 - p)ⁿ."""
+    """n equal seeds on a coarse metric: a share p of them on the next value up is missed with chance (1 -
+    p)ⁿ.
+    """
     for n in range(3, 40):
         floor = stats.judge_mean([0.9] * n, Region.at_least(0.0), step=1.0)
         assert floor.sd == 0.0

@@ -9,7 +9,9 @@ from lnbench import stats
 from lnbench.stats import Verdict
 
 
-@pytest.mark.parametrize(("k", "n", "pi"), [(5, 5, 0.5), (3, 5, 0.5), (29, 29, 0.9), (28, 29, 0.9), (0, 4, 0.5), (7, 10, 0.9)])
+@pytest.mark.parametrize(
+    ("k", "n", "pi"), [(5, 5, 0.5), (3, 5, 0.5), (29, 29, 0.9), (28, 29, 0.9), (0, 4, 0.5), (7, 10, 0.9)]
+)
 def test_every_run_is_the_exact_binomial_test(k: int, n: int, pi: float) -> None:
     check = stats.every_run(k, n, pi)
     assert check.p_reproduced == pytest.approx(reference.binomtest(k, n, pi, alternative="greater").pvalue)
@@ -21,7 +23,7 @@ def test_every_run_is_the_exact_binomial_test(k: int, n: int, pi: float) -> None
 
 
 def test_how_many_runs_the_words_take() -> None:
-    """"runs do" takes 5 of 5, "always" 29 of 29."""
+    """ "runs do" takes 5 of 5, "always" 29 of 29."""
     assert stats.every_run(5, 5, 0.5).verdict() is Verdict.REPRODUCED
     assert stats.every_run(4, 4, 0.5).verdict() is Verdict.INCONCLUSIVE
     assert stats.every_run(29, 29, 0.9).verdict() is Verdict.REPRODUCED
@@ -35,7 +37,9 @@ def test_two_runs_decide_nothing() -> None:
     assert stats.every_run(0, 0).verdict() is Verdict.ERROR
 
 
-@pytest.mark.parametrize(("k", "n", "pi"), [(3, 2, 0.5), (-1, 2, 0.5), (1, 2, 0.0), (1, 2, 1.0), (1, 2, math.nan)])
+@pytest.mark.parametrize(
+    ("k", "n", "pi"), [(3, 2, 0.5), (-1, 2, 0.5), (1, 2, 0.0), (1, 2, 1.0), (1, 2, math.nan)]
+)
 def test_impossible_counts_are_refused(k: int, n: int, pi: float) -> None:
     with pytest.raises(ValueError, match=r"expected|pi"):
         stats.every_run(k, n, pi)

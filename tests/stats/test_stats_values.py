@@ -79,8 +79,14 @@ def test_an_error_is_a_verdict_and_not_an_exception() -> None:
 def test_verdicts_are_their_words() -> None:
     assert str(Verdict.NOT_COMPARABLE) == "not-comparable"
     assert {v.value for v in Verdict} == {
-        "reproduced", "contradicted", "inconclusive", "not-comparable", "not-testable", "not-run", "error",
-    }  # fmt: skip
+        "reproduced",
+        "contradicted",
+        "inconclusive",
+        "not-comparable",
+        "not-testable",
+        "not-run",
+        "error",
+    }
 
 
 def test_values_do_not_change() -> None:

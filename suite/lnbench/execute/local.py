@@ -7,22 +7,21 @@ happens to this process, finished runs stay and the next call goes on.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
 
 from lnbench.environment import available_cores, environment
 from lnbench.execute import worker
-from lnbench.execute.worker import Finished, Report, Task
-from lnbench.plan import Choice, Outcome, Plan, Run
+from lnbench.execute.pool import Pool
+from lnbench.execute.worker import Finished, Report
+from lnbench.plan import Choice, Job, Outcome, Plan, Run
 from lnbench.store import Store, make_record
 
-SECONDS_TO_STOP = 30.0
 ATTEMPTS = 2  # of a run whose worker process died
 
 
@@ -42,7 +41,8 @@ class Watcher(Protocol):
 
 @dataclass
 class Execution:
-    """What came of it: outcomes by record id, failures by run id, and how many were trained and reused."""
+    """What came of it: outcomes by record id, failures by run id, and how many were trained (by this process and its
+    workers) and reused (were in the store, or another process put them there meanwhile)."""
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
@@ -66,19 +66,19 @@ def execute(
     `workers`: processes, by default one a core on the CPU and one on a GPU; 0 trains in this process. On
     KeyboardInterrupt the running trainings write a checkpoint before it is passed on.
     """
-    work = _Work(plans, store, watcher, only)
+    work = Work(plans, store, watcher, only)
     if work.waiting:
         if workers is None:
             workers = 1 if device.startswith("cuda") else min(available_cores(), len(work.waiting))
         if workers == 0:
             _in_this_process(work, device, data_root)
         else:
-            with _Pool(workers, store, device, data_root) as pool:
+            with Pool(workers, store, device, data_root) as pool:
                 pool.run(work)
     return work.execution
 
 
-class _Work:
+class Work:
     """What is to be done, what is being done, and what came of it."""
 
     def __init__(self, plans: list[Plan], store: Store, watcher: Watcher, only: Callable[[dict[str, Any]], bool]):
@@ -88,39 +88,41 @@ class _Work:
         self.running: dict[str, Run] = {}
         self.attempts: dict[str, int] = {}
         self.not_before: dict[str, float] = {}  # runs that another process is training: looked at again later
-        self._seen: set[str] = set()
-        self._choices = {choice.id: choice for plan in plans for choice in self._needed_choices(plan)}
-        self._advance()
-        provisional = {run.id: run for plan in plans for run in self._jobs_of(plan)}
-        self.watcher.planned([*self.waiting.values(), *self._to_come(provisional)], self.execution.reused)
-
-    def _needed_choices(self, plan: Plan) -> list[Choice]:
-        return list({job.choice.id: job.choice for job in plan.jobs if job.choice and self.only(job.point)}.values())
-
-    def _jobs_of(self, plan: Plan) -> Iterator[Run]:
-        for job, run in zip(plan.jobs, plan.provisional_runs(), strict=True):
-            if self.only(job.point):
-                yield run
-
-    def _to_come(self, provisional: dict[str, Run]) -> list[Run]:
-        """Runs whose choice is still to be made, as if the first candidate were chosen (for the totals shown)."""
-        undecided = [
-            job.run(job.choice.candidates[0][0])
-            for plan in self.plans
-            for job in plan.jobs
-            if job.choice and self.only(job.point) and job.choice.id not in self.execution.outcomes
-        ]
-        return undecided
-
-    def _advance(self) -> None:
-        """Make every choice that can be made, and take in every run that has become known."""
+        self._priority: dict[str, tuple[bool, float, str]] = {}
+        self._choices = {job.choice.id: job.choice for _, job in self._jobs() if job.choice}
         for choice in self._choices.values():
-            if choice.id not in self.execution.outcomes:
-                runs = [run for _, candidates in choice.candidates for run in candidates]
-                for run in runs:
-                    self._need(run)
-                if all(run.id in self.execution.outcomes for run in runs):
-                    self._choose(choice)
+            for run in _runs_of(choice):
+                self._need(run)
+        self._choose_what_can_be()
+        self._resolve()
+        self.watcher.planned([*self.waiting.values(), *self._to_come()], self.execution.reused)
+
+    def _jobs(self) -> Iterator[tuple[Plan, Job]]:
+        return ((plan, job) for plan in self.plans for job in plan.jobs if self.only(job.point))
+
+    def _to_come(self) -> list[Run]:
+        """Runs whose choice is still to be made, as if the first candidate were chosen (for the totals shown)."""
+        undecided = (
+            job.run(job.choice.candidates[0][0])
+            for _, job in self._jobs()
+            if job.choice and job.choice.id not in self.execution.outcomes
+        )
+        return list({run.id: run for run in undecided}.values())
+
+    def _choose_what_can_be(self) -> bool:
+        """Make every choice whose runs are all done; whether there was one."""
+        ready = [
+            choice
+            for choice in self._choices.values()
+            if choice.id not in self.execution.outcomes
+            and all(run.id in self.execution.outcomes for run in _runs_of(choice))
+        ]
+        for choice in ready:
+            self._choose(choice)
+        return bool(ready)
+
+    def _resolve(self) -> None:
+        """Take in every run that is known by now."""
         for plan in self.plans:
             for job, run in plan.resolve(self.execution.outcomes):
                 if run is not None and self.only(job.point):
@@ -132,15 +134,21 @@ class _Work:
         self.execution.outcomes[choice.id] = outcome
 
     def _need(self, run: Run) -> None:
-        if run.id in self._seen:
+        if run.id in self._priority:
             return
-        self._seen.add(run.id)
-        record = self.store.get(run.id)
-        if record is None:
+        self._priority[run.id] = (bool(run.recipe["dataset"]["validation"]), run.flop, run.id)
+        if not self._take_over(run):
             self.waiting[run.id] = run
-        else:
+
+    def _take_over(self, run: Run) -> bool:
+        """Whether the store has the run."""
+        record = self.store.get(run.id)
+        if record is not None:
             self.execution.outcomes[run.id] = record["outcome"]
             self.execution.reused += 1
+            if self.store.checkpoint_path(run.id).exists():  # its process was killed between record and clearing up
+                self.store.drop_checkpoint(run.id)
+        return record is not None
 
     @property
     def left(self) -> bool:
@@ -153,7 +161,7 @@ class _Work:
         ready = [run for run in self.waiting.values() if self.not_before.get(run.id, 0.0) <= now]
         if not ready:
             return None
-        run = max(ready, key=lambda run: (bool(run.recipe["dataset"]["validation"]), run.flop, run.id))
+        run = max(ready, key=lambda run: self._priority[run.id])
         del self.waiting[run.id]
         self.running[run.id] = run
         self.watcher.started(run)
@@ -162,141 +170,99 @@ class _Work:
     def done(self, finished: Finished) -> None:
         """Take note of how a run ended."""
         run = self.running.pop(finished.run_id)
-        if finished.how == "busy":
-            self.not_before[run.id] = time.monotonic() + 1.0
-            record = self.store.get(run.id)
-            if record is None:
+        how, message = finished.how, finished.message
+        if how == "busy":
+            if not self._take_over(run):
+                self.not_before[run.id] = time.monotonic() + 1.0
                 self.waiting[run.id] = run
                 return
-            finished = Finished(run.id, "trained")
-        if finished.how == "died" and self.attempts.get(run.id, 0) + 1 < ATTEMPTS:
+            how = "trained"
+        elif how in ("died", "stopped"):  # "stopped" without our word: somebody ended the worker
             self.attempts[run.id] = self.attempts.get(run.id, 0) + 1
-            self.waiting[run.id] = run
-            self.watcher.note(f"{run.describe()}: {finished.message}; trying once more")
-            return
-        if finished.how == "trained":
+            message = message or "its process was told to end"
+            if self.attempts[run.id] < ATTEMPTS:
+                self.waiting[run.id] = run
+                self.watcher.note(f"{run.describe()}: {message}; trying once more")
+                return
+            how = "failed"
+        elif how == "trained":
             record = self.store.get(run.id)
             if record is None:
-                finished = Finished(run.id, "failed", "its record could not be read back from the store")
+                how, message = "failed", "its record could not be read back from the store"
             else:
                 self.execution.outcomes[run.id] = record["outcome"]
                 self.execution.trained += 1
-        if finished.how in ("failed", "died"):
-            self.execution.failures[run.id] = finished.message
+        if how == "failed":
+            self.execution.failures[run.id] = message
             self.execution.details[run.id] = finished.detail
-        self.watcher.finished(run, finished.how, finished.message)
-        self._advance()
+        self.watcher.finished(run, how, message)
+        if finished.fatal:
+            self.give_up(message)
+        elif self._choose_what_can_be():
+            self._resolve()
+
+    def give_up(self, message: str, detail: str = "") -> None:
+        """Every run that is still waiting fails for this one reason."""
+        for run_id in self.waiting:
+            self.execution.failures[run_id] = message
+            self.execution.details[run_id] = detail
+        if self.waiting:
+            self.watcher.note(f"{message}; {len(self.waiting)} waiting runs were not begun")
+        self.waiting.clear()
 
 
-def _in_this_process(work: _Work, device: str, data_root: Path | None) -> None:
-    trainer = worker.Trainer(work.store, device, data_root, work.watcher.report, lambda: False)
-    while work.left:
-        run = work.take()
-        if run is None:
-            time.sleep(0.2)
-        else:
-            work.done(trainer.do(run))
+def _runs_of(choice: Choice) -> list[Run]:
+    return [run for _, runs in choice.candidates for run in runs]
 
 
-@dataclass
-class _Worker:
-    process: Any
-    connection: Connection
-    run_id: str | None = None
-
-
-class _Pool:
-    """Worker processes; a worker that dies is replaced."""
-
-    def __init__(self, size: int, store: Store, device: str, data_root: Path | None):
-        self.size, self.store, self.device, self.data_root = size, store, device, data_root
-        self.context = multiprocessing.get_context("spawn")
-        self.stop = self.context.Event()
-        self.workers: list[_Worker] = []
-
-    def __enter__(self) -> _Pool:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Let the workers finish their step and write their checkpoints."""
-        self.stop.set()
-        for member in self.workers:
-            with contextlib.suppress(OSError, ValueError):
-                member.connection.send(None)
-        deadline = time.monotonic() + SECONDS_TO_STOP
-        for member in self.workers:
-            member.process.join(max(0.1, deadline - time.monotonic()))
-            if member.process.is_alive():
-                member.process.kill()
-                member.process.join()
-            member.connection.close()
-
-    def _start(self) -> _Worker:
-        ours, theirs = self.context.Pipe()
-        arguments = (theirs, self.store.path, self.device, self.data_root, self.stop)
-        process = self.context.Process(target=worker.main, args=arguments, daemon=True)
-        with _environment(worker.ENVIRONMENT):
-            process.start()
-        theirs.close()
-        member = _Worker(process, ours)
-        self.workers.append(member)
-        return member
-
-    def run(self, work: _Work) -> None:
+def _in_this_process(work: Work, device: str, data_root: Path | None) -> None:
+    with _one_thread(), _asked_to_stop() as asked:
+        trainer = worker.Trainer(work.store, device, data_root, work.watcher.report, asked)
         while work.left:
-            self._give_out(work)
-            connections: list[Any] = [member.connection for member in self.workers]
-            for ready in wait(connections, timeout=0.5):
-                member = next(member for member in self.workers if member.connection is ready)
-                self._hear(member, work)
-
-    def _give_out(self, work: _Work) -> None:
-        idle = [member for member in self.workers if member.run_id is None]
-        while len(idle) + len([m for m in self.workers if m.run_id]) < self.size and len(work.waiting) > len(idle):
-            idle.append(self._start())
-        for member in idle:
+            if asked():
+                raise KeyboardInterrupt
             run = work.take()
             if run is None:
-                return
-            member.run_id = run.id
-            try:
-                member.connection.send(Task(run))
-            except OSError:
-                self._lost(member, work)
-
-    def _hear(self, member: _Worker, work: _Work) -> None:
-        try:
-            message = member.connection.recv()
-        except (EOFError, OSError):
-            self._lost(member, work)
-            return
-        if isinstance(message, Report):
-            work.watcher.report(message)
-        elif isinstance(message, Finished):
-            member.run_id = None
-            work.done(message)
-        else:
-            work.watcher.note(str(message))
-
-    def _lost(self, member: _Worker, work: _Work) -> None:
-        member.process.join(1.0)
-        code = member.process.exitcode
-        how = f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-        self.workers.remove(member)
-        if member.run_id is not None:
-            work.done(Finished(member.run_id, "died", f"its process ended ({how}); out of memory, or a lost device?"))
+                time.sleep(0.2)
+                continue
+            finished = trainer.do(run)
+            if finished.how == "stopped":
+                raise KeyboardInterrupt
+            work.done(finished)
+        if asked():
+            raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Environment variables for the processes started inside."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+def _one_thread() -> Iterator[None]:
+    """As in a worker: the number of threads decides in which order a sum is taken, and so its last bits."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def _asked_to_stop() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C as a question that the training asks after each step; a second Ctrl-C breaks off at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False  # signals are the main thread's
+        return
+    before = signal.getsignal(signal.SIGINT)
+    asked = False
+
+    def on_interrupt(number: int, frame: Any) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)

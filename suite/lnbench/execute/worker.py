@@ -8,7 +8,7 @@ must stand before torch is imported, so the parent sets `ENVIRONMENT` before it 
 from __future__ import annotations
 
 import datetime
-import os
+import multiprocessing
 import signal
 import time
 import traceback
@@ -21,7 +21,7 @@ from typing import Any
 from lnbench.environment import environment
 from lnbench.errors import LnbenchError
 from lnbench.plan import Run
-from lnbench.store import Store, make_record
+from lnbench.store import Store, StoreUnwritable, make_record
 
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -57,12 +57,29 @@ class Report:
 
 @dataclass(frozen=True)
 class Finished:
-    """A run has ended: "trained", "busy" (another process has it), "stopped", or "failed" with a message."""
+    """A run has ended: "trained", "busy" (another process has it), "stopped", or "failed" with a message.
+
+    `fatal`: every other run would fail alike (the store cannot be written), so none should be begun.
+    """
 
     run_id: str
     how: str
     message: str = ""
     detail: str = ""
+    fatal: bool = False
+
+
+@dataclass(frozen=True)
+class Ready:
+    """This process can train."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """This process cannot train at all."""
+
+    message: str
+    detail: str
 
 
 class Trainer:
@@ -98,12 +115,12 @@ class Trainer:
             return Finished(run.id, "trained")
         except Stopped:
             return Finished(run.id, "stopped")
+        except StoreUnwritable as error:
+            return Finished(run.id, "failed", str(error), fatal=True)
         except (LnbenchError, MemoryError) as error:
             return Finished(run.id, "failed", str(error) or "out of memory")
         except Exception as error:
-            text = str(error).strip().splitlines()
-            message = f"{type(error).__name__}: {text[0] if text else ''}"
-            return Finished(run.id, "failed", message, traceback.format_exc())
+            return Finished(run.id, "failed", in_one_line(error), traceback.format_exc())
 
     def _load(self, name: str) -> Any:
         from lnbench.data import load
@@ -149,33 +166,60 @@ class Trainer:
             "resumed": state is not None,
         }
         self.store.put(make_record(run.content, outcome, provenance))
-        file.unlink(missing_ok=True)
+        self.store.drop_checkpoint(run.id)
+
+
+def in_one_line(error: Exception) -> str:
+    """`RuntimeError: the first line of its text`."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
 
 
 def main(connection: Connection, store_path: Path, device_name: str, data_root: Path | None, stop: Any) -> None:
-    """The worker process: answers each Task with a Finished, until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and tells us through `stop`
-    import torch
+    """The worker process: answers each Task with a Finished, until the pipe closes.
 
-    torch.set_num_threads(1)
-    parent = os.getppid()
+    It leaves off at the next step, with a checkpoint, when `stop` is set, when the parent is gone (killed: nobody
+    would hear the result) or on SIGTERM (the machine is wanted back).
+    """
+    parent = multiprocessing.parent_process()
+    busy = terminated = orphaned = False
     last_look = 0.0
-    orphaned = False
+
+    def on_terminate(number: int, frame: Any) -> None:
+        nonlocal terminated
+        terminated = True
+        if not busy:
+            raise SystemExit(0)
 
     def should_stop() -> bool:
         nonlocal last_look, orphaned
         now = time.monotonic()
         if now - last_look > SECONDS_BETWEEN_REPORTS:
-            last_look, orphaned = now, os.getppid() != parent  # a killed parent must not leave us training
-        return orphaned or stop.is_set()
+            last_look, orphaned = now, parent is not None and not parent.is_alive()
+        return orphaned or terminated or stop.is_set()
 
-    store = Store(store_path, warn=lambda line: connection.send(line))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and tells us through `stop`
+    signal.signal(signal.SIGTERM, on_terminate)
     try:
-        trainer = Trainer(store, device_name, data_root, connection.send, should_stop)
+        store = Store(store_path, warn=connection.send)
+        try:
+            import torch
+
+            torch.set_num_threads(1)
+            trainer = Trainer(store, device_name, data_root, connection.send, should_stop)
+        except Exception as error:
+            connection.send(Broken(in_one_line(error), traceback.format_exc()))
+            return
+        connection.send(Ready())
         while not should_stop():
             task = connection.recv()
             if task is None:
                 return
-            connection.send(trainer.do(task.run))
+            busy = True
+            finished = trainer.do(task.run)
+            connection.send(finished)
+            busy = False
+            if finished.how == "failed" and device_name.startswith("cuda") and finished.detail:
+                return  # an error on the device may have spoilt it for this process; the next run gets a new one
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return

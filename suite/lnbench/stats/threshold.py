@@ -86,7 +86,8 @@ def every_run(successes: int, runs: int, pi: float = 0.5, *, alpha: float = 0.05
 
 
 def can_reach(reached: bool | int, runs: int, best_of: int, *, alpha: float = 0.05, looks: int = 1) -> Check:
-    """The metric can reach T, printed as the best of k runs: one run of ours that does is enough (p_reproduced = 0).
+    """The metric can reach T, printed as the best of k runs: one run of ours that does is enough
+    (p_reproduced = 0).
 
     None of n: p_contradicted = ½^(n/k). If the paper's best of k lay at T with a chance of at least one half,
     a single run gets there with a chance of at least 1 - ½^(1/k), and n of ours all miss with at most

@@ -8,7 +8,6 @@ a number once an epoch, never inside one.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,9 +108,11 @@ class _Run:
         self.steps_an_epoch = -(-self.set.examples // self.batch_size)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         self.right = torch.zeros((), dtype=torch.int64, device=device)
-        if state.tensors:
+        if state.tensors and self._fits(state):
             for name, tensor in self._tensors().items():
                 tensor.copy_(torch.from_numpy(state.tensors[name]))
+        elif state.tensors:
+            self.state = State()  # of another lnbench: the run starts anew
 
     def finish(self) -> dict[str, Any]:
         status = "ok"
@@ -208,6 +209,12 @@ class _Run:
             "right": self.right,
             **{f"optimiser.{name}": tensor for name, tensor in self.optimiser.state.items()},
         }
+
+    def _fits(self, state: State) -> bool:
+        """Whether a checkpoint holds the tensors of this run, each of its shape, and a place within the run."""
+        shapes = {name: tuple(tensor.shape) for name, tensor in self._tensors().items()}
+        found = {name: np.shape(array) for name, array in state.tensors.items()}
+        return found == shapes and state.epoch < self.epochs and state.step <= self.steps_an_epoch
 
     def _save(self) -> None:
         self.state.tensors = {name: tensor.detach().cpu().numpy() for name, tensor in self._tensors().items()}

@@ -1,0 +1,102 @@
+"""The command line: its verbs, its exit codes, and what every error looks like. Each verb's code is in `commands/`.
+
+A verb is imported when it is used: `lnbench --help` and `lnbench list` start as fast as click does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+import lnbench
+from lnbench.errors import Exit, LnbenchError
+
+# verb -> (module in lnbench.commands, what it does)
+VERBS: dict[str, tuple[str, str]] = {
+    "verify": ("verify", "Train what is missing, judge the claims, write a report."),
+    "list": ("catalogue", "All claims that lnbench knows."),
+    "show": ("catalogue", "One claim or study: quote, checks, tiers, cost."),
+    "validate": ("catalogue", "Check study files; every error with its line."),
+    "schema": ("catalogue", "The JSON Schema of study or baseline files."),
+    "plan": ("planning", "The runs a study needs and what they cost, before any is spent."),
+    "judge": ("judging", "Judge a report's stored records again (no GPU, no torch)."),
+    "report": ("judging", "Write a report from what the store has, training nothing."),
+    "explain": ("judging", "A claim's formula with the numbers put in."),
+    "measure": ("judging", "Record what this machine measures as a drift reference."),
+    "scoreboard": ("judging", "The table of all committed verdicts, for README."),
+    "store": ("storing", "Finished runs: status, export, import."),
+    "data": ("dataset", "Data sets: status, fetch, check."),
+    "doctor": ("doctor", "What this machine can run, and what is amiss."),
+}
+
+EPILOG = """\b
+Exit codes, the first that applies:
+  2    wrong usage, or a study file that is not valid
+  3    a run failed
+  5    nothing was selected
+  1    a claim is contradicted (or smoke-fail)
+  4    something is inconclusive or was not run
+  0    all pass
+  130  interrupted; finished runs are kept
+"""
+
+
+class LazyGroup(click.Group):
+    """Verbs whose modules are imported when they are called."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        module = importlib.import_module(f"lnbench.commands.{VERBS[name][0]}")
+        command: click.Command = getattr(module, name if name != "list" else "list_")
+        return command
+
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = click.utils.make_str(arguments[0])
+        if name not in VERBS and not name.startswith("-"):
+            from lnbench.specfile import did_you_mean
+
+            context.fail(f"No such command '{name}'; {did_you_mean(name, VERBS, otherwise='commands')}")
+        return super().resolve_command(context, arguments)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in VERBS.items()])
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(lnbench.__version__, prog_name="lnbench")
+def cli() -> None:
+    """Does the claim of a label-noise paper hold? One YAML a study, one verdict a claim.
+
+    \b
+    Start with:  lnbench verify claims/rolnick_mnist.yaml
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code. No error that a user can mend shows a traceback."""
+    try:
+        code = cli.main(args=arguments, prog_name="lnbench", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else Exit.OK)
+    except click.exceptions.Abort:
+        sys.exit(Exit.INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(Exit.USAGE)
+    except LnbenchError as error:
+        click.echo(f"{error}" if "\n" in str(error) else f"lnbench: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        click.echo("interrupted; finished runs are kept, give the same command to go on", err=True)
+        sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:  # `lnbench list | head`
+        sys.stderr.close()
+        sys.exit(Exit.OK)

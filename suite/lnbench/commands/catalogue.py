@@ -1,0 +1,146 @@
+"""`lnbench list`, `show`, `validate`, `schema`: what there is, and whether it is right."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lnbench.errors import Exit, LnbenchError, SpecError
+from lnbench.resources import find_study, root, study_paths
+from lnbench.specfile import did_you_mean
+
+
+def _light(path: Path) -> dict[str, Any]:
+    """A study file's plain content without any check, by libyaml where it is there: `list` must be quick."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        with path.open(encoding="utf-8") as file:
+            content = yaml.load(file, Loader=loader)  # a SafeLoader either way
+        return content if isinstance(content, dict) else {}
+    except (yaml.YAMLError, OSError, UnicodeDecodeError):
+        return {}
+
+
+@click.command("list")
+@click.argument("text", required=False)
+def list_(text: str | None) -> int:
+    """All claims that lnbench knows; with TEXT, those whose line contains it."""
+    shown = 0
+    for path in study_paths():
+        study = _light(path)
+        lines = []
+        try:
+            for claim in study["claims"]:
+                line = f"  {claim['id']:<10} {claim['says']}"
+                if not text or text.lower() in f"{path.stem} {study['paper']} {line}".lower():
+                    lines.append(line)
+            head = f"{path.stem} ({study['paper']}; tiers {', '.join(study['tiers'])}): {study['title']}"
+        except (KeyError, TypeError):
+            click.echo(f"{path.stem}: cannot be read; see `lnbench validate {path}`", err=True)
+            continue
+        if lines:
+            click.echo(click.style(head, bold=True))
+            click.echo("\n".join(lines))
+            shown += len(lines)
+    return Exit.OK if shown else Exit.NOTHING_SELECTED
+
+
+@click.command()
+@click.argument("name", metavar="CLAIM|STUDY")
+def show(name: str) -> int:
+    """One claim or study: what the paper says, how it is checked, at which tiers, at what cost."""
+    from lnbench.studies import load_study
+
+    study, claim_id = find_claim(name)
+    loaded = load_study(study)
+    spec = loaded.any.spec
+    click.echo(f"{click.style(loaded.name, bold=True)}: {spec.title}\n{loaded.any.baseline.cite}\n")
+    for claim in spec.claims:
+        if claim_id in (None, claim.id):
+            _show_claim(claim, loaded.any)
+    click.echo("Tiers:")
+    from lnbench.cost import describe_cost
+    from lnbench.plan import plan_study
+
+    for tier, at_tier in loaded.tiers.items():
+        click.echo(f"  {tier:<6} {describe_cost(plan_study(at_tier), 'cpu')}")
+        for deviation in at_tier.spec.deviations:
+            click.echo(f"         - {deviation}")
+    return Exit.OK
+
+
+def _show_claim(claim: Any, study: Any) -> None:
+    click.echo(f"{click.style(claim.id, bold=True)} {claim.says}")
+    click.echo(f'  "{claim.quote}" ({claim.where})')
+    for name, part in claim.parts.items():
+        reference = getattr(part, "reference", None)
+        printed = study.baseline.references[reference].printed if reference else None
+        facts = [f"{part.kind} {part.effect}"]
+        facts += [f"reference {reference} (printed {printed})"] if reference else []
+        facts += [f"margin {part.margin:g}: {part.because}"] if hasattr(part, "margin") else []
+        mark = "claim " if name in claim.verdict.of else "beside"
+        click.echo(f"  {mark} {name}: {', '.join(facts)}")
+    click.echo("")
+
+
+def find_claim(name: str) -> tuple[Path, str | None]:
+    """(study file, claim id or None) of a claim id, a study's name or a path. Raises LnbenchError."""
+    ids: dict[str, Path] = {}
+    for path in study_paths():
+        claims = _light(path).get("claims")
+        for claim in claims if isinstance(claims, list) else []:
+            if isinstance(claim, dict):
+                ids[str(claim.get("id"))] = path
+    if name in ids:
+        return ids[name], name
+    stems = [path.stem for path in study_paths()]
+    if name in stems or Path(name).suffix in (".yaml", ".yml"):
+        return find_study(name), None
+    raise LnbenchError(f"no claim or study is named '{name}'; {did_you_mean(name, [*ids, *stems])}")
+
+
+@click.command()
+@click.argument("files", nargs=-1)
+def validate(files: tuple[str, ...]) -> int:
+    """Check study files (by default all known ones, and all baselines)."""
+    from lnbench.references import load_baseline
+    from lnbench.studies import load_studies
+
+    paths = [find_study(name) for name in files] if files else study_paths()
+    problems = []
+    studies = []
+    try:
+        studies = load_studies(paths)
+    except SpecError as error:
+        problems += error.problems
+    if not files:
+        for path in sorted((root() / "baselines").glob("*.yaml")):
+            try:
+                load_baseline(path)
+            except SpecError as error:
+                problems += error.problems
+    for study in studies:
+        for warning in study.warnings:
+            click.echo(str(warning), err=True)
+    if problems:
+        raise SpecError(problems)
+    claims = sum(len(study.any.spec.claims) for study in studies)
+    click.echo(f"{len(studies)} {'study' if len(studies) == 1 else 'studies'} with {claims} claims: valid")
+    return Exit.OK if studies else Exit.NOTHING_SELECTED
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["study", "baseline"]), default="study")
+def schema(what: str) -> int:
+    """The JSON Schema of study (default) or baseline files, for editors."""
+    from lnbench.references import baseline_schema
+    from lnbench.spec import study_schema
+
+    found = study_schema() if what == "study" else baseline_schema()
+    click.echo(json.dumps(found, indent=1, ensure_ascii=False, sort_keys=True))
+    return Exit.OK

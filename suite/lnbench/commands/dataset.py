@@ -1,0 +1,93 @@
+"""`lnbench data status|fetch|check`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lnbench.commands.options import data_option
+from lnbench.errors import DataError, Exit
+
+if TYPE_CHECKING:
+    from lnbench.data.fetch import Progress
+
+
+@click.group()
+def data() -> None:
+    """Data sets: what is there, fetching it, and checking it whole."""
+
+
+@data.command()
+@data_option
+def status(data_dir: Path | None) -> int:
+    """Which data sets are there."""
+    from lnbench.data import SOURCES, data_root
+    from lnbench.data import status as states
+
+    click.echo(f"data root: {data_root(data_dir)}")
+    for entry in states(data_root(data_dir)):
+        fault = f"; {entry.fault}" if entry.fault else ""
+        click.echo(f"  {entry.state:<10} {SOURCES[entry.name].describe()}{fault}")
+    return Exit.OK
+
+
+def _names(names: tuple[str, ...]) -> list[str]:
+    from lnbench.data import SOURCES
+    from lnbench.specfile import did_you_mean
+
+    downloadable = [name for name, source in SOURCES.items() if not source.embedded]
+    for name in names:
+        if name not in SOURCES:
+            raise DataError(f"there is no data set '{name}'; {did_you_mean(name, SOURCES)}")
+    return [name for name in names if name in downloadable] if names else downloadable
+
+
+@data.command()
+@click.argument("names", nargs=-1, required=True)
+@data_option
+def fetch(names: tuple[str, ...], data_dir: Path | None) -> int:
+    """Download data sets (from torchvision's mirrors), check them, and unpack them."""
+    from lnbench.data import data_root
+    from lnbench.data.fetch import fetch as download
+
+    wanted = _names(names)
+    if not wanted:
+        click.echo("nothing to fetch: this comes with lnbench")
+        return Exit.OK
+    download(data_root(data_dir), wanted, progress=_tell())
+    click.echo(f"{', '.join(wanted)}: in {data_root(data_dir)}")
+    return Exit.OK
+
+
+def _tell() -> Callable[[Progress], None]:
+    """A line at every tenth of a file, and at every fault."""
+    shown: dict[str, int] = {}
+
+    def tell(progress: Progress) -> None:
+        if progress.note:
+            click.echo(f"  {progress.file}: {progress.note}")
+        tenth = 10 * progress.done // progress.total if progress.total else 0
+        if shown.get(progress.file) != tenth:
+            shown[progress.file] = tenth
+            click.echo(f"  {progress.file}: {progress.done / 1e6:.1f} of {progress.total / 1e6:.1f} MB")
+
+    return tell
+
+
+@data.command()
+@click.argument("names", nargs=-1)
+@data_option
+def check(names: tuple[str, ...], data_dir: Path | None) -> int:
+    """Verify checksums (of what is there; of all named)."""
+    from lnbench.data import check as checked
+    from lnbench.data import data_root
+
+    worst = Exit.OK
+    for entry in checked(data_root(data_dir), _names(names)):
+        click.echo(entry.describe())
+        if entry.state == "damaged" or (names and entry.state != "present"):
+            worst = Exit.RUN_FAILED
+    return worst

@@ -1,0 +1,50 @@
+"""`lnbench doctor`: what this machine can run, and what is amiss."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import click
+
+from lnbench.commands.options import data_option, store_option
+from lnbench.errors import Exit
+
+
+@click.command()
+@store_option
+@data_option
+def doctor(store_path: Path | None, data_dir: Path | None) -> int:
+    """What this machine can run, and what is amiss."""
+    from lnbench.data import data_root
+    from lnbench.data import status as states
+    from lnbench.devices import cuda_devices
+    from lnbench.environment import environment
+    from lnbench.resources import root, study_paths
+    from lnbench.store import default_path
+
+    amiss = []
+    for name, value in environment().items():
+        click.echo(f"{name:<12} {value or 'not installed'}")
+        if not value:
+            amiss.append(f"{name} is not installed: pip install {name}")
+    click.echo(f"{'CUDA':<12} {cuda_devices() or 'no'} device{'' if cuda_devices() == 1 else 's'}")
+    click.echo(f"{'claims':<12} {len(study_paths())} studies in {root() / 'claims'}")
+    where = store_path or default_path()
+    try:
+        nearest = next(folder for folder in (where, *where.resolve().parents) if folder.is_dir())
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+        free = shutil.disk_usage(nearest).free / 1e9
+        click.echo(f"{'store':<12} {where} ({free:.0f} GB free)")
+        if free < 1:
+            amiss.append(f"less than 1 GB is free for {where}")
+    except OSError as error:
+        click.echo(f"{'store':<12} {where}")
+        amiss.append(f"the store {where} cannot be written: {error.strerror}; use --store or LNBENCH_STORE")
+    here = [entry.name for entry in states(data_root(data_dir)) if entry.state == "present"]
+    click.echo(f"{'data':<12} {', '.join(here)} ({data_root(data_dir)})")
+    for line in amiss:
+        click.echo(f"amiss: {line}", err=True)
+    return Exit.RUN_FAILED if amiss else Exit.OK

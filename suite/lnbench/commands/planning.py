@@ -1,0 +1,62 @@
+"""`lnbench plan`: what a verification would do and cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lnbench.commands.options import open_store, seeds_option, store_option
+from lnbench.errors import Exit, LnbenchError
+
+
+@click.command()
+@click.argument("study")
+@click.option("--tier", default="smoke", show_default=True, type=click.Choice(["smoke", "cpu", "lite", "full"]))
+@seeds_option
+@click.option("--device", default="cpu", show_default=True, help="For the guess of the time: cpu or cuda.")
+@store_option
+def plan(study: str, tier: str, seeds: int | None, device: str, store_path: Path | None) -> int:
+    """The runs that a study needs, which of them the store has, and what the rest costs."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from lnbench.commands.progress import duration
+    from lnbench.cost import describe_cost, seconds_of
+    from lnbench.plan import plan_study
+    from lnbench.resources import find_study
+    from lnbench.studies import load_study
+
+    if device not in ("cpu", "cuda"):
+        raise LnbenchError(f"--device {device}: plan prices for cpu or cuda")
+    loaded = load_study(find_study(study))
+    if tier not in loaded.tiers:
+        raise LnbenchError(f"{loaded.name} has no tier {tier}; it has {', '.join(loaded.tiers)}")
+    made = plan_study(loaded.tiers[tier], seeds)
+    store = open_store(store_path)
+    outcomes = {}
+    for choice in made.choices:
+        record = store.get(choice.id)
+        if record is not None:
+            outcomes[choice.id] = record["outcome"]
+    table = Table(title=f"{loaded.tiers[tier].key}: {describe_cost(made, device)}", title_justify="left", box=None)
+    for column in ("cell", "epochs", "examples an epoch", "seeds", "in store", "one run, roughly"):
+        table.add_column(column, justify="left" if column == "cell" else "right")
+    rows: dict[str, list[tuple[object, bool]]] = {}
+    provisional = made.provisional_runs()
+    for (job, run), guess in zip(made.resolve(outcomes), provisional, strict=True):
+        name = ", ".join(f"{axis} {value}" for axis, value in job.point.items()) or "(one cell)"
+        rows.setdefault(name, []).append((guess, run is not None and store.get(run.id) is not None))
+    for name, members in rows.items():
+        run = members[0][0]
+        have = sum(there for _, there in members)
+        seconds = duration(seconds_of(run, device))  # type: ignore[arg-type]
+        recipe = run.recipe  # type: ignore[attr-defined]
+        table.add_row(name, str(recipe["epochs"]), f"{run.examples:,}", str(len(members)), str(have), seconds)  # type: ignore[attr-defined]
+    console = Console()
+    (console if console.is_terminal else Console(width=120)).print(table)
+    for choice in made.choices:
+        values = ", ".join(str(value) for value, _ in choice.candidates)
+        point = ", ".join(f"{axis} {value}" for axis, value in choice.point.items())
+        click.echo(f"chooses {choice.key} from {values} at {point}")
+    return Exit.OK

@@ -1,0 +1,87 @@
+"""Verdicts on the terminal, and the exit code that they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+
+from lnbench.errors import Exit
+from lnbench.judge import SMOKE_FAIL, ClaimResult, PartResult, StudyResult
+from lnbench.stats import Verdict
+
+STYLES = {
+    "reproduced": "bold green",
+    "smoke-pass": "green",
+    "contradicted": "bold red",
+    "smoke-fail": "bold red",
+    "error": "bold red",
+    "inconclusive": "yellow",
+}
+
+
+def print_verdicts(result: StudyResult) -> None:
+    """One row a claim, its decisive parts under it."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)
+    table = Table(box=box.SIMPLE_HEAD, title=f"{result.study.key}: {result.study.spec.title}", title_justify="left")
+    table.add_column("claim", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("what was measured", overflow="fold")
+    for claim in result.claims:
+        style = STYLES.get(claim.verdict, "dim")
+        table.add_row(claim.claim.id, f"[{style}]{claim.verdict}[/]", _plain(claim.claim.says))
+        for name, part in claim.parts.items():
+            mark = "" if name in claim.claim.verdict.of else " (beside)"
+            table.add_row("", f"[dim]{part.verdict}{mark}[/]", _plain(f"{name}: {measured(part)}"), style="dim")
+        if claim.why:
+            table.add_row("", "", _plain(claim.why))
+    console.print(table)
+    for note in result.notes:
+        click.echo(f"note: {note}")
+
+
+def measured(part: PartResult) -> str:
+    """`0.9312 in [0.9292, 0.9331], claimed: at least 0.9` for each member."""
+    if part.verdict in (Verdict.NOT_RUN, Verdict.ERROR):
+        return part.why
+    texts = []
+    for member, check in zip(part.members, part.checks, strict=True):
+        effect = check.details.get("mean", check.effect)
+        interval = check.details.get("mean_interval", None) or check.interval
+        low, high = (interval.low, interval.high) if hasattr(interval, "low") else interval or (None, None)
+        text = f"{effect:.4f}" if effect is not None else "no effect"
+        text += f" in [{low:.4f}, {high:.4f}]" if low is not None else ""
+        collapsed = sum(member.collapsed)
+        text += f", {collapsed} of {len(member.values)} collapsed" if collapsed else ""
+        texts.append(f"{member.label.partition(':')[0]} {text}")
+    region = part.check.region or (part.checks[0].region if part.checks else None)
+    need = f"; {part.seeds_to_decide} seeds would decide" if part.seeds_to_decide else ""
+    claimed = f"; claimed: {region.describe()}" if region else ""
+    return "; ".join(texts) + claimed + need
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def exit_code(results: Iterable[StudyResult], claims: tuple[str, ...] = ()) -> int:
+    """The exit code of some judged studies (of the named claims only, where some are named)."""
+    judged: list[ClaimResult] = [
+        claim for result in results for claim in result.claims if not claims or claim.claim.id in claims
+    ]
+    verdicts = {claim.verdict for claim in judged}
+    if Verdict.ERROR in verdicts:
+        return Exit.RUN_FAILED
+    if not judged:
+        return Exit.NOTHING_SELECTED
+    if verdicts & {Verdict.CONTRADICTED, SMOKE_FAIL}:
+        return Exit.CONTRADICTED
+    if verdicts & {Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.NOT_COMPARABLE, Verdict.NOT_TESTABLE}:
+        return Exit.INCONCLUSIVE
+    return Exit.OK

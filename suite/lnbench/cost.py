@@ -1,0 +1,40 @@
+"""What a plan costs, in words, before any of it is spent."""
+
+from __future__ import annotations
+
+from lnbench.environment import available_cores
+from lnbench.plan import Plan, Run
+
+# Planning figures, not promises: measured on one core of a small server and, for the GPU, estimated
+# (docs/performance.md). A step of a small network costs its overhead, whatever its arithmetic.
+FLOP_A_SECOND = {("cpu", "fp32"): 6e10, ("cpu", "fast"): 1.2e11, ("cuda", "fp32"): 1e13, ("cuda", "fast"): 3e13}
+SECONDS_A_STEP = {"cpu": 4e-4, "cuda": 1e-3}
+SECONDS_TO_START = {"cpu": 6.0, "cuda": 15.0}
+
+
+def seconds_of(run: Run, device: str) -> float:
+    """A rough guess of a training's time on one core or one GPU."""
+    kind = device.partition(":")[0]
+    steps = run.examples * run.recipe["epochs"] / run.recipe["batch_size"]
+    return run.flop / FLOP_A_SECOND[kind, run.recipe["precision"]] + float(steps) * SECONDS_A_STEP[kind]
+
+
+def plan_runs(plan: Plan) -> list[Run]:
+    """All runs of a plan, choosing ones first, each once."""
+    return list({run.id: run for run in [*plan.choosing_runs, *plan.provisional_runs()]}.values())
+
+
+def plan_seconds(plan: Plan, device: str) -> float:
+    """A rough guess of the whole plan's time on this machine."""
+    runs = plan_runs(plan)
+    workers = 1 if device.startswith("cuda") else min(available_cores(), max(1, len(runs)))
+    return SECONDS_TO_START[device.partition(":")[0]] + sum(seconds_of(run, device) for run in runs) / workers
+
+
+def describe_cost(plan: Plan, device: str) -> str:
+    """`42 runs (12 to choose learning rates), 3.1e+15 operations, very roughly 70 min on this machine`."""
+    runs, choosing = plan_runs(plan), plan.choosing_runs
+    seconds = plan_seconds(plan, device)
+    size = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    extra = f" ({len(choosing)} of them to choose {plan.choices[0].key})" if choosing else ""
+    return f"{len(runs)} runs{extra}, {sum(run.flop for run in runs):.1e} operations, very roughly {size} here if none is done"

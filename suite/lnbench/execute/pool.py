@@ -1,0 +1,156 @@
+"""Worker processes on this machine: started when there is work, heard, replaced when they die, ended with care."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lnbench.execute import worker
+from lnbench.execute.worker import Broken, Finished, Ready, Report, Task
+from lnbench.store import Store
+
+if TYPE_CHECKING:
+    from lnbench.execute.local import Work
+
+SECONDS_TO_STOP = 30.0
+SILENT_DEATHS = 3  # in a row, of workers that never were ready: then none will be
+
+
+@dataclass
+class Worker:
+    process: Any
+    connection: Connection
+    run_id: str | None = None
+    ready: bool = False  # it has imported torch and can train
+
+
+class Pool:
+    """Worker processes; a worker that dies is replaced."""
+
+    def __init__(self, size: int, store: Store, device: str, data_root: Path | None):
+        self.size, self.store, self.device, self.data_root = size, store, device, data_root
+        self.context = multiprocessing.get_context("spawn")
+        self.stop = self.context.Event()
+        self.workers: list[Worker] = []
+        self.silent_deaths = 0
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Let the workers finish their step and write their checkpoints."""
+        self.stop.set()
+        for member in self.workers:
+            with contextlib.suppress(OSError, ValueError):
+                member.connection.send(None)
+        deadline = time.monotonic() + SECONDS_TO_STOP
+        for member in self.workers:
+            member.process.join(max(0.1, deadline - time.monotonic()))
+            if member.process.is_alive():
+                member.process.kill()
+                member.process.join()
+            member.connection.close()
+
+    def _start(self) -> Worker:
+        ours, theirs = self.context.Pipe()
+        arguments = (theirs, self.store.path, self.device, self.data_root, self.stop)
+        process = self.context.Process(target=worker.main, args=arguments, daemon=True)
+        with _environment(worker.ENVIRONMENT), _without_interrupt():
+            process.start()
+            theirs.close()
+            member = Worker(process, ours)
+            self.workers.append(member)
+        return member
+
+    def run(self, work: Work) -> None:
+        while work.left:
+            self._give_out(work)
+            connections: list[Any] = [member.connection for member in self.workers]
+            for ready in wait(connections, timeout=0.5):
+                member = next(member for member in self.workers if member.connection is ready)
+                self._hear(member, work)
+
+    def _give_out(self, work: Work) -> None:
+        idle = [member for member in self.workers if member.run_id is None]
+        while len(self.workers) < self.size and len(work.waiting) > len(idle):
+            idle.append(self._start())
+        for member in idle:
+            run = work.take()
+            if run is None:
+                return
+            member.run_id = run.id
+            try:
+                member.connection.send(Task(run))
+            except OSError:
+                self._lost(member, work)
+
+    def _hear(self, member: Worker, work: Work) -> None:
+        try:
+            message = member.connection.recv()
+        except (EOFError, OSError):
+            self._lost(member, work)
+            return
+        member.ready = True
+        if isinstance(message, Broken):
+            work.give_up(f"no training is possible here: {message.message}", message.detail)
+            self._lost(member, work, message.message)
+        elif isinstance(message, Report):
+            work.watcher.report(message)
+        elif isinstance(message, Finished):
+            member.run_id = None
+            work.done(message)
+        elif not isinstance(message, Ready):
+            work.watcher.note(str(message))
+
+    def _lost(self, member: Worker, work: Work, why: str = "") -> None:
+        """A worker has gone: its run is tried once more by another, or it fails where `why` tells that none could."""
+        member.process.join(1.0)
+        code = member.process.exitcode
+        if code is None:  # alive, but its pipe is not: it must not train on unheard
+            member.process.kill()
+            member.process.join()
+        member.connection.close()
+        self.workers.remove(member)
+        how = f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        message = f"its process ended ({how}); out of memory, or a lost device?"
+        if member.run_id is not None:
+            if why:
+                work.done(Finished(member.run_id, "failed", why))
+            else:
+                work.done(Finished(member.run_id, "died", message))
+        self.silent_deaths = 0 if member.ready else self.silent_deaths + 1
+        if self.silent_deaths >= SILENT_DEATHS and work.waiting:
+            work.give_up(f"{SILENT_DEATHS} processes in a row ended before they could train: {message}")
+
+
+@contextlib.contextmanager
+def _without_interrupt() -> Iterator[None]:
+    """Ctrl-C waits. A process started inside keeps it blocked: a worker is not to hear it, from its first moment on."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Environment variables for the processes started inside."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

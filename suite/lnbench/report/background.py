@@ -1,0 +1,182 @@
+"""The later sections of report.md: choices, deviations, drift, runs, environment, and how to check it all."""
+
+from __future__ import annotations
+
+import statistics
+
+from lnbench.report.names import place, text
+from lnbench.report.plain import Json
+from lnbench.report.units import decimals_of, metric_unit, percent
+from lnbench.report.words import counted, duration, escaped, listed, p_words, table
+
+DASH = "–"
+SELECTIONS = {
+    "last_epoch": "the last epoch",
+    "best_test": "the epoch with the best test accuracy",
+    "best_validation": "the epoch with the best validation accuracy",
+}
+
+
+def background_sections(data: Json, training_figure: str | None) -> list[str]:
+    """The lines of all sections after the claims."""
+    lines = [*_open(data), *_made(data), *_deviations(data), *_drift(data), *_runs(data)]
+    if training_figure:
+        lines += [f"![Test accuracy after every epoch]({training_figure})", ""]
+    return [*lines, *_environment(data), *_check(data)]
+
+
+def _open(data: Json) -> list[str]:
+    if not data["choices_open"]:
+        return []
+    rows = [
+        [f"`{choice['key']}`", escaped(text(choice["ours"])), _alternatives(choice["try"])]
+        for choice in data["choices_open"]
+    ]
+    intro = (
+        "Not deviations: the paper is silent here. Before a claim is called contradicted, it must be so under every "
+        "alternative too."
+    )
+    return ["## What the paper leaves open", "", intro, "", *table(["choice", "ours", "alternative"], rows), ""]
+
+
+def _alternatives(tried: Json | None) -> str:
+    if not tried:
+        return DASH
+    return "<br>".join(f"`{key}`: {escaped(_value(value))}" for key, value in tried.items())
+
+
+def _value(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_value(item)}" for key, item in value.items())
+    return ", ".join(map(_value, value)) if isinstance(value, list) else text(value)
+
+
+def _made(data: Json) -> list[str]:
+    if not data["choices_made"]:
+        return []
+    rows = []
+    for choice in data["choices_made"]:
+        scores = [
+            f"{'**' if value == choice['chosen'] else ''}{text(value)}: "
+            f"{percent(score) if score is not None else 'diverged'}{'**' if value == choice['chosen'] else ''}"
+            for value, score in zip(choice["candidates"], choice["scores"], strict=True)
+        ]
+        margin = DASH if choice["margin"] is None else f"{100 * choice['margin']:.2f} points"
+        rows.append([
+            escaped(place(choice["point"])), f"`{choice['key']}`", text(choice["chosen"]), margin, "<br>".join(scores)
+        ])  # fmt: skip
+    by = listed(sorted({choice["by"].replace("_", " ") for choice in data["choices_made"]}))
+    seeds = counted(data["seeds"]["choosing"], "seed")
+    intro = f"By {by}, on {seeds} of their own that no verdict uses. The margin is that over the next best value."
+    header = ["cell", "key", "chosen", "margin", "every candidate and its score"]
+    return ["## Chosen hyper-parameters", "", intro, "", *table(header, rows, right=(2, 3)), ""]
+
+
+def _deviations(data: Json) -> list[str]:
+    lines = [f"- {escaped(item)}" for item in data["deviations"]] or ["None: this tier is the paper's own scale."]
+    return ["## Deviations of this tier", "", *lines, ""]
+
+
+def _drift(data: Json) -> list[str]:
+    found = [(claim, drift) for claim in data["claims"] for drift in claim["drift"]]
+    if not found:
+        return []
+    effects = {
+        part["effect"]["name"]: metric_unit(part["effect"], part["members"][0]["step"])
+        for claim in data["claims"]
+        for part in claim["parts"]
+        if part["members"]
+    }
+    rows, seen = [], set()
+    for _, drift in found:
+        key = (drift["effect"], drift["label"])
+        if key in seen:
+            continue
+        seen.add(key)
+        unit = effects[drift["effect"]]
+        means = [statistics.fmean(values) * unit.scale for values in (drift["before"], drift["now"])]
+        rows.append([
+            escaped(drift["label"]),
+            unit.amount(means[0]),
+            unit.amount(means[1]),
+            p_words(drift["check"]["p_contradicted"]),
+            "🔻 drifted" if drift["drifted"] else "🔹 no drift",
+        ])  # fmt: skip
+    intro = "Against what lnbench itself measured before, each effect on its own at α = "
+    alpha = f"{found[0][1]['check']['alpha']:g}"
+    header = ["effect", "before", "now", "p", ""]
+    return ["## Drift", "", f"{intro}{alpha}.", "", *table(header, rows, right=(1, 2, 3)), ""]
+
+
+def _runs(data: Json) -> list[str]:
+    if not data["cells"]:
+        return []
+    chosen = list(dict.fromkeys(key for cell in data["cells"] for key in cell["chosen"]))
+    header = ["cell", "epochs", *(f"`{key}`" for key in chosen), "runs", "test accuracy", "sd", "wrong labels", "seconds a run"]
+    rows = []
+    for cell in data["cells"]:
+        mean, sd = _accuracy(cell)
+        rows.append([
+            escaped(place(cell["point"])),
+            str(cell["epochs"]),
+            *(text(cell["chosen"][key]) if key in cell["chosen"] else DASH for key in chosen),
+            f"{cell['done']} of {cell['planned']}",
+            mean,
+            sd,
+            _wrong_labels(cell["noise"]),
+            f"{statistics.fmean(cell['seconds']):.1f}" if cell["seconds"] else DASH,
+        ])  # fmt: skip
+    selections = listed(sorted({SELECTIONS.get(cell["selection"], cell["selection"]) for cell in data["cells"]}))
+    intro = [
+        f"Test accuracy at {selections}: the mean over the seeds, or, where a run collapsed, the median and the "
+        "count of collapsed runs. Wrong labels: the share of the training labels as drawn, the mean over the seeds."
+    ]
+    failed = [f"- run `{entry['id'][:12]}` failed: {escaped(entry['message'])}" for entry in data["runs"]["failed"]]
+    body = table(header, rows, right=range(1, len(header)))
+    return ["## Runs", "", *intro, "", *body, "", *failed, ""]
+
+
+def _accuracy(cell: Json) -> tuple[str, str]:
+    """(mean, sd) in words; with a collapse (median and count, range)."""
+    values = cell["metrics"]["test_accuracy"]
+    if not values:
+        return DASH, DASH
+    decimals = decimals_of(100 / cell["examples"]["test"])
+    dead = sum(cell["collapsed"])
+    if dead:
+        words = f"median {percent(statistics.median(values), decimals)}, {dead} collapsed"
+        return words, f"{percent(min(values), decimals)} to {percent(max(values), decimals)}"
+    sd = f"{100 * statistics.stdev(values):.{decimals}f}" if len(values) > 1 else DASH
+    return percent(statistics.fmean(values), decimals), sd
+
+
+def _wrong_labels(noise: Json) -> str:
+    shares = [share for share in noise["realised_wrong"] if share is not None]
+    return percent(statistics.fmean(shares)) if shares else DASH
+
+
+def _environment(data: Json) -> list[str]:
+    if not data["environments"]:
+        return []
+    rows = []
+    for entry in data["environments"]:
+        facts = entry["environment"]
+        versions = ", ".join(f"{name} {facts[name]}" for name in ("lnbench", "torch", "numpy", "python") if facts.get(name))
+        machine = ", ".join(facts[name] for name in ("processor", "platform") if facts.get(name))
+        cores = f", {counted(int(facts['cores']), 'core')}" if str(facts.get("cores", "")).isdigit() else ""
+        rows.append([
+            escaped(str(entry["device"])), escaped(machine + cores), escaped(versions),
+            str(entry["backend"]), str(entry["runs"]), duration(entry["seconds"]),
+        ])  # fmt: skip
+    runs = data["runs"]
+    dates = f"Runs finished between {runs['first_finished']} and {runs['last_finished']}." if runs["first_finished"] else ""
+    header = ["device", "machine", "versions", "backend", "runs", "training time"]
+    return ["## Environment", "", *table(header, rows, right=(4, 5)), "", dates, ""]
+
+
+def _check(data: Json) -> list[str]:
+    text = (
+        "Every record that the verdicts rest on lies in `records.jsonl` beside this page. To judge them again, without "
+        "a GPU and without training anything:"
+    )
+    return ["## Check it yourself", "", text, "", "```sh", f"lnbench judge reports/{data['key']}", "```", ""]

@@ -1,0 +1,220 @@
+"""A judged study as plain data: `result.json`, from which the rest of a report is written.
+
+Lossless: floats as they are, everything that a verdict hangs on. JSON knows no infinity and no NaN: an infinite edge
+of a region is null, and the region's `words` say what it means; any other number that is not finite is null too.
+Nothing in it tells when it was written (dates are the records' own), so equal records give equal bytes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from lnbench import catalog
+from lnbench.evidence import Member
+from lnbench.judge import ALPHA, ChoiceResult, ClaimResult, DriftResult, PartResult, StudyResult, region_of
+from lnbench.report.plain import Json, interval_to_json, plain, region_to_json, without_paths
+from lnbench.report.runs import cells_to_json, data_to_json, environments_to_json, runs_to_json
+from lnbench.spec import Agrees, Effect, Equivalent, EveryRun, Ordered, Part, Threshold
+from lnbench.stats import Check
+
+SCHEMA = 1
+
+
+def result_to_json(result: StudyResult) -> Json:
+    """The whole result; see the module's first lines for what is promised of it."""
+    study, evidence = result.study, result.evidence
+    spec, baseline = study.spec, study.baseline
+    return {
+        "schema": SCHEMA,
+        "study": study.name,
+        "tier": study.tier,
+        "key": study.key,
+        "title": spec.title,
+        "paper": {
+            "id": baseline.paper,
+            "title": baseline.title,
+            "authors": list(baseline.authors),
+            "year": baseline.year,
+            "url": baseline.url,
+            "code": baseline.code,
+            "citation": baseline.cite,
+        },
+        "alpha": ALPHA,
+        "seeds": {
+            "n": len({job.seed for job in evidence.plan.jobs}),
+            "paired": list(spec.runs.seeds.pair),
+            "choosing": spec.runs.choose.seeds if spec.runs.choose else 0,
+        },
+        "verdicts": dict(sorted(Counter(claim.verdict for claim in result.claims).items())),
+        "claims": [_claim(claim, result) for claim in result.claims],
+        "choices_open": [
+            {"key": choice.key, "ours": choice.ours, "try": plain(choice.try_)} for choice in spec.choices
+        ],
+        "choices_made": [_choice(choice) for choice in result.choices],
+        "deviations": list(spec.deviations),
+        "notes": [without_paths(note) for note in dict.fromkeys(result.notes)],
+        "cells": cells_to_json(evidence),
+        "runs": runs_to_json(evidence),
+        "data": data_to_json(evidence),
+        "environments": environments_to_json(evidence),
+    }
+
+
+def _claim(claim: ClaimResult, result: StudyResult) -> Json:
+    spec = claim.claim
+    return {
+        "id": spec.id,
+        "says": spec.says,
+        "quote": spec.quote,
+        "where": str(spec.where),
+        "question": spec.question,
+        "collapse_counts": spec.collapse == "counts",
+        "rule": {"at_least": spec.verdict.at_least, "of": list(spec.verdict.of)},
+        "verdict": claim.verdict,
+        "why": without_paths(claim.why),
+        "p_reproduced": claim.check.p_reproduced,
+        "p_contradicted": claim.check.p_contradicted,
+        "p_contradicted_holm": claim.p_contradicted,
+        "tried": dict(claim.tried),
+        "parts": [_part(part, claim, result) for part in claim.parts.values()],
+        "drift": [_drift(drift) for drift in claim.drift],
+    }
+
+
+def _part(result: PartResult, claim: ClaimResult, study: StudyResult) -> Json:
+    part = result.part
+    return {
+        "name": result.name,
+        "kind": part.kind,
+        "decides": result.name in claim.claim.verdict.of,
+        "ours": part.ours,
+        "because": part.because,
+        **_numbers(part),
+        "region": region_to_json(region_of(part, result.reference)),
+        "effect": _effect(part.effect, result.effect),
+        "reference": _reference(result, study),
+        "verdict": result.verdict,
+        "why": without_paths(result.why),
+        "direction_holds": result.direction_holds,
+        "p_reproduced": result.check.p_reproduced,
+        "p_contradicted": result.check.p_contradicted,
+        "seeds_to_decide": result.seeds_to_decide,
+        "members": [
+            {**_member(member), "check": check_to_json(check)}
+            for member, check in zip(result.members, result.checks, strict=True)
+        ],
+    }
+
+
+def _numbers(part: Part) -> Json:
+    """What the spec wrote beside the effect: a threshold, a margin, a size, a rate."""
+    if isinstance(part, EveryRun):
+        return {"threshold": part.threshold, "pi": part.pi}
+    if isinstance(part, Threshold):
+        return {"threshold": part.threshold}
+    if isinstance(part, Agrees | Equivalent):
+        return {"margin": part.margin}
+    assert isinstance(part, Ordered)
+    return {"delta": part.delta}
+
+
+def _effect(name: str, effect: Effect) -> Json:
+    about = catalog.find("metric", effect.metric).value
+    return {
+        "name": name,
+        "metric": effect.metric,
+        "metric_words": about.words,
+        "counted": about.counted,
+        "metric_bounds": [plain(float(about.low)), plain(float(about.high))],
+        "axis": effect.axis,
+        "along": effect.reducer,
+        "at": plain(effect.at),
+        "minus": plain(effect.minus),
+    }
+
+
+def _member(member: Member) -> Json:
+    return {
+        "label": member.label,
+        "at": plain(member.at),
+        "minus": plain(member.minus),
+        "values": plain(member.values),
+        "seeds": list(member.seeds),
+        "collapsed": list(member.collapsed),
+        "step": plain(member.step),
+        "planned": member.planned,
+        "missing": member.missing,
+        "failures": [without_paths(message) for message in member.failures],
+    }
+
+
+def _reference(result: PartResult, study: StudyResult) -> Json | None:
+    name = getattr(result.part, "reference", None)
+    if not name or result.reference is None:
+        return None
+    reference = study.study.baseline.references[name]
+    return {
+        "id": name,
+        "printed": reference.printed,
+        "unit": reference.unit,
+        "relation": reference.relation,
+        "spread": reference.spread,
+        "spread_kind": reference.spread_kind,
+        "n": reference.n,
+        "where": str(reference.where),
+        "quote": reference.quote,
+        "paraphrase": reference.paraphrase,
+        "protocol": dict(reference.protocol),
+        "source": reference.source,
+        "note": reference.note,
+        "value": result.reference.value,
+    }
+
+
+def _drift(drift: DriftResult) -> Json:
+    return {
+        "effect": drift.effect,
+        "label": drift.member.label,
+        "before": plain(drift.before),
+        "now": plain(drift.member.values),
+        "drifted": drift.drifted,
+        "check": check_to_json(drift.check),
+    }
+
+
+def _choice(result: ChoiceResult) -> Json:
+    choice = result.choice
+    return {
+        "key": choice.key,
+        "by": choice.by,
+        "point": plain(choice.point),
+        "candidates": [value for value, _ in choice.candidates],
+        "scores": plain(result.scores),
+        "chosen": result.chosen,
+        "margin": plain(result.margin),
+    }
+
+
+def check_to_json(check: Check) -> Json:
+    """A check with its interval, region and details (the checks of a composite stand in its members)."""
+    return {
+        "kind": check.kind,
+        "effect": plain(check.effect),
+        "interval": interval_to_json(check.interval),
+        "contradiction_interval": interval_to_json(check.contradiction_interval),
+        "region": region_to_json(check.region) if check.region else None,
+        "p_reproduced": check.p_reproduced,
+        "p_contradicted": check.p_contradicted,
+        "n": check.n,
+        "sd": plain(check.sd),
+        "sd_used": plain(check.sd_used),
+        "se": plain(check.se),
+        "df": plain(check.df),
+        "step": plain(check.step),
+        "collapsed": check.collapsed,
+        "typical": check.typical,
+        "error": check.error,
+        "alpha": check.alpha,
+        "notes": list(check.notes),
+        "details": {key: plain(value) for key, value in sorted(check.details.items()) if key != "parts"},
+    }

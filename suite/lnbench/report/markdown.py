@@ -1,0 +1,157 @@
+"""report.md, from `result.json` alone: the head, the claims, and what lies behind them. Pure: data in, text out."""
+
+from __future__ import annotations
+
+from lnbench.report.background import background_sections
+from lnbench.report.claim_section import claim_section
+from lnbench.report.names import claim_anchors, figures_of
+from lnbench.report.plain import Json
+from lnbench.report.units import shown
+from lnbench.report.words import (
+    MARKS,
+    TIERS,
+    counted,
+    duration,
+    escaped,
+    listed,
+    table,
+    verdict_words,
+)
+
+FIGURES = "figures"
+
+
+def markdown(data: Json) -> str:
+    """The whole page."""
+    figures = figures_of(data)
+    lines = [f"# {escaped(data['title'])}", "", _paper(data), "", _head(data), ""]
+    lines += [*(f"- {fact}" for fact in _facts(data)), "", "## Claims", "", *_summary(data), ""]
+    if figures.forest:
+        lines += [f"![Every effect with its interval, against the region of its claim]({FIGURES}/{figures.forest})", ""]
+    if figures.curves:
+        lines += [f"![Curves of the study, every seed a dot]({FIGURES}/{figures.curves})", ""]
+    for claim in data["claims"]:
+        figure = figures.claims.get(claim["id"])
+        lines += claim_section(claim, data["tier"], f"{FIGURES}/{figure}" if figure else None)
+    lines += background_sections(data, f"{FIGURES}/{figures.training}" if figures.training else None)
+    return "\n".join(_without_double_blanks(lines)) + "\n"
+
+
+def _paper(data: Json) -> str:
+    paper = data["paper"]
+    if not paper["authors"]:
+        return f"Paper: {escaped(paper['citation'])}"
+    return f"[{escaped(paper['citation'])}]({paper['url']})"
+
+
+def _head(data: Json) -> str:
+    """What was judged, at which scale, and what came out."""
+    tier, n = data["tier"], len(data["claims"])
+    verdicts = ", ".join(
+        f"{MARKS[verdict]} {count} {verdict.replace('not-', 'not ')}"
+        for verdict in MARKS
+        if (count := data["verdicts"].get(verdict, 0))
+    )
+    return (
+        f"Study `{data['study']}` at tier **{tier}** ({TIERS.get(tier, tier)}). "
+        f"It states {counted(n, 'claim')}: {verdicts}."
+    )
+
+
+def _facts(data: Json) -> list[str]:
+    """Errors that chance alone would bring, seeds, cost, data."""
+    facts = []
+    if data["tier"] == "smoke":
+        facts.append(
+            "**Smoke says nothing about the paper.** A claim passes when its direction holds at fixed seeds and no "
+            "effect has drifted from what lnbench measured before (where that is stored)."
+        )
+    else:
+        alpha = f"{data['alpha']:.0%}".replace("%", " %")
+        facts.append(
+            f"What chance alone would bring: on average at most {alpha} of the false claims would be called "
+            f"`reproduced`; the chance of any false `contradicted` is at most {alpha} (for near-normal seeds; "
+            "`docs/statistics.md`)."
+        )
+    facts += [_seeds(data), _cost(data), *_data(data)]
+    return facts + [escaped(note[:1].upper() + note[1:]) + "." for note in data["notes"]]
+
+
+def _seeds(data: Json) -> str:
+    seeds = data["seeds"]
+    text = f"{counted(seeds['n'], 'seed')} for every cell of the grid"
+    if seeds["paired"]:
+        text += f", shared between arms for {listed(seeds['paired'])}"
+    if seeds["choosing"]:
+        text += f"; {counted(seeds['choosing'], 'more seed', 'more seeds')} for choosing hyper-parameters only"
+    return text + "."
+
+
+def _cost(data: Json) -> str:
+    runs = data["runs"]
+    text = f"{counted(runs['planned'], 'run')} planned"
+    if runs["planned_choosing"]:
+        text += f" ({runs['planned_choosing']:,} of them to choose hyper-parameters)"
+    text += ", all done" if runs["done"] == runs["planned"] else f", {runs['done']:,} done"
+    if runs["failed"]:
+        text += f", {runs['failed'].__len__():,} failed"
+    for word in ("diverged", "collapsed"):
+        if runs[word]:
+            text += f", {runs[word]:,} {word}"
+    if not runs["done"]:
+        return text + "."
+    devices = listed(sorted({_device(entry) for entry in data["environments"]}))
+    return (
+        f"{text}: {runs['examples']:,} training examples in {duration(runs['seconds'])} of training, "
+        f"summed over the runs, on {escaped(devices)}."
+    )
+
+
+def _device(entry: Json) -> str:
+    processor = entry["environment"].get("processor", "")
+    if entry["device"] != "cpu":
+        return str(entry["device"])
+    threads = f", {counted(entry['threads'], 'thread')} a run" if entry["threads"] else ""
+    return f"{processor or 'a processor'} (no GPU{threads})"
+
+
+def _data(data: Json) -> list[str]:
+    names = [
+        f"`{entry['name']}` ({counted(entry['test'], 'test image')}, {counted(entry['classes'], 'class', 'classes')}, "
+        f"sha256 `{entry['sha256'][:16]}…`)"
+        for entry in data["data"]
+    ]
+    return [f"Data: {listed(names)}."] if names else []
+
+
+def _summary(data: Json) -> list[str]:
+    rows = []
+    for claim, anchor in zip(data["claims"], claim_anchors(data), strict=True):
+        rows.append([
+            f"[{escaped(claim['id'])}](#{anchor})",
+            escaped(claim["says"]),
+            verdict_words(claim["verdict"]),
+            "<br>".join(_against_region(claim)),
+        ])  # fmt: skip
+    return table(["claim", "what it says", "verdict", "effect, interval, and the region in which it is true"], rows)
+
+
+def _against_region(claim: Json) -> list[str]:
+    cells = []
+    for part in claim["parts"]:
+        if not part["decides"]:
+            continue
+        for member in part["members"]:
+            view = shown(part, member)
+            measured = view.effect_words() + (f" {_plain_interval(view.interval_words())}" if view.interval else "")
+            cells.append(f"{measured}; to be {view.region_words()}")
+    return cells
+
+
+def _plain_interval(words: str) -> str:
+    """The interval without its unit, which stands with the effect already."""
+    return words[: words.index("]") + 1]
+
+
+def _without_double_blanks(lines: list[str]) -> list[str]:
+    return [line for index, line in enumerate(lines) if line or index == 0 or lines[index - 1]]

@@ -1,0 +1,101 @@
+"""Where things of a report are: anchors of its sections as GitHub makes them, and which figures it has."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lnbench.report.plain import Json
+
+
+def anchors(headings: list[str]) -> list[str]:
+    """The anchor of each heading, in the page's order: GitHub lowers, drops signs, and numbers what comes again."""
+    seen: dict[str, int] = {}
+    found = []
+    for heading in headings:
+        slug = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        again = seen.get(slug, 0)
+        seen[slug] = again + 1
+        found.append(f"{slug}-{again}" if again else slug)
+    return found
+
+
+def claim_anchors(data: Json) -> list[str]:
+    """One anchor a claim, under the headings `Claim ID`."""
+    return anchors([claim_heading(claim) for claim in data["claims"]])
+
+
+def claim_heading(claim: Json) -> str:
+    """What stands over a claim's section."""
+    return f"Claim {claim['id']}"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The figures that a result gives, by file name; None (or no entry) where there is nothing to draw."""
+
+    forest: str | None
+    curves: str | None
+    training: str | None
+    claims: dict[str, str]  # claim id -> file
+
+    def all(self) -> list[str]:
+        """Every file name, in the page's order."""
+        return [name for name in (self.forest, self.curves, self.training, *self.claims.values()) if name]
+
+
+def figures_of(data: Json) -> Figures:
+    """Which figures there will be: known without drawing one."""
+    claims = {
+        claim["id"]: f"{anchor}.png"  # anchors are all different, also where file names ignore case
+        for claim, anchor in zip(data["claims"], claim_anchors(data), strict=True)
+        if any(measured(member) for part in claim["parts"] for member in part["members"])
+    }
+    return Figures(
+        forest="forest.png" if len(claims) > 1 else None,
+        curves="curves.png" if curve_axis(data) else None,
+        training="training.png" if any(cell["epochs"] > 1 and cell["done"] for cell in data["cells"]) else None,
+        claims=claims,
+    )
+
+
+def measured(member: Json) -> bool:
+    """Whether there is anything of it to draw."""
+    return member["check"]["effect"] is not None
+
+
+def curve_axis(data: Json) -> str | None:
+    """The numeric axis to draw accuracy along, if two of its levels were run: one that an effect runs along, else
+    the one with most levels."""
+    cells = [cell for cell in data["cells"] if cell["done"]]
+    levels: dict[str, set[float]] = {}
+    for cell in cells:
+        for axis, value in cell["point"].items():
+            levels.setdefault(axis, set())
+            if is_number(value):
+                levels[axis].add(value)
+    numeric = [
+        axis
+        for axis, values in levels.items()
+        if len(values) > 1 and all(is_number(cell["point"][axis]) for cell in data["cells"])
+    ]
+    along = {part["effect"]["axis"] for claim in data["claims"] for part in claim["parts"]}
+    ranked = sorted(numeric, key=lambda axis: (axis not in along, -len(levels[axis])))
+    return ranked[0] if ranked else None
+
+
+def is_number(value: object) -> bool:
+    """A number, and no yes-or-no."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def place(point: Json, without: str | None = None) -> str:
+    """"convnet4, noise.alpha 20": a point of the grid in words; a model's name stands alone."""
+    shown = {axis: value for axis, value in point.items() if axis != without}
+    words = [text(value) if axis == "model" else f"{axis} {text(value)}" for axis, value in shown.items()]
+    return ", ".join(words) or "all runs"
+
+
+def text(value: object) -> str:
+    """A value of an axis: 20 and not 20.0."""
+    return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)

@@ -1,0 +1,168 @@
+"""How a part's numbers are shown: percent, points or as they are; and its interval, region and printed number so.
+
+Everything here reads `result.json`. `Shown` puts a member's check on the scale of its own metric, so that a reader
+compares 92.3 % with the printed 91 % (the rule itself works on the distance from the printed number).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from lnbench.report.plain import Json
+
+Ends = tuple[float, float]
+INFINITE: Ends = (-math.inf, math.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """`scale` takes the metric's own unit to the one that is shown; `decimals` None: four significant digits."""
+
+    scale: float
+    name: str  # "%", "points", "points per unit of noise.alpha", ""
+    decimals: int | None
+
+    def number(self, x: float, edges: tuple[float, ...] = ()) -> str:
+        """x (already scaled) as text, with more digits where rounding would put it on an edge it is not on."""
+        if self.decimals is None:
+            return f"{x:.4g}".replace("-", "−")
+        decimals = self.decimals
+        while decimals < 6 and any(round(x, decimals) == round(e, decimals) and not _same(x, e) for e in edges):
+            decimals += 1
+        return f"{round(x, decimals) + 0.0:.{decimals}f}".replace("-", "−")
+
+    def amount(self, x: float, edges: tuple[float, ...] = ()) -> str:
+        """"93.12 %"."""
+        return self.with_name(self.number(x, edges))
+
+    def interval(self, ends: Ends, edges: tuple[float, ...] = ()) -> str:
+        """"[92.31, 93.94] %"."""
+        return self.with_name(f"[{self.number(ends[0], edges)}, {self.number(ends[1], edges)}]")
+
+    def edge(self, x: float) -> str:
+        """An edge of a region: a number somebody wrote, so with the digits it was written with."""
+        return self.with_name(f"{round(x, 6) + 0.0:.6g}".replace("-", "−"))
+
+    def with_name(self, text: str) -> str:
+        """The text with the unit's name behind it, if it has one."""
+        return f"{text} {self.name}" if self.name else text
+
+
+def _same(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
+
+
+def unit_of(part: Json, step: float = 0.0) -> Unit:
+    """The unit in which a part's effect is shown; `step` (in the metric's unit) says how many digits mean something."""
+    return Unit(100.0, "% of runs", 1) if is_rate(part) else metric_unit(part["effect"], step)
+
+
+def metric_unit(effect: Json, step: float = 0.0) -> Unit:
+    """The unit of one number a seed: percent of an accuracy, points of a difference of two, a loss as it is."""
+    if effect["along"] == "argmax":
+        return Unit(1.0, f"({effect['axis']})", None)
+    if not effect["counted"]:
+        return Unit(1.0, "", None)
+    if effect["along"] == "slope":
+        return Unit(100.0, f"points per unit of {effect['axis']}", None)
+    if effect["along"] == "area":
+        return Unit(100.0, f"points × {effect['axis']}", None)
+    difference = effect["minus"] is not None or effect["along"] == "drop"
+    return Unit(100.0, "points" if difference else "%", decimals_of(100.0 * step))
+
+
+def decimals_of(step: float) -> int:
+    """One or two decimals of a percentage: a test set of 10,000 images carries two, one of 500 only one."""
+    return 1 if not 0 < step < 0.1 else 2
+
+
+def is_rate(part: Json) -> bool:
+    """Whether the effect is a share of runs, not a metric."""
+    return str(part["kind"]).startswith("every_run")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A member's check in the unit that is shown. None: nothing was measured (or no interval is given)."""
+
+    unit: Unit
+    effect: float | None
+    interval: Ends | None  # cut to the metric's bounds
+    wide_interval: Ends | None  # what a contradiction of a printed number needs
+    region: Ends
+    printed: float | None
+    values: tuple[float, ...]  # one a seed; empty where the effect is a share of runs
+    confidence: float
+
+    @property
+    def edges(self) -> tuple[float, ...]:
+        return tuple(edge for edge in self.region if math.isfinite(edge))
+
+    def interval_words(self) -> str:
+        return self.unit.interval(self.interval, self.edges) if self.interval else "no interval"
+
+    def effect_words(self) -> str:
+        return "not measured" if self.effect is None else self.unit.amount(self.effect, self.edges)
+
+    def region_words(self) -> str:
+        """"at least 90 %", "above 0 points", "between 89 % and 93 %"."""
+        low, high = self.region
+        if math.isinf(high):
+            return f"above {self.unit.edge(0.0)}" if low == 0 else f"at least {self.unit.edge(low)}"
+        if math.isinf(low):
+            return f"below {self.unit.edge(0.0)}" if high == 0 else f"at most {self.unit.edge(high)}"
+        if _same(low, -high):
+            return f"within ±{self.unit.edge(high)}"
+        return f"between {self.unit.edge(low)} and {self.unit.edge(high)}"
+
+
+def shown(part: Json, member: Json) -> Shown:
+    """A member of a part (both of `result.json`) on the scale of its metric."""
+    check, unit = member["check"], unit_of(part, member["step"] or 0.0)
+    reference = part["reference"]
+    shift = reference["value"] if part["kind"] == "agrees" and reference else 0.0
+    rate = is_rate(part)
+    region = (part["pi"], None) if rate else (part["region"]["low"], part["region"]["high"])
+    bounds = (0.0, 1.0) if rate else bounds_of(part["effect"])
+    printed = reference["value"] if reference and not rate else None
+    interval, wide = check["interval"], check["contradiction_interval"]
+    return Shown(
+        unit=unit,
+        effect=None if check["effect"] is None else (check["effect"] + shift) * unit.scale,
+        interval=_ends(interval, shift, unit.scale, bounds),
+        wide_interval=_ends(wide, shift, unit.scale, bounds),
+        region=(_scaled(region[0], unit.scale, -math.inf), _scaled(region[1], unit.scale, math.inf)),
+        printed=None if printed is None else printed * unit.scale,
+        values=() if rate else tuple(value * unit.scale for value in member["values"] if value is not None),
+        confidence=interval["confidence"] if interval else 1 - 2 * check["alpha"],
+    )
+
+
+def bounds_of(effect: Json) -> Ends:
+    """Between which numbers an effect can lie, in the metric's unit: each difference doubles the metric's width."""
+    low = _scaled(effect["metric_bounds"][0], 1.0, -math.inf)
+    high = _scaled(effect["metric_bounds"][1], 1.0, math.inf)
+    if effect["along"] not in (None, "drop"):
+        return INFINITE
+    for difference in (effect["along"] == "drop", effect["minus"] is not None):
+        if difference:
+            low, high = low - high, high - low
+    return low, high
+
+
+def _ends(interval: Json | None, shift: float, scale: float, bounds: Ends) -> Ends | None:
+    if interval is None:
+        return None
+    low, high = interval["low"] + shift, interval["high"] + shift
+    cut = [min(max(end, bounds[0]), bounds[1]) for end in (low, high)]
+    return cut[0] * scale, cut[1] * scale
+
+
+def _scaled(x: float | None, scale: float, otherwise: float) -> float:
+    return otherwise if x is None else x * scale
+
+
+def percent(fraction: float | None, decimals: int = 2) -> str:
+    """"93.12 %"; a dash where there is nothing."""
+    return "–" if fraction is None else f"{100 * fraction:.{decimals}f} %"

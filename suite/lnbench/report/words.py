@@ -1,0 +1,161 @@
+"""The report's sentences: verdicts, marks, p values, counts, and text made safe for Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from lnbench.report.plain import Json
+from lnbench.report.units import Shown, is_rate, metric_unit, shown
+
+MARKS = {
+    "reproduced": "✅",
+    "contradicted": "❌",
+    "inconclusive": "➖",
+    "not-comparable": "⛔",
+    "not-testable": "⛔",
+    "not-run": "⚪",
+    "error": "💥",
+    "smoke-pass": "🔹",  # other marks than a paper's verdict: nobody shall take the one for the other
+    "smoke-fail": "🔻",
+}
+TIERS = {
+    "smoke": "small embedded data, seconds of training, fixed seeds: it checks the suite and says nothing about the paper",
+    "cpu": "real data at a scale that two processor cores carry; what it reduces is listed under Deviations",
+    "lite": "real data at a reduced scale, for minutes of one GPU; what it reduces is listed under Deviations",
+    "full": "the paper's own scale",
+}
+KINDS = {
+    "above": "typical run above a threshold",
+    "below": "typical run below a threshold",
+    "every_run_above": "runs above a threshold",
+    "every_run_below": "runs below a threshold",
+    "agrees": "agrees with a printed number",
+    "ordered": "difference above a size",
+    "equivalent": "difference within a margin",
+}
+
+
+def verdict_words(verdict: str) -> str:
+    """`✅ reproduced`."""
+    return f"{MARKS.get(verdict, '❔')} {verdict.replace('not-', 'not ')}"
+
+
+def part_words(part: Json, tier: str) -> str:
+    """A part's verdict; at smoke only whether the direction holds, for smoke says nothing about a paper."""
+    if tier != "smoke" or part["verdict"] in ("error", "not-run"):
+        return verdict_words(part["verdict"])
+    return "🔹 direction holds" if part["direction_holds"] else "🔻 direction does not hold"
+
+
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """"1 seed", "5 seeds", "1,200 runs"."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def listed(words: Iterable[str], last: str = "and") -> str:
+    """"a, b and c"."""
+    items = list(words)
+    return f" {last} ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
+
+
+def p_words(p: float) -> str:
+    """A p value with two digits that mean something."""
+    return "< 0.0001" if p < 0.0001 else "1" if p == 1 else f"{p:.2g}"
+
+
+def duration(seconds: float) -> str:
+    """"42 seconds", "12.3 minutes", "5.1 hours"."""
+    if seconds < 120:
+        return f"{seconds:.0f} second" + ("" if round(seconds) == 1 else "s")
+    return f"{seconds / 60:.1f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+
+
+def position(ends: tuple[float, float], region: tuple[float, float]) -> str:
+    """Where an interval lies: inside, outside or across the edge of a region."""
+    if region[0] <= ends[0] and ends[1] <= region[1]:
+        return "inside"
+    return "outside" if ends[1] < region[0] or ends[0] > region[1] else "across"
+
+
+def member_sentence(part: Json, member: Json) -> str:
+    """What was measured of one effect, and where that lies."""
+    check, view = member["check"], shown(part, member)
+    region = f"“{view.region_words()}”"
+    if check["error"]:
+        return f"cannot be judged: {check['error']}"
+    if not member["values"]:
+        return f"nothing measured yet (region: {region})"
+    if is_rate(part):
+        return _rate_sentence(part, member, view)
+    if member["missing"]:
+        done = f"{len(member['values'])} of {counted(member['planned'], 'seed')}"
+        return f"{done} measured so far, not judged until all are there (region: {region})"
+    if check["typical"]:
+        return _typical_sentence(member, view)
+    if view.interval is None:
+        return f"{view.effect_words()}; {counted(check['n'], 'seed')}, too few for an interval (region: {region})"
+    where = {
+        "inside": f"lies inside the region {region}",
+        "outside": f"lies wholly outside the region {region}",
+        "across": f"lies across the edge of the region {region}",
+    }[position(view.interval, view.region)]
+    text = f"{view.effect_words()}; the {view.confidence:.0%} interval {view.interval_words()} {where}"
+    if part["kind"] == "agrees" and view.wide_interval and part["verdict"] != "reproduced":
+        wide = view.unit.interval(view.wide_interval, view.edges)
+        text += f"; with the paper's own luck allowed for, as a contradiction needs, it is {wide}"
+    return text
+
+
+def _rate_sentence(part: Json, member: Json, view: Shown) -> str:
+    details = member["check"]["details"]
+    side = "at least" if part["kind"] == "every_run_above" else "at most"
+    unit = metric_unit(part["effect"], member["step"])
+    edge = part["region"]["low"] if side == "at least" else part["region"]["high"]
+    count = f"{details.get('successes', 0)} of {counted(member['check']['n'], 'run')}"
+    runs = f"{count} {'is' if details.get('successes') == 1 else 'are'} {side} {unit.edge(edge * unit.scale)}"
+    if view.interval is None:
+        return f"{runs}; too few runs for an interval"
+    where = f"{view.confidence:.0%} interval of the share of such runs {view.interval_words()}"
+    return f"{runs}; {where}, to be {view.region_words()}"
+
+
+def _typical_sentence(member: Json, view: Shown) -> str:
+    check = member["check"]
+    collapsed = f"{check['collapsed']} of {counted(check['n'], 'run')} collapsed"
+    median = f"median {view.effect_words()}" if view.effect is not None else "no median"
+    good, beyond = check["details"].get("seeds_good"), check["details"].get("seeds_beyond")
+    counts = f"; {good} on the region's side of its edge, {beyond} strictly beyond it" if good is not None else ""
+    return f"{collapsed}, so it is about the typical run: {median}, sign tests against “{view.region_words()}”{counts}"
+
+
+def decide_words(part: Json) -> str:
+    """How many seeds would decide an inconclusive part."""
+    need = part["seeds_to_decide"]
+    if need is not None:
+        return f"about {counted(need, 'seed')} would decide it, were effect and spread as measured"
+    if all(member["check"]["se"] is None and not member["check"]["typical"] for member in part["members"]):
+        return "too few seeds to tell how many would decide it"
+    return "over 1,000 seeds would be needed, were effect and spread as measured"
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is, on one line and inside a table too; `code` stays code."""
+    pieces = re.split(r"(`[^`]+`)", " ".join(str(text).split()))
+    return "".join(_code(piece) if index % 2 else _escaped(piece) for index, piece in enumerate(pieces))
+
+
+def _code(piece: str) -> str:
+    return piece.replace("|", "\\|")
+
+
+def _escaped(piece: str) -> str:
+    text = re.sub(r"([\\`*_\[\]|~$#])", r"\\\1", piece)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def table(header: list[str], rows: Iterable[Iterable[str]], right: Iterable[int] = ()) -> list[str]:
+    """A Markdown table; the cells are Markdown already. `right`: columns of numbers."""
+    numbers = set(right)
+    rule = ["---:" if index in numbers else "---" for index in range(len(header))]
+    return [f"| {' | '.join(cells)} |" for cells in [header, rule, *(list(row) for row in rows)]]

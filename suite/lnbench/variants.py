@@ -1,0 +1,41 @@
+"""A study with one of its open choices made otherwise: what a contradiction must survive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lnbench.plan import put
+from lnbench.spec import Cell, Recipe, Scalar, Study
+from lnbench.tiers import value_at
+
+
+def variant(study: Study, key: str) -> Study:
+    """The study under the alternative that its choices give for `key`.
+
+    A value replaces the recipe's at every cell; `{times: 2}` multiplies what stands there; `choose.from` replaces the
+    candidates of the choice. KeyError where no choice tries `key`.
+    """
+    value = next(choice.try_[key] for choice in study.spec.choices if choice.try_ and key in choice.try_)
+    if key == "choose.from":
+        choose = study.spec.runs.choose
+        if choose is None:
+            raise KeyError("choose.from")
+        changed = choose.model_copy(update={"from_": tuple(value)})
+        runs = study.spec.runs.model_copy(update={"choose": changed})
+        return _with(study, study.spec.model_copy(update={"runs": runs}), study.cells)
+    cells = tuple(Cell(cell.point, _changed(cell.recipe, key, value)) for cell in study.cells)
+    return _with(study, study.spec, cells)
+
+
+def _with(study: Study, spec: Any, cells: tuple[Cell, ...]) -> Study:
+    return Study(study.name, study.tier, study.path, spec, cells, study.baseline, study.measured_path)
+
+
+def _changed(recipe: Recipe, key: str, value: Any) -> Recipe:
+    tree = recipe.model_dump(mode="python")
+    before: Scalar = value_at(tree, key)
+    if isinstance(value, dict):
+        assert isinstance(before, int | float), "a spec multiplies numbers only"
+        product = before * value["times"]
+        value = round(product) if isinstance(before, int) else product
+    return Recipe.model_validate(put(tree, key, value))

@@ -1,0 +1,207 @@
+"""The worlds that are simulated, what STATISTICS promises in each, and how often it is broken."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from worlds import (
+    Draw,
+    above_at_the_ceiling,
+    above_identical,
+    above_normal,
+    above_skewed,
+    above_skewed_median,
+    agrees_against_paper,
+    agrees_collapsing,
+    agrees_tied_margin,
+    agrees_with_number,
+    can_reach,
+    chain,
+    collapsing,
+    drifted,
+    equivalent,
+    equivalent_collapsing,
+    equivalent_skewed,
+    equivalent_unpaired,
+    every_run,
+    exponent_on_edge,
+    looks_at_edge,
+    monotone,
+    networks,
+    ordered_uneven,
+    ordered_unpaired,
+    points,
+    ratio_on_edge,
+    replicates,
+    shift_none,
+    shift_slope,
+    study_at_edges,
+    table_with,
+    tied,
+    trend_of,
+)
+
+from lnbench.stats import Verdict
+
+ALPHA = 0.05  # normal seeds, Student's t
+WELCH = 0.07  # Welch's df, a Normal approximation, effects in steps, collapses: near α, not exact
+SHOWN = 1.0  # no promise, or not false in this world: the number is only shown
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """draw(rng, n) -> Check. Limits: the false rates that STATISTICS promises (before the simulation's own
+    error).
+    """
+
+    kind: str
+    world: str
+    draw: Draw
+    reproduced: float = ALPHA
+    contradicted: float = ALPHA
+    seeds: tuple[int, ...] = (3, 5, 10)
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}: {self.world}"
+
+
+@dataclass(frozen=True)
+class Rates:
+    reproduced: float
+    contradicted: float
+    repetitions: int
+
+    def beyond(self, limit: float, rate: float) -> bool:
+        """True if the rate is above the limit by more than three standard errors of the simulation."""
+        return rate > limit + 3 * math.sqrt(limit * (1 - limit) / self.repetitions)
+
+
+def measure(scenario: Scenario, n: int, repetitions: int, *, again: bool = False) -> Rates:
+    """Seeded by the scenario's name, so that adding one changes no other; `again`: independent of the first
+    time.
+    """
+    rng = np.random.default_rng([zlib.crc32(scenario.name.encode()), n, int(again)])
+    verdicts = [scenario.draw(rng, n).verdict() for _ in range(repetitions)]
+    return Rates(
+        verdicts.count(Verdict.REPRODUCED) / repetitions,
+        verdicts.count(Verdict.CONTRADICTED) / repetitions,
+        repetitions,
+    )
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario("above", "normal seeds", above_normal),
+    Scenario("above", "long lower tail, about the mean", above_skewed, 0.18),
+    Scenario("above", "long lower tail, about the median", above_skewed_median, 0.09, 0.14),
+    Scenario("above", "one or two errors in 1,000 examples", above_at_the_ceiling, 0.10, 0.10),
+    *(
+        Scenario("above", f"tied on two values, {s:g} on the upper", tied(s), WELCH, WELCH)
+        for s in (0.01, 0.1, 0.3, 0.5)
+    ),
+    Scenario("above", "all seeds identical", above_identical),
+    *(
+        Scenario("above", f"{q:.0%} of runs collapse", collapsing(q, above=True), WELCH, WELCH)
+        for q in (0.1, 0.3)
+    ),
+    *(
+        Scenario("below", f"{q:.0%} of runs collapse", collapsing(q, above=False), WELCH, WELCH)
+        for q in (0.1, 0.3)
+    ),
+    *(Scenario("equivalent", f"margin {m:g} sd", equivalent(m)) for m in (0.0, 0.2, 1.0, 3.0)),
+    Scenario("equivalent", "one arm skewed and three times as wide", equivalent_skewed, 0.15, 0.15),
+    Scenario("equivalent", "10% of runs collapse", equivalent_collapsing, WELCH, WELCH),
+    Scenario("equivalent unpaired", "margin 3 sd", equivalent_unpaired, WELCH, WELCH),
+    *(
+        Scenario("ordered unpaired", f"sd {r:g} : 1", ordered_unpaired(r), WELCH, WELCH)
+        for r in (1.0, 3.0, 10.0)
+    ),
+    Scenario("ordered unpaired", "sd 3 : 1, against 10 seeds", ordered_uneven, WELCH, WELCH),
+    Scenario("chain", "one of two steps on the edge", chain((0.0, 3.0))),
+    Scenario("chain", "all of three steps on the edge", chain((0.0, 0.0, 0.0))),
+    Scenario("agrees", "margin away from the number as printed", agrees_with_number),
+    *(
+        Scenario(
+            "agrees",
+            f"printed {kind}, {runs} runs, paper's sd {sd:g} of ours",
+            agrees_against_paper(kind, runs, sd),
+            SHOWN,
+            WELCH,
+        )
+        for kind, runs, sd in (
+            ("sd", 3, 1.0),
+            ("sd", 5, 1.0),
+            ("sd", 10, 3.0),
+            ("sd", 5, 0.3),
+            ("sd_sample", 4, 1.0),
+            ("se", 5, 1.0),
+            ("ci95", 5, 1.0),
+            ("range", 4, 1.0),
+            ("unknown", 5, 1.0),
+            ("lone", 1, 1.0),
+            ("lone", 1, 2.0),
+            ("lone", 5, 2.0),
+        )
+    ),
+    Scenario(
+        "agrees",
+        "printed lone, 1 runs, paper's sd 3 of ours",
+        agrees_against_paper("lone", 1, 3.0),
+        SHOWN,
+        SHOWN,
+    ),
+    Scenario(
+        "agrees",
+        "printed sd, 3 runs but not said",
+        agrees_against_paper("sd", 3, 1.0, says_n=False),
+        SHOWN,
+        WELCH,
+    ),
+    Scenario(
+        "agrees",
+        "printed se, 3 runs but not said",
+        agrees_against_paper("se", 3, 1.0, says_n=False),
+        SHOWN,
+        WELCH,
+    ),
+    Scenario("agrees", "margin of half a digit", agrees_tied_margin, SHOWN, WELCH),
+    Scenario("agrees", "printed sd, 10% of our runs collapse", agrees_collapsing("sd"), SHOWN, WELCH),
+    Scenario("agrees", "lone number, 10% of our runs collapse", agrees_collapsing("lone"), SHOWN, WELCH),
+    *(Scenario("drift", f"earlier sd {r:g} of ours (α = .001)", drifted(r), 0.0, 0.002) for r in (1.0, 3.0)),
+    Scenario("trend", "slope of flat curves", trend_of("slope", 5)),
+    *(
+        Scenario("trend", f"Kendall τ of flat curves, {k} levels", trend_of("kendall", k), WELCH, WELCH)
+        for k in (3, 4, 6)
+    ),
+    Scenario("monotone", "one flat step", monotone),
+    *(
+        Scenario("shift", f"the same curve twice, noise {s:g}", shift_none(s), WELCH, WELCH)
+        for s in (0.003, 0.01, 0.03)
+    ),
+    Scenario("shift slope", "the same flat curve twice", shift_slope),
+    *(
+        Scenario("correlation", f"{c}, {k} points, r = {r:g}", points(c, k, r), limit, limit, seeds=(k,))
+        for c, limit in (("pearson", ALPHA), ("spearman", WELCH))
+        for k, r in ((6, 0.6), (12, 0.6), (12, 0.9), (40, 0.9))
+    ),
+    *(
+        Scenario("correlation of networks", f"jackknife, unlike networks {s:g}", networks(s), WELCH, WELCH)
+        for s in (0.1, 0.3)
+    ),
+    *(
+        Scenario("correlation of replicates", f"unlike networks {s:g}", replicates(s), WELCH, WELCH)
+        for s in (0.1, 0.3)
+    ),
+    *(Scenario("every run", f"π = {p:g}", every_run(p)) for p in (0.5, 0.9)),
+    *(Scenario("can reach", f"best of {k}", can_reach(k), SHOWN) for k in (1, 2)),
+    Scenario("ratio", "on the edge, machine shared", ratio_on_edge),
+    Scenario("scaling", "exponent on the edge", exponent_on_edge),
+    Scenario("table", "5 of 6 agree, 6 needed", table_with(5, 6)),
+    Scenario("table", "2 of 6 agree, 3 needed", table_with(2, 3)),
+    Scenario("table", "0 of 6 agree, 1 needed", table_with(0, 1)),
+    Scenario("study", "20 claims on their edges, Holm", study_at_edges, SHOWN),
+    Scenario("looks", "3, 5, 10", looks_at_edge, seeds=(10,)),
+)
