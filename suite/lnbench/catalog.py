@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lnbench.data.sources import SOURCES
+from lnbench.errors import LnbenchError
 from lnbench.models import plain
 
 Shape = tuple[int, int, int]
@@ -169,13 +170,24 @@ def _builtin() -> list[Entry]:
 def entries() -> dict[str, dict[str, Entry]]:
     """kind -> name -> entry, plug-ins included. A plug-in cannot take a name that is taken."""
     found: dict[str, dict[str, Entry]] = {}
-    plugins = [plugin.load() for plugin in importlib.metadata.entry_points(group="lnbench")]
-    for entry in [*_builtin(), *(entry for plugin in plugins for entry in plugin())]:
+    for entry in [*_builtin(), *_plugged_in()]:
         names = found.setdefault(entry.kind, {})
         if entry.name in names:
-            raise ValueError(f"two {entry.kind}s are named '{entry.name}'")
+            raise LnbenchError(f"a plug-in adds the {entry.kind} '{entry.name}', a name that is taken; rename it there")
         names[entry.name] = entry
     return found
+
+
+def _plugged_in() -> list[Entry]:
+    """What installed plug-in packages add. Raises LnbenchError that names the one that fails."""
+    entries: list[Entry] = []
+    for plugin in importlib.metadata.entry_points(group="lnbench"):
+        try:
+            entries += plugin.load()()
+        except Exception as error:  # a plug-in may fail in any way; without this it would look like our own bug
+            what = f"the plug-in '{plugin.name}' ({plugin.value}) cannot be loaded: {type(error).__name__}: {error}"
+            raise LnbenchError(what) from error
+    return entries
 
 
 def find(kind: str, name: str) -> Entry:

@@ -281,9 +281,10 @@ def _drift(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> list[Dri
         return []
     before = read_measured(path)
     if not before:
-        note = f"drift was not checked: baselines/measured/{evidence.study.spec.measured}.json is missing"
+        missing = f"baselines/measured/{evidence.study.spec.measured}.json is missing"
+        note = f"drift was not checked: {missing}; write it with `lnbench measure`"
         if note not in notes:
-            notes.append(f"{note}; write it with `lnbench measure`")
+            notes.append(note)
         return []
     results = []
     for part in claim.parts.values():

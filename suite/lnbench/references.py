@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,9 +16,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from lnbench import specfile
 from lnbench.errors import Problem, SpecError
+from lnbench.scalars import LONGEST_NUMBER
+from lnbench.tree import position_of
 from lnbench.validation import problems_of
 
+SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MOST_WORDS = 25  # of a quote: enough to find the sentence, little enough to be a citation
+
+
+# A name that becomes a file's: it cannot lead out of its folder.
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 class Strict(BaseModel):
@@ -110,11 +117,11 @@ class Number:
 
 
 def parse_number(text: str) -> tuple[float, float] | None:
-    """(value, unit of the last digit) of "23.2" -> (23.2, 0.1), "10,000" -> (10000, 1); None for words."""
-    plain = text.strip().removesuffix("%")
-    if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?", plain):
+    """(value, unit of the last digit): "23.2" -> (23.2, 0.1), "10,000" -> (10000, 1); None for words and 1e5."""
+    plain = text.strip().removesuffix("%").rstrip().replace("\u2212", "-")  # papers set a true minus sign
+    if re.fullmatch(r"[-+]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?", plain):
         plain = plain.replace(",", "")
-    if not re.fullmatch(r"[-+]?(\d+(\.\d*)?|\.\d+)", plain):
+    if len(plain) > LONGEST_NUMBER or not re.fullmatch(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)", plain):
         return None
     decimals = len(plain.partition(".")[2])
     return float(plain), float(f"1e-{decimals}")
@@ -124,7 +131,7 @@ class Baseline(Strict):
     """One paper: its bibliography and its numbers."""
 
     schema_: Literal[1] = Field(alias="schema")
-    paper: str
+    paper: FileName
     title: str
     authors: Annotated[tuple[str, ...], Field(strict=False)]
     year: int
@@ -141,21 +148,34 @@ class Baseline(Strict):
         return f"{first}{others} {self.year}, {self.title}"
 
 
-@cache
 def load_baseline(path: Path) -> Baseline:
     """Read one paper's file. Raises SpecError with all that is wrong."""
-    tree = specfile.load(path)
+    try:
+        stat = path.stat()
+    except OSError:
+        return _load(path, 0, 0)  # says what is the matter
+    return _load(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=64)
+def _load(path: Path, mtime_ns: int, size: int) -> Baseline:
+    """The file as it was at that time: one that is edited is read anew."""
+    tree, problems = specfile.read(path)
+    taken = {(problem.line, problem.column) for problem in problems}
     try:
         baseline = Baseline.model_validate(tree)
     except ValidationError as error:
-        raise SpecError(problems_of(error, tree, path, Baseline)) from None
+        found = problems_of(error, tree, path, Baseline)
+        raise SpecError([*problems, *(one for one in found if (one.line, one.column) not in taken)]) from None
+    if problems:
+        raise SpecError(problems)
     if baseline.paper != path.stem:
-        line, column = specfile.position_of(tree, ["paper"])
+        line, column = position_of(tree, ["paper"])
         what = f"paper: '{baseline.paper}' but the file is named '{path.stem}.yaml'"
         raise SpecError([Problem(path, line, column, what)])
     return baseline
 
 
 def baseline_schema() -> dict[str, Any]:
-    """The JSON Schema of a baseline file."""
-    return Baseline.model_json_schema(by_alias=True)
+    """The JSON Schema of a baseline file, for editors."""
+    return {"$schema": SCHEMA_DIALECT, **Baseline.model_json_schema(by_alias=True)}

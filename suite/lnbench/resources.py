@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from lnbench.errors import LnbenchError
-from lnbench.specfile import did_you_mean
+from lnbench.tree import did_you_mean
 
 PACKAGE = Path(__file__).resolve().parent
 BUNDLED = PACKAGE / "_bundled"
@@ -32,9 +33,9 @@ def study_paths() -> list[Path]:
 def find_study(name: str) -> Path:
     """A path to a YAML file, or the bare name of a known study (`rolnick_mnist`). Raises LnbenchError."""
     path = Path(name)
-    if path.exists() or path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+    if os.path.isfile(name) or path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         known = root() / "claims" / path.name
-        return known if not path.exists() and path.parts[:1] == ("claims",) and known.exists() else path
+        return known if not os.path.exists(name) and path.parts[:1] == ("claims",) and known.exists() else path
     known_paths = {known.stem: known for known in study_paths()}
     if name in known_paths:
         return known_paths[name]

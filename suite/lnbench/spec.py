@@ -9,103 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
-from lnbench import catalog
 from lnbench.randomness import SEED_STREAMS
-from lnbench.references import Baseline, Place, Strict, short_quote
-from lnbench.specfile import did_you_mean
+from lnbench.recipe import Recipe, Scalar, Scalars, Texts, known, name_of
+from lnbench.references import SCHEMA_DIALECT, Baseline, FileName, Place, Strict, short_quote
 
 TIERS = ("smoke", "cpu", "lite", "full")
-Scalar = str | int | float | bool | None
 Point = Mapping[str, Scalar]  # axis -> value
-
-
-def items(kind: Any) -> Any:
-    """A tuple in the object, a list in the file."""
-    return Annotated[tuple[kind, ...], Field(strict=False, min_length=1)]
-
-
-def known(kind: str) -> Any:
-    """A validator: the text is a name of the catalog."""
-
-    def check(cls: type, value: str) -> str:
-        if value not in catalog.names(kind):
-            raise ValueError(f"{kind}: '{value}' is not known; {did_you_mean(value, catalog.names(kind))}")
-        return value
-
-    return classmethod(check)
-
-
-def _union(kind: str) -> Any:
-    options = tuple(entry.options for entry in catalog.entries()[kind].values() if entry.options)
-    return Annotated[Union[options], Field(discriminator="kind")] if len(options) > 1 else options[0]  # noqa: UP007
-
-
-if TYPE_CHECKING:
-    NoiseOptions = OptimizerOptions = ScheduleOptions = catalog.Options
-    Texts = tuple[str, ...]
-    Scalars = tuple[Scalar, ...]
-else:
-    NoiseOptions, OptimizerOptions, ScheduleOptions = map(_union, ("noise", "optimizer", "schedule"))
-    Texts, Scalars = items(str), items(Scalar)
-
-
-class Dataset(Strict):
-    """The data: `clean` training images of it, and `validation` more that no training sees."""
-
-    name: str
-    clean: Annotated[int, Field(gt=0)]
-    validation: Annotated[int, Field(ge=0)] = 0
-
-    _name = field_validator("name")(known("dataset"))
-
-    @model_validator(mode="after")
-    def _enough_images(self) -> Dataset:
-        have = catalog.find("dataset", self.name).value.train
-        if self.clean + self.validation > have:
-            wanted = f"{self.clean} clean" + (f" + {self.validation} validation" if self.validation else "")
-            raise ValueError(f"dataset: {wanted} images, but {self.name} has {have} for training")
-        return self
-
-
-class Recipe(Strict):
-    """Everything that decides a training but its seeds. Every default is spelled out in the file."""
-
-    dataset: Dataset
-    noise: NoiseOptions
-    model: str
-    method: str
-    optimizer: OptimizerOptions
-    schedule: ScheduleOptions
-    batch_size: Annotated[int, Field(ge=1)]
-    epochs: Annotated[int, Field(ge=1)]
-    augment: Literal["none"]
-    precision: Literal["fp32", "fast"]
-    selection: Literal["last_epoch", "best_test", "best_validation"]
-
-    _model = field_validator("model")(known("model"))
-    _method = field_validator("method")(known("method"))
-
-    @model_validator(mode="after")
-    def _fits(self) -> Recipe:
-        if self.batch_size > self.dataset.clean:
-            raise ValueError(f"batch_size: {self.batch_size}, but there are {self.dataset.clean} clean images")
-        if self.selection == "best_validation" and not self.dataset.validation:
-            raise ValueError("selection: best_validation needs dataset.validation, a number of held-out images")
-        source = catalog.find("dataset", self.dataset.name).value
-        mmac = catalog.find("model", self.model).mmac
-        if mmac is not None:
-            mmac(source.shape, source.classes)  # raises where the images are too small
-        return self
-
-    def identity(self) -> dict[str, Any]:
-        """The recipe as plain data, without `selection`: how a curve is read changes no training."""
-        return self.model_dump(mode="json", exclude={"selection"})
+# Like FileName, with folders: it cannot lead out of baselines/measured.
+MeasuredName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")]
 
 
 class SetRule(Strict):
@@ -149,7 +75,7 @@ Along = Literal["drop", "area", "slope", "argmax"]
 class Effect(Strict):
     """One number a seed. A list in `at` or `minus` makes a family: one number for each value."""
 
-    metric: str
+    metric: Annotated[str, name_of("metric")]
     at: dict[str, Scalar | Scalars] = {}
     along: Annotated[dict[str, Along], Field(min_length=1, max_length=1)] | None = None
     minus: Annotated[dict[str, Scalar | Scalars], Field(min_length=1)] | None = None
@@ -210,6 +136,12 @@ class EveryRun(PartBase):
     threshold: float | None = None
     pi: Annotated[float, Field(gt=0, lt=1)]
 
+    @model_validator(mode="after")
+    def _one_number(self) -> EveryRun:
+        if self.reference is None and self.threshold is None:
+            raise ValueError(f"{self.kind}: name a `reference`, or write a `threshold`")
+        return self
+
 
 class Agrees(PartBase):
     """The mean lies within `margin` of a printed number."""
@@ -245,15 +177,38 @@ class VerdictRule(Strict):
     of: tuple[str, ...]
 
 
+_VERDICT_FORMS = {  # as a file writes it; VerdictRule is what it comes to
+    "anyOf": [
+        {"type": "string", "description": "the part that is the claim"},
+        {
+            "type": "object",
+            "properties": {"all": {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True}},
+            "required": ["all"],
+            "additionalProperties": False,
+        },
+        {
+            "type": "object",
+            "properties": {
+                "at_least": {"type": "integer", "minimum": 1},
+                "of": {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True},
+            },
+            "required": ["at_least", "of"],
+            "additionalProperties": False,
+        },
+    ],
+    "title": "Verdict",
+}
+
+
 class Claim(Strict):
     """A sentence of the paper, and the parts by which it is judged."""
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    id: FileName
     says: str
     quote: str
     where: Place
     question: str | None = None
-    verdict: VerdictRule
+    verdict: Annotated[VerdictRule, WithJsonSchema(_VERDICT_FORMS)]
     collapse: Literal["counts"] | None = None
     parts: Annotated[dict[str, Part], Field(min_length=1)]
 
@@ -289,14 +244,14 @@ class StudySpec(Strict):
     """A study file, or the same at one tier."""
 
     schema_: Literal[1] = Field(alias="schema")
-    paper: str
+    paper: FileName
     title: str
     choices: Annotated[tuple[Alternative, ...], Field(strict=False)] = ()
     runs: Runs
     effects: Annotated[dict[str, Effect], Field(min_length=1)]
     claims: Annotated[tuple[Claim, ...], Field(strict=False, min_length=1)]
     deviations: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    measured: str | None = None
+    measured: MeasuredName | None = None
 
 
 class TierRuns(Strict):
@@ -326,13 +281,13 @@ class Tier(Strict):
     effects: dict[str, dict[str, Any]] = {}
     claims: dict[str, TierClaim] = {}
     deviations: Annotated[tuple[str, ...], Field(strict=False)]
-    measured: str | None = None
+    measured: MeasuredName | None = None
 
 
 class StudyFile(StudySpec):
     """A study file with its tiers, as JSON Schema and editors see it."""
 
-    tiers: dict[Literal[TIERS], Tier]  # type: ignore[valid-type]
+    tiers: Annotated[dict[Literal[TIERS], Tier], Field(min_length=1)]  # type: ignore[valid-type]
 
 
 @dataclass(frozen=True)
@@ -361,11 +316,19 @@ class Study:
         return f"{self.name}-{self.tier}"
 
     def at(self, point: Mapping[str, Scalar]) -> Cell:
-        """The cell at a point; axes with a single value may be left out. KeyError where no run goes."""
-        for cell in self.cells:
-            if all(cell.point.get(axis) == value for axis, value in point.items()):
-                return cell
-        raise KeyError(str(dict(point)))
+        """The cell at a point; axes with one value may be left out. KeyError where no run goes, or several do."""
+        axes, cells = self._by_point
+        levels = {axis: {cell.point[axis] for cell in self.cells} for axis in axes if axis not in point}
+        if set(point) <= set(axes) and all(len(values) == 1 for values in levels.values()):
+            place = tuple(point[axis] if axis in point else next(iter(levels[axis])) for axis in axes)
+            if place in cells:
+                return cells[place]
+        raise KeyError(f"{dict(point)} is not one cell of {self.key}")
+
+    @cached_property
+    def _by_point(self) -> tuple[tuple[str, ...], dict[tuple[Scalar, ...], Cell]]:
+        axes = tuple(self.cells[0].point) if self.cells else ()
+        return axes, {tuple(cell.point[axis] for axis in axes): cell for cell in self.cells}
 
     def levels(self, axis: str) -> tuple[Scalar, ...]:
         """The values of an axis, in the file's order."""
@@ -373,8 +336,8 @@ class Study:
 
 
 def study_schema() -> dict[str, Any]:
-    """The JSON Schema of a study file."""
-    return StudyFile.model_json_schema(by_alias=True)
+    """The JSON Schema of a study file, for editors: what a file may hold, without the rules between its blocks."""
+    return {"$schema": SCHEMA_DIALECT, **StudyFile.model_json_schema(by_alias=True)}
 
 
 __all__ = [

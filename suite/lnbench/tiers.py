@@ -9,33 +9,53 @@ from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
-from lnbench.specfile import Mapping, Sequence_, did_you_mean
+from lnbench.tree import Mapping, Position, Sequence_, did_you_mean, position_of
 
-Report = Callable[[tuple[int, int], str], None]  # position, what is wrong
+Report = Callable[[Position, str], None]  # where, what is wrong
 
 RUN_BLOCKS = ("vary", "set", "choose", "seeds")
 
 
 def at_tier(tree: Mapping, tier: str, report: Report) -> Mapping:
-    """The study's tree with one tier's changes put in. `report` is called for every change of nothing."""
-    override: Mapping = tree["tiers"][tier]
+    """The study's tree with one tier's changes put in. `report` is called for every change of nothing.
+
+    The tree may still be malformed: what has not the form of a study is left as it is, for validation to report.
+    """
+    override = block(block(tree, "tiers"), tier)
     merged = tree.without("tiers")
     for key in ("choices", "deviations", "measured"):
         if key in override:
             merged = merged.take(override, [key])
-    if "runs" in override:
-        merged = _put(merged, tree, "runs", _runs(tree["runs"], override["runs"], report))
-    if "effects" in override:
-        merged = _put(merged, tree, "effects", _named(tree["effects"], override["effects"], "effect", report))
-    if "claims" in override:
-        merged = _put(merged, tree, "claims", _claims(tree["claims"], override["claims"], report))
-    idle = [name for name in merged["effects"] if name not in used_effects(merged)]  # their parts are omitted here
+    if "runs" in override and isinstance(tree.get("runs"), Mapping):
+        merged = _put(merged, tree, "runs", _runs(tree["runs"], block(override, "runs"), report))
+    if "effects" in override and isinstance(tree.get("effects"), Mapping):
+        changed = _named(tree["effects"], block(override, "effects"), "effect", report)
+        merged = _put(merged, tree, "effects", changed)
+    if "claims" in override and isinstance(tree.get("claims"), Sequence_):
+        merged = _put(merged, tree, "claims", _claims(tree["claims"], block(override, "claims"), report))
+    if not isinstance(merged.get("effects"), Mapping):
+        return merged
+    idle = set(merged["effects"]) - used_effects(merged)  # their parts are omitted here
     return _put(merged, tree, "effects", merged["effects"].without(*idle))
 
 
 def used_effects(tree: Mapping) -> set[str]:
     """The effects that some part of some claim names."""
-    return {part.get("effect") for claim in tree["claims"] for part in claim["parts"].values()}
+    parts = [part for claim in items(tree, "claims") for part in block(claim, "parts").values()]
+    names = [part.get("effect") for part in parts if isinstance(part, Mapping)]
+    return {name for name in names if isinstance(name, str)}
+
+
+def block(tree: Any, key: str) -> Mapping:
+    """The mapping under `key`; an empty one where there is none."""
+    found = tree.get(key) if isinstance(tree, Mapping) else None
+    return found if isinstance(found, Mapping) else Mapping()
+
+
+def items(tree: Any, key: str) -> Sequence_:
+    """The list under `key`; an empty one where there is none."""
+    found = tree.get(key) if isinstance(tree, Mapping) else None
+    return found if isinstance(found, Sequence_) else Sequence_()
 
 
 def _put(merged: Mapping, source: Mapping, key: str, value: Any) -> Mapping:
@@ -46,14 +66,16 @@ def _put(merged: Mapping, source: Mapping, key: str, value: Any) -> Mapping:
 
 def _runs(runs: Mapping, override: Mapping, report: Report) -> Mapping:
     merged = runs.take(override, [key for key in RUN_BLOCKS if key in override])
-    if "base" in override:
-        base: Mapping = override["base"]
+    if "base" in override and isinstance(runs.get("base"), Mapping):
+        base, known = block(override, "base"), runs["base"]
         for key in base:
-            if key not in runs["base"]:
-                what = f"the tier changes base.{key}, which does not exist; {did_you_mean(key, runs['base'])}"
+            if key not in known:
+                what = f"the tier changes base.{key}, which does not exist; {did_you_mean(key, known)}"
                 report(base.key_positions[key], what)
-        merged = _put(merged, runs, "base", runs["base"].take(base))
-    if merged.get("choose", 0) is None:
+        merged = _put(merged, runs, "base", known.take(base, [key for key in base if key in known]))
+    if "choose" in override and override["choose"] is None:
+        if "choose" not in runs:
+            report(override.value_positions["choose"], "the tier takes away choose, which does not exist")
         merged = merged.without("choose")
     return merged
 
@@ -72,27 +94,36 @@ def _named(things: Mapping, override: Mapping, what: str, report: Report) -> Map
 
 def _claims(claims: Sequence_, override: Mapping, report: Report) -> Sequence_:
     merged = Sequence_(claims.position)
-    known = [claim["id"] for claim in claims if isinstance(claim, Mapping) and "id" in claim]
+    known = [claim["id"] for claim in claims if isinstance(claim, Mapping) and isinstance(claim.get("id"), str)]
     for name in override:
         if name not in known:
             hint = did_you_mean(name, known)
             report(override.key_positions[name], f"the tier changes the claim '{name}', which does not exist; {hint}")
     for claim, position in zip(claims, claims.item_positions, strict=True):
-        change = override.get(claim.get("id")) if isinstance(claim, Mapping) else None
+        name = claim.get("id") if isinstance(claim, Mapping) else None
+        change = override.get(name) if isinstance(name, str) else None
         merged.add(_claim(claim, change, report) if isinstance(change, Mapping) else claim, position)
     return merged
 
 
 def _claim(claim: Mapping, change: Mapping, report: Report) -> Mapping:
     merged = claim.take(change, [key for key in ("says", "verdict") if key in change])
+    if not isinstance(claim.get("parts"), Mapping):
+        return merged
     parts: Mapping = claim["parts"]
-    if "parts" in change:
-        parts = _named(parts, change["parts"], "part", report)
-    omitted: Sequence_ = change.get("omit") or Sequence_()
-    for name, position in zip(omitted, omitted.item_positions, strict=True):
-        if name not in parts:
-            report(position, f"the tier omits the part '{name}', which does not exist; {did_you_mean(name, parts)}")
-    return _put(merged, claim, "parts", parts.without(*omitted))
+    changed = block(change, "parts")
+    omitted = items(change, "omit")
+    for index, name in enumerate(omitted):
+        if name not in list(parts):
+            hint = did_you_mean(str(name), parts)
+            report(omitted.item_positions[index], f"the tier omits the part '{name}', which does not exist; {hint}")
+        elif name in omitted[:index]:
+            report(omitted.item_positions[index], f"the tier omits the part '{name}' twice")
+        elif name in changed:
+            what = f"the tier omits the part '{name}' and changes it"
+            report(position_of(changed, [name], key=True), what)
+    parts = _named(parts, changed, "part", report)
+    return _put(merged, claim, "parts", parts.without(*[name for name in omitted if isinstance(name, str)]))
 
 
 def grid(runs: Mapping) -> Iterator[tuple[dict[str, Any], Mapping]]:
@@ -112,7 +143,7 @@ def grid(runs: Mapping) -> Iterator[tuple[dict[str, Any], Mapping]]:
         yield point, recipe
 
 
-def put_at(tree: Mapping, dotted: str, value: Any, key_place: tuple[int, int], place: tuple[int, int]) -> Mapping:
+def put_at(tree: Mapping, dotted: str, value: Any, key_place: Position, place: Position) -> Mapping:
     """A copy of `tree` with `value` at a dotted path such as `optimizer.lr`; missing mappings are made."""
     head, _, rest = dotted.partition(".")
     changed = tree.without()

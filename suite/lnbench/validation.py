@@ -4,99 +4,197 @@ from __future__ import annotations
 
 import types
 import typing
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from lnbench.errors import Problem
-from lnbench.specfile import did_you_mean, position_of
+from lnbench.tree import did_you_mean, position_of
 
 Location = tuple[str | int, ...]
 
 
+class Misfit(ValueError):
+    """What a validator of a whole mapping raises to point at one key of it."""
+
+    def __init__(self, key: str, what: str):
+        super().__init__(what)
+        self.key = key
+
+
 def problems_of(error: ValidationError, tree: Any, path: Path, model: type[BaseModel]) -> list[Problem]:
     """Every error of `error` (raised by `model` over `tree`) as a Problem at its place in the file."""
-    found = []
+    by_place: dict[Location, list[Any]] = {}
     for item in error.errors(include_url=False):
-        location = tuple(item["loc"])
-        in_tree = _present(tree, location)
-        unknown = item["type"] == "extra_forbidden"
-        line, column = position_of(tree, in_tree, key=unknown)
-        found.append(Problem(path, line, column, _words(item, location, in_tree, model)))
+        by_place.setdefault(_place(tree, item), []).append(item)
+    found = []
+    for place, items in by_place.items():
+        alternatives = [item for item in items if item["type"] in _EXPECTED or item["type"] == "literal_error"]
+        certain = [item for item in items if item not in alternatives]
+        if len(items) > 1 and not certain and _deeper(place, by_place):
+            continue  # a list of what may also stand alone: what is wrong is inside it
+        at_key = any(item["type"] == "extra_forbidden" or item["loc"][-1:] == ("[key]",) for item in items)
+        line, column = position_of(tree, place, key=at_key)
+        if len(alternatives) > 1 and not certain:
+            found.append(Problem(path, line, column, _either(alternatives, place)))
+        else:
+            found += [Problem(path, line, column, _words(item, place, model)) for item in certain or items]
     return found
 
 
-def _present(tree: Any, location: Location) -> Location:
-    """`location` without pydantic's own steps (a union's tag), which the file does not have."""
+def _deeper(place: Location, places: Iterable[Location]) -> bool:
+    return any(len(other) > len(place) and other[: len(place)] == place for other in places)
+
+
+def _place(tree: Any, item: Any) -> Location:
+    """Where in the file the error belongs: pydantic's location without steps that the file does not have."""
     steps: list[str | int] = []
-    for step in location:
+    for step in item["loc"]:
         is_there = isinstance(step, int) if isinstance(tree, list) else isinstance(tree, dict) and step in tree
         if is_there and (not isinstance(step, int) or step < len(tree)):
             steps.append(step)
             tree = tree[step]
+    error = item.get("ctx", {}).get("error")
+    if isinstance(error, Misfit):
+        steps.append(error.key)
+    elif item["type"] == "union_tag_invalid":
+        steps.append(item["ctx"]["discriminator"].strip("'"))
     return tuple(steps)
 
 
-def _words(item: Any, location: Location, in_tree: Location, model: type[BaseModel]) -> str:
+# what an error's type says was expected here, and how to say it
+_EXPECTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "none_required": "null",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+
+
+def _words(item: Any, place: Location, model: type[BaseModel]) -> str:
     kind, context, given = item["type"], item.get("ctx", {}), item.get("input")
-    name = str(location[-1]) if location else "the file"
+    location = tuple(item["loc"])
+    last = str(location[-1]) if location else ""
+    name = _name(place)
     if kind == "extra_forbidden":
-        return f"unknown key '{name}'; {did_you_mean(name, _fields_at(model, location[:-1]))}"
+        return f"unknown key '{last}'; {did_you_mean(last, _fields_at(model, location[:-1]))}"
     if kind == "missing":
-        return f"missing key '{name}'"
-    if kind in ("literal_error", "enum"):
-        options = [part.strip("'") for part in context["expected"].replace(" or ", ", ").split(", ")]
-        return f"{name}: {_show(given)} is not known; {did_you_mean(str(given), options)}"
+        return f"missing key '{last}'" + (f" in {name}" if place else "")
+    if kind == "literal_error":
+        options = context["expected"].replace(" or ", ", ").split(", ")
+        hint = did_you_mean(str(given), [option.strip("'") for option in options])
+        what = "unknown key" if last == "[key]" else f"{name}:"
+        return f"{what} {_show(given)}; {hint}" if last == "[key]" else f"{what} {_show(given)} is not known; {hint}"
     if kind == "union_tag_invalid":
         options = [part.strip("' ") for part in context["expected_tags"].split(",")]
-        return f"{name}: '{context['tag']}' is not known; {did_you_mean(context['tag'], options)}"
+        return f"{name}: {_show(context['tag'])} is not known; {did_you_mean(str(context['tag']), options)}"
     if kind == "union_tag_not_found":
+        key = context["discriminator"].strip("'")
         if isinstance(given, dict):
-            return f"{name}: missing key {context['discriminator']}"
-        return f"{name}: expected a mapping with the key {context['discriminator']}, not {_show(given)}"
-    if kind in ("model_type", "dict_type", "model_attributes_type"):
-        return f"{name}: expected a mapping, not {_show(given)}"
-    if kind in ("list_type", "tuple_type"):
-        return f"{name}: expected a list, not {_show(given)}"
+            return f"missing key '{key}' in {name}"
+        return f"{name}: expected a mapping with the key '{key}', not {_show(given)}"
+    if kind in _EXPECTED:
+        return f"{name}: expected {_EXPECTED[kind]}, not {_show(given)}{_hint(kind, given)}"
     if kind == "value_error":
         return str(context["error"])
+    if kind == "too_short":
+        return f"{name}: is empty; at least {context['min_length']} must stand here"
+    if kind == "string_pattern_mismatch":
+        return f"{name}: {_show(given)} may have letters, digits, '.', '_' and '-' only, a letter or digit first"
     message = item["msg"].removeprefix("Input should be ").removeprefix("a ")
     return f"{name}: must be {message}, not {_show(given)}"
 
 
+def _either(items: list[Any], place: Location) -> str:
+    """One line for a value that may be any of several things and is none of them."""
+    wanted = [item["ctx"]["expected"] if item["type"] == "literal_error" else _EXPECTED[item["type"]] for item in items]
+    if "a number" in wanted:
+        wanted = [words for words in wanted if words != "a whole number"]
+    wanted = list(dict.fromkeys(wanted))
+    either = " or ".join([", ".join(wanted[:-1]), wanted[-1]] if len(wanted) > 1 else wanted)
+    return f"{_name(place)}: expected {either}, not {_show(items[0].get('input'))}"
+
+
+def _hint(kind: str, given: Any) -> str:
+    if kind == "string_type" and isinstance(given, bool | int | float):
+        return "; quote it"
+    if kind in ("int_type", "float_type", "bool_type") and isinstance(given, str):
+        return "; write it without quotes" if _looks_like(kind, given) else ""
+    if kind in ("list_type", "tuple_type") and isinstance(given, str | int | float):
+        return f"; write [{given}]" if len(str(given)) <= 30 else ""
+    return ""
+
+
+def _looks_like(kind: str, text: str) -> bool:
+    if kind == "bool_type":
+        return text in ("true", "false")
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _name(place: Location) -> str:
+    """What the value at a place is called in a message."""
+    if not place:
+        return "the file"
+    last = place[-1]
+    if isinstance(last, str):
+        return last
+    return f"{place[-2]}[{last}]" if len(place) > 1 else f"item {last}"
+
+
 def _show(value: Any) -> str:
-    text = "nothing" if value is None else repr(value)
+    """A value in the words of YAML, cut to a length that fits a line."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict | list | tuple):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _fields_at(model: Any, location: Location) -> list[str]:
     """The keys that are known where `location` points to, found by walking the model's annotations."""
-    candidates: list[Any] = [model]
+    candidates = _members(model)
     for step in location:
-        following: list[Any] = []
-        for candidate in candidates:
-            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-                for field_name, info in candidate.model_fields.items():
-                    if step in (field_name, info.alias):
-                        following += _models_in(info.annotation)
-                tag = candidate.model_fields.get("kind")
-                if tag is not None and step in typing.get_args(tag.annotation):
-                    following.append(candidate)  # the step is a union's tag
-            else:
-                following += _models_in(candidate)
-        candidates = following or candidates
-    names = []
-    for candidate in candidates:
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            names += [info.alias or name for name, info in candidate.model_fields.items()]
-    return sorted(set(names))
+        candidates = [member for one in candidates for member in _step(one, step)] or candidates
+    models = [one for one in candidates if _is_model(one)]
+    return sorted({info.alias or name for one in models for name, info in one.model_fields.items()})
 
 
-def _models_in(annotation: Any) -> list[Any]:
-    """The models that an annotation speaks of (through Optional, Annotated, unions, dicts, tuples)."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _step(annotation: Any, step: str | int) -> list[Any]:
+    """What stands one step further: a model's field, a mapping's or list's item, or one model of a tagged union."""
+    if not _is_model(annotation):
+        return _members(typing.get_args(annotation)[-1 if typing.get_origin(annotation) is dict else 0])
+    for name, info in annotation.model_fields.items():
+        if step in (name, info.alias):
+            return _members(info.annotation)
+    tag = annotation.model_fields.get("kind")
+    return [annotation] if tag is not None and step in typing.get_args(tag.annotation) else []
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The models and containers that an annotation speaks of (through Optional, Annotated and unions)."""
+    if _is_model(annotation) or typing.get_origin(annotation) in (dict, list, tuple):
         return [annotation]
-    if isinstance(annotation, types.GenericAlias | types.UnionType) or typing.get_origin(annotation):
-        return [model for argument in typing.get_args(annotation) for model in _models_in(argument)]
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _members(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return [member for argument in typing.get_args(annotation) for member in _members(argument)]
     return []
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

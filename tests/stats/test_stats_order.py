@@ -136,3 +136,19 @@ def test_many_seeds_are_permuted_at_random_but_reproducibly() -> None:
     a, b = rng.normal(0.3, 1, 20), rng.normal(0, 1, 20)
     near = reference.mannwhitneyu(a, b, alternative="greater")
     assert stats.mann_whitney_p(a, b, draws=20_000) == pytest.approx(near.pvalue, abs=0.01)
+
+
+def test_welchs_df_are_a_known_limit_of_noise_never_helps() -> None:
+    """Noise in an arm of ten seeds lends its df to a wide arm of three: the critical distance shrinks.
+
+    Pairs have no such limit, so they are what a spec should ask for (docs/statistics.md).
+    """
+    wide, steady = np.array([-10.0, 0.0, 10.0]), np.linspace(-1, 1, 10)
+    noisy = steady * 10 / np.std(steady, ddof=1)
+
+    def reach(arm: np.ndarray) -> float:
+        interval = stats.ordered_unpaired(wide, arm).interval
+        assert interval is not None
+        return (interval.high - interval.low) / 2
+
+    assert 0.85 * reach(steady) < reach(noisy) < reach(steady)

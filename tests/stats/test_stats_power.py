@@ -148,3 +148,23 @@ def test_a_composite_waits_for_the_last_part_it_needs() -> None:
 def test_a_refuted_step_decides_a_chain() -> None:
     slow, against = [0.05, -0.2, 0.1, 0.3, -0.18], [-1.4, -0.6, -0.5, -1.1, 0.2]
     assert stats.seeds_to_decide(stats.chain([slow, against])) is not None
+
+
+def test_steps_that_must_all_hold_need_more_seeds_than_one_of_them() -> None:
+    """Two steps decided with 80 % each are both decided less often: each needs √.8."""
+    slow = [0.9, -0.2, 1.6, 0.3, 0.8]
+    both, alone = stats.seeds_to_decide(stats.chain([slow, slow])), stats.ordered(slow)
+    assert both == stats.seeds_to_decide(alone, math.sqrt(0.8))
+    assert both != stats.seeds_to_decide(alone)
+
+
+@pytest.mark.parametrize(("margin", "n"), [(None, 5), (0.01, 6)])
+def test_collapses_that_would_contradict(margin: float | None, n: int) -> None:
+    """All seeds of four beyond: five would contradict one edge, six two."""
+    values, lost = [-0.8] * 4, [True] * 4
+    if margin is None:
+        check = stats.ordered(values, step=1e-4, collapsed=lost)
+    else:
+        check = stats.equivalent(values, margin, step=1e-4, collapsed=lost)
+    assert check.verdict() is Verdict.INCONCLUSIVE
+    assert stats.seeds_to_decide(check) == n

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
 from lnbench.commands.options import open_store, seeds_option, store_option, tier_option
 from lnbench.commands.tables import exit_code, print_verdicts
 from lnbench.errors import Exit, LnbenchError
+from lnbench.evidence import Evidence, Get
 from lnbench.judge import StudyResult
+from lnbench.spec import Study
 
 
-def judged(study: Any, get: Any, seeds: int | None) -> StudyResult:
-    """A study judged from what `get` finds, its alternatives included."""
+def judged(
+    study: Study, get: Get, seeds: int | None, failures: Mapping[str, str] | None = None
+) -> tuple[StudyResult, dict[str, Evidence]]:
+    """A study judged from what `get` finds, and the evidence under the alternatives that it was judged with."""
     from lnbench.evidence import gather
     from lnbench.judge import alternatives, judge
     from lnbench.plan import plan_study
     from lnbench.variants import variant
 
-    evidence = gather(plan_study(study, seeds), get)
+    evidence = gather(plan_study(study, seeds), get, failures)
     tries = {key: gather(plan_study(variant(study, key), seeds), get) for key in alternatives(study)}
-    return judge(evidence, tries)
+    return judge(evidence, tries), tries
 
 
-def _study_at(name: str, tier: str | None) -> Any:
+def _study_at(name: str, tier: str | None) -> Study:
     from lnbench.resources import find_study
     from lnbench.studies import load_study
 
@@ -37,11 +41,11 @@ def _study_at(name: str, tier: str | None) -> Any:
     return loaded.tiers[tier]
 
 
-def _from_folder(folder: Path) -> StudyResult:
-    from lnbench.report import load_report
+def _from_folder(folder: Path) -> tuple[StudyResult, dict[str, Evidence]]:
+    from lnbench.report import load_failures, load_report
 
     name, tier, seeds, get = load_report(folder)
-    return judged(_study_at(name, tier), get, seeds)
+    return judged(_study_at(name, tier), get, seeds, load_failures(folder))
 
 
 @click.command()
@@ -57,9 +61,9 @@ def judge(folders: tuple[Path, ...], check: bool, write: bool) -> int:
 
     results, differs = [], False
     for folder in folders:
-        result = _from_folder(folder)
+        result, tries = _from_folder(folder)
         if write:
-            write_report(result, folder)
+            write_report(result, folder, tries=tries)
         lines = report_differs(folder, result)
         if check:
             click.echo(f"{folder}: {'differs from what its records give' if lines else 'is what its records give'}")
@@ -90,12 +94,12 @@ def report(
     results = []
     for name in studies:
         study = _study_at(name, tier)
-        result = judged(study, store.get, seeds)
+        result, tries = judged(study, store.get, seeds)
         if not result.evidence.records:
             click.echo(f"{study.key}: the store {store.path} has none of its runs", err=True)
             continue
         folder = (output or store.path / "reports") / study.key
-        write_report(result, folder)
+        write_report(result, folder, tries=tries)
         print_verdicts(result)
         click.echo(f"report: {folder / 'report.md'}")
         results.append(result)
@@ -117,9 +121,9 @@ def explain(claim: str, tier: str | None, seeds: int | None, store_path: Path | 
     if claim_id is None:
         raise LnbenchError(f"{claim} is a study; name one of its claims (`lnbench show {claim}`)")
     if folder is not None:
-        result = _from_folder(folder)
+        result, _ = _from_folder(folder)
     else:
-        result = judged(_study_at(str(path), tier), open_store(store_path).get, seeds)
+        result, _ = judged(_study_at(str(path), tier), open_store(store_path).get, seeds)
     if claim_id not in [entry.claim.id for entry in result.claims]:
         raise LnbenchError(f"{folder} holds no claim {claim_id}")
     click.echo(words(result, claim_id))
@@ -142,7 +146,7 @@ def measure(study: str, tier: str, replace: bool, store_path: Path | None) -> in
     at = _study_at(study, tier)
     if at.measured_path is None:
         raise LnbenchError(f"{at.key} names no `measured:` reference")
-    result = judged(at, open_store(store_path).get, None)
+    result, _ = judged(at, open_store(store_path).get, None)
     lacking = [part.why for claim in result.claims for part in claim.parts.values() if part.verdict in ("not-run", "error")]
     if lacking:
         raise LnbenchError(f"{at.key}: {lacking[0]}; first run `lnbench verify {study} --tier {tier}`")
@@ -165,15 +169,16 @@ def measure(study: str, tier: str, replace: bool, store_path: Path | None) -> in
 @click.option("--reports", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
 def scoreboard(check: bool, readme: Path, reports: Path) -> int:
     """Write the table of all committed verdicts into README."""
-    from lnbench.report import replace_between_markers, scoreboard_table
+    from lnbench.report import read_results, replace_between_markers
+    from lnbench.report import scoreboard as table
     from lnbench.store import write_atomically
 
-    found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(reports.glob("*/result.json"))]
+    found = read_results(reports)
     try:
         text = readme.read_text(encoding="utf-8")
     except OSError as error:
         raise LnbenchError(f"{readme}: cannot be read: {error.strerror}") from None
-    new = replace_between_markers(text, "scoreboard", scoreboard_table(found))
+    new = replace_between_markers(text, "scoreboard", table(found))
     if check:
         click.echo(f"{readme}: the scoreboard is {'what the reports say' if new == text else 'out of date'}")
         return Exit.OK if new == text else Exit.CONTRADICTED

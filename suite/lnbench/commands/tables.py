@@ -38,12 +38,19 @@ def print_verdicts(result: StudyResult) -> None:
         table.add_row(claim.claim.id, f"[{style}]{claim.verdict}[/]", _plain(claim.claim.says))
         for name, part in claim.parts.items():
             mark = "" if name in claim.claim.verdict.of else " (beside)"
-            table.add_row("", f"[dim]{part.verdict}{mark}[/]", _plain(f"{name}: {measured(part)}"), style="dim")
+            table.add_row("", f"[dim]{_word(part, result)}{mark}[/]", _plain(f"{name}: {measured(part)}"), style="dim")
         if claim.why:
             table.add_row("", "", _plain(claim.why))
     console.print(table)
     for note in result.notes:
         click.echo(f"note: {note}")
+
+
+def _word(part: PartResult, result: StudyResult) -> str:
+    """A part's verdict; at smoke, which says nothing about the paper, only whether its direction holds."""
+    if result.study.tier != "smoke" or part.verdict in (Verdict.NOT_RUN, Verdict.ERROR):
+        return part.verdict
+    return "holds" if part.direction_holds else "does not hold"
 
 
 def measured(part: PartResult) -> str:

@@ -81,7 +81,7 @@ def verify(
                 tried[key] = gather(other, store.get, run([other], needed).failures)
             result = judge(result.evidence, tried)
         folder = (output or store.path / "reports") / study.key
-        write_report(result, folder)
+        write_report(result, folder, tries=tried)
         print_verdicts(result)
         for message in dict.fromkeys(done.failures.values()):
             click.echo(f"a run failed: {message}", err=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 
-from lnbench.report.names import place, text
+from lnbench.report.names import is_number, place, text
 from lnbench.report.plain import Json
 from lnbench.report.units import decimals_of, metric_unit, percent
 from lnbench.report.words import counted, duration, escaped, listed, p_words, table
@@ -36,7 +36,14 @@ def _open(data: Json) -> list[str]:
         "Not deviations: the paper is silent here. Before a claim is called contradicted, it must be so under every "
         "alternative too."
     )
-    return ["## What the paper leaves open", "", intro, "", *table(["choice", "ours", "alternative"], rows), ""]
+    return [
+        "## What the paper leaves open",
+        "",
+        intro,
+        "",
+        *table(["choice", "ours", "alternative"], rows),
+        "",
+    ]
 
 
 def _alternatives(tried: Json | None) -> str:
@@ -67,13 +74,24 @@ def _made(data: Json) -> list[str]:
         ])  # fmt: skip
     by = listed(sorted({choice["by"].replace("_", " ") for choice in data["choices_made"]}))
     seeds = counted(data["seeds"]["choosing"], "seed")
-    intro = f"By {by}, on {seeds} of their own that no verdict uses. The margin is that over the next best value."
+    intro = f"Chosen by {by}, on {seeds} that no verdict uses. The margin is that over the next best value."
+    at_end = sum(map(_at_an_end, data["choices_made"]))
+    if at_end:
+        intro += (
+            f" In {at_end} of {counted(len(rows), 'case')} the chosen value is the smallest or the largest of those "
+            "tried: a better one may lie beyond."
+        )
     header = ["cell", "key", "chosen", "margin", "every candidate and its score"]
     return ["## Chosen hyper-parameters", "", intro, "", *table(header, rows, right=(2, 3)), ""]
 
 
+def _at_an_end(choice: Json) -> bool:
+    numbers = [value for value in choice["candidates"] if is_number(value)]
+    return len(numbers) == len(choice["candidates"]) > 1 and choice["chosen"] in (min(numbers), max(numbers))
+
+
 def _deviations(data: Json) -> list[str]:
-    lines = [f"- {escaped(item)}" for item in data["deviations"]] or ["None: this tier is the paper's own scale."]
+    lines = [f"- {escaped(item)}" for item in data["deviations"]] or ["The study lists none."]
     return ["## Deviations of this tier", "", *lines, ""]
 
 
@@ -112,7 +130,16 @@ def _runs(data: Json) -> list[str]:
     if not data["cells"]:
         return []
     chosen = list(dict.fromkeys(key for cell in data["cells"] for key in cell["chosen"]))
-    header = ["cell", "epochs", *(f"`{key}`" for key in chosen), "runs", "test accuracy", "sd", "wrong labels", "seconds a run"]
+    header = [
+        "cell",
+        "epochs",
+        *(f"`{key}`" for key in chosen),
+        "runs",
+        "test accuracy",
+        "sd",
+        "wrong labels",
+        "seconds a run",
+    ]
     rows = []
     for cell in data["cells"]:
         mean, sd = _accuracy(cell)
@@ -126,12 +153,16 @@ def _runs(data: Json) -> list[str]:
             _wrong_labels(cell["noise"]),
             f"{statistics.fmean(cell['seconds']):.1f}" if cell["seconds"] else DASH,
         ])  # fmt: skip
-    selections = listed(sorted({SELECTIONS.get(cell["selection"], cell["selection"]) for cell in data["cells"]}))
+    selections = listed(
+        sorted({SELECTIONS.get(cell["selection"], cell["selection"]) for cell in data["cells"]})
+    )
     intro = [
         f"Test accuracy at {selections}: the mean over the seeds, or, where a run collapsed, the median and the "
         "count of collapsed runs. Wrong labels: the share of the training labels as drawn, the mean over the seeds."
     ]
-    failed = [f"- run `{entry['id'][:12]}` failed: {escaped(entry['message'])}" for entry in data["runs"]["failed"]]
+    failed = [
+        f"- run `{entry['id'][:12]}` failed: {escaped(entry['message'])}" for entry in data["runs"]["failed"]
+    ]
     body = table(header, rows, right=range(1, len(header)))
     return ["## Runs", "", *intro, "", *body, "", *failed, ""]
 
@@ -161,7 +192,9 @@ def _environment(data: Json) -> list[str]:
     rows = []
     for entry in data["environments"]:
         facts = entry["environment"]
-        versions = ", ".join(f"{name} {facts[name]}" for name in ("lnbench", "torch", "numpy", "python") if facts.get(name))
+        versions = ", ".join(
+            f"{name} {facts[name]}" for name in ("lnbench", "torch", "numpy", "python") if facts.get(name)
+        )
         machine = ", ".join(facts[name] for name in ("processor", "platform") if facts.get(name))
         cores = f", {counted(int(facts['cores']), 'core')}" if str(facts.get("cores", "")).isdigit() else ""
         rows.append([
@@ -169,7 +202,11 @@ def _environment(data: Json) -> list[str]:
             str(entry["backend"]), str(entry["runs"]), duration(entry["seconds"]),
         ])  # fmt: skip
     runs = data["runs"]
-    dates = f"Runs finished between {runs['first_finished']} and {runs['last_finished']}." if runs["first_finished"] else ""
+    dates = (
+        f"Runs finished between {runs['first_finished']} and {runs['last_finished']}."
+        if runs["first_finished"]
+        else ""
+    )
     header = ["device", "machine", "versions", "backend", "runs", "training time"]
     return ["## Environment", "", *table(header, rows, right=(4, 5)), "", dates, ""]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lnbench.report.names import claim_heading
 from lnbench.report.plain import Json
-from lnbench.report.units import Shown, is_rate, shown
+from lnbench.report.units import is_rate, shown
 from lnbench.report.words import (
     KINDS,
     counted,
@@ -14,6 +16,7 @@ from lnbench.report.words import (
     member_sentence,
     p_words,
     part_words,
+    spaced_percent,
     table,
     verdict_words,
 )
@@ -65,36 +68,44 @@ def _rule(claim: Json, deciding: list[Json]) -> str:
 
 
 def _parts_table(claim: Json, tier: str) -> list[str]:
-    header = ["part", "what is compared", "effect", "90 % interval", "region", "n", "p for", "p against", "printed", ""]
-    header[3] = f"{_confidence(claim):.0%} interval"
+    """A row a comparison. At smoke without p values, for there they decide nothing."""
+    with_p = tier != "smoke"
+    header = ["part", "what is compared", "effect", f"{_confidence(claim)} interval", "region", "n"]
+    header += [*(["p for", "p against"] if with_p else []), "the paper prints", "verdict"]
     rows = []
     for part in claim["parts"]:
         for index, member in enumerate(part["members"]):
             view, check = shown(part, member), member["check"]
-            rows.append([
-                _role(part) if index == 0 else "",
-                f"{escaped(member['label'])}<br>*{KINDS.get(part['kind'], part['kind'])}*",
-                view.effect_words() if view.effect is not None else DASH,
-                view.interval_words() if view.interval else DASH,
-                view.region_words(),
-                f"{check['n']}",
-                p_words(check["p_reproduced"]),
-                p_words(check["p_contradicted"]),
-                _printed(part),
-                part_words(part, tier) if index == 0 else "",
-            ])  # fmt: skip
-    holm = f"p against, Holm-adjusted over the study's claims: {p_words(claim['p_contradicted_holm'])}"
-    both = f"The claim as a whole: p for {p_words(claim['p_reproduced'])}, p against {p_words(claim['p_contradicted'])}"
-    return [*table(header, rows, right=(2, 3, 5, 6, 7)), "", f"{both}; {holm}."]
+            p_values = [p_words(check["p_reproduced"]), p_words(check["p_contradicted"])] if with_p else []
+            rows.append(
+                [
+                    _role(part, claim) if index == 0 else "",
+                    f"{escaped(member['label'])}<br>*{KINDS.get(part['kind'], part['kind'])}*",
+                    view.effect_words() if view.effect is not None else DASH,
+                    view.interval_words() if view.interval else DASH,
+                    view.region_words(),
+                    str(check["n"]),
+                    *p_values,
+                    _printed(part),
+                    part_words(part, tier) if index == 0 else "",
+                ]
+            )
+    lines = table(header, rows, right=(2, 3, 5, 6, 7) if with_p else (2, 3, 5))
+    if not with_p:
+        return lines
+    raw = f"p for {p_words(claim['p_reproduced'])}, p against {p_words(claim['p_contradicted'])}"
+    holm = f"{p_words(claim['p_contradicted_holm'])} after Holm's correction over the study's claims"
+    return [*lines, "", f"The claim as a whole: {raw} ({holm})."]
 
 
-def _confidence(claim: Json) -> float:
-    views: list[Shown] = [shown(part, member) for part in claim["parts"] for member in part["members"]]
-    return views[0].confidence if views else 0.9
+def _confidence(claim: Json) -> str:
+    return spaced_percent(shown(claim["parts"][0], claim["parts"][0]["members"][0]).confidence)
 
 
-def _role(part: Json) -> str:
-    role = "**the claim**" if part["decides"] else "beside it"
+def _role(part: Json, claim: Json) -> str:
+    role = "beside it"
+    if part["decides"]:
+        role = "**the claim**" if len(claim["rule"]["of"]) == 1 else "**of the claim**"
     ours = ", *ours*" if part["ours"] else ""
     return f"`{part['name']}`<br>{role}{ours}"
 
@@ -103,7 +114,13 @@ def _printed(part: Json) -> str:
     reference = part["reference"]
     if reference is None:
         return DASH
-    relation = {"equals": "", "above": "above ", "at_least": "at least ", "about": "about ", "below": "below "}
+    relation = {
+        "equals": "",
+        "above": "above ",
+        "at_least": "at least ",
+        "about": "about ",
+        "below": "below ",
+    }
     unit = {"percent": " %", "fraction": "", "count": "", "ratio": "", "none": ""}[reference["unit"]]
     spread = "" if reference["spread"] == "none" else f" ± {reference['spread']}"
     number = f"{relation[reference['relation']]}{reference['printed']}{spread}{unit}"
@@ -113,34 +130,39 @@ def _printed(part: Json) -> str:
 
 
 def _remarks(claim: Json, tier: str) -> list[str]:
-    """What a reader must know beside the table: collapses, margins, notes, seeds, what was tried."""
-    remarks = []
+    """What a reader must know beside the table, each remark once, under the names of all parts that it is about."""
+    about: dict[str, list[str]] = {}
     for part in claim["parts"]:
-        name = f"`{part['name']}`"
-        if part["because"]:
-            what = f"margin {_margin(part)}" if part.get("margin") is not None else "why so"
-            remarks.append(f"{name}: {what}, because: {escaped(part['because'])}")
-        reference = part["reference"]
-        if reference and reference["note"]:
-            remarks.append(f"{name}, on the printed number: {escaped(reference['note'])}")
-        if reference and reference["n"] == "unknown":
-            remarks.append(f"{name}: the paper does not say how many runs stand behind its number")
-        if part["ours"]:
-            remarks.append(f"{name} is our reading, not the paper's own sentence: shown, never the claim")
-        if part["verdict"] == "inconclusive" and tier != "smoke":
-            remarks.append(f"{name}: {decide_words(part)}")
-        if part["why"] and part["verdict"] in ("error", "not-run"):
-            remarks.append(f"{name}: {escaped(part['why'])}")
-        for member in part["members"]:
-            count, n = sum(member["collapsed"]), len(member["collapsed"])
-            if count:
-                how = "counted as the claim asks" if claim["collapse_counts"] else "never averaged away, never dropped"
-                behind = escaped(member["label"])
-                remarks.append(f"{name}, {behind}: {count} of {counted(n, 'seed')} with a collapsed run, {how}")
-            remarks += [f"{name}: {escaped(note)}" for note in member["check"]["notes"]]
-    for key, verdict in claim["tried"].items():
-        remarks.append(f"tried otherwise, `{key}`: {verdict_words(verdict)}")
-    return list(dict.fromkeys(remarks))
+        for remark in _of_part(part, claim, tier):
+            names = about.setdefault(remark, [])
+            if f"`{part['name']}`" not in names:
+                names.append(f"`{part['name']}`")
+    remarks = [f"{listed(names)}: {remark}" for remark, names in about.items()]
+    tried = [f"tried otherwise, `{key}`: {verdict_words(verdict)}" for key, verdict in claim["tried"].items()]
+    return remarks + tried
+
+
+def _of_part(part: Json, claim: Json, tier: str) -> Iterator[str]:
+    if part["ours"]:
+        yield "our reading, not the paper's own sentence: shown, never the claim"
+    if part["because"]:
+        what = f"margin {_margin(part)}" if part.get("margin") is not None else "why so"
+        yield f"{what}, because: {escaped(part['because'])}"
+    reference = part["reference"]
+    if reference and reference["note"]:
+        yield f"on the printed number: {escaped(reference['note'])}"
+    if reference and reference["n"] == "unknown":
+        yield "the paper does not say how many runs stand behind its number"
+    if part["verdict"] == "inconclusive" and tier != "smoke":
+        yield decide_words(part)
+    if part["verdict"] in ("error", "not-run") and part["why"] and part["why"] not in claim["why"]:
+        yield escaped(part["why"])
+    for member in part["members"]:
+        count, n = sum(member["collapsed"]), len(member["collapsed"])
+        if count and not member["check"]["typical"]:  # else a note of the check says so
+            yield f"{count} of {counted(n, 'seed')} with a collapsed run ({escaped(member['label'])})"
+        # how many runs there are above a threshold stands in the verdict's sentence already
+        yield from (escaped(note) for note in member["check"]["notes"] if not is_rate(part))
 
 
 def _margin(part: Json) -> str:
@@ -153,7 +175,10 @@ def _margin(part: Json) -> str:
 def _every_seed(claim: Json) -> list[str]:
     """Per-seed values in a block that opens on a click; a dagger marks a seed with a collapsed run."""
     members = {
-        member["label"]: (part, member) for part in claim["parts"] for member in part["members"] if member["values"]
+        member["label"]: (part, member)
+        for part in claim["parts"]
+        for member in part["members"]
+        if member["values"]
     }
     if not members:
         return []

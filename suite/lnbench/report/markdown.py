@@ -14,20 +14,34 @@ from lnbench.report.words import (
     duration,
     escaped,
     listed,
+    spaced_percent,
     table,
     verdict_words,
 )
 
 FIGURES = "figures"
+MOST_IN_SUMMARY = 6  # comparisons of one claim: a table of 40 cells would bury the others
 
 
 def markdown(data: Json) -> str:
     """The whole page."""
     figures = figures_of(data)
     lines = [f"# {escaped(data['title'])}", "", _paper(data), "", _head(data), ""]
-    lines += [*(f"- {fact}" for fact in _facts(data)), "", "## Claims", "", *_summary(data), ""]
+    lines += [
+        *(f"- {fact}" for fact in _facts(data)),
+        "",
+        "## Claims",
+        "",
+        *_summary(data),
+        "",
+        _how_to_read(data),
+        "",
+    ]
     if figures.forest:
-        lines += [f"![Every effect with its interval, against the region of its claim]({FIGURES}/{figures.forest})", ""]
+        lines += [
+            f"![Every effect with its interval, against the region of its claim]({FIGURES}/{figures.forest})",
+            "",
+        ]
     if figures.curves:
         lines += [f"![Curves of the study, every seed a dot]({FIGURES}/{figures.curves})", ""]
     for claim in data["claims"]:
@@ -67,7 +81,7 @@ def _facts(data: Json) -> list[str]:
             "effect has drifted from what lnbench measured before (where that is stored)."
         )
     else:
-        alpha = f"{data['alpha']:.0%}".replace("%", " %")
+        alpha = spaced_percent(data["alpha"])
         facts.append(
             f"What chance alone would bring: on average at most {alpha} of the false claims would be called "
             f"`reproduced`; the chance of any false `contradicted` is at most {alpha} (for near-normal seeds; "
@@ -83,7 +97,9 @@ def _seeds(data: Json) -> str:
     if seeds["paired"]:
         text += f", shared between arms for {listed(seeds['paired'])}"
     if seeds["choosing"]:
-        text += f"; {counted(seeds['choosing'], 'more seed', 'more seeds')} for choosing hyper-parameters only"
+        text += (
+            f"; {counted(seeds['choosing'], 'more seed', 'more seeds')} for choosing hyper-parameters only"
+        )
     return text + "."
 
 
@@ -94,7 +110,7 @@ def _cost(data: Json) -> str:
         text += f" ({runs['planned_choosing']:,} of them to choose hyper-parameters)"
     text += ", all done" if runs["done"] == runs["planned"] else f", {runs['done']:,} done"
     if runs["failed"]:
-        text += f", {runs['failed'].__len__():,} failed"
+        text += f", {len(runs['failed']):,} failed"
     for word in ("diverged", "collapsed"):
         if runs[word]:
             text += f", {runs[word]:,} {word}"
@@ -133,19 +149,38 @@ def _summary(data: Json) -> list[str]:
             verdict_words(claim["verdict"]),
             "<br>".join(_against_region(claim)),
         ])  # fmt: skip
-    return table(["claim", "what it says", "verdict", "effect, interval, and the region in which it is true"], rows)
+    return table(
+        ["claim", "what it says", "verdict", "effect, interval, and the region in which it is true"], rows
+    )
+
+
+def _how_to_read(data: Json) -> str:
+    if data["tier"] == "smoke":
+        return (
+            "Intervals are shown for orientation; a smoke verdict is taken from directions and drift alone."
+        )
+    alpha = f"{data['alpha']:g}"
+    return (
+        "A claim is a region in which the measured effect must lie. Interval inside it: reproduced; wholly outside: "
+        "contradicted; across its edge: inconclusive. In the tables, *p for* is the p value against “the effect lies "
+        "outside the region”, *p against* that against “it lies inside”; a verdict needs "
+        f"p ≤ {alpha}, and a contradiction needs it after Holm's correction over all claims of the study."
+    )
 
 
 def _against_region(claim: Json) -> list[str]:
     cells = []
-    for part in claim["parts"]:
-        if not part["decides"]:
-            continue
+    deciding = [part for part in claim["parts"] if part["decides"]]
+    for part in deciding:
+        name = f"`{part['name']}`: " if len(deciding) > 1 else ""
         for member in part["members"]:
             view = shown(part, member)
-            measured = view.effect_words() + (f" {_plain_interval(view.interval_words())}" if view.interval else "")
-            cells.append(f"{measured}; to be {view.region_words()}")
-    return cells
+            measured = view.effect_words() + (
+                f" {_plain_interval(view.interval_words())}" if view.interval else ""
+            )
+            cells.append(f"{name}{measured}; to be {view.region_words()}")
+    more = len(cells) - MOST_IN_SUMMARY
+    return cells if more <= 1 else [*cells[:MOST_IN_SUMMARY], f"and {more} more comparisons, below"]
 
 
 def _plain_interval(words: str) -> str:

@@ -54,7 +54,9 @@ def figures_of(data: Json) -> Figures:
     return Figures(
         forest="forest.png" if len(claims) > 1 else None,
         curves="curves.png" if curve_axis(data) else None,
-        training="training.png" if any(cell["epochs"] > 1 and cell["done"] for cell in data["cells"]) else None,
+        training="training.png"
+        if any(cell["epochs"] > 1 and cell["done"] for cell in data["cells"])
+        else None,
         claims=claims,
     )
 
@@ -90,7 +92,7 @@ def is_number(value: object) -> bool:
 
 
 def place(point: Json, without: str | None = None) -> str:
-    """"convnet4, noise.alpha 20": a point of the grid in words; a model's name stands alone."""
+    """ "convnet4, noise.alpha 20": a point of the grid in words; a model's name stands alone."""
     shown = {axis: value for axis, value in point.items() if axis != without}
     words = [text(value) if axis == "model" else f"{axis} {text(value)}" for axis, value in shown.items()]
     return ", ".join(words) or "all runs"

@@ -20,7 +20,7 @@ class Unit:
     """`scale` takes the metric's own unit to the one that is shown; `decimals` None: four significant digits."""
 
     scale: float
-    name: str  # "%", "points", "points per unit of noise.alpha", ""
+    name: str  # "%", "points", "points per unit" (of the axis), ""
     decimals: int | None
 
     def number(self, x: float, edges: tuple[float, ...] = ()) -> str:
@@ -28,16 +28,18 @@ class Unit:
         if self.decimals is None:
             return f"{x:.4g}".replace("-", "−")
         decimals = self.decimals
-        while decimals < 6 and any(round(x, decimals) == round(e, decimals) and not _same(x, e) for e in edges):
+        while decimals < 6 and any(
+            round(x, decimals) == round(e, decimals) and not _same(x, e) for e in edges
+        ):
             decimals += 1
         return f"{round(x, decimals) + 0.0:.{decimals}f}".replace("-", "−")
 
     def amount(self, x: float, edges: tuple[float, ...] = ()) -> str:
-        """"93.12 %"."""
+        """ "93.12 %"."""
         return self.with_name(self.number(x, edges))
 
     def interval(self, ends: Ends, edges: tuple[float, ...] = ()) -> str:
-        """"[92.31, 93.94] %"."""
+        """ "[92.31, 93.94] %"."""
         return self.with_name(f"[{self.number(ends[0], edges)}, {self.number(ends[1], edges)}]")
 
     def edge(self, x: float) -> str:
@@ -61,13 +63,11 @@ def unit_of(part: Json, step: float = 0.0) -> Unit:
 def metric_unit(effect: Json, step: float = 0.0) -> Unit:
     """The unit of one number a seed: percent of an accuracy, points of a difference of two, a loss as it is."""
     if effect["along"] == "argmax":
-        return Unit(1.0, f"({effect['axis']})", None)
+        return Unit(1.0, "", None)
     if not effect["counted"]:
         return Unit(1.0, "", None)
-    if effect["along"] == "slope":
-        return Unit(100.0, f"points per unit of {effect['axis']}", None)
-    if effect["along"] == "area":
-        return Unit(100.0, f"points × {effect['axis']}", None)
+    if effect["along"] in ("slope", "area"):  # a unit of the axis, which the effect's label names
+        return Unit(100.0, "points per unit" if effect["along"] == "slope" else "points × units", None)
     difference = effect["minus"] is not None or effect["along"] == "drop"
     return Unit(100.0, "points" if difference else "%", decimals_of(100.0 * step))
 
@@ -88,6 +88,7 @@ class Shown:
 
     unit: Unit
     effect: float | None
+    typical: bool  # the effect is a median: a run behind it collapsed
     interval: Ends | None  # cut to the metric's bounds
     wide_interval: Ends | None  # what a contradiction of a printed number needs
     region: Ends
@@ -103,10 +104,12 @@ class Shown:
         return self.unit.interval(self.interval, self.edges) if self.interval else "no interval"
 
     def effect_words(self) -> str:
-        return "not measured" if self.effect is None else self.unit.amount(self.effect, self.edges)
+        if self.effect is None:
+            return "not measured"
+        return f"{'median ' if self.typical else ''}{self.unit.amount(self.effect, self.edges)}"
 
     def region_words(self) -> str:
-        """"at least 90 %", "above 0 points", "between 89 % and 93 %"."""
+        """ "at least 90 %", "above 0 points", "between 89 % and 93 %"."""
         low, high = self.region
         if math.isinf(high):
             return f"above {self.unit.edge(0.0)}" if low == 0 else f"at least {self.unit.edge(low)}"
@@ -130,6 +133,7 @@ def shown(part: Json, member: Json) -> Shown:
     return Shown(
         unit=unit,
         effect=None if check["effect"] is None else (check["effect"] + shift) * unit.scale,
+        typical=check["typical"],
         interval=_ends(interval, shift, unit.scale, bounds),
         wide_interval=_ends(wide, shift, unit.scale, bounds),
         region=(_scaled(region[0], unit.scale, -math.inf), _scaled(region[1], unit.scale, math.inf)),
@@ -164,5 +168,5 @@ def _scaled(x: float | None, scale: float, otherwise: float) -> float:
 
 
 def percent(fraction: float | None, decimals: int = 2) -> str:
-    """"93.12 %"; a dash where there is nothing."""
+    """ "93.12 %"; a dash where there is nothing."""
     return "–" if fraction is None else f"{100 * fraction:.{decimals}f} %"

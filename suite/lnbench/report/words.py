@@ -49,12 +49,12 @@ def part_words(part: Json, tier: str) -> str:
 
 
 def counted(n: int, one: str, many: str | None = None) -> str:
-    """"1 seed", "5 seeds", "1,200 runs"."""
+    """ "1 seed", "5 seeds", "1,200 runs"."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def listed(words: Iterable[str], last: str = "and") -> str:
-    """"a, b and c"."""
+    """ "a, b and c"."""
     items = list(words)
     return f" {last} ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
 
@@ -64,8 +64,13 @@ def p_words(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else "1" if p == 1 else f"{p:.2g}"
 
 
+def spaced_percent(share: float) -> str:
+    """ "90 %"."""
+    return f"{100 * share:g} %"
+
+
 def duration(seconds: float) -> str:
-    """"42 seconds", "12.3 minutes", "5.1 hours"."""
+    """ "42 seconds", "12.3 minutes", "5.1 hours"."""
     if seconds < 120:
         return f"{seconds:.0f} second" + ("" if round(seconds) == 1 else "s")
     return f"{seconds / 60:.1f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
@@ -100,10 +105,12 @@ def member_sentence(part: Json, member: Json) -> str:
         "outside": f"lies wholly outside the region {region}",
         "across": f"lies across the edge of the region {region}",
     }[position(view.interval, view.region)]
-    text = f"{view.effect_words()}; the {view.confidence:.0%} interval {view.interval_words()} {where}"
+    text = f"{view.effect_words()}; the {spaced_percent(view.confidence)} interval {view.interval_words()} {where}"
     if part["kind"] == "agrees" and view.wide_interval and part["verdict"] != "reproduced":
         wide = view.unit.interval(view.wide_interval, view.edges)
         text += f"; with the paper's own luck allowed for, as a contradiction needs, it is {wide}"
+    elif "outside" in where and check["p_contradicted"] > check["alpha"]:
+        text += f"; yet p against it is {p_words(check['p_contradicted'])}, too much for a contradiction"
     return text
 
 
@@ -116,16 +123,18 @@ def _rate_sentence(part: Json, member: Json, view: Shown) -> str:
     runs = f"{count} {'is' if details.get('successes') == 1 else 'are'} {side} {unit.edge(edge * unit.scale)}"
     if view.interval is None:
         return f"{runs}; too few runs for an interval"
-    where = f"{view.confidence:.0%} interval of the share of such runs {view.interval_words()}"
+    where = f"{spaced_percent(view.confidence)} interval of the share of such runs {view.interval_words()}"
     return f"{runs}; {where}, to be {view.region_words()}"
 
 
 def _typical_sentence(member: Json, view: Shown) -> str:
     check = member["check"]
     collapsed = f"{check['collapsed']} of {counted(check['n'], 'run')} collapsed"
-    median = f"median {view.effect_words()}" if view.effect is not None else "no median"
+    median = view.effect_words() if view.effect is not None else "no median"
     good, beyond = check["details"].get("seeds_good"), check["details"].get("seeds_beyond")
-    counts = f"; {good} on the region's side of its edge, {beyond} strictly beyond it" if good is not None else ""
+    counts = (
+        f"; {good} on the region's side of its edge, {beyond} strictly beyond it" if good is not None else ""
+    )
     return f"{collapsed}, so it is about the typical run: {median}, sign tests against “{view.region_words()}”{counts}"
 
 

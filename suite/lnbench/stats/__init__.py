@@ -1,6 +1,6 @@
 """Intervals, the region rule, checks and power: pure functions over floats (see docs/statistics.md)."""
 
-from lnbench.stats.agreement import Printed, agrees, best_of_blocks, drift, paper_luck, winners_luck
+from lnbench.stats.agreement import agrees
 from lnbench.stats.bimodal import Mixture, ashman_d, delta_bic, dip_p, two_gaussians
 from lnbench.stats.collapse import clopper_pearson, collapse_limit, is_collapsed, sign_test_p
 from lnbench.stats.compose import holm, partial_conjunction, partial_conjunction_p
@@ -12,9 +12,11 @@ from lnbench.stats.correlation import (
 )
 from lnbench.stats.decide import seeds_to_decide
 from lnbench.stats.dip import dip
+from lnbench.stats.drift import drift
 from lnbench.stats.looks import Looked, planned_looks
 from lnbench.stats.order import chain, equivalent, equivalent_unpaired, ordered, ordered_unpaired
 from lnbench.stats.power import pilot_factor, power_of, power_one_edge, power_to_contradict, power_two_edges
+from lnbench.stats.printed import Printed, best_of_blocks, paper_luck, winners_luck
 from lnbench.stats.ratio import exponents, ratio, scaling
 from lnbench.stats.record import mann_whitney_p, probability_of_superiority, sign_flip_p
 from lnbench.stats.rule import judge_mean

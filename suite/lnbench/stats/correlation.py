@@ -109,7 +109,7 @@ def correlation(
         se=se,
         df=math.inf,
         alpha=alpha,
-        details={**details, "zeta": zeta, "zeta_region": zeta_region},
+        details={**details, "zeta": zeta, "zeta_region": (zeta_region.low, zeta_region.high)},
     )
 
 

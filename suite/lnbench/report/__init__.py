@@ -1,0 +1,27 @@
+"""Verdicts written down: a page, figures, JSON, JUnit XML and the records that anyone can judge again.
+
+`result_to_json` is the one way out of a judged study; page, figures and XML are functions of its data alone. No torch
+is imported here, and matplotlib only where figures are drawn.
+"""
+
+from lnbench.report.compare import differences
+from lnbench.report.folder import load_failures, load_report, read_result, report_differs, write_report
+from lnbench.report.json import result_to_json
+from lnbench.report.junit import junit
+from lnbench.report.markdown import markdown
+from lnbench.report.scoreboard import read_results, replace_between_markers, scoreboard
+
+__all__ = [
+    "differences",
+    "junit",
+    "load_failures",
+    "load_report",
+    "markdown",
+    "read_result",
+    "read_results",
+    "replace_between_markers",
+    "report_differs",
+    "result_to_json",
+    "scoreboard",
+    "write_report",
+]

@@ -1,0 +1,66 @@
+"""What all figures share: palette, marks, a figure with no global state, and PNG bytes that depend on nothing else."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+WIDTH = 9.0  # inches; at GitHub's width a 10 pt letter is then some 13 pixels high
+DPI = 150
+SMALL, NORMAL = 9.5, 10.5  # points
+INK, GREY, REGION = "#222222", "#777777", "#CFE5F3"
+
+# Okabe & Ito's colours, told apart by colour-blind readers; marks differ too, so that no colour carries meaning alone.
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINES: tuple[Any, ...] = ("-", "--", "-.", (0, (1, 1)))
+VERDICT_STYLE = {  # verdict -> (colour, marker)
+    "reproduced": ("#007A5A", "o"),
+    "contradicted": ("#D55E00", "X"),
+    "inconclusive": ("#B07A00", "D"),
+    "error": ("#8B1A8B", "P"),
+    "direction holds": ("#0072B2", "o"),
+    "direction does not hold": ("#D55E00", "X"),
+}
+OTHER_STYLE = (GREY, "s")
+
+
+def style_of(index: int) -> dict[str, Any]:
+    """Colour, marker and line of the index-th of several lines; the line changes when the colours are used up."""
+    return {
+        "color": OKABE_ITO[index % len(OKABE_ITO)],
+        "marker": MARKERS[index % len(MARKERS)],
+        "linestyle": LINES[index // len(OKABE_ITO) % len(LINES)],
+    }
+
+
+def png(height: float, paint: Callable[[Any], None]) -> bytes:
+    """A figure `height` inches high, painted by `paint(figure)`, as PNG.
+
+    No pyplot and no settings of the user's: the same data give the same picture whatever a matplotlibrc says, and the
+    process's own matplotlib settings are as before afterwards.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update({"text.parse_math": False, "axes.unicode_minus": True, "font.size": SMALL})
+        figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
+        FigureCanvasAgg(figure)
+        paint(figure)
+        out = io.BytesIO()
+        figure.savefig(
+            out, format="png", metadata={"Software": None}
+        )  # no version of matplotlib in the bytes
+    return out.getvalue()
+
+
+def bare(axes: Any, *keep: str) -> None:
+    """Take away the frame but the sides in `keep`."""
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in keep)
+        spine.set_color(GREY)
+    axes.tick_params(colors=INK, labelsize=SMALL, length=3)

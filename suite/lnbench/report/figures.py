@@ -1,0 +1,25 @@
+"""All figures of a report, as PNG by file name."""
+
+from __future__ import annotations
+
+from lnbench.report.curves import curves, training
+from lnbench.report.forest import forest
+from lnbench.report.names import curve_axis, figures_of
+from lnbench.report.plain import Json
+
+
+def draw_all(data: Json) -> dict[str, bytes]:
+    """Every figure that `names.figures_of` announces. The same result.json gives the same pictures."""
+    figures = figures_of(data)
+    drawn: dict[str, bytes] = {}
+    if figures.forest:
+        drawn[figures.forest] = forest(data["claims"], data["tier"])
+    axis = curve_axis(data)
+    if figures.curves and axis:
+        drawn[figures.curves] = curves(data, axis)
+    if figures.training:
+        drawn[figures.training] = training(data)
+    for claim in data["claims"]:
+        if claim["id"] in figures.claims:
+            drawn[figures.claims[claim["id"]]] = forest([claim], data["tier"])
+    return drawn

@@ -1,0 +1,135 @@
+"""A report's folder: written whole, read back, and checked against what its own records give."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from lnbench.canonical import canonical_json
+from lnbench.errors import StoreError
+from lnbench.evidence import Evidence, Get
+from lnbench.judge import StudyResult
+from lnbench.report.compare import differences, text_differs
+from lnbench.report.json import SCHEMA, result_to_json
+from lnbench.report.junit import junit
+from lnbench.report.markdown import FIGURES, markdown
+from lnbench.report.names import figures_of
+from lnbench.report.plain import Json
+from lnbench.report.runs import all_records
+from lnbench.store import Record, envelope, read_export, write_atomically
+
+RESULT, RECORDS, PAGE, JUNIT = "result.json", "records.jsonl", "report.md", "junit.xml"
+
+
+def write_report(
+    result: StudyResult, folder: Path, *, records: bool = True, tries: Mapping[str, Evidence] | None = None
+) -> list[Path]:
+    """Write report.md, its figures, result.json, junit.xml and (`records`) records.jsonl; returns the files.
+
+    `tries`: the evidence under the alternatives that the result was judged with; their records are kept too, for
+    without them a contradiction cannot be judged again. Figures of an earlier report that this one lacks are removed,
+    nothing else is. Raises StoreError where a file cannot be written.
+    """
+    data = result_to_json(result)
+    files: dict[str, bytes] = {f"{FIGURES}/{name}": png for name, png in draw(data).items()}
+    if records:
+        kept = all_records([result.evidence, *(tries or {}).values()])
+        files[RECORDS] = "".join(f"{canonical_json(envelope(record))}\n" for record in kept).encode()
+    files[JUNIT] = junit(data).encode()
+    files[RESULT] = json_text(data).encode()
+    files[PAGE] = markdown(data).encode()  # last: a page that is there has all that it shows
+    for name, content in files.items():
+        write_atomically(folder / name, content)
+    _remove_old_figures(folder, data)
+    return [folder / name for name in files]
+
+
+def draw(data: Json) -> dict[str, bytes]:
+    """The figures by file name, as PNG."""
+    from lnbench.report.figures import draw_all  # matplotlib, which judging alone does not need
+
+    return draw_all(data)
+
+
+def _remove_old_figures(folder: Path, data: Json) -> None:
+    """Only files that an earlier report wrote: PNGs directly in its `figures/`, under names of ours."""
+    names = set(figures_of(data).all())
+    for file in sorted((folder / FIGURES).glob("*.png")):
+        ours = file.name in ("forest.png", "curves.png", "training.png") or file.name.startswith("claim-")
+        if ours and file.name not in names and file.is_file():
+            file.unlink()
+
+
+def json_text(data: Json) -> str:
+    """result.json as it is written: equal results, equal bytes."""
+    return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_result(folder: Path) -> Json:
+    """result.json of a report. Raises StoreError."""
+    file = folder / RESULT
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StoreError(
+            f"{file}: cannot be read: {error.strerror}; is {folder} the folder of a report?"
+        ) from None
+    except ValueError:
+        raise StoreError(f"{file}: not JSON") from None
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        schema = data.get("schema") if isinstance(data, dict) else None
+        raise StoreError(f"{file}: schema {schema!r}; this lnbench reads {SCHEMA}")
+    return data
+
+
+def load_report(folder: Path) -> tuple[str, str, int, Get]:
+    """(study's name, tier, number of seeds, record by id) of a report, to judge it again. Raises StoreError: a
+    damaged or edited record is an error here, for a report's records are all of its evidence."""
+    data = read_result(folder)
+    records: dict[str, Record] = {}
+    for number, record in read_export(folder / RECORDS):
+        if isinstance(record, str):
+            raise StoreError(f"{folder / RECORDS}:{number}: {record}")
+        records[record["id"]] = record
+    get: Callable[[str], Record | None] = records.get
+    return data["study"], data["tier"], data["seeds"]["n"], get
+
+
+def load_failures(folder: Path) -> dict[str, str]:
+    """Run id -> message of the runs that failed, as `gather` takes them. Raises StoreError."""
+    return {entry["id"]: entry["message"] for entry in read_result(folder)["runs"]["failed"]}
+
+
+def report_differs(folder: Path, result: StudyResult) -> list[str]:
+    """A line for each thing in which the report as stored differs from what `result` gives; empty: it stands.
+
+    Numbers of result.json are compared to six significant digits. The page and the XML are functions of result.json,
+    so they are held to the stored one, sign by sign: rounding cannot make them differ from one machine to another.
+    """
+    stored = read_result(folder)
+    now = json.loads(json_text(result_to_json(result)))
+    lines = [f"{RESULT}: {line}" for line in differences(stored, now)]
+    for name, text in ((PAGE, _rendered(markdown, stored)), (JUNIT, _rendered(junit, stored))):
+        lines += _page_differs(folder / name, text)
+    missing = [name for name in figures_of(now).all() if not (folder / FIGURES / name).is_file()]
+    return lines + [f"{FIGURES}/{name}: missing" for name in missing]
+
+
+def _rendered(render: Callable[[Json], str], data: Json) -> str | None:
+    """None where the stored result has not the form that rendering needs (it then differs anyway)."""
+    try:
+        return render(data)
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError):
+        return None
+
+
+def _page_differs(file: Path, expected: str | None) -> list[str]:
+    if expected is None:
+        return [f"{file.name}: cannot be compared, for {RESULT} is not whole"]
+    try:
+        stored = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        return [f"{file.name}: cannot be read: {getattr(error, 'strerror', None) or 'not text'}"]
+    changed = text_differs(stored, expected)
+    return [f"{file.name}: is not what {RESULT} gives: {changed}"] if changed else []

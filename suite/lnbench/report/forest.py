@@ -1,0 +1,227 @@
+"""The forest plot: every part's interval against the region of its claim, each on an axis of its own."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+from lnbench.report.drawing import (
+    GREY,
+    INK,
+    NORMAL,
+    OTHER_STYLE,
+    REGION,
+    SMALL,
+    VERDICT_STYLE,
+    WIDTH,
+    bare,
+    png,
+)
+from lnbench.report.names import measured
+from lnbench.report.plain import Json
+from lnbench.report.units import Shown, shown
+
+# All in inches, from the left: text, axis, text.
+LEFT, AXIS, RIGHT = (0.15, 2.95), (3.25, 6.25), (6.5, 8.9)
+HEADER, ROW, EMPTY_ROW, LEGEND, MARGIN = 0.36, 0.98, 0.74, 0.42, 0.12
+LABEL_LETTERS, VERDICT_LETTERS, CLAIM_LETTERS = 40, 33, 112
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One member of a part."""
+
+    part: Json
+    member: Json
+    view: Shown
+    verdict: str
+
+    @property
+    def height(self) -> float:
+        return ROW if measured(self.member) else EMPTY_ROW
+
+    @property
+    def style(self) -> tuple[str, str]:
+        return VERDICT_STYLE.get(self.verdict, OTHER_STYLE)
+
+
+def forest(claims: list[Json], tier: str) -> bytes:
+    """The picture of these claims, one below the other."""
+    groups = [(claim, _rows(claim, tier)) for claim in claims]
+    height = sum(HEADER + sum(row.height for row in rows) for _, rows in groups) + LEGEND + MARGIN
+
+    def paint(figure: Any) -> None:
+        top = height - MARGIN / 2
+        for claim, rows in groups:
+            _claim_line(figure, claim, tier, top, height)
+            top -= HEADER
+            for row in rows:
+                _row(figure, row, top, height)
+                top -= row.height
+        _legend(figure, [row for _, rows in groups for row in rows], height)
+
+    return png(height, paint)
+
+
+def _rows(claim: Json, tier: str) -> list[Row]:
+    return [
+        Row(part, member, shown(part, member), verdict_in_figure(part, tier))
+        for part in claim["parts"]
+        for member in part["members"]
+    ]
+
+
+def verdict_in_figure(part: Json, tier: str) -> str:
+    """The verdict as text; at smoke whether the direction holds."""
+    if tier == "smoke" and part["verdict"] not in ("error", "not-run"):
+        return "direction holds" if part["direction_holds"] else "direction does not hold"
+    return str(part["verdict"]).replace("not-", "not ")
+
+
+def _claim_line(figure: Any, claim: Json, tier: str, top: float, height: float) -> None:
+    words = f"{claim['id']}  {claim['verdict'].replace('not-', 'not ')}"
+    y = (top - HEADER * 0.42) / height
+    line = figure.text(LEFT[0] / WIDTH, y, words, fontsize=NORMAL, fontweight="bold", color=INK, va="center")
+    line.set_clip_on(False)
+    figure.add_artist(_rule(top - HEADER * 0.86, height))
+
+
+def _rule(y: float, height: float) -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D([LEFT[0] / WIDTH, RIGHT[1] / WIDTH], [y / height] * 2, color="#BBBBBB", linewidth=0.8)
+
+
+def _row(figure: Any, row: Row, top: float, height: float) -> None:
+    part, view = row.part, row.view
+    role = "decides" if part["decides"] else "beside it"
+    title = f"{part['name']}  ({role}{', ours' if part['ours'] else ''})"
+    label = textwrap.wrap(row.member["label"], LABEL_LETTERS)[:3]
+    _text(figure, LEFT[0], top - 0.08, height, title[: LABEL_LETTERS + 4], INK, bold=part["decides"])
+    _text(figure, LEFT[0], top - 0.27, height, "\n".join(label), GREY)
+
+    measured_words = [view.effect_words()] if view.effect is not None else []
+    measured_words += (
+        textwrap.wrap(f"interval {view.interval_words()}", VERDICT_LETTERS) if view.interval else []
+    )
+    region = textwrap.wrap(f"region: {view.region_words()}", VERDICT_LETTERS)[:2]
+    _text(figure, RIGHT[0], top - 0.08, height, row.verdict, row.style[0], bold=True)
+    _text(figure, RIGHT[0], top - 0.27, height, "\n".join([*measured_words, *region]), INK)
+    if measured(row.member):
+        box = (AXIS[0] / WIDTH, (top - 0.60) / height, (AXIS[1] - AXIS[0]) / WIDTH, 0.52 / height)
+        _axis(figure.add_axes(box), row)
+    else:
+        x = (AXIS[0] + AXIS[1]) / 2
+        _text(figure, x, top - 0.27, height, "nothing measured", GREY, align="center")
+
+
+def _text(
+    figure: Any,
+    x: float,
+    y: float,
+    height: float,
+    words: str,
+    color: str,
+    bold: bool = False,
+    align: str = "left",
+) -> None:
+    weight = "bold" if bold else "normal"
+    figure.text(
+        x / WIDTH,
+        y / height,
+        words,
+        fontsize=SMALL,
+        color=color,
+        fontweight=weight,
+        va="top",
+        ha=align,
+        linespacing=1.2,
+    )
+
+
+def limits(view: Shown) -> tuple[float, float]:
+    """What an axis must show: interval, seeds, edges of the region, printed number; and some air."""
+    seen = [*(view.interval or ()), *(view.wide_interval or ()), *view.values, *view.edges]
+    seen += [x for x in (view.effect, view.printed) if x is not None]
+    low, high = min(seen), max(seen)
+    air = 0.10 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - air, high + air
+
+
+def _axis(axes: Any, row: Row) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    view, (color, marker) = row.view, row.style
+    low, high = limits(view)
+    axes.set_xlim(low, high)
+    axes.set_ylim(-1.0, 1.0)
+    start, end = max(view.region[0], low), min(view.region[1], high)
+    axes.axvspan(start, end, color=REGION, zorder=0, linewidth=0)
+    for edge in view.edges:
+        axes.axvline(edge, color="#4C8DB8", linewidth=1.2, zorder=1)
+    if view.wide_interval:
+        axes.plot(view.wide_interval, [0.15] * 2, color=color, linewidth=1.0, zorder=2, solid_capstyle="butt")
+    if view.interval:
+        axes.plot(view.interval, [0.15] * 2, color=color, linewidth=3.0, zorder=3, solid_capstyle="butt")
+        for end_point in view.interval:
+            axes.plot([end_point] * 2, [-0.1, 0.4], color=color, linewidth=1.4, zorder=3)
+    if view.effect is not None:
+        axes.plot([view.effect], [0.15], marker=marker, markersize=8, color=color, markeredgecolor="white",
+                  markeredgewidth=0.6, zorder=4)  # fmt: skip
+    for value, dead in zip(view.values, row.member["collapsed"], strict=False):
+        axes.plot([value], [-0.62], marker="x" if dead else "o", markersize=4.5, color=INK, fillstyle="none",
+                  markeredgewidth=0.9, zorder=3)  # fmt: skip
+    if view.printed is not None:
+        axes.plot([view.printed], [0.83], marker="v", markersize=7, color=INK, zorder=5, clip_on=False)
+    axes.set_yticks([])
+    axes.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2))
+    bare(axes, "bottom")
+    _number_ticks(axes, view)
+
+
+def _number_ticks(axes: Any, view: Shown) -> None:
+    """Plain numbers, the unit on the last: an axis label would cost every row a line."""
+    low, high = axes.get_xlim()
+    ticks = [float(tick) for tick in axes.get_xticks() if low <= tick <= high]
+    steps = [b - a for a, b in zip(ticks, ticks[1:], strict=False)]
+    decimals = max(0, -math.floor(math.log10(min(steps)) + 1e-9)) if steps else 2
+    if steps and abs(min(steps) * 10**decimals - round(min(steps) * 10**decimals)) > 1e-6:
+        decimals += 1
+    axes.set_xticks(ticks)
+    words = [f"{tick + 0.0:.{decimals}f}".replace("-", "−") for tick in ticks]
+    if words and view.unit.name.startswith("%"):
+        words = [f"{word} %" for word in words]
+    axes.set_xticklabels(words)
+
+
+def _legend(figure: Any, rows: list[Row], height: float) -> None:
+    """Only what is in the picture."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    drawn = [row for row in rows if measured(row.member)]
+    confidence = drawn[0].view.confidence if drawn else 0.9
+    handles: list[Any] = [Patch(facecolor=REGION, edgecolor="#4C8DB8", label="region: the claim is true")]
+    if any(row.view.interval for row in drawn):
+        label = f"effect, {100 * confidence:g} % interval"
+        handles.append(Line2D([], [], color=INK, linewidth=3, marker="o", markersize=7, label=label))
+    if any(row.view.wide_interval for row in drawn):
+        handles.append(Line2D([], [], color=INK, linewidth=1, label="with the paper's own luck"))
+    if any(row.view.values for row in drawn):
+        handles.append(_mark("o", "a seed"))
+    if any(any(row.member["collapsed"]) for row in drawn if row.view.values):
+        handles.append(_mark("x", "collapsed"))
+    if any(row.view.printed is not None for row in drawn):
+        handles.append(Line2D([], [], color=INK, linestyle="", marker="v", markersize=7, label="printed"))
+    figure.legend(
+        handles=handles, loc="lower center", ncols=len(handles), frameon=False, fontsize=SMALL,
+        bbox_to_anchor=(0.5, 0.02 / height), handletextpad=0.5, columnspacing=1.4, borderaxespad=0.1,
+    )  # fmt: skip
+
+
+def _mark(marker: str, label: str) -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color=INK, linestyle="", marker=marker, markersize=5, fillstyle="none", label=label)

@@ -1,0 +1,77 @@
+"""The result as JUnit XML, for CI systems: a test suite a study, a test case a claim."""
+
+from __future__ import annotations
+
+import re
+from xml.sax.saxutils import escape, quoteattr
+
+from lnbench.report.plain import Json
+from lnbench.report.words import counted, member_sentence
+
+FAILED = ("contradicted", "smoke-fail")
+PASSED = ("reproduced", "smoke-pass")
+# XML 1.0 allows no control characters but tab, line feed and return; lone surrogates cannot be written as UTF-8.
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit(data: Json) -> str:
+    """One XML document. A contradicted claim fails; what was not decided is skipped, with the reason."""
+    verdicts = [claim["verdict"] for claim in data["claims"]]
+    failures = sum(verdict in FAILED for verdict in verdicts)
+    errors = verdicts.count("error")
+    skipped = sum(verdict not in (*FAILED, *PASSED, "error") for verdict in verdicts)
+    seconds = data["runs"]["seconds"]
+    counts = f'tests="{len(verdicts)}" failures="{failures}" errors="{errors}" skipped="{skipped}"'
+    when = data["runs"]["last_finished"]
+    stamp = f" timestamp={_attribute(str(when).partition('+')[0])}" if when else ""
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f'<testsuites name="lnbench" {counts} time="{seconds:.3f}">',
+        f'<testsuite name={_attribute(data["key"])} {counts} time="{seconds:.3f}"{stamp}>',
+        *(_case(claim, data) for claim in data["claims"]),
+        "</testsuite>",
+        "</testsuites>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _case(claim: Json, data: Json) -> str:
+    """Time is the study's and stands there: the claims share its runs."""
+    verdict = claim["verdict"]
+    body = f"<system-out>{_text(_details(claim))}</system-out>"
+    message = f"message={_attribute(_message(claim))}"
+    if verdict in FAILED:
+        body = f"<failure {message} type={_attribute(verdict)}>{_text(_details(claim))}</failure>{body}"
+    elif verdict == "error":
+        body = f'<error {message} type="error">{_text(_details(claim))}</error>{body}'
+    elif verdict not in PASSED:
+        body = f"<skipped {message}/>{body}"
+    return f'<testcase name={_attribute(claim["id"])} classname={_attribute(data["key"])} time="0.000">{body}</testcase>'
+
+
+def _message(claim: Json) -> str:
+    why = f" ({claim['why']})" if claim["why"] else ""
+    return f"{claim['verdict']}{why}: {claim['says']}"
+
+
+def _details(claim: Json) -> str:
+    lines = [claim["says"], f"verdict: {claim['verdict']}" + (f" ({claim['why']})" if claim["why"] else "")]
+    for part in claim["parts"]:
+        role = "the claim" if part["decides"] else "beside it"
+        lines.append(f"{part['name']} ({role}): {part['verdict']}")
+        for member in part["members"]:
+            done = counted(len(member["values"]), "seed")
+            lines.append(f"  {member['label']}, {done}: {member_sentence(part, member)}")
+    return "\n".join(lines)
+
+
+def _clean(text: str) -> str:
+    return _FORBIDDEN.sub("", text)
+
+
+def _text(text: str) -> str:
+    return escape(_clean(text))
+
+
+def _attribute(text: str) -> str:
+    return quoteattr(_clean(text), {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})

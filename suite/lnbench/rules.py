@@ -1,0 +1,384 @@
+"""What must hold between the blocks of a study at one tier, beyond the form of each."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from lnbench import catalog, resources
+from lnbench.errors import Problem
+from lnbench.part_rules import check_parts
+from lnbench.recipe import Recipe, Scalar
+from lnbench.references import Baseline
+from lnbench.spec import Cell, Choose, Claim, Effect, Runs, Study, StudySpec
+from lnbench.tiers import at_tier, block, grid, items, put_at, value_at
+from lnbench.tree import Mapping, Position, did_you_mean, position_of
+from lnbench.validation import problems_of
+
+MOST_CELLS = 5_000
+MOST_MEMBERS = 1_000  # of one effect's family
+DEEPEST_KEY = 5  # dots in a recipe's key, such as optimizer.lr
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Findings:
+    """The problems of one file. What all tiers share is said once; what only some have names them."""
+
+    def __init__(self, path: Path, tiers: list[str]):
+        self.path, self.tiers = path, tiers
+        self._found: dict[tuple[Position, str, str], tuple[str, list[str]]] = {}
+
+    def add(self, place: Position, what: str, tier: str | None = None, severity: str = "error") -> None:
+        """Note a problem: `what` is said up to its hint (after "; "), which the first tier that has it gives."""
+        head, semicolon, hint = what.partition("; ")
+        _, tiers = self._found.setdefault((place, head, severity), (semicolon + hint, []))
+        tiers += self.tiers if tier is None else [tier]
+
+    def add_all(self, problems: list[Problem], tier: str | None = None) -> None:
+        for problem in problems:
+            self.add((problem.line, problem.column), problem.what, tier)
+
+    def has(self, place: Position) -> bool:
+        return any(found == place for found, _, _ in self._found)
+
+    def errors_at(self, tier: str) -> bool:
+        return any(tier in tiers for (_, _, severity), (_, tiers) in self._found.items() if severity == "error")
+
+    def problems(self) -> list[Problem]:
+        found = []
+        for (place, head, severity), (hint, tiers) in self._found.items():
+            some = [tier for tier in self.tiers if tier in tiers]
+            where = f" (tier {', '.join(some)})" if len(some) < len(self.tiers) else ""
+            found.append(Problem(self.path, *place, f"{head}{where}{hint}", severity))
+        return found
+
+
+def check_tier(tree: Mapping, tier: str, path: Path, baseline: Baseline | None, findings: Findings) -> Study | None:
+    """The study at one tier; None, and what is wrong in `findings`, where there is an error."""
+    merged = at_tier(tree, tier, lambda place, what: findings.add(place, what, tier))
+    spec = None
+    try:
+        spec = StudySpec.model_validate(merged)
+    except ValidationError as error:
+        findings.add_all(problems_of(error, merged, path, StudySpec), tier)
+    rules = _TierRules(tree, merged, tier, baseline, findings)
+    cells = rules.check()
+    if spec is None or baseline is None or findings.errors_at(tier):
+        return None
+    measured = None
+    if spec.measured:
+        measured = resources.baselines_for(path) / "measured" / f"{spec.measured}.json"
+    return Study(path.stem, tier, path, rules.exact(spec), tuple(cells), baseline, measured)
+
+
+def _valid(model: type[Model], tree: Any) -> Model | None:
+    """One block by itself; None where its form is wrong, which is reported with the whole."""
+    try:
+        return model.model_validate(tree)
+    except ValidationError:
+        return None
+
+
+class _TierRules:
+    """Checks block by block, so that an error of one block's form does not hide what is wrong with the others."""
+
+    def __init__(self, file: Mapping, tree: Mapping, tier: str, baseline: Baseline | None, findings: Findings):
+        self.file, self.tree, self.tier, self.baseline, self.findings = file, tree, tier, baseline, findings
+        self.runs = _valid(Runs, tree.get("runs"))
+        self.effects = {name: _valid(Effect, effect) for name, effect in block(tree, "effects").items()}
+        self.claims = [_valid(Claim, claim) for claim in items(tree, "claims")]
+        self.cells: list[Cell] = []
+
+    def error(self, place: Position, what: str) -> None:
+        self.findings.add(place, what, self.tier)
+
+    def at(self, *path: str | int, key: bool = False) -> Position:
+        return position_of(self.tree, path, key=key)
+
+    def check(self) -> list[Cell]:
+        if self.runs is not None and self._grid(self.runs):
+            if self.runs.choose is not None:
+                self._choose(self.runs, self.runs.choose)
+            self._choices(self.runs)
+            for name, effect in self.effects.items():
+                if effect is not None:
+                    self._effect(name, effect, self.runs)
+        for index, claim in enumerate(self.claims):
+            if claim is not None:
+                self._verdict(index, claim)
+                check_parts(index, claim, self.effects, self.baseline, self.at, self.error)
+        return self.cells
+
+    def exact(self, spec: StudySpec) -> StudySpec:
+        """The spec with each candidate of a choice as the recipe types it: a rate of 1 is 1.0, one run and not two."""
+        choose = spec.runs.choose
+        if choose is None:
+            return spec
+        typed = tuple(self._typed(choose.key, value) for value in choose.from_)
+        runs = spec.runs.model_copy(update={"choose": choose.model_copy(update={"from_": typed})})
+        return spec.model_copy(update={"runs": runs})
+
+    def _typed(self, key: str, value: Scalar) -> Scalar:
+        base = self.tree["runs"]["base"]
+        recipe = Recipe.model_validate(put_at(base, key, value, base.position, base.position))
+        found: Scalar = value_at(recipe.model_dump(), key)
+        return found
+
+    # runs
+
+    def _grid(self, runs: Runs) -> bool:
+        """Fill `cells`. False where the grid itself is wrong, so that nothing can be said of its points."""
+        whole = True
+        for axis, levels in runs.vary.items():
+            whole &= self._recipe_key(axis, self.at("runs", "vary", axis, key=True), "vary")
+            for index, level in enumerate(levels):
+                if any(_same(level, other) for other in levels[:index]):
+                    self.error(self.at("runs", "vary", axis, index), f"vary: {axis} = {_word(level)} stands twice")
+                    whole = False
+        for index, rule in enumerate(runs.set):
+            whole &= self._set_rule(index, rule.at, runs)
+        size = math.prod(len(levels) for levels in runs.vary.values())
+        if size > MOST_CELLS:
+            self.error(self.at("runs", "vary"), f"vary: {size} cells; at most {MOST_CELLS} in one study")
+            return False
+        if not whole:
+            return False
+        for point, recipe_tree in grid(self.tree["runs"]):
+            recipe = self._recipe(recipe_tree)
+            if recipe is not None:
+                self.cells.append(Cell(point, recipe))
+                self._precision(recipe, recipe_tree, runs)
+        return True
+
+    def _recipe_key(self, key: str, place: Position, where: str) -> bool:
+        """That a dotted key can be one of a recipe at all: its first word is a key of `base`."""
+        base = self.tree["runs"]["base"]
+        head, _, rest = key.partition(".")
+        if head not in base:
+            self.error(place, f"{where}: '{head}' is not a key of base; {did_you_mean(head, base)}")
+            return False
+        if key.count(".") > DEEPEST_KEY or (rest and not isinstance(base[head], Mapping)):
+            self.error(place, f"{where}: '{key[:60]}' is not a key of base; {head} holds no keys")
+            return False
+        return True
+
+    def _set_rule(self, index: int, at: dict[str, Scalar], runs: Runs) -> bool:
+        whole = True
+        for axis, value in at.items():
+            whole &= self._point(self.at("runs", "set", index, "at", axis), axis, value, "set", runs)
+        changed = [key for key in self.tree["runs"]["set"][index] if key != "at"]
+        if not changed:
+            self.error(self.at("runs", "set", index), "set: the rule changes nothing; give a key beside `at`")
+        for key in changed:
+            place = self.at("runs", "set", index, key, key=True)
+            whole &= self._recipe_key(key, place, "set")
+            for axis in runs.vary:
+                if _overlap(key, axis):
+                    self.error(place, f"set: '{key}' would undo the axis {axis} of vary")
+            if runs.choose is not None and _overlap(key, runs.choose.key):
+                self.error(place, f"set: '{key}' would be undone by choose, which sets {runs.choose.key}")
+        return whole
+
+    def _recipe(self, tree: Mapping) -> Recipe | None:
+        try:
+            return Recipe.model_validate(tree)
+        except ValidationError as error:
+            self.findings.add_all(problems_of(error, tree, self.findings.path, Recipe), self.tier)
+            return None
+
+    def _precision(self, recipe: Recipe, tree: Mapping, runs: Runs) -> None:
+        """`fast` is for claims only where a committed study shows what it changes."""
+        if recipe.precision != "fast" or self.tier == "smoke" or "precision" in runs.vary:
+            return
+        if not catalog.find("model", recipe.model).fast_parity:
+            what = f"precision: fast, but no parity study shows what it changes for {recipe.model}; use fp32"
+            self.error(position_of(tree, ["precision"]), what)
+
+    def _point(self, place: Position, axis: str, value: Any, where: str, runs: Runs) -> bool:
+        if axis not in runs.vary:
+            self.error(place, f"{where}: no axis '{axis}' in vary; {did_you_mean(axis, runs.vary)}")
+            return False
+        if not any(_same(value, level) for level in runs.vary[axis]):
+            levels = ", ".join(map(_word, runs.vary[axis]))
+            self.error(place, f"{where}: no run visits {axis} = {_word(value)}; it takes {levels}")
+            return False
+        return True
+
+    # choices
+
+    def _choose(self, runs: Runs, choose: Choose) -> None:
+        for index, axis in enumerate(choose.per):
+            if axis not in runs.vary:
+                hint = did_you_mean(axis, runs.vary)
+                self.error(self.at("runs", "choose", "per", index), f"choose: no axis '{axis}' in vary; {hint}")
+        self._held_out(choose)
+        place = self.at("runs", "choose", "key")
+        base = self.tree["runs"]["base"]
+        try:
+            value_at(base, choose.key)
+        except KeyError:
+            what = f"choose: '{choose.key[:60]}' is not a key of base; {did_you_mean(choose.key, _leaves(base))}"
+            self.error(place, what)
+            return
+        if choose.key == "selection" or _overlap(choose.key, "dataset"):
+            self.error(place, f"choose: {choose.key} cannot be chosen by validation; it says how runs are judged")
+            return
+        if any(_overlap(choose.key, axis) for axis in runs.vary):
+            self.error(place, f"choose: {choose.key} is an axis of vary already")
+        for index, value in enumerate(choose.from_):
+            place = self.at("runs", "choose", "from", index)
+            self._recipe(put_at(base, choose.key, value, place, place))
+            if any(_same(value, other) for other in choose.from_[:index]):
+                self.error(place, f"choose: {_word(value)} stands twice")
+
+    def _held_out(self, choose: Choose) -> None:
+        """The validation images come out of the clean ones of every cell."""
+        place = self.at("runs", "choose", "validation")
+        for recipe in {cell.recipe.dataset.clean: cell.recipe for cell in self.cells}.values():
+            left = recipe.dataset.clean - choose.validation
+            if left <= 0:
+                what = f"choose: {choose.validation} validation images leave none of {recipe.dataset.clean}"
+                self.error(place, f"{what} to train on")
+            elif left < recipe.batch_size:
+                what = f"choose: {choose.validation} validation images leave {left} of {recipe.dataset.clean}"
+                self.error(place, f"{what}, less than one batch of {recipe.batch_size}")
+
+    def _choices(self, runs: Runs) -> None:
+        tried: set[str] = set()
+        for index, choice in enumerate(items(self.tree, "choices")):
+            for key in block(choice, "try"):
+                place = self.at("choices", index, "try", key, key=True)
+                if key in tried:
+                    self.error(place, f"try: '{key}' is tried by an earlier choice too; name it once")
+                tried.add(key)
+                value_place = self.at("choices", index, "try", key)
+                self._try(key, choice["try"][key], place, value_place, runs)
+
+    def _try(self, key: str, value: Any, place: Position, value_place: Position, runs: Runs) -> None:
+        """That an alternative gives recipes: a value, `{times: 2}`, or for choose.from a list of candidates."""
+        base = self.tree["runs"]["base"]
+        if key == "choose.from":
+            if not isinstance(value, list) or not value:
+                self.error(value_place, "try: choose.from takes a list of values")
+            elif runs.choose is not None and self._recipe_key(runs.choose.key, place, "try"):
+                for index, one in enumerate(value):
+                    where = value.item_positions[index] if hasattr(value, "item_positions") else value_place
+                    self._recipe(put_at(base, runs.choose.key, one, where, where))
+            return
+        try:
+            before = value_at(base, key)
+        except KeyError:
+            known = [*_leaves(base), "choose.from"]
+            what = f"try: '{key[:60]}' is neither a key of base nor choose.from; {did_you_mean(key, known)}"
+            self.error(place, what)
+            return
+        for axis in runs.vary:
+            if _overlap(key, axis):
+                self.error(place, f"try: '{key}' would undo the axis {axis} of vary")
+                return
+        if isinstance(value, dict):
+            times = value.get("times")
+            numbers = [_is_number(number) for number in (times, before)]
+            if set(value) != {"times"} or not all(numbers) or times <= 0:
+                self.error(value_place, "try: takes a value, or {times: a number above 0} for a number")
+                return
+            value = round(before * times) if isinstance(before, int) else before * times
+        self._recipe(put_at(base, key, value, place, value_place))
+
+    # effects
+
+    def _effect(self, name: str, effect: Effect, runs: Runs) -> None:
+        vary = runs.vary
+        for where, point in (("at", effect.at), ("minus", effect.minus or {})):
+            for axis, value in point.items():
+                place = self.at("effects", name, where, axis)
+                values = value if isinstance(value, tuple) else (value,)
+                for index, one in enumerate(values):
+                    spot = self.at("effects", name, where, axis, index) if isinstance(value, tuple) else place
+                    if self._point(spot, axis, one, f"effect {name}", runs) and axis == effect.axis:
+                        self.error(place, f"effect {name}: {axis} is the axis it runs along; leave it out here")
+                    if any(_same(one, other) for other in values[:index]):
+                        self.error(spot, f"effect {name}: {axis} = {_word(one)} stands twice")
+        self._along(name, effect, runs)
+        for axis, levels in vary.items():
+            if axis not in (*effect.at, effect.axis) and len(levels) > 1:
+                what = f"effect {name}: say in `at` at which {axis}; it takes {', '.join(map(_word, levels))}"
+                self.error(self.at("effects", name), what)
+        sizes = [len(value) for value in (*effect.at.values(), *(effect.minus or {}).values()) if isinstance(value, tuple)]
+        if math.prod(sizes) > MOST_MEMBERS:
+            what = f"effect {name}: a family of {math.prod(sizes)} numbers; at most {MOST_MEMBERS}"
+            self.error(self.at("effects", name), what)
+        elif any(minus is not None and _same_point(at, minus) for at, minus in effect.members()):
+            self.error(self.at("effects", name, "minus"), f"effect {name}: subtracts a point from itself")
+        split = catalog.find("metric", effect.metric).value.split
+        if split == "validation" and any(not cell.recipe.dataset.validation for cell in self.cells):
+            what = f"effect {name}: {effect.metric}, but no images are held out; set dataset.validation in base"
+            self.error(self.at("effects", name, "metric"), what)
+
+    def _along(self, name: str, effect: Effect, runs: Runs) -> None:
+        if effect.axis is None:
+            return
+        place = self.at("effects", name, "along", effect.axis)
+        if effect.axis not in runs.vary:
+            hint = did_you_mean(effect.axis, runs.vary)
+            self.error(place, f"effect {name}: no axis '{effect.axis}' in vary; {hint}")
+            return
+        levels = runs.vary[effect.axis]
+        if len(levels) < 2:
+            self.error(place, f"effect {name}: {effect.axis} has one value; nothing runs along it")
+        elif not all(map(_is_number, levels)):
+            self.error(place, f"effect {name}: {effect.axis} is not numeric; nothing runs along it")
+
+    # claims
+
+    def _verdict(self, index: int, claim: Claim) -> None:
+        for part in claim.verdict.of:
+            if part in claim.parts:
+                if claim.parts[part].ours:
+                    place = self.at("claims", index, "parts", part, "ours")
+                    self.error(place, f"part {part} is our own reading (ours: true); it cannot be the claim")
+                continue
+            path = ("tiers", self.tier, "claims", claim.id, "omit")
+            omitted = items(block(block(block(block(self.file, "tiers"), self.tier), "claims"), claim.id), "omit")
+            if part in omitted:
+                place = position_of(self.file, [*path, omitted.index(part)])
+                self.error(place, f"omit: the part '{part}' is the verdict of {claim.id}; give the tier another verdict")
+            else:
+                what = f"verdict: no part '{part}'; {did_you_mean(part, claim.parts)}"
+                self.error(self.at("claims", index, "verdict"), what)
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether one dotted key is the other or holds it."""
+    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal, where true is not 1."""
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+
+
+def _same_point(one: dict[str, Scalar], other: dict[str, Scalar]) -> bool:
+    return set(one) == set(other) and all(_same(value, other[axis]) for axis, value in one.items())
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _word(value: Scalar) -> str:
+    """A level as a file writes it, short enough for a line."""
+    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _leaves(tree: Mapping, prefix: str = "") -> list[str]:
+    """The dotted keys of a recipe that hold a value."""
+    found: list[str] = []
+    for key, value in tree.items():
+        found += _leaves(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [f"{prefix}{key}"]
+    return found

@@ -1,0 +1,73 @@
+"""drift: our seeds against our own earlier ones."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lnbench.stats.rule import confidence_interval, upper_tail
+from lnbench.stats.seeds import (
+    FEWEST_SEEDS,
+    TOO_FEW,
+    Values,
+    as_seeds,
+    check_arguments,
+    data_problem,
+    nearly_equal,
+    spread,
+)
+from lnbench.stats.values import Check, Region, unjudged
+from lnbench.stats.welch import welch
+
+
+def drift(values: Values, reference_values: Values, *, step: float = 0.0, alpha: float = 0.001) -> Check:
+    """Have our numbers moved against our own earlier ones? `contradicted` means drifted; nothing is ever
+    `reproduced`.
+
+    Effect ê = mean - earlier mean, region [0, 0] (u0 = m = 0), S0 = s0/√n0, Welch's df: the two-sided
+    p_contradicted = 2·S(|ê|/se), each arm's s floored at step/2. The interval has confidence 1 - α and leaves
+    out 0 exactly when drift is found. The same numbers again are no drift, whatever their spread.
+    """
+    check_arguments(alpha, 1, step)
+    region = Region(0.0, 0.0)
+    arms = (as_seeds(values, "values"), as_seeds(reference_values, "reference_values"))
+    n = int(min(arms[0].size, arms[1].size))
+    finite = all(arm.size and np.isfinite(arm).all() for arm in arms)
+    if finite and nearly_equal(np.concatenate(arms)):
+        note = "every number is the same as before"
+        return Check(kind="drift", effect=0.0, region=region, n=n, step=step, alpha=alpha, notes=(note,))
+    for arm, name in zip(arms, ("seeds", "reference seeds"), strict=True):
+        problem = data_problem(arm, np.zeros(arm.size, dtype=np.bool_), step, name)
+        if problem is not None:
+            return unjudged("drift", problem, region=region, n=n, step=step, alpha=alpha)
+    effect = float(np.mean(arms[0]) - np.mean(arms[1]))
+    if n < FEWEST_SEEDS:
+        return Check(
+            kind="drift", effect=effect, region=region, n=n, step=step, alpha=alpha, notes=(TOO_FEW,)
+        )
+    (sd, used), (_, used_before) = (spread(arm, step) for arm in arms)
+    se, df = welch(
+        used / math.sqrt(arms[0].size),
+        arms[0].size - 1,
+        used_before / math.sqrt(arms[1].size),
+        arms[1].size - 1,
+    )
+    p = min(1.0, 2 * float(upper_tail(abs(effect) / se, df)))
+    interval = confidence_interval(effect, se, df, alpha / 2)
+    return Check(
+        kind="drift",
+        effect=effect,
+        interval=interval,
+        region=region,
+        p_contradicted=p,
+        n=n,
+        sd=sd,
+        sd_used=used,
+        se=se,
+        df=df,
+        step=step,
+        contradiction_interval=interval,
+        alpha=alpha,
+        details={"seed_effects": arms[0].tolist(), "reference": arms[1].tolist()},
+    )

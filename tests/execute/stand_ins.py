@@ -1,0 +1,84 @@
+"""Stand-ins for `worker.main`: processes that answer, or end, as a test wants, without torch."""
+
+from __future__ import annotations
+
+import os
+import signal
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from lnbench.execute.worker import Broken, Finished, Ready
+from lnbench.store import Store, make_record
+
+OUTCOME = {"status": "ok", "curves": {}}
+
+
+def quick(connection: Connection, store: Path, device: str, data_root: Any, stop: Any) -> None:
+    """Every run is done at once."""
+    connection.send(Ready())
+    while (task := connection.recv()) is not None:
+        _keep(store, task.run)
+        connection.send(Finished(task.run.id, "trained"))
+
+
+def killed_by_its_run(connection: Connection, store: Path, device: str, data_root: Any, stop: Any) -> None:
+    """A run with learning rate 666 kills the process, whoever trains it."""
+    connection.send(Ready())
+    while (task := connection.recv()) is not None:
+        if task.run.recipe["optimizer"]["lr"] == 666:
+            os.kill(os.getpid(), signal.SIGKILL)
+        _keep(store, task.run)
+        connection.send(Finished(task.run.id, "trained"))
+
+
+def told_to_end(connection: Connection, store: Path, device: str, data_root: Any, stop: Any) -> None:
+    """As a worker that got SIGTERM: the first to be asked stops its run and goes."""
+    connection.send(Ready())
+    while (task := connection.recv()) is not None:
+        flag = store / "told"
+        if not flag.exists():
+            flag.parent.mkdir(parents=True, exist_ok=True)
+            flag.touch()
+            connection.send(Finished(task.run.id, "stopped"))
+            return
+        _keep(store, task.run)
+        connection.send(Finished(task.run.id, "trained"))
+
+
+def never_ready(connection: Connection, store: Path, device: str, data_root: Any, stop: Any) -> None:
+    """Ends before it says a word, and counts itself."""
+    store.mkdir(parents=True, exist_ok=True)
+    (store / f"process-{os.getpid()}").touch()
+    os._exit(3)
+
+
+def broken(connection: Connection, store: Path, device: str, data_root: Any, stop: Any) -> None:
+    store.mkdir(parents=True, exist_ok=True)
+    (store / f"process-{os.getpid()}").touch()
+    connection.send(Broken("ImportError: no torch", "Traceback …"))
+
+
+def forgetful(connection: Connection, store: Path, device: str, data_root: Any, stop: Any) -> None:
+    """Says that it trained, but there is no record."""
+    connection.send(Ready())
+    while (task := connection.recv()) is not None:
+        connection.send(Finished(task.run.id, "trained"))
+
+
+def full_disk(connection: Connection, store: Path, device: str, data_root: Any, stop: Any) -> None:
+    connection.send(Ready())
+    while (task := connection.recv()) is not None:
+        connection.send(Finished(task.run.id, "failed", "the disk is full", fatal=True))
+
+
+def deaf(connection: Connection, store: Path, device: str, data_root: Any, stop: Any) -> None:
+    """Neither stops nor ends when it is told to."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    connection.send(Ready())
+    while True:
+        signal.pause()
+
+
+def _keep(store: Path, run: Any) -> None:
+    Store(store).put(make_record(run.content, OUTCOME, {"process": os.getpid()}))

@@ -1,0 +1,552 @@
+"""Sweeps from plan to records: undisturbed, killed, interrupted, shared; and what is done when nothing goes right."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stand_ins
+from small_runs import small_plan, write_study
+
+from lnbench.execute import pool, worker
+from lnbench.execute.local import Execution, execute
+from lnbench.execute.worker import Finished, Report
+from lnbench.plan import Plan, Run
+from lnbench.store import Store, StoreUnwritable, make_record
+from lnbench.training.checkpoints import load_state
+
+SWEEP = Path(__file__).parent / "sweep.py"
+SUITE = Path(__file__).resolve().parents[2] / "suite"
+LONG = {"clean": 1300, "epochs": 60, "alphas": "[0, 9]", "seeds": 2}  # a run of 0.3 s and one of 3 s, twice
+
+
+class Watcher:
+    """Remembers what it is told; `on_report` and `on_start` may disturb."""
+
+    def __init__(self, on_report: Callable[[Report], None] = lambda report: None):
+        self.on_report = on_report
+        self.plans: list[tuple[int, int]] = []
+        self.begun: list[str] = []
+        self.ended: list[tuple[str, str, str]] = []
+        self.notes: list[str] = []
+        self.reports: list[Report] = []
+
+    def planned(self, runs: list[Run], reused: int) -> None:
+        self.plans.append((len(runs), reused))
+
+    def started(self, run: Run) -> None:
+        self.begun.append(run.id)
+
+    def report(self, report: Report) -> None:
+        self.reports.append(report)
+        self.on_report(report)
+
+    def finished(self, run: Run, how: str, message: str) -> None:
+        self.ended.append((run.id, how, message))
+
+    def note(self, line: str) -> None:
+        self.notes.append(line)
+
+
+def outcomes(store: Store) -> dict[str, Any]:
+    """What equal sweeps have in common: everything but times and machines."""
+    return {one["id"]: (one["content"], one["outcome"]) for one in store.records()}
+
+
+def no_child_is_left() -> bool:
+    return multiprocessing.active_children() == []
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Store, Execution, Watcher]:
+    """The long sweep by two real workers."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    plan = small_plan(folder, **LONG)
+    store, watcher = Store(folder / "store", pytest.fail), Watcher()
+    return plan, store, execute([plan], store, watcher, workers=2), watcher
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Plan:
+    return small_plan(tmp_path)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+# ---- nothing happens
+
+
+def test_a_sweep_goes_from_plan_to_records(undisturbed: Any) -> None:
+    plan, store, came, watcher = undisturbed
+    ids = {job.run().id for job in plan.jobs}
+    assert (came.trained, came.reused, came.failures) == (4, 0, {})
+    assert set(came.outcomes) == ids == set(outcomes(store))
+    assert watcher.plans == [(4, 0)]
+    assert sorted(watcher.begun) == sorted(ids)
+    assert sorted(watcher.ended) == sorted((run_id, "trained", "") for run_id in ids)
+    for one in store.records():
+        assert one["outcome"]["status"] == "ok"
+        assert len(one["outcome"]["curves"]["test_accuracy"]) == 60
+        assert one["provenance"]["threads"] == 1 and one["provenance"]["resumed"] is False
+        assert one["provenance"]["seconds"] > 0
+    assert {"checkpoints", "locks", "records"} >= {path.name for path in store.path.iterdir()}
+    assert not list((store.path / "locks").iterdir())
+    assert no_child_is_left()
+
+
+def test_the_longest_run_is_started_first(undisturbed: Any) -> None:
+    plan, _, _, watcher = undisturbed
+    by_id = {job.run().id: job.run() for job in plan.jobs}
+    flops = [by_id[run_id].flop for run_id in watcher.begun]
+    assert flops == sorted(flops, reverse=True)
+
+
+def test_reports_grow(undisturbed: Any) -> None:
+    _, _, _, watcher = undisturbed
+    for run_id in watcher.begun:
+        mine = [report for report in watcher.reports if report.run_id == run_id]
+        assert all(a.done < b.done <= b.total for a, b in zip(mine, mine[1:], strict=False))
+    assert watcher.reports
+
+
+def test_what_is_in_the_store_is_not_trained_again(undisturbed: Any) -> None:
+    plan, store, _, _ = undisturbed
+    before = {path: path.stat().st_mtime_ns for path in store.path.rglob("*.json")}
+    watcher = Watcher()
+    began = time.monotonic()
+    came = execute([plan], store, watcher, workers=2)
+    assert time.monotonic() - began < 1.0  # no process is started
+    assert (came.trained, came.reused, watcher.begun, watcher.plans) == (0, 4, [], [(0, 4)])
+    assert {path: path.stat().st_mtime_ns for path in store.path.rglob("*.json")} == before
+
+
+def test_training_in_this_process_gives_the_same_records(tmp_path: Path) -> None:
+    import torch
+
+    plan = small_plan(tmp_path)
+    threads = torch.get_num_threads()
+    mine, theirs = Store(tmp_path / "mine"), Store(tmp_path / "theirs")
+    torch.set_num_threads(2)
+    try:
+        came = execute([plan], mine, Watcher(), workers=0)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    execute([plan], theirs, Watcher(), workers=1)
+    assert (came.trained, came.failures) == (4, {})
+    assert outcomes(mine) == outcomes(theirs)
+    assert {one["provenance"]["threads"] for one in mine.records()} == {1}
+
+
+def test_only_what_is_damaged_or_gone_is_trained_again(undisturbed: Any, tmp_path: Path) -> None:
+    plan, store, _, _ = undisturbed
+    shutil.copytree(store.path, tmp_path / "store")
+    notes: list[str] = []
+    mine = Store(tmp_path / "store", notes.append)
+    short = sorted(job.run().id for job in plan.jobs if job.point["noise.alpha"] == 0)
+    gone, edited = (mine.path / "records" / run_id[:2] / f"{run_id}.json" for run_id in short)
+    gone.unlink()
+    edited.write_text(edited.read_text().replace('"status": "ok"', '"status": "OK"'))
+    watcher = Watcher()
+    came = execute([plan], mine, watcher, workers=0)
+    assert (came.trained, came.reused) == (2, 2)
+    assert sorted(watcher.begun) == short
+    assert len(notes) == 1 and "edited" in notes[0]
+    assert outcomes(mine) == outcomes(store)
+
+
+def test_only_the_points_asked_for_are_trained(small: Plan, store: Store) -> None:
+    came = execute([small], store, Watcher(), workers=0, only=lambda point: point["noise.alpha"] == 2)
+    assert came.trained == 2
+    assert all(content["recipe"]["noise"]["alpha"] == 2.0 for content, _ in outcomes(store).values())
+
+
+def test_studies_that_share_runs_train_them_once(tmp_path: Path, store: Store) -> None:
+    plans = [small_plan(tmp_path / "one"), small_plan(tmp_path / "two", alphas="[0, 2, 3]")]
+    watcher = Watcher()
+    came = execute(plans, store, watcher, workers=0)
+    assert (came.trained, len(watcher.begun), watcher.plans) == (6, 6, [(6, 0)])
+
+
+# ---- choices
+
+CHOOSE = "{key: optimizer.lr, from: [0.0001, 0.1], per: [noise.alpha], by: validation_accuracy, validation: 50, seeds: 1}"
+
+
+def test_choices_are_made_first_and_kept(tmp_path: Path, store: Store) -> None:
+    plan = small_plan(tmp_path, choose=CHOOSE)
+    watcher = Watcher()
+    came = execute([plan], store, watcher, workers=0)
+    assert watcher.plans == [(8, 0)]  # 4 choosing runs, and 4 as if the first rate were chosen
+    assert (came.trained, came.failures) == (8, {})
+    choosing = {run.id for run in plan.choosing_runs}
+    assert set(watcher.begun[:4]) == choosing
+    for choice in plan.choices:
+        kept = store.get(choice.id)
+        assert kept is not None and kept["outcome"] == came.outcomes[choice.id]
+        assert kept["outcome"]["chosen"] == 0.1
+    judged = [content for content, _ in outcomes(store).values() if content["kind"] == "training"]
+    rates = [c["recipe"]["optimizer"]["lr"] for c in judged if not c["recipe"]["dataset"]["validation"]]
+    assert rates == [0.1] * 4
+    again = execute([plan], store, Watcher(), workers=0)
+    assert (again.trained, again.reused) == (0, 8)
+
+
+def test_where_a_choosing_run_fails_what_hangs_on_it_is_left_and_the_rest_is_done(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = small_plan(tmp_path, choose=CHOOSE)
+    bad = plan.choices[0].candidates[0][1][0]
+    honest = worker.Trainer.do
+
+    def do(self: worker.Trainer, run: Run) -> Finished:
+        return Finished(run.id, "failed", "no luck") if run.id == bad.id else honest(self, run)
+
+    monkeypatch.setattr(worker.Trainer, "do", do)
+    came = execute([plan], store, Watcher(), workers=0)
+    assert came.failures == {bad.id: "no luck"}
+    assert came.trained == 3 + 2
+    assert plan.choices[0].id not in came.outcomes and plan.choices[1].id in came.outcomes
+
+
+# ---- a run fails
+
+
+def with_dataset(plan: Plan, alpha: float, name: str) -> Plan:
+    """The plan with another data set at one alpha."""
+    dataset = {"name": name, "clean": 300, "validation": 0}
+    jobs = [
+        replace(job, recipe={**job.recipe, "dataset": dataset}) if job.point["noise.alpha"] == alpha else job
+        for job in plan.jobs
+    ]
+    return replace(plan, jobs=tuple(jobs))
+
+
+def test_a_missing_data_set_fails_its_runs_and_the_others_go_on(small: Plan, store: Store, tmp_path: Path) -> None:
+    plan = with_dataset(small, 2, "mnist")
+    watcher = Watcher()
+    came = execute([plan], store, watcher, workers=0, data_root=tmp_path / "no data")
+    assert came.trained == 2 and len(came.failures) == 2
+    assert all("lnbench data fetch mnist" in message for message in came.failures.values())
+    assert sorted(how for _, how, _ in watcher.ended) == ["failed", "failed", "trained", "trained"]
+
+
+def test_a_bug_in_a_run_is_one_line_and_its_traceback_is_kept(
+    small: Plan, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lnbench.methods.standard import Standard
+
+    def losses(self: Standard, logits: Any, labels: Any) -> Any:
+        raise RuntimeError("the shapes do not fit\nand more")
+
+    monkeypatch.setattr(Standard, "losses", losses)
+    came = execute([small], store, Watcher(), workers=0)
+    assert set(came.failures.values()) == {"RuntimeError: the shapes do not fit"}
+    assert all("Traceback" in detail and "losses" in detail for detail in came.details.values())
+    assert came.trained == 0 and outcomes(store) == {}
+    monkeypatch.undo()
+    assert execute([small], store, Watcher(), workers=0).trained == 4  # a failure is not kept
+
+
+def test_when_the_disk_is_full_no_more_is_begun(small: Plan, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def put(self: Store, one: Any) -> None:
+        raise StoreUnwritable("the disk is full; free some space")
+
+    monkeypatch.setattr(Store, "put", put)
+    watcher = Watcher()
+    came = execute([small], store, watcher, workers=0)
+    assert len(watcher.begun) == 1
+    assert len(came.failures) == 4 and set(came.failures.values()) == {"the disk is full; free some space"}
+    assert "3 waiting runs were not begun" in watcher.notes[0]
+
+
+# ---- workers that misbehave (stand-ins, so that no torch is imported)
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, main: Any) -> None:
+    monkeypatch.setattr(worker, "main", main)
+
+
+def test_a_run_that_kills_its_worker_twice_fails_and_the_others_go_on(
+    small: Plan, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch, stand_ins.killed_by_its_run)
+    jobs = list(small.jobs)
+    deadly = {**jobs[1].recipe, "optimizer": {**jobs[1].recipe["optimizer"], "lr": 666}}
+    jobs[1] = replace(jobs[1], recipe=deadly)
+    watcher = Watcher()
+    came = execute([replace(small, jobs=tuple(jobs))], store, watcher, workers=2)
+    assert came.trained == 3
+    assert list(came.failures) == [jobs[1].run().id]
+    assert "killed by signal 9" in came.failures[jobs[1].run().id]
+    assert watcher.begun.count(jobs[1].run().id) == 2
+    assert len(watcher.notes) == 1 and "trying once more" in watcher.notes[0]
+    assert no_child_is_left()
+
+
+def test_a_run_whose_worker_was_told_to_end_is_done_by_another(
+    small: Plan, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch, stand_ins.told_to_end)
+    came = execute([small], store, Watcher(), workers=1)
+    assert (came.trained, came.failures) == (4, {})
+
+
+@pytest.mark.parametrize(
+    ("main", "processes", "words"),
+    [("never_ready", 3, "3 processes in a row ended before they could train"), ("broken", 1, "ImportError: no torch")],
+)
+def test_where_no_worker_can_train_all_fails_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, main: str, processes: int, words: str
+) -> None:
+    stand_in(monkeypatch, getattr(stand_ins, main))
+    plan = small_plan(tmp_path, seeds=20)
+    store, watcher = Store(tmp_path / "store"), Watcher()
+    came = execute([plan], store, watcher, workers=1)
+    assert len(came.failures) == 40 and came.trained == 0
+    assert any(words in message for message in came.failures.values())
+    assert len(list(store.path.glob("process-*"))) == processes
+
+
+def test_a_record_that_is_not_there_after_all_is_a_failure(
+    small: Plan, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch, stand_ins.forgetful)
+    came = execute([small], store, Watcher(), workers=1)
+    assert set(came.failures.values()) == {"its record could not be read back from the store"}
+
+
+def test_a_full_disk_ends_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, stand_ins.full_disk)
+    watcher = Watcher()
+    came = execute([small_plan(tmp_path, seeds=20)], Store(tmp_path / "store"), watcher, workers=1)
+    assert len(came.failures) == 40 and len(watcher.begun) == 1
+
+
+def test_a_worker_that_does_not_end_is_killed(small: Plan, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, stand_ins.deaf)
+    monkeypatch.setattr(pool, "SECONDS_TO_STOP", 0.2)
+    began = time.monotonic()
+
+    class Impatient(Watcher):
+        def started(self, run: Run) -> None:
+            signal.setitimer(signal.ITIMER_REAL, 1.0)
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            execute([small], store, Impatient(), workers=1)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - began < 8
+    assert no_child_is_left()
+
+
+def test_a_run_that_another_process_finishes_meanwhile_is_taken_over(
+    small: Plan, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = small.jobs[0].run()
+    honest = worker.Trainer.do
+    asked = 0
+
+    def do(self: worker.Trainer, run: Run) -> Finished:
+        nonlocal asked
+        if run.id != busy.id:
+            return honest(self, run)
+        asked += 1
+        if asked == 2:  # by now the other one is done
+            store.put(make_record(run.content, stand_ins.OUTCOME, {}))
+        return Finished(run.id, "busy")
+
+    monkeypatch.setattr(worker.Trainer, "do", do)
+    came = execute([small], store, Watcher(), workers=0)
+    assert asked == 2
+    assert (came.trained, came.reused) == (3, 1)
+    assert came.outcomes[busy.id] == stand_ins.OUTCOME
+
+
+def test_a_finished_runs_left_over_checkpoint_is_cleared(small: Plan, store: Store) -> None:
+    """Its process was killed between writing the record and removing the state."""
+    execute([small], store, Watcher(), workers=0)
+    left = store.checkpoint_path(small.jobs[0].run().id)
+    store.write(left, b"old")
+    execute([small], store, Watcher(), workers=0)
+    assert not left.exists()
+
+
+# ---- killed and interrupted, for real
+
+
+def test_a_real_worker_that_is_killed_is_replaced(undisturbed: Any, tmp_path: Path) -> None:
+    plan, whole, _, _ = undisturbed
+    killed: list[int] = []
+
+    def kill(report: Report) -> None:
+        if not killed:
+            (child,) = multiprocessing.active_children()
+            assert child.pid is not None
+            killed.append(child.pid)
+            os.kill(child.pid, signal.SIGKILL)
+
+    watcher = Watcher(kill)
+    store = Store(tmp_path / "store", pytest.fail)
+    seed_0 = replace(plan, jobs=tuple(job for job in plan.jobs if job.seed == 0))
+    came = execute([seed_0], store, watcher, workers=1)
+    assert killed and (came.trained, came.failures) == (2, {})
+    assert "killed by signal 9" in watcher.notes[0] and "trying once more" in watcher.notes[0]
+    assert outcomes(store).items() <= outcomes(whole).items()
+
+
+def test_ctrl_c_in_this_process_leaves_a_checkpoint(undisturbed: Any, tmp_path: Path) -> None:
+    plan, whole, _, _ = undisturbed
+    store = Store(tmp_path / "store", pytest.fail)
+    handler = signal.getsignal(signal.SIGINT)
+    watcher = Watcher(lambda report: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        execute([plan], store, watcher, workers=0)
+    assert signal.getsignal(signal.SIGINT) is handler
+    (checkpoint,) = (store.path / "checkpoints").iterdir()
+    state = load_state(checkpoint.stem, checkpoint)
+    assert state is not None and state.epoch + state.step > 0
+    came = execute([plan], store, Watcher(), workers=0)
+    assert came.trained + came.reused == 4
+    resumed = store.get(checkpoint.stem)
+    assert resumed is not None and resumed["provenance"]["resumed"] is True
+    assert outcomes(store) == outcomes(whole)
+    assert not list((store.path / "checkpoints").iterdir())
+
+
+@contextlib.contextmanager
+def sweeping(folder: Path, workers: int = 1, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """The sweep in a process (and process group) of its own."""
+    study = write_study(folder, **options)
+    command = [sys.executable, str(SWEEP), str(study), str(folder / "store"), str(workers)]
+    environment = {**os.environ, "PYTHONPATH": str(SUITE), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def wait_for(process: subprocess.Popen[str], word: str) -> str:
+    """Read on to the first line that begins with `word`."""
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        if line.startswith(word):
+            return line.strip()
+        seen.append(line)
+    raise AssertionError(f"no '{word}' in:\n{''.join(seen)}")
+
+
+def group_is_gone(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def finish(plan: Plan, store: Store, whole: Store) -> Execution:
+    """The next call: it ends with the records of an undisturbed sweep."""
+    came = execute([plan], store, Watcher(), workers=0)
+    assert came.failures == {}
+    assert outcomes(store) == outcomes(whole)
+    assert not list((store.path / "checkpoints").glob("*")) and not list((store.path / "locks").glob("*"))
+    return came
+
+
+def test_after_ctrl_c_the_next_call_goes_on(undisturbed: Any, tmp_path: Path) -> None:
+    """As a terminal does it: the signal goes to the parent and to its workers."""
+    plan, whole, _, _ = undisturbed
+    with sweeping(tmp_path, **LONG) as process:
+        wait_for(process, "finished")
+        wait_for(process, "report")
+        os.killpg(process.pid, signal.SIGINT)
+        rest, _ = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert rest.splitlines()[-1] == "interrupted" and "Traceback" not in rest
+    store = Store(tmp_path / "store", pytest.fail)
+    done = outcomes(store)
+    assert 1 <= len(done) < 4
+    (checkpoint,) = (store.path / "checkpoints").iterdir()
+    assert load_state(checkpoint.stem, checkpoint) is not None
+    came = finish(plan, store, whole)
+    assert (came.trained, came.reused) == (4 - len(done), len(done))
+    resumed = store.get(checkpoint.stem)
+    assert resumed is not None and resumed["provenance"]["resumed"] is True
+
+
+@pytest.mark.parametrize("moment", [("report", 0.07), ("finished", 0.31)], ids=["in the first run", "later"])
+def test_after_kill_9_workers_end_by_themselves_and_the_next_call_goes_on(
+    undisturbed: Any, tmp_path: Path, moment: tuple[str, float]
+) -> None:
+    plan, whole, _, _ = undisturbed
+    with sweeping(tmp_path, **LONG) as process:
+        wait_for(process, moment[0])
+        time.sleep(moment[1])
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        deadline = time.monotonic() + 8
+        while not group_is_gone(process.pid):
+            assert time.monotonic() < deadline, "a worker trains on for nobody"
+            time.sleep(0.05)
+    store = Store(tmp_path / "store", pytest.fail)
+    assert len(outcomes(store)) < 4
+    assert list((store.path / "checkpoints").iterdir())  # the orphaned worker saved its step
+    finish(plan, store, whole)
+
+
+def test_a_worker_whose_parent_is_killed_while_it_starts_ends_too(tmp_path: Path) -> None:
+    """Its first run lies in the pipe by then; it must not train it for nobody."""
+    with sweeping(tmp_path, clean=1300, epochs=5000, alphas="[0, 100]", seeds=1) as process:
+        wait_for(process, "started")
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        deadline = time.monotonic() + 20  # torch is imported first
+        while not group_is_gone(process.pid):
+            assert time.monotonic() < deadline, "a worker trains on for nobody"
+            time.sleep(0.1)
+
+
+def test_two_parents_on_one_store_share_the_work(tmp_path: Path) -> None:
+    options = {"clean": 1300, "epochs": 10, "alphas": "[0, 9]", "seeds": 3}
+    plan = small_plan(tmp_path, **options)
+    with sweeping(tmp_path, **options) as one, sweeping(tmp_path, **options) as two:
+        ends = []
+        for process in (one, two):
+            rest, _ = process.communicate(timeout=60)
+            assert process.returncode == 0, rest
+            ends.append([int(word) for word in rest.splitlines()[-1].split()[1:]])
+    store = Store(tmp_path / "store", pytest.fail)
+    assert len(outcomes(store)) == 6
+    assert sum(trained for trained, _, _ in ends) == 6  # none twice
+    assert all((trained + reused, failed) == (6, 0) for trained, reused, failed in ends)
+    alone = Store(tmp_path / "alone", pytest.fail)
+    execute([plan], alone, Watcher(), workers=0)
+    assert outcomes(store) == outcomes(alone)
+    assert not list((store.path / "locks").iterdir())

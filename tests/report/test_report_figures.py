@@ -1,0 +1,136 @@
+"""Figures: the ones that are announced, the same for the same data, and no text outside the picture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import World
+
+from lnbench.report import drawing
+from lnbench.report.figures import draw_all
+from lnbench.report.forest import limits
+from lnbench.report.names import curve_axis, figures_of
+from lnbench.report.units import shown
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def bad(full: World) -> World:
+    full.collapse("mlp1", 10, 1)
+    full.collapse("perceptron", 10, 2, diverged=True)
+    del full.records[full.runs("convnet4", 0)[0].id]
+    return full
+
+
+def test_all_that_is_announced_is_drawn_and_nothing_else(bad: World) -> None:
+    data = bad.json()
+    drawn = draw_all(data)
+    assert sorted(drawn) == sorted(figures_of(data).all())
+    assert all(png.startswith(PNG) for png in drawn.values())
+    assert draw_all(data) == drawn
+
+
+def test_a_study_of_which_nothing_ran_has_no_figure(empty: Any) -> None:
+    data = empty("full").json()
+    assert figures_of(data).all() == []
+    assert draw_all(data) == {}
+
+
+def test_settings_of_the_user_change_no_picture_and_are_left_alone(full: World) -> None:
+    import matplotlib
+
+    data = full.json()
+    before = draw_all(data)
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "text.usetex": False}):
+        assert draw_all(data) == before
+        assert matplotlib.rcParams["font.size"] == 30
+
+
+@pytest.mark.parametrize("says", ["typical", "collapsed", "dollars", "long"])
+def test_no_text_is_cut_off_and_rows_do_not_overlap(full: World, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = full.json() if says != "collapsed" else _collapsed(full).json()
+    for claim in data["claims"]:
+        for part in claim["parts"]:
+            for member in part["members"]:
+                if says == "dollars":
+                    member["label"] = "$x_1$ and 100 % of ${noise}"
+                if says == "long":
+                    member["label"] = "a label with very many words in it " * 8
+    seen: list[Any] = []
+    paint_png = drawing.png
+
+    def spy(height: float, paint: Any) -> bytes:
+        def painted(figure: Any) -> None:
+            paint(figure)
+            figure.canvas.draw()
+            seen.append(_texts(figure))
+
+        return paint_png(height, painted)
+
+    for module in ("forest", "curves"):
+        monkeypatch.setattr(f"lnbench.report.{module}.png", spy)
+    draw_all(data)
+    assert seen
+    for width, height, boxes in seen:
+        for words, box, size in boxes:
+            assert size >= 9, words
+            assert box.x0 >= 0, words
+            assert box.y0 >= 0, words
+            assert box.x1 <= width, words
+            assert box.y1 <= height, words
+        for index, (words, box, _) in enumerate(boxes):
+            for other_words, other, _ in boxes[index + 1 :]:
+                assert not _overlap(box, other), (words, other_words)
+
+
+def _collapsed(world: World) -> World:
+    world.collapse("mlp1", 10, 1)
+    return world
+
+
+def _texts(figure: Any) -> tuple[float, float, list[tuple[str, Any, float]]]:
+    """(width, height, [(words, box in pixels, font size)]) of every text that is drawn."""
+    from matplotlib.text import Text
+
+    renderer = figure.canvas.get_renderer()
+    shown = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    boxes = [(text.get_text(), text.get_window_extent(renderer), text.get_fontsize()) for text in shown]
+    return figure.bbox.width, figure.bbox.height, boxes
+
+
+def _overlap(a: Any, b: Any, slack: float = 1.0) -> bool:
+    across = min(a.x1, b.x1) - max(a.x0, b.x0)
+    along = min(a.y1, b.y1) - max(a.y0, b.y0)
+    return across > slack and along > slack
+
+
+def test_an_axis_shows_interval_seeds_edges_and_the_printed_number(full: World) -> None:
+    part = full.json()["claims"][0]["parts"][1]
+    view = shown(part, part["members"][0])
+    assert view.printed == pytest.approx(80.0)
+    assert view.region == (pytest.approx(77.0), pytest.approx(83.0))
+    low, high = limits(view)
+    assert view.interval is not None
+    assert view.wide_interval is not None
+    seen = [*view.values, *view.interval, *view.wide_interval, *view.region, view.printed]
+    assert low < min(seen)
+    assert max(seen) < high
+    assert view.effect == pytest.approx(sum(view.values) / 5)
+
+
+def test_the_interval_is_cut_to_the_metric_for_display_only(full: World) -> None:
+    part = full.json()["claims"][0]["parts"][0]
+    member = part["members"][0]
+    member["check"]["interval"] = {"low": 0.9, "high": 1.2, "confidence": 0.9}
+    assert shown(part, member).interval == (90.0, 100.0)
+    assert member["check"]["interval"]["high"] == 1.2
+
+
+def test_the_axis_of_the_curves_is_the_one_that_effects_run_along(full: World) -> None:
+    data = full.json()
+    assert curve_axis(data) == "noise.alpha"
+    for cell in data["cells"]:
+        del cell["point"]["noise.alpha"]
+    assert curve_axis(data) is None

@@ -1,0 +1,147 @@
+"""A report's folder: complete, inside its bounds, and checkable from its own records alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import World
+
+from lnbench.errors import StoreError
+from lnbench.evidence import gather
+from lnbench.judge import judge
+from lnbench.plan import plan_study
+from lnbench.report import load_failures, load_report, read_result, report_differs, write_report
+from lnbench.store import opened
+
+BAD = {"perceptron": (0.80, 0.75), "mlp1": (0.90, 0.6), "convnet4": (0.97, 0.85)}
+
+
+def test_all_files_are_in_the_folder_and_none_elsewhere(full: World, tmp_path: Path) -> None:
+    folder = tmp_path / "out" / "nothing-full"
+    files = write_report(full.result(), folder)
+    found = {file for file in (tmp_path / "out").rglob("*") if file.is_file()}
+    assert set(files) == found
+    names = {str(file.relative_to(folder)) for file in found}
+    assert names == {
+        "report.md", "result.json", "junit.xml", "records.jsonl", "figures/forest.png", "figures/curves.png",
+        "figures/training.png", "figures/claim-n1.png", "figures/claim-n2.png", "figures/claim-n-2.png",
+    }  # fmt: skip
+
+
+def test_records_are_one_checked_line_each_sorted_by_id(full: World, tmp_path: Path) -> None:
+    write_report(full.result(), tmp_path)
+    lines = (tmp_path / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    ids = [opened(line)["id"] for line in lines]
+    assert ids == sorted(full.records)
+    write_report(full.result(), tmp_path / "without", records=False)
+    assert not (tmp_path / "without" / "records.jsonl").exists()
+
+
+def test_every_figure_of_the_page_is_there(full: World, tmp_path: Path) -> None:
+    write_report(full.result(), tmp_path)
+    page = (tmp_path / "report.md").read_text(encoding="utf-8")
+    linked = {part.split(")")[0] for part in page.split("](figures/")[1:]}
+    assert linked == {file.name for file in (tmp_path / "figures").iterdir()}
+
+
+def test_writing_again_changes_no_byte_and_removes_only_figures_that_went(full: World, tmp_path: Path) -> None:
+    files = write_report(full.result(), tmp_path)
+    before = {file: file.read_bytes() for file in files}
+    (tmp_path / "figures" / "mine.png").write_bytes(b"kept")
+    (tmp_path / "figures" / "claim-that-was.png").write_bytes(b"removed")
+    (tmp_path / "notes.txt").write_text("kept")
+    write_report(full.result(), tmp_path)
+    assert {file: file.read_bytes() for file in files} == before
+    assert (tmp_path / "figures" / "mine.png").exists()
+    assert (tmp_path / "notes.txt").exists()
+    assert not (tmp_path / "figures" / "claim-that-was.png").exists()
+
+
+def judged_again(world: World, folder: Path) -> list[str]:
+    """What `lnbench judge FOLDER --check` does."""
+    name, tier, seeds, get = load_report(folder)
+    assert (name, tier) == (world.study.name, world.study.tier)
+    evidence = gather(plan_study(world.study, seeds), get, load_failures(folder))
+    return report_differs(folder, judge(evidence, {"epochs": gather(world.alternative(), get)}))
+
+
+def test_a_report_is_what_its_own_records_give(full: World, tmp_path: Path) -> None:
+    write_report(full.result(), tmp_path)
+    assert judged_again(full, tmp_path) == []
+
+
+def test_a_contradiction_is_judged_again_with_what_was_tried(full: World, tmp_path: Path) -> None:
+    full.run_all(BAD).run_all(BAD, full.alternative())
+    result = full.result(full.tries())
+    assert [claim.verdict for claim in result.claims] == ["contradicted"] * 3
+    write_report(result, tmp_path / "with", tries=full.tries())
+    assert judged_again(full, tmp_path / "with") == []
+    write_report(result, tmp_path / "without")  # the tries' records left out: the contradictions cannot stand
+    assert any("claims[0].verdict: 'inconclusive'" in line for line in judged_again(full, tmp_path / "without"))
+
+
+def test_collapses_and_failures_are_judged_again_alike(full: World, tmp_path: Path) -> None:
+    full.collapse("mlp1", 10, 1)
+    full.collapse("perceptron", 10, 1, diverged=True)
+    run = full.runs("convnet4", 0)[0]
+    del full.records[run.id]
+    full.failures = {run.id: "RuntimeError: /home/me/x.py went wrong"}
+    write_report(full.result(), tmp_path)
+    assert judged_again(full, tmp_path) == []
+
+
+def test_an_edited_verdict_number_or_sentence_is_found(full: World, tmp_path: Path) -> None:
+    write_report(full.result(), tmp_path)
+    file = tmp_path / "result.json"
+    whole = file.read_text(encoding="utf-8")
+    data = json.loads(whole)
+    data["claims"][0]["parts"][0]["members"][0]["values"][0] += 0.001
+    data["claims"][1]["verdict"] = "contradicted"
+    file.write_text(json.dumps(data), encoding="utf-8")
+    lines = judged_again(full, tmp_path)
+    assert any(line.startswith("result.json: claims[0].parts[0].members[0].values[0]: ") for line in lines)
+    assert "result.json: claims[1].verdict: 'reproduced', was 'contradicted'" in lines
+
+    file.write_text(whole, encoding="utf-8")
+    page = tmp_path / "report.md"
+    page.write_text(page.read_text(encoding="utf-8").replace("✅ 3 reproduced", "✅ 2 reproduced"), encoding="utf-8")
+    (line,) = judged_again(full, tmp_path)
+    assert line.startswith("report.md: ")
+    assert "was" in line
+
+
+def test_a_missing_figure_and_a_page_that_is_gone_are_found(full: World, tmp_path: Path) -> None:
+    write_report(full.result(), tmp_path)
+    (tmp_path / "figures" / "forest.png").unlink()
+    (tmp_path / "report.md").unlink()
+    assert judged_again(full, tmp_path) == [
+        "report.md: cannot be read: No such file or directory",
+        "figures/forest.png: missing",
+    ]
+
+
+def test_a_damaged_record_or_result_is_one_clear_error(full: World, tmp_path: Path) -> None:
+    write_report(full.result(), tmp_path)
+    records = tmp_path / "records.jsonl"
+    records.write_text(records.read_text(encoding="utf-8").replace('"ok"', '"no"', 1), encoding="utf-8")
+    with pytest.raises(StoreError, match=r"records.jsonl:1: its checksum does not fit"):
+        load_report(tmp_path)
+    (tmp_path / "result.json").write_text("{")
+    with pytest.raises(StoreError, match="not JSON"):
+        read_result(tmp_path)
+    (tmp_path / "result.json").write_text('{"schema": 99}')
+    with pytest.raises(StoreError, match="schema 99; this lnbench reads 1"):
+        read_result(tmp_path)
+    with pytest.raises(StoreError, match="is .* the folder of a report"):
+        read_result(tmp_path / "nowhere")
+
+
+def test_a_stored_result_without_a_part_differs_and_does_not_crash(full: World, tmp_path: Path) -> None:
+    write_report(full.result(), tmp_path)
+    file = tmp_path / "result.json"
+    data = json.loads(file.read_text(encoding="utf-8"))
+    del data["claims"][0]["parts"]
+    file.write_text(json.dumps(data), encoding="utf-8")
+    assert "report.md: cannot be compared, for result.json is not whole" in judged_again(full, tmp_path)

@@ -1,0 +1,192 @@
+"""report.md: the right words, safe text, whole tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import World
+
+from lnbench.report import markdown
+from lnbench.report.names import anchors
+from lnbench.report.units import Unit, metric_unit
+from lnbench.report.words import counted, duration, escaped, listed, p_words, position
+
+
+def columns(line: str) -> int:
+    """How many cells a table's row has, by GitHub's rule: an escaped bar is no border."""
+    return len(re.findall(r"(?<!\\)\|", line)) - 1
+
+
+def assert_tables_are_whole(page: str) -> None:
+    blocks = re.findall(r"(?:^\|.*\n)+", page, flags=re.MULTILINE)
+    assert blocks
+    for block in blocks:
+        rows = block.splitlines()
+        assert re.fullmatch(r"\|(?: -+:? \|)+", rows[1]), rows[1]
+        assert {columns(row) for row in rows} == {columns(rows[0])}, block
+
+
+@pytest.mark.parametrize("case", ["full", "smoke", "not run", "collapsed", "failed"])
+def test_tables_are_whole_and_links_lead_somewhere(case: str, empty: Callable[[str], World]) -> None:
+    world = empty("smoke" if case == "smoke" else "full")
+    if case != "not run":
+        world.run_all()
+    if case == "collapsed":
+        world.collapse("mlp1", 10, 2)
+    if case == "failed":
+        run = world.runs("mlp1", 10)[0]
+        del world.records[run.id]
+        world.failures = {run.id: "Error: with a | bar\nand a second line"}
+    page = markdown(world.json())
+    assert_tables_are_whole(page)
+    headings = anchors(re.findall(r"^#+ (.*)$", page, flags=re.MULTILINE))
+    assert set(re.findall(r"\(#([^)]*)\)", page)) <= set(headings)
+    assert "nan" not in page.lower().split()
+    assert "None" not in page
+    assert " inf" not in page
+    assert "\n\n\n" not in page
+
+
+def test_the_head_says_what_was_judged_and_what_chance_alone_brings(full: World) -> None:
+    page = markdown(full.json())
+    assert "It states 3 claims: ✅ 3 reproduced." in page
+    assert "at most 5 % of the false claims would be called `reproduced`" in page
+    assert "the chance of any false `contradicted` is at most 5 %" in page
+    assert "42 runs planned (12 of them to choose hyper-parameters), all done" in page
+
+
+def test_smoke_says_nothing_about_the_paper(smoke: World) -> None:
+    page = markdown(smoke.json())
+    assert "**Smoke says nothing about the paper.**" in page
+    assert "🔹 smoke-pass" in page
+    assert "✅" not in page
+    assert "❌" not in page
+    assert "false `contradicted`" not in page
+    assert "p against" not in page
+
+
+def test_a_reproduced_claim_gives_interval_and_region_in_percent(full: World) -> None:
+    page = markdown(full.json())
+    found = re.search(r"\*\*✅ reproduced\*\*: (.*); the 90 % interval \\\[(.*), (.*)\\\] % lies inside the region (.*)\.", page)
+    assert found is not None
+    low, high = float(found[2]), float(found[3])
+    assert 70 < low < float(found[1].removesuffix(" %")) < high
+    assert found[4] == "“at least 70 %”"
+    assert "| between 77 % and 83 % |" in page  # the printed number's region stands on the metric's own scale
+    assert "80.0 ± 1.0 % (Table 1)" in page
+
+
+def test_an_inconclusive_claim_says_how_many_seeds_would_decide(full: World) -> None:
+    near = {"perceptron": (0.8, 0.4), "mlp1": (0.9, 0.7), "convnet4": (0.91, 0.85)}
+    page = markdown(full.run_all(near, wobble=0.05).json())
+    assert "lies across the edge of the region “at least 70 %”" in page
+    assert re.search(r"`above`(, `\w+`| and `\w+`)*: (about [\d,]+ seeds would decide it|over 1,000 seeds)", page)
+
+
+def test_a_collapse_is_counted_marked_and_takes_the_interval_away(full: World) -> None:
+    full.collapse("mlp1", 10, 1)
+    page = markdown(full.json())
+    assert "1 of 5 runs collapsed, so it is about the typical run: median" in page
+    assert "10.1†" in page
+    assert re.search(r"\| mlp1, noise.alpha 10 \|.*median \d+\.\d %, 1 collapsed", page)
+
+
+def test_texts_of_specs_cannot_break_out(full: World) -> None:
+    page = markdown(full.json())
+    assert "<b>" not in page
+    assert "# A study of \\*nothing\\* \\| much" in page
+    assert "&lt;labels&gt;" in page
+
+
+def test_what_was_tried_and_what_is_left_open_are_named(full: World) -> None:
+    bad = {"perceptron": (0.80, 0.75), "mlp1": (0.90, 0.6), "convnet4": (0.97, 0.85)}
+    good = {"perceptron": (0.80, 0.40), "mlp1": (0.90, 0.80), "convnet4": (0.91, 0.85)}
+    full.run_all(bad).run_all(good, full.alternative())
+    from lnbench.report import result_to_json
+
+    page = markdown(result_to_json(full.result(full.tries())))
+    assert "➖ inconclusive** (depends on: epochs)" in page
+    assert "tried otherwise, `epochs`: ✅ reproduced" in page
+    assert "## What the paper leaves open" in page
+
+
+def test_drift_is_shown_beside_what_was_before(smoke: World) -> None:
+    data = smoke.json()
+    member = data["claims"][0]["parts"][0]["members"][0]
+    check = {**member["check"], "p_contradicted": 0.0002, "alpha": 0.001}
+    drift = {"effect": "mlp", "label": member["label"], "before": [0.7, 0.71], "now": member["values"],
+             "drifted": True, "check": check}  # fmt: skip
+    data["claims"][0]["drift"] = [drift]
+    page = markdown(data)
+    assert "each effect on its own at α = 0.001." in page
+    assert re.search(r"\| mlp1, noise.alpha 10: test\\_accuracy \| 70.5 % \| .* \| 0.0002 \| 🔻 drifted \|", page)
+
+
+def test_a_chosen_value_at_the_end_of_the_list_is_told(full: World) -> None:
+    assert "In 6 of 6 cases the chosen value is the smallest or the largest of those tried" in markdown(full.json())
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("a | b", "a \\| b"),
+        ("x_y*z", "x\\_y\\*z"),
+        ("`lnbench a_b | c`!", "`lnbench a_b \\| c`!"),
+        ("one `tick", "one \\`tick"),
+        ("two\nlines", "two lines"),
+        ("<script>&", "&lt;script&gt;&amp;"),
+        ("[a](b) #1 $x$", "\\[a\\](b) \\#1 \\$x\\$"),
+    ],
+)
+def test_escaped(text: str, safe: str) -> None:
+    assert escaped(text) == safe
+
+
+def test_singular_and_plural() -> None:
+    assert [counted(n, "run") for n in (0, 1, 2, 1200)] == ["0 runs", "1 run", "2 runs", "1,200 runs"]
+    assert counted(2, "class", "classes") == "2 classes"
+    assert [listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+    assert [duration(s) for s in (1, 42, 600, 9000)] == ["1 second", "42 seconds", "10.0 minutes", "2.5 hours"]
+    assert [p_words(p) for p in (0.0, 0.00012, 0.0423, 0.5, 1)] == ["< 0.0001", "0.00012", "0.042", "0.5", "1"]
+
+
+def test_a_rounded_number_is_never_put_on_an_edge_that_it_is_not_on() -> None:
+    unit = Unit(100.0, "%", 2)
+    assert unit.interval((89.9996, 93.0), (90.0,)) == "[89.9996, 93.00] %"
+    assert unit.amount(90.0, (90.0,)) == "90.00 %"
+    assert unit.amount(-0.001, (0.0,)) == "−0.001 %"
+    assert Unit(1.0, "", None).amount(-0.5) == "−0.5"
+
+
+@pytest.mark.parametrize(
+    ("along", "minus", "counted", "name", "scale"),
+    [
+        (None, None, True, "%", 100),
+        (None, {"model": "a"}, True, "points", 100),
+        ("drop", None, True, "points", 100),
+        ("slope", None, True, "points per unit", 100),
+        ("argmax", None, True, "", 1),
+        (None, None, False, "", 1),
+    ],
+)
+def test_units(along: str | None, minus: Any, counted: bool, name: str, scale: float) -> None:
+    unit = metric_unit({"along": along, "minus": minus, "counted": counted, "axis": "x"}, 0.0001)
+    assert (unit.name, unit.scale) == (name, scale)
+
+
+def test_position_of_an_interval() -> None:
+    assert position((1.0, 2.0), (1.0, 3.0)) == "inside"
+    assert position((0.9, 2.0), (1.0, 3.0)) == "across"
+    assert position((0.0, 0.9), (1.0, 3.0)) == "outside"
+
+
+def test_anchors_are_as_github_makes_them() -> None:
+    assert anchors(["Claim R001-04", "Claim R.1", "Claim R1", "What it says?"]) == [
+        "claim-r001-04",
+        "claim-r1",
+        "claim-r1-1",
+        "what-it-says",
+    ]
