@@ -293,18 +293,26 @@ def _drift(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> list[Dri
             if values is None:
                 notes.append(f"drift was not checked for {member.label}: not in the measured baseline")
                 continue
-            check = stats.drift(list(member.values), values, step=member.step, alpha=DRIFT_ALPHA)
+            if all(values.get(seed) == value for seed, value in zip(member.seeds, member.values, strict=True)):
+                same = Check(kind="drift", effect=0.0, n=len(member.values), alpha=DRIFT_ALPHA)
+                check = same.with_notes("the same numbers as before, seed by seed")
+            else:
+                earlier = list(values.values())
+                check = stats.drift(list(member.values), earlier, step=member.step, alpha=DRIFT_ALPHA)
             moved = check.error is not None or check.p_contradicted <= DRIFT_ALPHA
-            results.append(DriftResult(part.part.effect, member, tuple(values), check, moved))
+            results.append(DriftResult(part.part.effect, member, tuple(values.values()), check, moved))
     return results
 
 
-def read_measured(path: Path) -> dict[str, list[float]]:
-    """effect|label -> raw values, one a seed, of a file in baselines/measured; empty where there is none."""
+def read_measured(path: Path) -> dict[str, dict[int, float]]:
+    """effect|label -> seed -> value, of a file in baselines/measured; empty where there is none."""
     if not path.is_file():
         return {}
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return {f"{entry['effect']}|{entry['label']}": entry["values"] for entry in content["effects"]}
+    return {
+        f"{entry['effect']}|{entry['label']}": dict(zip(entry["seeds"], entry["values"], strict=True))
+        for entry in content["effects"]
+    }
 
 
 def _choices(evidence: Evidence) -> list[ChoiceResult]:

@@ -92,6 +92,7 @@ class _TierRules:
         self.effects = {name: _valid(Effect, effect) for name, effect in block(tree, "effects").items()}
         self.claims = [_valid(Claim, claim) for claim in items(tree, "claims")]
         self.cells: list[Cell] = []
+        self.without_parity: dict[Position, set[str]] = {}  # where `fast` stands -> the networks that may not have it
 
     def error(self, place: Position, what: str) -> None:
         self.findings.add(place, what, self.tier)
@@ -152,6 +153,9 @@ class _TierRules:
             if recipe is not None:
                 self.cells.append(Cell(point, recipe))
                 self._precision(recipe, recipe_tree, runs)
+        for place, models in self.without_parity.items():
+            what = "precision: fast, but no parity study shows what it changes"
+            self.error(place, f"{what}; use fp32 for {', '.join(sorted(models))}")
         return True
 
     def _recipe_key(self, key: str, place: Position, where: str) -> bool:
@@ -195,8 +199,7 @@ class _TierRules:
         if recipe.precision != "fast" or self.tier == "smoke" or "precision" in runs.vary:
             return
         if not catalog.find("model", recipe.model).fast_parity:
-            what = f"precision: fast, but no parity study shows what it changes for {recipe.model}; use fp32"
-            self.error(position_of(tree, ["precision"]), what)
+            self.without_parity.setdefault(position_of(tree, ["precision"]), set()).add(recipe.model)
 
     def _point(self, place: Position, axis: str, value: Any, where: str, runs: Runs) -> bool:
         if axis not in runs.vary:
@@ -218,14 +221,12 @@ class _TierRules:
         self._held_out(choose)
         place = self.at("runs", "choose", "key")
         base = self.tree["runs"]["base"]
-        try:
-            value_at(base, choose.key)
-        except KeyError:
-            what = f"choose: '{choose.key[:60]}' is not a key of base; {did_you_mean(choose.key, _leaves(base))}"
-            self.error(place, what)
+        if choose.key not in _leaves(base):
+            what = f"choose: '{choose.key[:60]}' is not a key of base that holds a value"
+            self.error(place, f"{what}; {did_you_mean(choose.key, _leaves(base))}")
             return
         if choose.key == "selection" or _overlap(choose.key, "dataset"):
-            self.error(place, f"choose: {choose.key} cannot be chosen by validation; it says how runs are judged")
+            self.error(place, f"choose: {choose.key} says what is measured; choose what a network learns by")
             return
         if any(_overlap(choose.key, axis) for axis in runs.vary):
             self.error(place, f"choose: {choose.key} is an axis of vary already")
@@ -238,14 +239,13 @@ class _TierRules:
     def _held_out(self, choose: Choose) -> None:
         """The validation images come out of the clean ones of every cell."""
         place = self.at("runs", "choose", "validation")
-        for recipe in {cell.recipe.dataset.clean: cell.recipe for cell in self.cells}.values():
-            left = recipe.dataset.clean - choose.validation
+        for clean, batch in {(cell.recipe.dataset.clean, cell.recipe.batch_size) for cell in self.cells}:
+            left = clean - choose.validation
+            what = f"choose: {choose.validation} validation images leave {max(left, 0) or 'none'} of {clean}"
             if left <= 0:
-                what = f"choose: {choose.validation} validation images leave none of {recipe.dataset.clean}"
                 self.error(place, f"{what} to train on")
-            elif left < recipe.batch_size:
-                what = f"choose: {choose.validation} validation images leave {left} of {recipe.dataset.clean}"
-                self.error(place, f"{what}, less than one batch of {recipe.batch_size}")
+            elif left < batch:
+                self.error(place, f"{what}, less than one batch of {batch}")
 
     def _choices(self, runs: Runs) -> None:
         tried: set[str] = set()
@@ -304,7 +304,7 @@ class _TierRules:
                     if any(_same(one, other) for other in values[:index]):
                         self.error(spot, f"effect {name}: {axis} = {_word(one)} stands twice")
         self._along(name, effect, runs)
-        for axis, levels in vary.items():
+        for axis, levels in vary.items() if effect.axis is None or effect.axis in vary else ():
             if axis not in (*effect.at, effect.axis) and len(levels) > 1:
                 what = f"effect {name}: say in `at` at which {axis}; it takes {', '.join(map(_word, levels))}"
                 self.error(self.at("effects", name), what)

@@ -18,7 +18,7 @@ from lnbench.tree import Mapping, Position, Sequence_, did_you_mean, position_of
 
 MAX_BYTES = 1 << 18  # the longest file here has 20 kB; PyYAML reads about 100 kB a second
 MAX_DEPTH = 32
-MAX_NODES = 50_000  # after aliases are followed: a bomb of nine lines has millions
+MAX_NODES = 30_000  # after aliases are followed: a bomb of nine lines has millions
 
 _TAG = "tag:yaml.org,2002:"
 
@@ -209,6 +209,8 @@ class _Reader:
         if not isinstance(node, yaml.ScalarNode):
             kind = "mapping" if isinstance(node, yaml.MappingNode) else "list"
             self._problem(node, f"a key must be text, not a {kind}")
+        elif node.style is None and not node.value:
+            self._problem(node, "a key is missing before ':'")
         elif node.style is None and node.tag != f"{_TAG}str":  # 1, null, 0.5, no, on
             self._problem(node, f"a key must be text, and YAML reads '{node.value}' as something else; quote it")
         else:

@@ -99,9 +99,10 @@ def _claims(claims: Sequence_, override: Mapping, report: Report) -> Sequence_:
         if name not in known:
             hint = did_you_mean(name, known)
             report(override.key_positions[name], f"the tier changes the claim '{name}', which does not exist; {hint}")
+    changes = dict(override)
     for claim, position in zip(claims, claims.item_positions, strict=True):
         name = claim.get("id") if isinstance(claim, Mapping) else None
-        change = override.get(name) if isinstance(name, str) else None
+        change = changes.pop(name, None) if isinstance(name, str) else None  # of two with one id, the first
         merged.add(_claim(claim, change, report) if isinstance(change, Mapping) else claim, position)
     return merged
 

@@ -91,8 +91,9 @@ def _words(item: Any, place: Location, model: type[BaseModel]) -> str:
     if kind == "literal_error":
         options = context["expected"].replace(" or ", ", ").split(", ")
         hint = did_you_mean(str(given), [option.strip("'") for option in options])
-        what = "unknown key" if last == "[key]" else f"{name}:"
-        return f"{what} {_show(given)}; {hint}" if last == "[key]" else f"{what} {_show(given)} is not known; {hint}"
+        if last == "[key]":
+            return f"unknown key {_show(given)}; {hint}"
+        return f"{name}: {_show(given)} is not known; {hint}"
     if kind == "union_tag_invalid":
         options = [part.strip("' ") for part in context["expected_tags"].split(",")]
         return f"{name}: {_show(context['tag'])} is not known; {did_you_mean(str(context['tag']), options)}"
@@ -108,7 +109,7 @@ def _words(item: Any, place: Location, model: type[BaseModel]) -> str:
     if kind == "too_short":
         return f"{name}: is empty; at least {context['min_length']} must stand here"
     if kind == "string_pattern_mismatch":
-        return f"{name}: {_show(given)} may have letters, digits, '.', '_' and '-' only, a letter or digit first"
+        return f"{name}: {_show(given)} is no name; use letters, digits, '.', '_' and '-', a letter or digit first"
     message = item["msg"].removeprefix("Input should be ").removeprefix("a ")
     return f"{name}: must be {message}, not {_show(given)}"
 

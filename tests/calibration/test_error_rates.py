@@ -36,7 +36,7 @@ def test_false_verdicts_stay_near_alpha(scenario: Scenario, n: int) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize(("scenario", "n"), CASES)
 def test_false_verdicts_stay_near_alpha_measured_finely(scenario: Scenario, n: int) -> None:
-    keeps_its_promise(scenario, n, 20_000)
+    keeps_its_promise(scenario, n, 10_000)
 
 
 def test_a_verdict_is_not_withheld_to_keep_the_promise() -> None:

@@ -40,7 +40,7 @@ def told_to_end(connection: Connection, store: Path, device: str, data_root: Any
         if not flag.exists():
             flag.parent.mkdir(parents=True, exist_ok=True)
             flag.touch()
-            connection.send(Finished(task.run.id, "stopped"))
+            connection.send(Finished(task.run.id, "stopped", last=True))
             return
         _keep(store, task.run)
         connection.send(Finished(task.run.id, "trained"))

@@ -92,10 +92,14 @@ def _collapsed(world: World) -> World:
 
 def _texts(figure: Any) -> tuple[float, float, list[tuple[str, Any, float]]]:
     """(width, height, [(words, box in pixels, font size)]) of every text that is drawn."""
-    from matplotlib.text import Text
-
     renderer = figure.canvas.get_renderer()
-    shown = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    texts = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
+    for axes in figure.axes:
+        texts += [axes.title, axes._left_title, axes.xaxis.label, axes.yaxis.label]
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            texts += [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+    shown = [text for text in texts if text.get_visible() and text.get_text().strip()]
     boxes = [(text.get_text(), text.get_window_extent(renderer), text.get_fontsize()) for text in shown]
     return figure.bbox.width, figure.bbox.height, boxes
 

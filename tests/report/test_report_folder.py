@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import World
@@ -13,7 +14,18 @@ from lnbench.evidence import gather
 from lnbench.judge import judge
 from lnbench.plan import plan_study
 from lnbench.report import load_failures, load_report, read_result, report_differs, write_report
+from lnbench.report.names import figures_of
 from lnbench.store import opened
+
+def pretend_to_draw(data: dict[str, Any]) -> dict[str, bytes]:
+    """Drawing takes seconds and has tests of its own."""
+    return {name: name.encode() for name in figures_of(data).all()}
+
+
+@pytest.fixture(autouse=True)
+def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lnbench.report.folder.draw", pretend_to_draw)
+
 
 BAD = {"perceptron": (0.80, 0.75), "mlp1": (0.90, 0.6), "convnet4": (0.97, 0.85)}
 

@@ -133,12 +133,13 @@ def explain(claim: str, tier: str | None, seeds: int | None, store_path: Path | 
 @click.command()
 @click.argument("study")
 @click.option("--tier", default="smoke", show_default=True, type=click.Choice(["smoke", "cpu", "lite", "full"]))
+@click.option("--seeds", default=10, show_default=True, type=click.IntRange(3, 1000), help="How many to record.")
 @click.option("--replace", is_flag=True, help="Replace a reference that is there and differs.")
 @store_option
-def measure(study: str, tier: str, replace: bool, store_path: Path | None) -> int:
+def measure(study: str, tier: str, seeds: int, replace: bool, store_path: Path | None) -> int:
     """Write what the store has measured to baselines/measured, as the reference for drift.
 
-    Nothing is blessed silently: a reference that differs is shown and stays, unless --replace is given.
+    More seeds than smoke itself runs: what is seen as drift hangs on how well the earlier spread is known. Nothing is blessed silently: a reference that differs is shown and stays, unless --replace is given.
     """
     from lnbench import measured
     from lnbench.store import write_atomically
@@ -146,10 +147,10 @@ def measure(study: str, tier: str, replace: bool, store_path: Path | None) -> in
     at = _study_at(study, tier)
     if at.measured_path is None:
         raise LnbenchError(f"{at.key} names no `measured:` reference")
-    result, _ = judged(at, open_store(store_path).get, None)
+    result, _ = judged(at, open_store(store_path).get, seeds)
     lacking = [part.why for claim in result.claims for part in claim.parts.values() if part.verdict in ("not-run", "error")]
     if lacking:
-        raise LnbenchError(f"{at.key}: {lacking[0]}; first run `lnbench verify {study} --tier {tier}`")
+        raise LnbenchError(f"{at.key}: {lacking[0]}; first run `lnbench verify {study} --tier {tier} --seeds {seeds}`")
     content = measured.measured_content(result)
     before = measured.read(at.measured_path)
     if before is not None:

@@ -72,10 +72,10 @@ def verify(
         done = run([plan], only[study.key])
         result = judge(gather(plan, store.get, done.failures))
         tried = {}
-        contradicted = [claim.claim.id for claim in result.claims if claim.verdict == "contradicted"]
-        if contradicted and tries and alternatives(study):
-            click.echo(f"{', '.join(contradicted)}: contradicted; trying what the paper leaves open")
-            needed = _selection([study], tuple(contradicted), where)[study.key]
+        untried = [claim.claim.id for claim in result.claims if "not-run" in claim.tried.values()]
+        if untried and tries:
+            click.echo(f"{', '.join(untried)}: contradicted as run; trying what the paper leaves open")
+            needed = _selection([study], tuple(untried), where)[study.key]
             for key in alternatives(study):
                 other = plan_study(variant(study, key), seeds)
                 tried[key] = gather(other, store.get, run([other], needed).failures)

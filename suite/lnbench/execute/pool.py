@@ -106,6 +106,8 @@ class Pool:
             work.watcher.report(message)
         elif isinstance(message, Finished):
             member.run_id = None
+            if message.last:
+                self._lost(member, work)
             work.done(message)
         elif not isinstance(message, Ready):
             work.watcher.note(str(message))

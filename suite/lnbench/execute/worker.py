@@ -13,7 +13,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,8 @@ class Report:
 class Finished:
     """A run has ended: "trained", "busy" (another process has it), "stopped", or "failed" with a message.
 
-    `fatal`: every other run would fail alike (the store cannot be written), so none should be begun.
+    `fatal`: every other run would fail alike (the store cannot be written), so none should be begun. `last`: this
+    process ends now.
     """
 
     run_id: str
@@ -67,6 +68,7 @@ class Finished:
     message: str = ""
     detail: str = ""
     fatal: bool = False
+    last: bool = False
 
 
 @dataclass(frozen=True)
@@ -217,9 +219,12 @@ def main(connection: Connection, store_path: Path, device_name: str, data_root: 
                 return
             busy = True
             finished = trainer.do(task.run)
+            # an error on a GPU may have spoilt it for this process: the next run gets a new one
+            spoilt = finished.how == "failed" and bool(finished.detail) and device_name.startswith("cuda")
+            if spoilt or finished.how == "stopped":
+                connection.send(replace(finished, last=True))
+                return
             connection.send(finished)
             busy = False
-            if finished.how == "failed" and device_name.startswith("cuda") and finished.detail:
-                return  # an error on the device may have spoilt it for this process; the next run gets a new one
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from lnbench.report.plain import Json
@@ -46,8 +47,9 @@ def same(old: Any, new: Any) -> bool:
 
 
 def same_number(old: float, new: float) -> bool:
-    """Equal to six significant digits (half a unit of the sixth either way is the same), or within 1e-9."""
-    return abs(old - new) <= max(SLACK, 5 * 10.0**-DIGITS * max(abs(old), abs(new)) / 10)
+    """Equal to six significant digits, or within 1e-9. No rounding first: that would tell 0.4999999 from 0.5000001
+    where a digit turns over."""
+    return math.isclose(old, new, rel_tol=10.0**-DIGITS, abs_tol=SLACK)
 
 
 def _is_number(value: Any) -> bool:

@@ -18,16 +18,18 @@ from lnbench.stats.seeds import (
     spread,
 )
 from lnbench.stats.values import Check, Region, unjudged
-from lnbench.stats.welch import welch
 
 
 def drift(values: Values, reference_values: Values, *, step: float = 0.0, alpha: float = 0.001) -> Check:
     """Have our numbers moved against our own earlier ones? `contradicted` means drifted; nothing is ever
     `reproduced`.
 
-    Effect ê = mean - earlier mean, region [0, 0] (u0 = m = 0), S0 = s0/√n0, Welch's df: the two-sided
-    p_contradicted = 2·S(|ê|/se), each arm's s floored at step/2. The interval has confidence 1 - α and leaves
-    out 0 exactly when drift is found. The same numbers again are no drift, whatever their spread.
+    Effect ê = mean - earlier mean, region [0, 0]; Student's two-sample test: sp² = ((n-1)s² + (n0-1)s0²)/df,
+    df = n + n0 - 2, se = sp·√(1/n + 1/n0), p_contradicted = 2·S(|ê|/se), each arm's s floored at step/2. Pooled,
+    unlike `agrees`, as "nothing has drifted" says that both arms are draws of one distribution: the test is exact
+    then, and with 3 seeds against 10 earlier ones it sees a shift of 5 sd 99 % of the time, Welch's 47 %
+    (docs/statistics.md). The interval has confidence 1 - α and leaves out 0 exactly when drift is found. The same
+    numbers again are no drift, whatever their spread.
     """
     check_arguments(alpha, 1, step)
     region = Region(0.0, 0.0)
@@ -47,12 +49,10 @@ def drift(values: Values, reference_values: Values, *, step: float = 0.0, alpha:
             kind="drift", effect=effect, region=region, n=n, step=step, alpha=alpha, notes=(TOO_FEW,)
         )
     (sd, used), (_, used_before) = (spread(arm, step) for arm in arms)
-    se, df = welch(
-        used / math.sqrt(arms[0].size),
-        arms[0].size - 1,
-        used_before / math.sqrt(arms[1].size),
-        arms[1].size - 1,
-    )
+    sizes = (arms[0].size, arms[1].size)
+    df = sum(sizes) - 2
+    pooled = ((sizes[0] - 1) * used**2 + (sizes[1] - 1) * used_before**2) / df
+    se = math.sqrt(pooled * (1 / sizes[0] + 1 / sizes[1]))
     p = min(1.0, 2 * float(upper_tail(abs(effect) / se, df)))
     interval = confidence_interval(effect, se, df, alpha / 2)
     return Check(

@@ -1,0 +1,142 @@
+"""Every exit code of the command line, and that nothing a user can mend shows a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest_types import Call
+
+from lnbench.store import Store
+
+
+def edit(home: Path, old: str, new: str) -> None:
+    file = home / "claims" / "toy.yaml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_all_claims_reproduced_is_0(trained: Path, call: Call) -> None:
+    code, out, _ = call("verify", "claims/toy.yaml", "--tier", "full")
+    assert code == 0
+    assert "nothing to train: all 10 runs are in the store" in out
+    assert (trained / ".lnbench/reports/toy-full/report.md").is_file()
+
+
+def test_a_contradicted_claim_that_survives_every_try_is_1(trained: Path, call: Call) -> None:
+    edit(trained, "threshold: 0.3", "threshold: 0.99")
+    edit(trained, "  - {key: epochs, ours: three, try: {epochs: {times: 2}}}", "  - {key: epochs, ours: three}")
+    code, out, _ = call("verify", "toy", "--tier", "full")
+    assert code == 1
+    assert "contradicted" in out
+
+
+def test_a_contradiction_is_inconclusive_until_what_is_open_was_tried(trained: Path, call: Call) -> None:
+    edit(trained, "threshold: 0.3", "threshold: 0.99")
+    code, out, _ = call("verify", "toy", "--tier", "full", "--no-try")
+    assert code == 4
+    assert "not tried: epochs" in out
+
+
+def test_verify_trains_what_a_contradiction_must_survive(trained: Path, call: Call) -> None:
+    edit(trained, "threshold: 0.3", "threshold: 0.99")
+    code, out, err = call("verify", "toy", "--tier", "full", "--workers", "2")
+    assert code == 1, out + err
+    assert "TOY-01: contradicted as run; trying what the paper leaves open" in out
+    # the report keeps the records of the tries: without them the accusation could not be checked
+    code, out, err = call("judge", "--check", str(trained / ".lnbench/reports/toy-full"))
+    assert code == 0, err
+
+
+def test_a_smoke_check_whose_direction_fails_is_1(trained: Path, call: Call) -> None:
+    edit(trained, "threshold: 0.3", "threshold: 0.99")
+    code, out, _ = call("verify", "toy", "--tier", "smoke")
+    assert code == 1
+    assert "smoke-fail" in out
+
+
+def test_an_invalid_spec_is_2_and_shows_every_error_with_its_line(home: Path, call: Call) -> None:
+    edit(home, "epochs: 2\n", "epochs: 0\n")
+    edit(home, "model: perceptron", "model: perzeptron")
+    code, _, err = call("verify", "claims/toy.yaml")
+    assert code == 2
+    assert len(err.splitlines()) == 2
+    assert "claims/toy.yaml:10:12:" in err
+    assert "did you mean 'perceptron'?" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "gist"),
+    [
+        (("verify",), "Missing argument"),
+        (("verify", "nosuch"), "no study is named 'nosuch'"),
+        (("verify", "claims/nosuch.yaml"), "no such file"),
+        (("verify", "claims"), "no study is named 'claims'"),
+        (("verfy",), "did you mean 'verify'?"),
+        (("verify", "toy", "--tier", "smok"), "smok"),
+        (("verify", "toy", "--device", "cuda:7"), "no CUDA device"),
+        (("verify", "toy", "--device", "tpu"), "not a device"),
+        (("verify", "toy", "--where", "alpha=1"), "no axis 'alpha'"),
+        (("verify", "toy", "--where", "noise.alpha=9"), "no run is at that value; noise.alpha takes 0, 2"),
+        (("verify", "toy", "--where", "noise.alpha"), "AXIS=VALUE"),
+        (("verify", "toy", "--claim", "TOY-03"), "did you mean"),
+        (("verify", "toy", "--seeds", "0"), "0"),
+        (("show", "TOY-09"), "did you mean 'TOY-0"),
+        (("explain", "toy"), "name one of its claims"),
+    ],
+)
+def test_wrong_usage_is_2_with_one_clear_line(home: Path, call: Call, arguments: tuple[str, ...], gist: str) -> None:
+    code, _, err = call(*arguments)
+    assert code == 2
+    assert gist in err
+    assert "Traceback" not in err
+
+
+def test_a_missing_data_set_is_3_and_names_the_command_that_fetches_it(home: Path, call: Call) -> None:
+    edit(home, "dataset: {name: digits, clean: 400}", "dataset: {name: mnist, clean: 400}")
+    code, _, err = call("verify", "toy", "--tier", "full")
+    assert code == 3
+    assert "lnbench data fetch mnist" in err
+    assert "Traceback" not in err
+
+
+def test_a_failed_run_is_3_and_the_others_are_kept(
+    home: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lnbench.execute.worker import Trainer
+
+    train = Trainer._train
+
+    def broken(self: Trainer, run: object) -> None:
+        if run.recipe["noise"]["alpha"] == 2 and run.seeds["init"] == 1:  # type: ignore[attr-defined]
+            raise RuntimeError("the device caught fire")
+        train(self, run)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Trainer, "_train", broken)
+    monkeypatch.setattr("lnbench.execute.local.available_cores", lambda: 0)  # no worker process: train in this one
+    code, out, err = call("verify", "toy", "--tier", "smoke")
+    assert code == 3
+    assert "the device caught fire" in err
+    assert Store(home / ".lnbench").status().records["training"] == 5
+
+
+def test_a_tier_that_the_study_lacks_selects_nothing_and_is_5(home: Path, call: Call) -> None:
+    code, _, err = call("verify", "toy", "--tier", "cpu")
+    assert code == 5
+    assert "has no tier cpu (it has smoke, full)" in err
+
+
+def test_runs_left_out_make_the_claim_not_run_and_the_exit_code_4(trained: Path, call: Call) -> None:
+    for file in (trained / ".lnbench/records").glob("*/*.json"):
+        file.unlink()
+    code, out, _ = call("verify", "toy", "--tier", "smoke", "--where", "noise.alpha=2")
+    assert code == 4
+    assert "3 runs to train" in out
+    assert "0 of 3 seeds have all their runs" in out
+
+
+def test_claim_selects_only_what_it_needs(home: Path, call: Call) -> None:
+    code, out, _ = call("verify", "toy", "--tier", "smoke", "--claim", "TOY-01")
+    assert code == 0
+    assert "3 runs to train" in out

@@ -1,0 +1,167 @@
+"""What the verbs do, as a user would call them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest_types import Call
+
+from lnbench.store import Store
+
+
+def test_list_show_plan_explain_and_doctor_say_what_they_should(trained: Path, call: Call) -> None:
+    code, out, _ = call("list")
+    assert code == 0
+    assert "TOY-01     A perceptron learns digits under noise." in out
+    assert call("list", "costs")[1].count("TOY-") == 1
+    assert call("list", "no such words")[0] == 5
+    code, out, _ = call("show", "TOY-01")
+    assert code == 0
+    assert '"it learns" (§1)' in out and "TOY-02" not in out
+    code, out, _ = call("plan", "toy", "--tier", "full")
+    assert code == 0
+    assert "10 runs (4 of them to choose optimizer.lr)" in out
+    code, out, _ = call("explain", "TOY-01", "--tier", "full")
+    assert code == 0
+    assert "90 % interval =" in out and "Verdict: reproduced" in out
+    code, out, _ = call("doctor")
+    assert code == 0
+    assert "digits" in out
+    assert call("validate")[1] == "1 study with 2 claims: valid\n"
+    assert json.loads(call("schema")[1])["title"] == "StudyFile"
+    assert json.loads(call("schema", "baseline")[1])["title"] == "Baseline"
+
+
+def test_seeds_8_after_3_trains_five_more(trained: Path, call: Call) -> None:
+    code, out, _ = call("verify", "toy", "--tier", "smoke", "--seeds", "8")
+    assert code == 0
+    assert "10 runs to train; 6 already in the store" in out
+
+
+def test_a_damaged_record_is_set_aside_and_its_run_done_again(trained: Path, call: Call) -> None:
+    file = next((trained / ".lnbench/records").glob("*/*.json"))
+    kept = json.loads(file.read_text())["record"]["outcome"]
+    file.write_text(file.read_text()[:100])
+    for tier in ("smoke", "full"):
+        code, out, err = call("verify", "toy", "--tier", tier)
+        assert code == 0
+    assert json.loads(file.read_text())["record"]["outcome"] == kept
+    assert list((trained / ".lnbench/set-aside").iterdir())
+
+
+def test_measure_blesses_nothing_silently(trained: Path, call: Call) -> None:
+    code, out, _ = call("verify", "toy", "--tier", "smoke")
+    assert "drift was not checked" in out
+    code, _, err = call("measure", "toy")
+    assert code == 2 and "first run `lnbench verify toy --tier smoke --seeds 10`" in err
+    assert call("verify", "toy", "--tier", "smoke", "--seeds", "10")[0] == 0
+    assert call("measure", "toy")[0] == 0
+    assert "drift" not in call("verify", "toy", "--tier", "smoke")[1]
+    file = trained / "baselines/measured/smoke/toy.json"
+    content = json.loads(file.read_text())
+    assert content["environment"][0]["torch"] and content["date"] and content["effects"][0]["seeds"] == list(range(10))
+    content["effects"][0]["values"] = [value - 0.6 for value in content["effects"][0]["values"]]
+    file.write_text(json.dumps(content))
+    code, out, _ = call("verify", "toy", "--tier", "smoke")
+    assert code == 1
+    assert "has drifted" in out
+    code, out, err = call("measure", "toy")
+    assert code == 2
+    assert "give --replace" in err
+    assert call("measure", "toy", "--replace")[0] == 0
+    assert call("verify", "toy", "--tier", "smoke")[0] == 0
+
+
+def test_judge_finds_an_edited_report(trained: Path, call: Call) -> None:
+    call("verify", "toy", "--tier", "full", "-o", "reports")
+    assert call("judge", "--check", "reports/toy-full")[0] == 0
+    file = trained / "reports/toy-full/result.json"
+    text = file.read_text()
+    file.write_text(text.replace('"reproduced"', '"contradicted"', 1))
+    code, _, err = call("judge", "--check", "reports/toy-full")
+    assert code == 1
+    assert "reproduced" in err
+    file.write_text(text)
+    page = trained / "reports/toy-full/report.md"
+    page.write_text(page.read_text().replace("reproduced", "reproduzed", 1))
+    assert call("judge", "--check", "reports/toy-full")[0] == 1
+    assert call("judge", "--check", "--write", "reports/toy-full")[0] == 0
+    assert call("judge", "no-such-folder")[0] == 3
+
+
+def test_the_scoreboard_is_what_the_reports_say(trained: Path, call: Call) -> None:
+    call("verify", "toy", "--tier", "full", "-o", "reports")
+    readme = trained / "README.md"
+    readme.write_text("# Title\n\n<!-- scoreboard:begin -->\n<!-- scoreboard:end -->\nend\n")
+    assert call("scoreboard", "--check")[0] == 1
+    assert call("scoreboard")[0] == 0
+    assert "TOY-01" in readme.read_text() and readme.read_text().endswith("end\n")
+    assert call("scoreboard", "--check")[0] == 0
+
+
+def test_store_export_and_import_round_trip(trained: Path, call: Call) -> None:
+    assert call("store", "export", "out.jsonl.gz")[0] == 0
+    assert call("store", "import", "out.jsonl.gz", "--store", "other")[0] == 0
+    assert Store(trained / "other").status().records == Store(trained / ".lnbench").status().records
+    code, out, _ = call("verify", "toy", "--tier", "full", "--store", "other")
+    assert code == 0 and "nothing to train" in out
+
+
+def test_an_unwritable_output_is_one_line_and_not_a_traceback(trained: Path, call: Call) -> None:
+    (trained / "file").write_text("")
+    code, _, err = call("verify", "toy", "--tier", "full", "-o", "file")
+    assert code == 3
+    assert "a file stands where a folder is needed" in err
+
+
+def test_the_bundled_claims_are_found_away_from_any_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = subprocess.run(
+        [sys.executable, "-m", "lnbench", "show", "R001-01"], capture_output=True, text=True, check=True, cwd=tmp_path
+    ).stdout
+    assert "91%" in out
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(home: Path) -> None:
+    text = (home / "claims/toy.yaml").read_text()
+    (home / "claims/toy.yaml").write_text(text.replace("    epochs: 2\n", "    epochs: 20000\n"))
+    command = [sys.executable, "-m", "lnbench", "verify", "toy", "--tier", "smoke", "--workers", "1"]
+    process = subprocess.Popen(command, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list((home / ".lnbench").glob("locks/*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "give the same command to go on" in err
+    assert "Traceback" not in err
+    assert list((home / ".lnbench/checkpoints").glob("*.npz"))
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("list",), ("validate",), ("show", "TOY-01"), ("judge", "--help")])
+def test_these_verbs_import_no_torch(home: Path, arguments: tuple[str, ...]) -> None:
+    code = (
+        "import sys\nfrom lnbench.cli import main\n"
+        f"try: main({list(arguments)!r})\nexcept SystemExit: pass\n"
+        "sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=home, capture_output=True, text=True, env=dict(os.environ))
+    assert done.returncode == 0, done.stderr
+
+
+def test_claims_are_pytest_items(trained: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "claims", "-v", "-p", "no:cacheprovider", "--lnbench-tier", "smoke"]
+    env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(
+        [*command, "-p", "lnbench.pytest_plugin"], cwd=trained, capture_output=True, text=True, env=env
+    )
+    assert done.returncode == 0, done.stdout
+    assert "TOY-01 PASSED" in done.stdout and "TOY-02 PASSED" in done.stdout
