@@ -90,6 +90,7 @@ _SYNTAX: list[tuple[re.Pattern[str], bool, str]] = [
     (re.compile(r"mapping values are not allowed"), False,
      "a ':' is not allowed here; quote a text that holds ': ', or check the indentation"),
     (re.compile(r"could not find expected ':'"), True, "a key is not followed by ':'"),
+    (re.compile(r"expected the node content, but found ':'"), False, "a key is missing before ':'"),
     (re.compile(r"expected ',' or '([\]}])'"), True, "a comma is missing, or no '{0}' closes what opens here"),
     (re.compile(r"expected <block end>"), False, "the indentation does not fit the lines above"),
     (re.compile(r"unexpected end of stream"), True, "this quote is never closed"),
@@ -209,8 +210,6 @@ class _Reader:
         if not isinstance(node, yaml.ScalarNode):
             kind = "mapping" if isinstance(node, yaml.MappingNode) else "list"
             self._problem(node, f"a key must be text, not a {kind}")
-        elif node.style is None and not node.value:
-            self._problem(node, "a key is missing before ':'")
         elif node.style is None and node.tag != f"{_TAG}str":  # 1, null, 0.5, no, on
             self._problem(node, f"a key must be text, and YAML reads '{node.value}' as something else; quote it")
         else:

@@ -71,6 +71,7 @@ def did_you_mean(word: str, known: Iterable[str], *, otherwise: str = "known") -
     names = sorted(known)
     # A word far longer than every name is near none of them, and comparing it would take long.
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6) if len(word) <= 100 else []
+    near = near or [name for name in names if len(word) > 1 and name.startswith(word)]
     if near:
         return f"did you mean '{near[0]}'?"
     more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""

@@ -1,4 +1,5 @@
-"""A made-up study with made-up records: every kind of part, at whatever accuracies a test wants. Nothing is trained."""
+"""A made-up study with made-up records: every kind of part, at whatever accuracies a test wants. Nothing is
+trained."""
 
 from __future__ import annotations
 
@@ -73,13 +74,14 @@ runs:
     precision: fp32
     selection: last_epoch
   vary: {model: [perceptron, mlp1, convnet4], noise.alpha: [0, 10]}
-  choose: {key: optimizer.lr, from: [0.1, 0.5], per: [model, noise.alpha], by: validation_accuracy, validation: 100,
-           seeds: 1}
+  choose: {key: optimizer.lr, from: [0.1, 0.5], per: [model, noise.alpha], by: validation_accuracy,
+           validation: 100, seeds: 1}
   seeds: {n: 5, pair: [split, noise, order, init, augment]}
 effects:
   mlp: {metric: test_accuracy, at: {model: mlp1, noise.alpha: 10}}
   perceptron: {metric: test_accuracy, at: {model: perceptron, noise.alpha: 10}}
-  depth: {metric: test_accuracy, along: {noise.alpha: drop}, at: {model: perceptron}, minus: {model: [mlp1, convnet4]}}
+  depth: {metric: test_accuracy, along: {noise.alpha: drop}, at: {model: perceptron},
+          minus: {model: [mlp1, convnet4]}}
   same: {metric: test_accuracy, at: {model: convnet4, noise.alpha: 0}, minus: {model: mlp1}}
   fall: {metric: test_accuracy, along: {noise.alpha: slope}, at: {model: mlp1}}
 claims:
@@ -91,7 +93,8 @@ claims:
     verdict: above
     parts:
       above: {kind: above, effect: mlp, reference: s2/floor}
-      printed: {kind: agrees, effect: mlp, reference: t1/mlp-alpha10, margin: 0.03, because: "three times their sd"}
+      printed: {kind: agrees, effect: mlp, reference: t1/mlp-alpha10, margin: 0.03,
+                because: "three times their sd"}
       every: {kind: every_run_above, effect: mlp, threshold: 0.7, pi: 0.5, ours: true}
   - id: N.2
     says: Depth helps.
@@ -128,6 +131,7 @@ def fake_outcome(run: Run, accuracy: float, wobble: float = 0.01) -> Outcome:
     seed = run.seeds["init"]
     shift = (int(sha256([run.recipe["model"], seed])[:8], 16) / 0xFFFFFFFF - 0.5) * 2 * wobble
     alpha = run.recipe["noise"]["alpha"]
+    nominal = alpha / (1 + alpha) * 0.9
     final = round((accuracy + shift) * 497) / 497
     validation = run.recipe["dataset"]["validation"]
     curves = {
@@ -144,7 +148,7 @@ def fake_outcome(run: Run, accuracy: float, wobble: float = 0.01) -> Outcome:
         "examples": {"train": int(1000 * (1 + alpha)), "validation": validation, "test": 497},
         "classes": 10,
         "parameters": 1000,
-        "noise": {"nominal_wrong": alpha / (1 + alpha) * 0.9, "realised_wrong": alpha / (1 + alpha) * 0.9 + 0.0001 * (seed % 7),
+        "noise": {"nominal_wrong": nominal, "realised_wrong": nominal + 0.0001 * (seed % 7),
                   "labels_sha256": f"{seed:064x}"},
         "data_sha256": "ab" * 32,
     }  # fmt: skip

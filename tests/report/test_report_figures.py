@@ -49,7 +49,7 @@ def test_settings_of_the_user_change_no_picture_and_are_left_alone(full: World) 
 
 
 @pytest.mark.parametrize("says", ["typical", "collapsed", "dollars", "long"])
-def test_no_text_is_cut_off_and_rows_do_not_overlap(full: World, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_text_is_cut_off_or_overlaps(full: World, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data = full.json() if says != "collapsed" else _collapsed(full).json()
     for claim in data["claims"]:
         for part in claim["parts"]:

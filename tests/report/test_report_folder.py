@@ -17,6 +17,7 @@ from lnbench.report import load_failures, load_report, read_result, report_diffe
 from lnbench.report.names import figures_of
 from lnbench.store import opened
 
+
 def pretend_to_draw(data: dict[str, Any]) -> dict[str, bytes]:
     """Drawing takes seconds and has tests of its own."""
     return {name: name.encode() for name in figures_of(data).all()}
@@ -58,7 +59,9 @@ def test_every_figure_of_the_page_is_there(full: World, tmp_path: Path) -> None:
     assert linked == {file.name for file in (tmp_path / "figures").iterdir()}
 
 
-def test_writing_again_changes_no_byte_and_removes_only_figures_that_went(full: World, tmp_path: Path) -> None:
+def test_writing_again_changes_no_byte_and_removes_only_figures_that_went(
+    full: World, tmp_path: Path
+) -> None:
     files = write_report(full.result(), tmp_path)
     before = {file: file.read_bytes() for file in files}
     (tmp_path / "figures" / "mine.png").write_bytes(b"kept")
@@ -91,7 +94,9 @@ def test_a_contradiction_is_judged_again_with_what_was_tried(full: World, tmp_pa
     write_report(result, tmp_path / "with", tries=full.tries())
     assert judged_again(full, tmp_path / "with") == []
     write_report(result, tmp_path / "without")  # the tries' records left out: the contradictions cannot stand
-    assert any("claims[0].verdict: 'inconclusive'" in line for line in judged_again(full, tmp_path / "without"))
+    assert any(
+        "claims[0].verdict: 'inconclusive'" in line for line in judged_again(full, tmp_path / "without")
+    )
 
 
 def test_collapses_and_failures_are_judged_again_alike(full: World, tmp_path: Path) -> None:
@@ -118,7 +123,8 @@ def test_an_edited_verdict_number_or_sentence_is_found(full: World, tmp_path: Pa
 
     file.write_text(whole, encoding="utf-8")
     page = tmp_path / "report.md"
-    page.write_text(page.read_text(encoding="utf-8").replace("✅ 3 reproduced", "✅ 2 reproduced"), encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    page.write_text(text.replace("✅ 3 reproduced", "✅ 2 reproduced"), encoding="utf-8")
     (line,) = judged_again(full, tmp_path)
     assert line.startswith("report.md: ")
     assert "was" in line
@@ -146,7 +152,7 @@ def test_a_damaged_record_or_result_is_one_clear_error(full: World, tmp_path: Pa
     (tmp_path / "result.json").write_text('{"schema": 99}')
     with pytest.raises(StoreError, match="schema 99; this lnbench reads 1"):
         read_result(tmp_path)
-    with pytest.raises(StoreError, match="is .* the folder of a report"):
+    with pytest.raises(StoreError, match=r"is .* the folder of a report"):
         read_result(tmp_path / "nowhere")
 
 

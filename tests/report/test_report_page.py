@@ -70,7 +70,10 @@ def test_smoke_says_nothing_about_the_paper(smoke: World) -> None:
 
 def test_a_reproduced_claim_gives_interval_and_region_in_percent(full: World) -> None:
     page = markdown(full.json())
-    found = re.search(r"\*\*✅ reproduced\*\*: (.*); the 90 % interval \\\[(.*), (.*)\\\] % lies inside the region (.*)\.", page)
+    pattern = (
+        r"\*\*✅ reproduced\*\*: (.*); the 90 % interval \\\[(.*), (.*)\\\] % lies inside the region (.*)\."
+    )
+    found = re.search(pattern, page)
     assert found is not None
     low, high = float(found[2]), float(found[3])
     assert 70 < low < float(found[1].removesuffix(" %")) < high
@@ -83,7 +86,9 @@ def test_an_inconclusive_claim_says_how_many_seeds_would_decide(full: World) -> 
     near = {"perceptron": (0.8, 0.4), "mlp1": (0.9, 0.7), "convnet4": (0.91, 0.85)}
     page = markdown(full.run_all(near, wobble=0.05).json())
     assert "lies across the edge of the region “at least 70 %”" in page
-    assert re.search(r"`above`(, `\w+`| and `\w+`)*: (about [\d,]+ seeds would decide it|over 1,000 seeds)", page)
+    assert re.search(
+        r"`above`(, `\w+`| and `\w+`)*: (about [\d,]+ seeds would decide it|over 1,000 seeds)", page
+    )
 
 
 def test_a_collapse_is_counted_marked_and_takes_the_interval_away(full: World) -> None:
@@ -122,11 +127,15 @@ def test_drift_is_shown_beside_what_was_before(smoke: World) -> None:
     data["claims"][0]["drift"] = [drift]
     page = markdown(data)
     assert "each effect on its own at α = 0.001." in page
-    assert re.search(r"\| mlp1, noise.alpha 10: test\\_accuracy \| 70.5 % \| .* \| 0.0002 \| 🔻 drifted \|", page)
+    assert re.search(
+        r"\| mlp1, noise.alpha 10: test\\_accuracy \| 70.5 % \| .* \| 0.0002 \| 🔻 drifted \|", page
+    )
 
 
 def test_a_chosen_value_at_the_end_of_the_list_is_told(full: World) -> None:
-    assert "In 6 of 6 cases the chosen value is the smallest or the largest of those tried" in markdown(full.json())
+    assert "In 6 of 6 cases the chosen value is the smallest or the largest of those tried" in markdown(
+        full.json()
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,9 +157,21 @@ def test_escaped(text: str, safe: str) -> None:
 def test_singular_and_plural() -> None:
     assert [counted(n, "run") for n in (0, 1, 2, 1200)] == ["0 runs", "1 run", "2 runs", "1,200 runs"]
     assert counted(2, "class", "classes") == "2 classes"
-    assert [listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
-    assert [duration(s) for s in (1, 42, 600, 9000)] == ["1 second", "42 seconds", "10.0 minutes", "2.5 hours"]
-    assert [p_words(p) for p in (0.0, 0.00012, 0.0423, 0.5, 1)] == ["< 0.0001", "0.00012", "0.042", "0.5", "1"]
+    lists = ([], ["a"], ["a", "b"], ["a", "b", "c"])
+    assert [listed(words) for words in lists] == ["", "a", "a and b", "a, b and c"]
+    assert [duration(s) for s in (1, 42, 600, 9000)] == [
+        "1 second",
+        "42 seconds",
+        "10.0 minutes",
+        "2.5 hours",
+    ]
+    assert [p_words(p) for p in (0.0, 0.00012, 0.0423, 0.5, 1)] == [
+        "< 0.0001",
+        "0.00012",
+        "0.042",
+        "0.5",
+        "1",
+    ]
 
 
 def test_a_rounded_number_is_never_put_on_an_edge_that_it_is_not_on() -> None:

@@ -1,4 +1,4 @@
-"""result.json: lossless, finite, the same bytes for the same records, and nothing of the machine's folders."""
+"""result.json: lossless, finite, the same bytes for the same records, no folder of the machine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def test_no_number_is_infinite_or_missing_its_digits(full: World) -> None:
     assert part["region"] == {"low": 0.7, "high": None, "words": "at least 0.7"}
     assert member["values"] == list(full.result().claims[0].parts["above"].members[0].values)
     assert check.interval is not None
-    assert member["check"]["interval"] == {"low": check.interval.low, "high": check.interval.high, "confidence": 0.9}
+    low, high = check.interval.low, check.interval.high
+    assert member["check"]["interval"] == {"low": low, "high": high, "confidence": 0.9}
     assert (part["p_reproduced"], part["p_contradicted"]) == (check.p_reproduced, check.p_contradicted)
 
 
@@ -47,7 +48,7 @@ def test_every_claim_part_cell_and_choice_is_there(full: World) -> None:
     assert len(set(cell["noise"]["labels_sha256"])) == 5
     assert data["runs"]["planned"] == data["runs"]["done"] == 42
     assert data["runs"]["seconds"] == pytest.approx(42 * 1.5)
-    # 30 runs for the verdict and 12 for the choices, two epochs each, half of them with eleven times the images
+    # 30 runs for the verdict and 12 for the choices, two epochs each, half with eleven times the images
     assert data["runs"]["examples"] == 2 * (21 * 1000 + 21 * 11000)
 
 
@@ -65,7 +66,12 @@ def test_collapsed_diverged_failed_and_missing_runs_are_counted_apart(full: Worl
 def test_a_message_loses_the_folders_of_its_machine_and_nothing_else() -> None:
     assert without_paths("/home/me/data/mnist.gz: cut off") == "mnist.gz: cut off"
     assert without_paths("see 'C:\\Users\\me\\x.py', line 3") == "see 'x.py', line 3"
-    for text in ("baselines/measured/smoke/x.json is missing", "https://example.org/a/b", "1/N and n/a", "a / b"):
+    for text in (
+        "baselines/measured/smoke/x.json is missing",
+        "https://example.org/a/b",
+        "1/N and n/a",
+        "a / b",
+    ):
         assert without_paths(text) == text
 
 
@@ -126,7 +132,8 @@ def test_reports_are_written_without_torch_and_judged_without_matplotlib(tmp_pat
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     here = str(Path(__file__).parent)
-    done = subprocess.run([sys.executable, "-c", code, here, str(tmp_path)], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code, here, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -1,7 +1,7 @@
 """Verdicts written down: a page, figures, JSON, JUnit XML and the records that anyone can judge again.
 
-`result_to_json` is the one way out of a judged study; page, figures and XML are functions of its data alone. No torch
-is imported here, and matplotlib only where figures are drawn.
+`result_to_json` is the one way out of a judged study; page, figures and XML are functions of its data alone.
+No torch is imported here, and matplotlib only where figures are drawn.
 """
 
 from lnbench.report.compare import differences

@@ -33,8 +33,8 @@ def _open(data: Json) -> list[str]:
         for choice in data["choices_open"]
     ]
     intro = (
-        "Not deviations: the paper is silent here. Before a claim is called contradicted, it must be so under every "
-        "alternative too."
+        "Not deviations: the paper is silent here. Before a claim is called contradicted, it must be so "
+        "under every alternative too."
     )
     return [
         "## What the paper leaves open",
@@ -64,13 +64,13 @@ def _made(data: Json) -> list[str]:
     rows = []
     for choice in data["choices_made"]:
         scores = [
-            f"{'**' if value == choice['chosen'] else ''}{text(value)}: "
-            f"{percent(score) if score is not None else 'diverged'}{'**' if value == choice['chosen'] else ''}"
+            _candidate(value, score, value == choice["chosen"])
             for value, score in zip(choice["candidates"], choice["scores"], strict=True)
         ]
         margin = DASH if choice["margin"] is None else f"{100 * choice['margin']:.2f} points"
         rows.append([
-            escaped(place(choice["point"])), f"`{choice['key']}`", text(choice["chosen"]), margin, "<br>".join(scores)
+            escaped(place(choice["point"])), f"`{choice['key']}`", text(choice["chosen"]), margin,
+            "<br>".join(scores),
         ])  # fmt: skip
     by = listed(sorted({choice["by"].replace("_", " ") for choice in data["choices_made"]}))
     seeds = counted(data["seeds"]["choosing"], "seed")
@@ -78,11 +78,16 @@ def _made(data: Json) -> list[str]:
     at_end = sum(map(_at_an_end, data["choices_made"]))
     if at_end:
         intro += (
-            f" In {at_end} of {counted(len(rows), 'case')} the chosen value is the smallest or the largest of those "
-            "tried: a better one may lie beyond."
+            f" In {at_end} of {counted(len(rows), 'case')} the chosen value is the smallest or the largest "
+            "of those tried: a better one may lie beyond."
         )
     header = ["cell", "key", "chosen", "margin", "every candidate and its score"]
     return ["## Chosen hyper-parameters", "", intro, "", *table(header, rows, right=(2, 3)), ""]
+
+
+def _candidate(value: object, score: float | None, chosen: bool) -> str:
+    words = f"{text(value)}: {'diverged' if score is None else percent(score)}"
+    return f"**{words}**" if chosen else words
 
 
 def _at_an_end(choice: Json) -> bool:
@@ -157,8 +162,9 @@ def _runs(data: Json) -> list[str]:
         sorted({SELECTIONS.get(cell["selection"], cell["selection"]) for cell in data["cells"]})
     )
     intro = [
-        f"Test accuracy at {selections}: the mean over the seeds, or, where a run collapsed, the median and the "
-        "count of collapsed runs. Wrong labels: the share of the training labels as drawn, the mean over the seeds."
+        f"Test accuracy at {selections}: the mean over the seeds, or, where a run collapsed, the median and "
+        "the count of collapsed runs. Wrong labels: the share of the training labels as drawn, the mean over "
+        "the seeds."
     ]
     failed = [
         f"- run `{entry['id'][:12]}` failed: {escaped(entry['message'])}" for entry in data["runs"]["failed"]
@@ -213,7 +219,7 @@ def _environment(data: Json) -> list[str]:
 
 def _check(data: Json) -> list[str]:
     text = (
-        "Every record that the verdicts rest on lies in `records.jsonl` beside this page. To judge them again, without "
-        "a GPU and without training anything:"
+        "Every record that the verdicts rest on lies in `records.jsonl` beside this page. To judge them "
+        "again, without a GPU and without training anything:"
     )
     return ["## Check it yourself", "", text, "", "```sh", f"lnbench judge reports/{data['key']}", "```", ""]

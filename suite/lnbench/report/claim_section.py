@@ -130,7 +130,8 @@ def _printed(part: Json) -> str:
 
 
 def _remarks(claim: Json, tier: str) -> list[str]:
-    """What a reader must know beside the table, each remark once, under the names of all parts that it is about."""
+    """What a reader must know beside the table, each remark once, under the names of all parts that it is
+    about."""
     about: dict[str, list[str]] = {}
     for part in claim["parts"]:
         for remark in _of_part(part, claim, tier):

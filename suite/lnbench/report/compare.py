@@ -12,7 +12,7 @@ SLACK = 1e-9  # an absolute difference that rounding alone makes around zero
 
 
 def differences(old: Json, new: Json) -> list[str]:
-    """One line for each leaf of `result.json` in which they differ: `claims[0].p_reproduced: 0.01, was 0.02`."""
+    """One line for each leaf of `result.json` in which they differ: `claims[0].verdict: "error", was …`."""
     return list(_differences(old, new, ""))
 
 
@@ -47,8 +47,8 @@ def same(old: Any, new: Any) -> bool:
 
 
 def same_number(old: float, new: float) -> bool:
-    """Equal to six significant digits, or within 1e-9. No rounding first: that would tell 0.4999999 from 0.5000001
-    where a digit turns over."""
+    """Equal to six significant digits, or within 1e-9. No rounding first: that would tell 0.4999999 from
+    0.5000001 where a digit turns over."""
     return math.isclose(old, new, rel_tol=10.0**-DIGITS, abs_tol=SLACK)
 
 

@@ -1,4 +1,5 @@
-"""Curves of a study: accuracy along its numeric axis, and after every epoch. Every seed is shown, collapsed ones too."""
+"""Curves of a study: accuracy along its numeric axis, and after every epoch. Every seed is shown, collapsed
+ones too."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import textwrap
 from typing import Any
 
 from lnbench.report.drawing import GREY, INK, NORMAL, SMALL, WIDTH, bare, png, style_of
-from lnbench.report.names import is_number, place, text
+from lnbench.report.names import curve_axis, place, text
 from lnbench.report.plain import Json
 
 MOST_PANELS = 12
@@ -38,8 +39,9 @@ def curves(data: Json, axis: str) -> bytes:
         axes.set_title(_seeds_title(data, lines), fontsize=NORMAL, loc="left", color=INK)
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(
-            handles, ["\n".join(textwrap.wrap(label, 24)) for label in labels], loc="upper left", frameon=False,
-            bbox_to_anchor=(right + 0.01, 0.91), fontsize=SMALL, handlelength=2.6, borderaxespad=0.0,
+            handles, ["\n".join(textwrap.wrap(label, 24)) for label in labels], loc="upper left",
+            frameon=False, bbox_to_anchor=(right + 0.01, 0.91), fontsize=SMALL, handlelength=2.6,
+            borderaxespad=0.0,
         )  # fmt: skip
 
     return png(4.4, paint)
@@ -66,7 +68,8 @@ def _grouped(cells: list[Json], axis: str) -> dict[str, list[Json]]:
 
 
 def centre(cell: Json) -> float:
-    """The mean over the seeds in percent; the median once a run has collapsed, for a collapse is never averaged away."""
+    """The mean over the seeds in percent; the median once a run has collapsed, for a collapse is never
+    averaged away."""
     values = cell["metrics"]["test_accuracy"]
     return 100 * (statistics.median(values) if any(cell["collapsed"]) else statistics.fmean(values))
 
@@ -75,16 +78,16 @@ def _line(axes: Any, axis: str, cells: list[Json], name: str, style: dict[str, A
     from matplotlib.transforms import offset_copy
 
     xs = [cell["point"][axis] for cell in cells]
-    axes.plot(xs, [centre(cell) for cell in cells], label=name, markersize=7, linewidth=1.8, zorder=3, clip_on=False,
-              markeredgecolor="white", **style)  # fmt: skip
+    axes.plot(xs, [centre(cell) for cell in cells], label=name, markersize=7, linewidth=1.8, zorder=3,
+              clip_on=False, markeredgecolor="white", **style)  # fmt: skip
     beside = offset_copy(
         axes.transData, fig=axes.figure, x=8 + 3 * shift, units="points"
     )  # else the mean hides them
     for cell in cells:
         for value, dead in zip(cell["metrics"]["test_accuracy"], cell["collapsed"], strict=True):
             axes.plot([cell["point"][axis]], [100 * value], marker="x" if dead else "o", color=style["color"],
-                      markersize=6 if dead else 4, alpha=1.0 if dead else 0.5, markeredgewidth=1.5 if dead else 0,
-                      zorder=4, clip_on=False, transform=beside)  # fmt: skip
+                      markersize=6 if dead else 4, alpha=1.0 if dead else 0.5,
+                      markeredgewidth=1.5 if dead else 0, zorder=4, clip_on=False, transform=beside)  # fmt: skip
 
 
 def _level_axis(axes: Any, levels: list[float], axis: str) -> None:
@@ -104,10 +107,8 @@ def _accuracy_limits(axes: Any) -> None:
 
 
 def training(data: Json) -> bytes:
-    """Test accuracy after every epoch: a panel for each combination of the other axes, a line for each level of the
-    numeric one (or one panel for all)."""
-    from lnbench.report.names import curve_axis
-
+    """Test accuracy after every epoch: a panel for each combination of the other axes, a line for each level
+    of the numeric one (or one panel for all)."""
     axis = curve_axis(data)
     cells = [cell for cell in data["cells"] if cell["done"]]
     panels = _grouped(cells, axis) if axis else {"": cells}

@@ -1,4 +1,5 @@
-"""What all figures share: palette, marks, a figure with no global state, and PNG bytes that depend on nothing else."""
+"""What all figures share: palette, marks, a figure with no global state, and PNG bytes that depend on nothing
+else."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ DPI = 150
 SMALL, NORMAL = 9.5, 10.5  # points
 INK, GREY, REGION = "#222222", "#777777", "#CFE5F3"
 
-# Okabe & Ito's colours, told apart by colour-blind readers; marks differ too, so that no colour carries meaning alone.
+# Okabe & Ito's colours, told apart by colour-blind readers; marks differ too: no colour speaks alone.
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES: tuple[Any, ...] = ("-", "--", "-.", (0, (1, 1)))
@@ -27,7 +28,8 @@ OTHER_STYLE = (GREY, "s")
 
 
 def style_of(index: int) -> dict[str, Any]:
-    """Colour, marker and line of the index-th of several lines; the line changes when the colours are used up."""
+    """Colour, marker and line of the index-th of several lines; the line changes when the colours are used
+    up."""
     return {
         "color": OKABE_ITO[index % len(OKABE_ITO)],
         "marker": MARKERS[index % len(MARKERS)],
@@ -38,8 +40,8 @@ def style_of(index: int) -> dict[str, Any]:
 def png(height: float, paint: Callable[[Any], None]) -> bytes:
     """A figure `height` inches high, painted by `paint(figure)`, as PNG.
 
-    No pyplot and no settings of the user's: the same data give the same picture whatever a matplotlibrc says, and the
-    process's own matplotlib settings are as before afterwards.
+    No pyplot and no settings of the user's: the same data give the same picture whatever a matplotlibrc says,
+    and the process's own matplotlib settings are as before afterwards.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -27,9 +27,9 @@ def write_report(
 ) -> list[Path]:
     """Write report.md, its figures, result.json, junit.xml and (`records`) records.jsonl; returns the files.
 
-    `tries`: the evidence under the alternatives that the result was judged with; their records are kept too, for
-    without them a contradiction cannot be judged again. Figures of an earlier report that this one lacks are removed,
-    nothing else is. Raises StoreError where a file cannot be written.
+    `tries`: the evidence under the alternatives that the result was judged with; their records are kept too,
+    for without them a contradiction cannot be judged again. Figures of an earlier report that this one lacks
+    are removed, nothing else is. Raises StoreError where a file cannot be written.
     """
     data = result_to_json(result)
     files: dict[str, bytes] = {f"{FIGURES}/{name}": png for name, png in draw(data).items()}
@@ -84,8 +84,8 @@ def read_result(folder: Path) -> Json:
 
 
 def load_report(folder: Path) -> tuple[str, str, int, Get]:
-    """(study's name, tier, number of seeds, record by id) of a report, to judge it again. Raises StoreError: a
-    damaged or edited record is an error here, for a report's records are all of its evidence."""
+    """(study's name, tier, number of seeds, record by id) of a report, to judge it again. Raises StoreError:
+    a damaged or edited record is an error here, for a report's records are all of its evidence."""
     data = read_result(folder)
     records: dict[str, Record] = {}
     for number, record in read_export(folder / RECORDS):
@@ -104,8 +104,9 @@ def load_failures(folder: Path) -> dict[str, str]:
 def report_differs(folder: Path, result: StudyResult) -> list[str]:
     """A line for each thing in which the report as stored differs from what `result` gives; empty: it stands.
 
-    Numbers of result.json are compared to six significant digits. The page and the XML are functions of result.json,
-    so they are held to the stored one, sign by sign: rounding cannot make them differ from one machine to another.
+    Numbers of result.json are compared to six significant digits. The page and the XML are functions of
+    result.json, so they are held to the stored one, sign by sign: rounding cannot make them differ from one
+    machine to another.
     """
     stored = read_result(folder)
     now = json.loads(json_text(result_to_json(result)))

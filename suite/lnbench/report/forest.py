@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from lnbench.report.drawing import (
@@ -185,7 +186,7 @@ def _number_ticks(axes: Any, view: Shown) -> None:
     """Plain numbers, the unit on the last: an axis label would cost every row a line."""
     low, high = axes.get_xlim()
     ticks = [float(tick) for tick in axes.get_xticks() if low <= tick <= high]
-    steps = [b - a for a, b in zip(ticks, ticks[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(ticks)]
     decimals = max(0, -math.floor(math.log10(min(steps)) + 1e-9)) if steps else 2
     if steps and abs(min(steps) * 10**decimals - round(min(steps) * 10**decimals)) > 1e-6:
         decimals += 1

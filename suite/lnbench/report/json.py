@@ -1,8 +1,9 @@
 """A judged study as plain data: `result.json`, from which the rest of a report is written.
 
-Lossless: floats as they are, everything that a verdict hangs on. JSON knows no infinity and no NaN: an infinite edge
-of a region is null, and the region's `words` say what it means; any other number that is not finite is null too.
-Nothing in it tells when it was written (dates are the records' own), so equal records give equal bytes.
+Lossless: floats as they are, everything that a verdict hangs on. JSON knows no infinity and no NaN: an
+infinite edge of a region is null, and the region's `words` say what it means; any other number that is not
+finite is null too. Nothing in it tells when it was written (dates are the records' own), so equal records
+give equal bytes.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from lnbench.report.words import counted, member_sentence
 
 FAILED = ("contradicted", "smoke-fail")
 PASSED = ("reproduced", "smoke-pass")
-# XML 1.0 allows no control characters but tab, line feed and return; lone surrogates cannot be written as UTF-8.
+# XML 1.0 allows no control characters but tab, line feed and return; lone surrogates are not UTF-8.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -46,7 +46,8 @@ def _case(claim: Json, data: Json) -> str:
         body = f'<error {message} type="error">{_text(_details(claim))}</error>{body}'
     elif verdict not in PASSED:
         body = f"<skipped {message}/>{body}"
-    return f'<testcase name={_attribute(claim["id"])} classname={_attribute(data["key"])} time="0.000">{body}</testcase>'
+    names = f"name={_attribute(claim['id'])} classname={_attribute(data['key'])}"
+    return f'<testcase {names} time="0.000">{body}</testcase>'
 
 
 def _message(claim: Json) -> str:

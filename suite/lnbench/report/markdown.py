@@ -1,4 +1,5 @@
-"""report.md, from `result.json` alone: the head, the claims, and what lies behind them. Pure: data in, text out."""
+"""report.md, from `result.json` alone: the head, the claims, and what lies behind them. Pure: data in, text
+out."""
 
 from __future__ import annotations
 
@@ -77,15 +78,15 @@ def _facts(data: Json) -> list[str]:
     facts = []
     if data["tier"] == "smoke":
         facts.append(
-            "**Smoke says nothing about the paper.** A claim passes when its direction holds at fixed seeds and no "
-            "effect has drifted from what lnbench measured before (where that is stored)."
+            "**Smoke says nothing about the paper.** A claim passes when its direction holds at fixed seeds "
+            "and no effect has drifted from what lnbench measured before (where that is stored)."
         )
     else:
         alpha = spaced_percent(data["alpha"])
         facts.append(
             f"What chance alone would bring: on average at most {alpha} of the false claims would be called "
-            f"`reproduced`; the chance of any false `contradicted` is at most {alpha} (for near-normal seeds; "
-            "`docs/statistics.md`)."
+            f"`reproduced`; the chance of any false `contradicted` is at most {alpha} (for near-normal "
+            "seeds; `docs/statistics.md`)."
         )
     facts += [_seeds(data), _cost(data), *_data(data)]
     return facts + [escaped(note[:1].upper() + note[1:]) + "." for note in data["notes"]]
@@ -133,8 +134,8 @@ def _device(entry: Json) -> str:
 
 def _data(data: Json) -> list[str]:
     names = [
-        f"`{entry['name']}` ({counted(entry['test'], 'test image')}, {counted(entry['classes'], 'class', 'classes')}, "
-        f"sha256 `{entry['sha256'][:16]}…`)"
+        f"`{entry['name']}` ({counted(entry['test'], 'test image')}, "
+        f"{counted(entry['classes'], 'class', 'classes')}, sha256 `{entry['sha256'][:16]}…`)"
         for entry in data["data"]
     ]
     return [f"Data: {listed(names)}."] if names else []
@@ -161,9 +162,9 @@ def _how_to_read(data: Json) -> str:
         )
     alpha = f"{data['alpha']:g}"
     return (
-        "A claim is a region in which the measured effect must lie. Interval inside it: reproduced; wholly outside: "
-        "contradicted; across its edge: inconclusive. In the tables, *p for* is the p value against “the effect lies "
-        "outside the region”, *p against* that against “it lies inside”; a verdict needs "
+        "A claim is a region in which the measured effect must lie. Interval inside it: reproduced; wholly "
+        "outside: contradicted; across its edge: inconclusive. In the tables, *p for* is the p value against "
+        "“the effect lies outside the region”, *p against* that against “it lies inside”; a verdict needs "
         f"p ≤ {alpha}, and a contradiction needs it after Holm's correction over all claims of the study."
     )
 

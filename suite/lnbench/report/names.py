@@ -9,7 +9,8 @@ from lnbench.report.plain import Json
 
 
 def anchors(headings: list[str]) -> list[str]:
-    """The anchor of each heading, in the page's order: GitHub lowers, drops signs, and numbers what comes again."""
+    """The anchor of each heading, in the page's order: GitHub lowers, drops signs, and numbers what comes
+    again."""
     seen: dict[str, int] = {}
     found = []
     for heading in headings:
@@ -67,8 +68,8 @@ def measured(member: Json) -> bool:
 
 
 def curve_axis(data: Json) -> str | None:
-    """The numeric axis to draw accuracy along, if two of its levels were run: one that an effect runs along, else
-    the one with most levels."""
+    """The numeric axis to draw accuracy along, if two of its levels were run: one that an effect runs along,
+    else the one with most levels."""
     cells = [cell for cell in data["cells"] if cell["done"]]
     levels: dict[str, set[float]] = {}
     for cell in cells:

@@ -23,7 +23,8 @@ def region_to_json(region: Region) -> Json:
 
 
 def plain(value: Any) -> Any:
-    """Lists, dicts and numbers of Python in place of tuples, mappings and numpy's; null for what is not finite."""
+    """Lists, dicts and numbers of Python in place of tuples, mappings and numpy's; null for what is not
+    finite."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):

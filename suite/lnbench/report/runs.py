@@ -1,4 +1,5 @@
-"""What was run for a result: every cell of the grid, the cost, the data and the machines, from the records alone."""
+"""What was run for a result: every cell of the grid, the cost, the data and the machines, from the records
+alone."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ from lnbench.store import Record
 def cells_to_json(evidence: Evidence) -> list[Json]:
     """Each cell of the grid: its recipe's scale, and for every seed that is there what it came to.
 
-    `metrics` holds, for each metric that an effect reads (and the test accuracy), one value a seed by the recipe's
-    selection rule; a diverged run has its stand-in there and is marked in `collapsed` and `status`.
+    `metrics` holds, for each metric that an effect reads (and the test accuracy), one value a seed by the
+    recipe's selection rule; a diverged run has its stand-in there and is marked in `collapsed` and `status`.
     """
     named = [effect.metric for effect in evidence.study.spec.effects.values()]
     metrics = list(dict.fromkeys(["test_accuracy", *named]))
@@ -62,7 +63,8 @@ def _cell(cell: Cell, runs: dict[int, tuple[Run, Record]], metrics: list[str], e
 
 
 def _noise(outcomes: list[dict[str, Any]]) -> Json:
-    """Nominal share of wrong labels, and of each seed's draw the realised share and the label vector's checksum."""
+    """Nominal share of wrong labels, and of each seed's draw the realised share and the label vector's
+    checksum."""
     facts = [outcome.get("noise") or {} for outcome in outcomes]
     return {
         "nominal_wrong": plain(facts[0].get("nominal_wrong")) if facts else None,

@@ -14,8 +14,9 @@ TIER_ORDER = ("full", "lite", "cpu", "smoke")
 
 
 def scoreboard(results: Iterable[Json], reports: str = "reports") -> str:
-    """Two Markdown tables: verdicts by study and tier, and every claim with its verdict at each tier; and, where
-    claims of several papers answer the same question, these side by side. `reports`: the folder that links start from."""
+    """Two Markdown tables: verdicts by study and tier, and every claim with its verdict at each tier; and,
+    where claims of several papers answer the same question, these side by side. `reports`: the folder that
+    links start from."""
     ordered = sorted(results, key=_order)
     if not ordered:
         return "No report is stored yet."

@@ -1,7 +1,8 @@
-"""How a part's numbers are shown: percent, points or as they are; and its interval, region and printed number so.
+"""How a part's numbers are shown: percent, points or as they are; and its interval, region and printed number
+so.
 
-Everything here reads `result.json`. `Shown` puts a member's check on the scale of its own metric, so that a reader
-compares 92.3 % with the printed 91 % (the rule itself works on the distance from the printed number).
+Everything here reads `result.json`. `Shown` puts a member's check on the scale of its own metric, so that a
+reader compares 92.3 % with the printed 91 % (the rule itself works on the distance from the printed number).
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ INFINITE: Ends = (-math.inf, math.inf)
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """`scale` takes the metric's own unit to the one that is shown; `decimals` None: four significant digits."""
+    """`scale` takes the metric's own unit to the one shown; `decimals` None: four significant digits."""
 
     scale: float
     name: str  # "%", "points", "points per unit" (of the axis), ""
     decimals: int | None
 
     def number(self, x: float, edges: tuple[float, ...] = ()) -> str:
-        """x (already scaled) as text, with more digits where rounding would put it on an edge it is not on."""
+        """x (already scaled) as text, with more digits where rounding would put it on an edge."""
         if self.decimals is None:
             return f"{x:.4g}".replace("-", "−")
         decimals = self.decimals
@@ -56,12 +57,13 @@ def _same(a: float, b: float) -> bool:
 
 
 def unit_of(part: Json, step: float = 0.0) -> Unit:
-    """The unit in which a part's effect is shown; `step` (in the metric's unit) says how many digits mean something."""
+    """The unit in which a part's effect is shown; `step` (in the metric's unit) says how many digits mean
+    something."""
     return Unit(100.0, "% of runs", 1) if is_rate(part) else metric_unit(part["effect"], step)
 
 
 def metric_unit(effect: Json, step: float = 0.0) -> Unit:
-    """The unit of one number a seed: percent of an accuracy, points of a difference of two, a loss as it is."""
+    """The unit of one number a seed: percent of an accuracy, points of a difference, a loss as it is."""
     if effect["along"] == "argmax":
         return Unit(1.0, "", None)
     if not effect["counted"]:
@@ -144,7 +146,8 @@ def shown(part: Json, member: Json) -> Shown:
 
 
 def bounds_of(effect: Json) -> Ends:
-    """Between which numbers an effect can lie, in the metric's unit: each difference doubles the metric's width."""
+    """Between which numbers an effect can lie, in the metric's unit: each difference doubles the metric's
+    width."""
     low = _scaled(effect["metric_bounds"][0], 1.0, -math.inf)
     high = _scaled(effect["metric_bounds"][1], 1.0, math.inf)
     if effect["along"] not in (None, "drop"):

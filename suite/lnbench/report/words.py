@@ -20,9 +20,9 @@ MARKS = {
     "smoke-fail": "🔻",
 }
 TIERS = {
-    "smoke": "small embedded data, seconds of training, fixed seeds: it checks the suite and says nothing about the paper",
+    "smoke": "small embedded data, seconds of training, fixed seeds: it checks the suite, never the paper",
     "cpu": "real data at a scale that two processor cores carry; what it reduces is listed under Deviations",
-    "lite": "real data at a reduced scale, for minutes of one GPU; what it reduces is listed under Deviations",
+    "lite": "real data, reduced to minutes of one GPU; what it reduces is listed under Deviations",
     "full": "the paper's own scale",
 }
 KINDS = {
@@ -99,13 +99,15 @@ def member_sentence(part: Json, member: Json) -> str:
     if check["typical"]:
         return _typical_sentence(member, view)
     if view.interval is None:
-        return f"{view.effect_words()}; {counted(check['n'], 'seed')}, too few for an interval (region: {region})"
+        few = f"{counted(check['n'], 'seed')}, too few for an interval"
+        return f"{view.effect_words()}; {few} (region: {region})"
     where = {
         "inside": f"lies inside the region {region}",
         "outside": f"lies wholly outside the region {region}",
         "across": f"lies across the edge of the region {region}",
     }[position(view.interval, view.region)]
-    text = f"{view.effect_words()}; the {spaced_percent(view.confidence)} interval {view.interval_words()} {where}"
+    interval = f"the {spaced_percent(view.confidence)} interval {view.interval_words()}"
+    text = f"{view.effect_words()}; {interval} {where}"
     if part["kind"] == "agrees" and view.wide_interval and part["verdict"] != "reproduced":
         wide = view.unit.interval(view.wide_interval, view.edges)
         text += f"; with the paper's own luck allowed for, as a contradiction needs, it is {wide}"
@@ -135,7 +137,8 @@ def _typical_sentence(member: Json, view: Shown) -> str:
     counts = (
         f"; {good} on the region's side of its edge, {beyond} strictly beyond it" if good is not None else ""
     )
-    return f"{collapsed}, so it is about the typical run: {median}, sign tests against “{view.region_words()}”{counts}"
+    tests = f"sign tests against “{view.region_words()}”{counts}"
+    return f"{collapsed}, so it is about the typical run: {median}, {tests}"
 
 
 def decide_words(part: Json) -> str:
