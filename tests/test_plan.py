@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_runs import recipe, run, seeds, small_plan, write_study
 
 from lnbench import catalog
 from lnbench.canonical import canonical_json, content_id
 from lnbench.plan import CHOOSING_SEEDS, Choice, Plan, Run, plan_study, put, stream_seeds
 from lnbench.randomness import SEED_STREAMS, derived_seed
 from lnbench.studies import load_study
+from small_runs import recipe, run, seeds, small_plan, write_study
 
 CHOOSE = "{key: optimizer.lr, from: [0.01, 0.1], per: [noise.alpha], by: validation_accuracy, validation: 50, seeds: 2}"
 

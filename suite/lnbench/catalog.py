@@ -42,7 +42,7 @@ class NoNoise(Options):
 
 
 class DiluteUniform(Options):
-    """Every clean pair once, and `alpha` more copies of each image with a uniform random label (Rolnick et al. 2018)."""
+    """Every clean pair once, and `alpha` copies of each image with a uniform random label (Rolnick et al. 2018)."""
 
     kind: Literal["dilute_uniform"]
     alpha: NotNegative

@@ -21,6 +21,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "validate": ("catalogue", "Check study files; every error with its line."),
     "schema": ("catalogue", "The JSON Schema of study or baseline files."),
     "plan": ("planning", "The runs a study needs and what they cost, before any is spent."),
+    "power": ("planning", "Can the planned seeds decide a claim, and how many would?"),
     "judge": ("judging", "Judge a report's stored records again (no GPU, no torch)."),
     "report": ("judging", "Write a report from what the store has, training nothing."),
     "explain": ("judging", "A claim's formula with the numbers put in."),

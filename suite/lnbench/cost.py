@@ -7,7 +7,12 @@ from lnbench.plan import Plan, Run
 
 # Planning figures, not promises: measured on one core of a small server and, for the GPU, estimated
 # (docs/performance.md). A step of a small network costs its overhead, whatever its arithmetic.
-FLOP_A_SECOND = {("cpu", "fp32"): 6e10, ("cpu", "fast"): 1.2e11, ("cuda", "fp32"): 1e13, ("cuda", "fast"): 3e13}
+FLOP_A_SECOND = {
+    ("cpu", "fp32"): 6e10,
+    ("cpu", "fast"): 1.2e11,
+    ("cuda", "fp32"): 1e13,
+    ("cuda", "fast"): 3e13,
+}
 SECONDS_A_STEP = {"cpu": 4e-4, "cuda": 1e-3}
 SECONDS_TO_START = {"cpu": 6.0, "cuda": 15.0}
 
@@ -35,6 +40,12 @@ def describe_cost(plan: Plan, device: str) -> str:
     """`42 runs (12 to choose learning rates), 3.1e+15 operations, very roughly 70 min on this machine`."""
     runs, choosing = plan_runs(plan), plan.choosing_runs
     seconds = plan_seconds(plan, device)
-    size = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    size = (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )
     extra = f" ({len(choosing)} of them to choose {plan.choices[0].key})" if choosing else ""
     return f"{len(runs)} runs{extra}, {sum(run.flop for run in runs):.1e} operations, very roughly {size} here if none is done"

@@ -46,7 +46,9 @@ class Evidence:
     """All records that a plan asks for, by job; and what is missing."""
 
     plan: Plan
-    records: dict[str, Record] = field(default_factory=dict)  # every record used, choices and their runs included
+    records: dict[str, Record] = field(
+        default_factory=dict
+    )  # every record used, choices and their runs included
     by_job: dict[tuple[str, int], tuple[Run, Record]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)  # run id -> message
     failed_jobs: dict[tuple[str, int], str] = field(default_factory=dict)
@@ -187,7 +189,9 @@ def _along(reducer: str, levels: list[float], numbers: list[_Number]) -> _Number
 
 
 def _words(point: Point) -> str:
-    return ", ".join(str(value) if axis == "model" else f"{axis} {_short(value)}" for axis, value in point.items())
+    return ", ".join(
+        str(value) if axis == "model" else f"{axis} {_short(value)}" for axis, value in point.items()
+    )
 
 
 def _short(value: Scalar) -> str:

@@ -31,7 +31,11 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
 
 
 def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator[str]:
-    role = "this is the claim, or one of its parts" if part.name in claim.claim.verdict.of else "stands beside the claim"
+    role = (
+        "this is the claim, or one of its parts"
+        if part.name in claim.claim.verdict.of
+        else "stands beside the claim"
+    )
     yield f"Part {part.name} ({part.part.kind}): {role}."
     reference = getattr(part.part, "reference", None)
     if reference:
@@ -54,7 +58,11 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
     yield f"  -> {part.verdict}" + (f" ({part.why})" if part.why else "")
     if part.verdict == "inconclusive":
         need = part.seeds_to_decide
-        yield f"  -> {need} seeds would decide it with 80 % power" if need else "  -> over 1000 seeds would be needed"
+        yield (
+            f"  -> {need} seeds would decide it with 80 % power"
+            if need
+            else "  -> over 1000 seeds would be needed"
+        )
 
 
 def _check(check: Check) -> Iterator[str]:
@@ -64,9 +72,18 @@ def _check(check: Check) -> Iterator[str]:
     region = check.region or Region()
     if check.typical:
         yield f"    {check.collapsed} of {check.n} runs collapsed: the claim is about the typical run, by a sign test"
-    elif check.interval is not None and check.se is not None and check.df is not None and check.effect is not None:
+    elif (
+        check.interval is not None
+        and check.se is not None
+        and check.df is not None
+        and check.effect is not None
+    ):
         assert check.sd is not None and check.sd_used is not None
-        floor = f" (raised from {check.sd:.5f}: one test example moves it by {check.step:.5f})" if check.sd_used > check.sd else ""
+        floor = (
+            f" (raised from {check.sd:.5f}: one test example moves it by {check.step:.5f})"
+            if check.sd_used > check.sd
+            else ""
+        )
         yield f"    effect = mean = {check.effect:.5f}; spread s = {check.sd_used:.5f}{floor}"
         yield f"    se = s/√n = {check.sd_used:.5f}/√{check.n} = {check.se:.5f}; {check.df:g} degrees of freedom"
         half = (check.interval.high - check.interval.low) / 2
@@ -75,7 +92,9 @@ def _check(check: Check) -> Iterator[str]:
             f"    90 % interval = {check.effect:.5f} ± {factor:.3f}·{check.se:.5f} = "
             f"[{check.interval.low:.5f}, {check.interval.high:.5f}]"
         )
-    yield f"    the claim's region: {region.describe()}" + (" (of the distance from the printed number)" if check.kind == "agrees" else "")
+    yield f"    the claim's region: {region.describe()}" + (
+        " (of the distance from the printed number)" if check.kind == "agrees" else ""
+    )
     yield f"    p for reproduced {check.p_reproduced:.3g}, p for contradicted {check.p_contradicted:.3g} (each must be at most {ALPHA})"
     for note in check.notes:
         yield f"    note: {note}"

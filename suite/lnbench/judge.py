@@ -236,10 +236,15 @@ def _settle(
     for number, claim in enumerate(claims):
         if claim.verdict == Verdict.CONTRADICTED:
             tried = {
-                key: tries[key][number].verdict if key in tries else Verdict.NOT_RUN.value for key in alternatives(study)
+                key: tries[key][number].verdict if key in tries else Verdict.NOT_RUN.value
+                for key in alternatives(study)
             }
             untried = [key for key, verdict in tried.items() if verdict in (Verdict.NOT_RUN, Verdict.ERROR)]
-            others = [key for key, verdict in tried.items() if verdict != Verdict.CONTRADICTED and key not in untried]
+            others = [
+                key
+                for key, verdict in tried.items()
+                if verdict != Verdict.CONTRADICTED and key not in untried
+            ]
             if others:
                 why = f"depends on: {', '.join(others)}"
                 claim = replace(claim, verdict=Verdict.INCONCLUSIVE.value, why=why, tried=tried)
@@ -293,7 +298,9 @@ def _drift(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> list[Dri
             if values is None:
                 notes.append(f"drift was not checked for {member.label}: not in the measured baseline")
                 continue
-            if all(values.get(seed) == value for seed, value in zip(member.seeds, member.values, strict=True)):
+            if all(
+                values.get(seed) == value for seed, value in zip(member.seeds, member.values, strict=True)
+            ):
                 same = Check(kind="drift", effect=0.0, n=len(member.values), alpha=DRIFT_ALPHA)
                 check = same.with_notes("the same numbers as before, seed by seed")
             else:

@@ -169,7 +169,7 @@ def plan_study(study: Study, seeds: int | None = None) -> Plan:
 
 
 def stream_seeds(index: int, recipe: dict[str, Any], paired: tuple[str, ...]) -> dict[str, int]:
-    """A seed for each stream: the index itself where arms are paired, else one that this recipe shares with no other."""
+    """A seed for each stream: the index itself where arms are paired, else one that this recipe shares with none."""
     seeds = {}
     for stream in SEED_STREAMS:
         own = f"{stream}:{index}:{canonical_json(recipe)}"

@@ -32,7 +32,7 @@ def known(kind: str) -> Any:
 
 def name_of(kind: str) -> Any:
     """How the JSON Schema says that a text is a name of the catalog, so that editors complete it."""
-    return Field(json_schema_extra=lambda schema: schema.update(enum=catalog.names(kind)))
+    return Field(json_schema_extra=lambda schema: schema.update(enum=[*catalog.names(kind)]))
 
 
 def _union(kind: str) -> Any:

@@ -281,9 +281,8 @@ class _TierRules:
                 self.error(place, f"try: '{key}' would undo the axis {axis} of vary")
                 return
         if isinstance(value, dict):
-            times = value.get("times")
-            numbers = [_is_number(number) for number in (times, before)]
-            if set(value) != {"times"} or not all(numbers) or times <= 0:
+            times: Any = value.get("times")
+            if set(value) != {"times"} or not (_is_number(times) and _is_number(before)) or times <= 0:
                 self.error(value_place, "try: takes a value, or {times: a number above 0} for a number")
                 return
             value = round(before * times) if isinstance(before, int) else before * times
@@ -308,7 +307,9 @@ class _TierRules:
             if axis not in (*effect.at, effect.axis) and len(levels) > 1:
                 what = f"effect {name}: say in `at` at which {axis}; it takes {', '.join(map(_word, levels))}"
                 self.error(self.at("effects", name), what)
-        sizes = [len(value) for value in (*effect.at.values(), *(effect.minus or {}).values()) if isinstance(value, tuple)]
+        sizes = [
+            len(value) for value in (*effect.at.values(), *(effect.minus or {}).values()) if isinstance(value, tuple)
+        ]
         if math.prod(sizes) > MOST_MEMBERS:
             what = f"effect {name}: a family of {math.prod(sizes)} numbers; at most {MOST_MEMBERS}"
             self.error(self.at("effects", name), what)
@@ -346,7 +347,9 @@ class _TierRules:
             omitted = items(block(block(block(block(self.file, "tiers"), self.tier), "claims"), claim.id), "omit")
             if part in omitted:
                 place = position_of(self.file, [*path, omitted.index(part)])
-                self.error(place, f"omit: the part '{part}' is the verdict of {claim.id}; give the tier another verdict")
+                self.error(
+                    place, f"omit: the part '{part}' is the verdict of {claim.id}; give the tier another verdict"
+                )
             else:
                 what = f"verdict: no part '{part}'; {did_you_mean(part, claim.parts)}"
                 self.error(self.at("claims", index, "verdict"), what)

@@ -63,7 +63,7 @@ class Runs(Strict):
     """The grid of trainings."""
 
     base: Recipe
-    vary: dict[str, Scalars] = {}
+    vary: dict[str, Scalars] = Field(default={})
     set: Annotated[tuple[SetRule, ...], Field(strict=False)] = ()
     choose: Choose | None = None
     seeds: Seeds
@@ -76,7 +76,7 @@ class Effect(Strict):
     """One number a seed. A list in `at` or `minus` makes a family: one number for each value."""
 
     metric: Annotated[str, name_of("metric")]
-    at: dict[str, Scalar | Scalars] = {}
+    at: dict[str, Scalar | Scalars] = Field(default={})
     along: Annotated[dict[str, Along], Field(min_length=1, max_length=1)] | None = None
     minus: Annotated[dict[str, Scalar | Scalars], Field(min_length=1)] | None = None
 
@@ -257,7 +257,7 @@ class StudySpec(Strict):
 class TierRuns(Strict):
     """What a tier changes of `runs`: `base` key by key, every other block whole."""
 
-    base: dict[str, Any] = {}
+    base: dict[str, Any] = Field(default={})
     vary: Any = None
     set: Any = None
     choose: Any = None
@@ -269,7 +269,7 @@ class TierClaim(Strict):
 
     says: str | None = None
     omit: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    parts: dict[str, dict[str, Any]] = {}
+    parts: dict[str, dict[str, Any]] = Field(default={})
     verdict: Any = None
 
 
@@ -278,8 +278,8 @@ class Tier(Strict):
 
     runs: TierRuns = TierRuns()
     choices: Any = None
-    effects: dict[str, dict[str, Any]] = {}
-    claims: dict[str, TierClaim] = {}
+    effects: dict[str, dict[str, Any]] = Field(default={})
+    claims: dict[str, TierClaim] = Field(default={})
     deviations: Annotated[tuple[str, ...], Field(strict=False)]
     measured: MeasuredName | None = None
 

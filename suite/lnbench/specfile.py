@@ -78,9 +78,7 @@ def _text(path: Path) -> str:
         before = data[: error.start].decode("utf-8")
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         byte = data[error.start]
-        raise SpecError(
-            [Problem(path, line, column, f"not UTF-8 (byte 0x{byte:02x}); save it as UTF-8")]
-        ) from None
+        raise SpecError([Problem(path, line, column, f"not UTF-8 (byte 0x{byte:02x}); save it as UTF-8")]) from None
 
 
 # PyYAML's words -> ours. Where the first group says so, the place is where the thing began, not where it was missed.

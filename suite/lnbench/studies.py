@@ -63,7 +63,7 @@ def load_study(path: Path) -> LoadedStudy:
 
 
 def load_studies(paths: list[Path]) -> list[LoadedStudy]:
-    """Several files, their errors together; a claim's id may stand once in all of them. A file named twice is read once."""
+    """Several files, their errors together; a claim's id may stand in one only. A file named twice is read once."""
     problems: list[Problem] = []
     loaded: list[LoadedStudy] = []
     places: dict[str, Path] = {}

@@ -101,8 +101,8 @@ def _claims(claims: Sequence_, override: Mapping, report: Report) -> Sequence_:
             report(override.key_positions[name], f"the tier changes the claim '{name}', which does not exist; {hint}")
     changes = dict(override)
     for claim, position in zip(claims, claims.item_positions, strict=True):
-        name = claim.get("id") if isinstance(claim, Mapping) else None
-        change = changes.pop(name, None) if isinstance(name, str) else None  # of two with one id, the first
+        own = claim.get("id") if isinstance(claim, Mapping) else None
+        change = changes.pop(own, None) if isinstance(own, str) else None  # of two with one id, the first
         merged.add(_claim(claim, change, report) if isinstance(change, Mapping) else claim, position)
     return merged
 
@@ -128,7 +128,7 @@ def _claim(claim: Mapping, change: Mapping, report: Report) -> Mapping:
 
 
 def grid(runs: Mapping) -> Iterator[tuple[dict[str, Any], Mapping]]:
-    """(point, recipe tree) of every cell of `runs`: base, then the point's values, then each rule of `set` that fits."""
+    """(point, recipe tree) of every cell: base, then the point's values, then each rule of `set` that fits."""
     vary: Mapping = runs.get("vary") or Mapping()
     for values in product(*(list(enumerate(levels)) for levels in vary.values())):
         point = {axis: value for axis, (_, value) in zip(vary, values, strict=True)}

@@ -109,8 +109,6 @@ def trained(home: Path, _trained: Path) -> Path:
     return home
 
 
-
-
 @pytest.fixture
 def call(capsys: pytest.CaptureFixture[str]) -> Call:
     """Call the command line: (exit code, stdout, stderr)."""

@@ -1,4 +1,4 @@
-"""What a label-noise model promises, as functions that fail when it does not hold: tests and planted faults use them."""
+"""What a label-noise model promises, as functions that fail where it does not hold, for tests and planted faults."""
 
 from __future__ import annotations
 

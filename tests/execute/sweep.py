@@ -9,11 +9,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from lnbench.execute import worker
 from lnbench.execute.local import execute
 from lnbench.execute.worker import Report
 from lnbench.plan import Run, plan_study
 from lnbench.store import Store
 from lnbench.studies import load_study
+
+worker.SECONDS_BETWEEN_REPORTS = 0.05  # in the workers too: they import this file as their main module
 
 
 class Lines:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from plain_loop import train_plainly
-from small_runs import ADADELTA, dilution, recipe, seeds
 
 from lnbench.canonical import canonical_json
 from lnbench.data import load
@@ -18,6 +18,7 @@ from lnbench.data.images import ImageData
 from lnbench.randomness import SEED_STREAMS
 from lnbench.training.batches import TrainingSet
 from lnbench.training.engine import Hooks, Progress, State, Stopped, _Run, prepare, train
+from small_runs import ADADELTA, dilution, recipe, seeds
 
 CPU = torch.device("cpu")
 NONE = {"kind": "none"}
@@ -34,7 +35,9 @@ def outcome(data: ImageData, seed: int = 0, **changes: Any) -> dict[str, Any]:
     return train(recipe(**changes), seeds(seed), data, CPU)
 
 
-def trained(data: ImageData, spec: dict[str, Any], streams: dict[str, int]) -> tuple[list[torch.Tensor], dict[str, Any]]:
+def trained(
+    data: ImageData, spec: dict[str, Any], streams: dict[str, int]
+) -> tuple[list[torch.Tensor], dict[str, Any]]:
     running = _Run(spec, streams, data, CPU, State(), Hooks())
     result = running.finish()
     return [parameter.detach() for parameter in running.model.parameters()], result
@@ -111,29 +114,31 @@ def test_a_run_resumed_at_any_step_ends_with_the_same_bits(digits: ImageData, op
         assert canonical_json(train(spec, seeds(), digits, CPU, state=state)) == canonical_json(undisturbed)
 
 
+class ThreeSteps:
+    """Hooks that stop a run after three steps and keep what it saves."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.saved: list[State] = []
+
+    def tick(self, progress: Progress) -> bool:
+        self.steps += 1
+        return False
+
+    def hooks(self) -> Hooks:
+        return Hooks(self.tick, lambda: self.steps == 3, lambda state: self.saved.append(kept(state)))
+
+
 def test_a_run_that_is_stopped_saves_its_last_step_and_can_go_on(digits: ImageData) -> None:
-    spec = recipe(model="mlp1", batch_size=64, epochs=2)
+    spec = recipe(model="mlp1", batch_size=64, epochs=2)  # 20 steps
     undisturbed = train(spec, seeds(), digits, CPU)
     state: State | None = None
-    stops = 0
-    while True:  # stopped after every third step
-        steps = 0
-        saved: list[State] = []
-
-        def tick(progress: Progress) -> bool:
-            nonlocal steps
-            steps += 1
-            return False
-
-        hooks = Hooks(tick, lambda: steps == 3, lambda state, saved=saved: saved.append(kept(state)))
-        try:
-            result = train(spec, seeds(), digits, CPU, state=state, hooks=hooks)
-            break
-        except Stopped:
-            stops += 1
-            (state,) = saved
-    assert stops == 6  # 20 steps
-    assert canonical_json(result) == canonical_json(undisturbed)
+    for _ in range(6):
+        disturbed = ThreeSteps()
+        with pytest.raises(Stopped):
+            train(spec, seeds(), digits, CPU, state=state, hooks=disturbed.hooks())
+        (state,) = disturbed.saved
+    assert canonical_json(train(spec, seeds(), digits, CPU, state=state)) == canonical_json(undisturbed)
 
 
 def test_a_state_that_does_not_fit_the_network_is_not_used(digits: ImageData) -> None:
@@ -161,7 +166,7 @@ def test_progress_counts_every_example_once(digits: ImageData) -> None:
 
     train(recipe(epochs=2), seeds(), digits, CPU, hooks=Hooks(tick))
     assert [progress.examples_done for progress in seen][-1] == seen[-1].examples_total == 1200
-    assert all(a.examples_done < b.examples_done for a, b in zip(seen, seen[1:], strict=False))
+    assert all(a.examples_done < b.examples_done for a, b in pairwise(seen))
     assert len(seen) == 2 * 19
 
 
@@ -293,14 +298,18 @@ def test_batches_can_be_had_from_any_one_on(digits: ImageData) -> None:
     for first in (0, 1, 63, 64, 65, 85, 86):
         rest = list(made.batches(1, 7, first))
         assert len(rest) == len(whole) - first
-        assert all(torch.equal(a[0], b[0]) and torch.equal(a[1], b[1]) for a, b in zip(rest, whole[first:], strict=True))
+        assert all(
+            torch.equal(a[0], b[0]) and torch.equal(a[1], b[1]) for a, b in zip(rest, whole[first:], strict=True)
+        )
 
 
 def test_every_epoch_has_its_own_order_and_the_same_labels(digits: ImageData) -> None:
     made = sets(digits, 300, 0)
-    epochs = [(torch.cat([i for i, _ in b]), torch.cat([y for _, y in b])) for b in (list(made.batches(e, 32)) for e in (0, 1))]
-    (images, labels), (later_images, later_labels) = epochs
-    assert not torch.equal(images, later_images)
+    epochs = [
+        (torch.cat([i for i, _ in b]), torch.cat([y for _, y in b]))
+        for b in (list(made.batches(e, 32)) for e in (0, 1))
+    ]
+    assert not torch.equal(epochs[0][0], epochs[1][0])
     pairs, later = (sorted(zip(i.tolist(), y.tolist(), strict=True)) for i, y in epochs)
     assert pairs == later
 

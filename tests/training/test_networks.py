@@ -128,7 +128,9 @@ def test_first_weights_are_a_function_of_the_seed_alone() -> None:
 
 def test_the_first_weights_are_pinned() -> None:
     first = next(iter(drawn("perceptron", 0).parameters())).detach().flatten()
-    assert first[:3].tolist() == pytest.approx([-0.05773455277085304, 0.024079320952296257, -0.060372404754161835], rel=1e-7)
+    assert first[:3].tolist() == pytest.approx(
+        [-0.05773455277085304, 0.024079320952296257, -0.060372404754161835], rel=1e-7
+    )
 
 
 # ---- the flat vector

@@ -1,4 +1,4 @@
-"""`lnbench plan`: what a verification would do and cost."""
+"""`lnbench plan` and `lnbench power`: what a verification would do and cost, and what it could decide."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
-from lnbench.commands.options import open_store, seeds_option, store_option
+from lnbench.commands.options import open_store, seeds_option, store_option, tier_option
 from lnbench.errors import Exit, LnbenchError
 
 
 @click.command()
 @click.argument("study")
-@click.option("--tier", default="smoke", show_default=True, type=click.Choice(["smoke", "cpu", "lite", "full"]))
+@click.option(
+    "--tier", default="smoke", show_default=True, type=click.Choice(["smoke", "cpu", "lite", "full"])
+)
 @seeds_option
 @click.option("--device", default="cpu", show_default=True, help="For the guess of the time: cpu or cuda.")
 @store_option
@@ -39,7 +41,9 @@ def plan(study: str, tier: str, seeds: int | None, device: str, store_path: Path
         record = store.get(choice.id)
         if record is not None:
             outcomes[choice.id] = record["outcome"]
-    table = Table(title=f"{loaded.tiers[tier].key}: {describe_cost(made, device)}", title_justify="left", box=None)
+    table = Table(
+        title=f"{loaded.tiers[tier].key}: {describe_cost(made, device)}", title_justify="left", box=None
+    )
     for column in ("cell", "epochs", "examples an epoch", "seeds", "in store", "one run, roughly"):
         table.add_column(column, justify="left" if column == "cell" else "right")
     rows: dict[str, list[tuple[object, bool]]] = {}
@@ -59,4 +63,54 @@ def plan(study: str, tier: str, seeds: int | None, device: str, store_path: Path
         values = ", ".join(str(value) for value, _ in choice.candidates)
         point = ", ".join(f"{axis} {value}" for axis, value in choice.point.items())
         click.echo(f"chooses {choice.key} from {values} at {point}")
+    return Exit.OK
+
+
+@click.command()
+@click.argument("name", metavar="CLAIM|STUDY")
+@tier_option
+@seeds_option
+@store_option
+def power(name: str, tier: str | None, seeds: int | None, store_path: Path | None) -> int:
+    """Can the planned seeds decide a claim, how many would, and at what cost?"""
+    from rich.console import Console
+    from rich.table import Table
+
+    from lnbench.commands.catalogue import find_claim
+    from lnbench.commands.progress import duration
+    from lnbench.cost import seconds_of
+    from lnbench.evidence import gather
+    from lnbench.judge import judge
+    from lnbench.plan import plan_study
+    from lnbench.power import powers
+    from lnbench.studies import load_study
+
+    path, claim_id = find_claim(name)
+    loaded = load_study(path)
+    tier = tier or "full"
+    if tier not in loaded.tiers:
+        raise LnbenchError(f"{loaded.name} has no tier {tier}; it has {', '.join(loaded.tiers)}")
+    made = plan_study(loaded.tiers[tier], seeds)
+    result = judge(gather(made, open_store(store_path).get))
+    table = Table(title=f"{loaded.tiers[tier].key}: what the planned seeds can decide", title_justify="left", box=None)
+    for column in ("claim, part", "effect", "claimed", "pilot", "chance", "seeds for 80 %"):
+        table.add_column(column, overflow="fold")
+    for row in powers(result):
+        if claim_id not in (None, row.claim):
+            continue
+        pilot = "none yet"
+        if row.pilot is not None:
+            mean = "" if row.pilot.effect is None else f"{row.pilot.effect:.4f} "
+            pilot = f"{mean}sd {row.pilot.sd:.4f}, taken as {row.pilot.cautious_sd:.4f} ({row.pilot.source})"
+        elif row.largest_sd is not None:
+            pilot = f"none yet; {row.planned} seeds suffice up to sd {row.largest_sd:.4f}"
+        chance = "?" if row.chance is None else f"{row.chance:.0%} with {row.planned}"
+        needed = "?" if row.needed is None else "over 1000" if row.needed == 0 else str(row.needed)
+        mark = "" if row.decisive else " (beside)"
+        cells = (f"{row.claim} {row.part}{mark}", row.label, row.region.describe(), pilot, chance, needed)
+        table.add_row(*(cell.replace("[", r"\[") for cell in cells))
+    console = Console()
+    (console if console.is_terminal else Console(width=160)).print(table)
+    one_seed = sum(seconds_of(run, "cpu") for run in plan_study(loaded.tiers[tier], 1).provisional_runs())
+    click.echo(f"one more seed of every cell: very roughly {duration(one_seed)} of one core")
     return Exit.OK

@@ -93,7 +93,7 @@ class DiluteUniform:
 
 @dataclass(frozen=True, slots=True)
 class ReplaceUniform:
-    """Replacement: each of n labels is, with probability `rate`, drawn anew, uniformly (with or without the true one)."""
+    """Replacement: each of n labels is, with probability `rate`, drawn anew, uniformly (true class included or not)."""
 
     n: int
     classes: int

@@ -112,8 +112,9 @@ class Trainer:
             with self.store.lock(run.id) as mine:
                 if not mine:
                     return Finished(run.id, "busy")
-                if self.store.get(run.id) is None:
-                    self._train(run)
+                if self.store.get(run.id) is not None:
+                    return Finished(run.id, "busy")  # it was, and has just been done
+                self._train(run)
             return Finished(run.id, "trained")
         except Stopped:
             return Finished(run.id, "stopped")
@@ -200,6 +201,13 @@ def main(connection: Connection, store_path: Path, device_name: str, data_root: 
             last_look, orphaned = now, parent is not None and not parent.is_alive()
         return orphaned or terminated or stop.is_set()
 
+    def tell(report: Report) -> None:
+        nonlocal orphaned
+        try:
+            connection.send(report)
+        except OSError:  # nobody listens any more: the training is to stop with a checkpoint, not to fail
+            orphaned = True
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and tells us through `stop`
     signal.signal(signal.SIGTERM, on_terminate)
     try:
@@ -208,7 +216,7 @@ def main(connection: Connection, store_path: Path, device_name: str, data_root: 
             import torch
 
             torch.set_num_threads(1)
-            trainer = Trainer(store, device_name, data_root, connection.send, should_stop)
+            trainer = Trainer(store, device_name, data_root, tell, should_stop)
         except Exception as error:
             connection.send(Broken(in_one_line(error), traceback.format_exc()))
             return

@@ -151,7 +151,7 @@ def _of_part(part: Json, claim: Json, tier: str) -> Iterator[str]:
         yield f"{what}, because: {escaped(part['because'])}"
     reference = part["reference"]
     if reference and reference["note"]:
-        yield f"on the printed number: {escaped(reference['note'])}"
+        yield f"note on the printed number: {escaped(reference['note'])}"
     if reference and reference["n"] == "unknown":
         yield "the paper does not say how many runs stand behind its number"
     if part["verdict"] == "inconclusive" and tier != "smoke":

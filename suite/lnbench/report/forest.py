@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -67,11 +67,14 @@ def forest(claims: list[Json], tier: str) -> bytes:
 
 
 def _rows(claim: Json, tier: str) -> list[Row]:
-    return [
-        Row(part, member, shown(part, member), verdict_in_figure(part, tier))
-        for part in claim["parts"]
-        for member in part["members"]
-    ]
+    rows = []
+    for part in claim["parts"]:
+        for member in part["members"]:
+            view = shown(part, member)
+            if tier == "smoke":  # the paper's number is of other data
+                view = replace(view, printed=None)
+            rows.append(Row(part, member, view, verdict_in_figure(part, tier)))
+    return rows
 
 
 def verdict_in_figure(part: Json, tier: str) -> str:

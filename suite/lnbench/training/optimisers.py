@@ -12,7 +12,7 @@ import torch
 
 
 class Sgd:
-    """v ← m·v + g (+ wd·w), first step v = g; w ← w − lr·v, or with Nesterov w ← w − lr·(g + m·v). As torch.optim.SGD."""
+    """v ← m·v + g (+ wd·w), first step v = g; w ← w − lr·v, or with Nesterov w − lr·(g + m·v). As torch.optim.SGD."""
 
     def __init__(self, options: dict[str, Any], weights: torch.Tensor):
         self.momentum, self.nesterov = options["momentum"], options["nesterov"]

@@ -1,0 +1,83 @@
+"""Printed numbers: what a text of a paper is worth, and to which digit."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from toy_study import Folder
+
+from lnbench.references import parse_number
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("23.2", (23.2, 0.1)),
+        ("2,000", (2000.0, 1.0)),
+        ("10,000", (10000.0, 1.0)),
+        ("1,234,567.89", (1234567.89, 0.01)),
+        ("0.01", (0.01, 0.01)),
+        ("90", (90.0, 1.0)),
+        ("90.0", (90.0, 0.1)),
+        (".5", (0.5, 0.1)),
+        ("5.", (5.0, 1.0)),
+        ("-1", (-1.0, 1.0)),
+        ("+0.3", (0.3, 0.1)),
+        ("\u22120.5", (-0.5, 0.1)),
+        ("91%", (91.0, 1.0)),
+        ("91.5 %", (91.5, 0.1)),
+        (" 7 ", (7.0, 1.0)),
+        ("half", None),
+        ("1e5", None),
+        ("10,00", None),
+        ("1,0000", None),
+        ("1.2.3", None),
+        ("%", None),
+        ("", None),
+        (".", None),
+        ("-", None),
+        ("nan", None),
+        ("inf", None),
+        ("١٢", None),
+        ("9" * 400, None),
+        ("0." + "0" * 400 + "1", None),
+    ],
+)
+def test_a_printed_number_is_its_value_and_the_unit_of_its_last_digit(
+    text: str, number: tuple[float, float] | None
+) -> None:
+    assert parse_number(text) == number
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_finite_number_or_none(text: str) -> None:
+    number = parse_number(text)
+    assert number is None or (math.isfinite(number[0]) and 0 < number[1] <= 1)
+
+
+@given(st.decimals(-(10**9), 10**9, places=4))
+def test_a_number_that_is_printed_is_read_back(decimal: object) -> None:
+    assert parse_number(f"{decimal:f}") == (float(str(decimal)), 0.0001)
+
+
+def test_a_percentage_becomes_a_fraction_with_its_spread(toy: Folder) -> None:
+    number = toy.load().any.baseline.references["table1/net"].number()
+    assert number is not None
+    assert (number.value, number.unit, number.spread, number.spread_unit) == pytest.approx((0.905, 0.001, 0.002, 0.001))
+    assert (number.spread_kind, number.n, number.reading_error) == ("sd", 5, None)
+
+
+def test_a_number_that_is_not_known_better_has_no_n_and_no_spread(toy: Folder) -> None:
+    number = toy.load().any.baseline.references["fig1/net"].number()
+    assert number is not None
+    assert (number.n, number.spread, number.reading_error) == (None, None, pytest.approx(0.005))
+    assert toy.load().any.baseline.references["text/half"].number() is None
+
+
+def test_a_spread_must_be_a_number_or_none(toy: Folder) -> None:
+    toy.baseline.write_text(toy.baseline.read_text().replace('spread: "0.2"', "spread: small"))
+    with pytest.raises(Exception, match=r"toy2020\.yaml:10:\d+: spread: 'small' is neither a number nor none"):
+        toy.load()

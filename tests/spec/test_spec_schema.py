@@ -1,0 +1,75 @@
+"""The JSON Schemas that editors use: valid, and true to the files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from toy_study import BASELINE, STUDY
+
+from lnbench import catalog
+from lnbench.references import baseline_schema
+from lnbench.spec import study_schema
+
+jsonschema = pytest.importorskip("jsonschema")
+
+
+def errors(schema: dict[str, Any], data: Any) -> list[str]:
+    found = jsonschema.Draft202012Validator(schema).iter_errors(data)
+    return [f"{list(error.path)}: {error.message}" for error in found]
+
+
+@pytest.mark.parametrize("schema", [study_schema(), baseline_schema()], ids=["study", "baseline"])
+def test_a_schema_is_valid_and_names_its_dialect(schema: dict[str, Any]) -> None:
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert json.loads(json.dumps(schema)) == schema
+
+
+def test_the_schemas_accept_every_file_of_the_repository(repository: Path) -> None:
+    for folder, schema in (("claims", study_schema()), ("baselines", baseline_schema())):
+        paths = sorted((repository / folder).glob("*.yaml"))
+        assert paths
+        for path in paths:
+            assert errors(schema, yaml.safe_load(path.read_text(encoding="utf-8"))) == [], path
+
+
+def test_the_schemas_accept_the_toy() -> None:
+    assert errors(study_schema(), yaml.safe_load(STUDY)) == []
+    assert errors(baseline_schema(), yaml.safe_load(BASELINE)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("title: A toy study", "titel: A toy study"),
+        ("epochs: 3", "epochs: 0"),
+        ("alpha: 10, inc", "alpha: -1, inc"),
+        ("model: mlp1", "model: mlp9"),
+        ("name: digits", "name: minst"),
+        ("kind: sgd", "kind: sdg"),
+        ("verdict: good", "verdict: [good]"),
+        ("verdict: good", "verdict: {at_least: 0, of: [good]}"),
+        ("verdict: good", "verdict: {any: [good]}"),
+        ("kind: above", "kind: abov"),
+        ("  full:", "  fulll:"),
+        ("id: T-01", "id: T 01"),
+    ],
+)
+def test_the_study_schema_refuses_what_an_editor_should_underline(old: str, new: str) -> None:
+    assert old in STUDY
+    assert errors(study_schema(), yaml.safe_load(STUDY.replace(old, new)))
+
+
+@pytest.mark.parametrize("verdict", ["good", "{all: [good, near]}", "{at_least: 1, of: [good, near]}"])
+def test_the_study_schema_accepts_each_form_of_a_verdict(verdict: str) -> None:
+    assert errors(study_schema(), yaml.safe_load(STUDY.replace("verdict: good", f"verdict: {verdict}"))) == []
+
+
+def test_the_study_schema_completes_the_names_of_the_catalog() -> None:
+    recipe = study_schema()["$defs"]["Recipe"]["properties"]
+    assert recipe["model"]["enum"] == catalog.names("model")
+    assert recipe["method"]["enum"] == catalog.names("method")

@@ -1,0 +1,66 @@
+"""What the documents say works: links, schemas, the toy claim of CONTRIBUTING, the two commands of README."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("baselines/*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if not target.startswith(("http:", "https:", "mailto:")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("what", ["study", "baseline"])
+def test_the_committed_schema_is_the_one_that_lnbench_prints(what: str) -> None:
+    from lnbench.references import baseline_schema
+    from lnbench.spec import study_schema
+
+    committed = json.loads((ROOT / f"docs/schema/{what}.schema.json").read_text(encoding="utf-8"))
+    assert committed == (study_schema() if what == "study" else baseline_schema())
+
+
+def test_every_study_and_baseline_names_its_schema_for_editors() -> None:
+    for folder, name in (("claims", "study"), ("baselines", "baseline")):
+        for file in (ROOT / folder).glob("*.yaml"):
+            first = file.read_text(encoding="utf-8").splitlines()[0]
+            assert first == f"# yaml-language-server: $schema=../docs/schema/{name}.schema.json", file.name
+
+
+def test_the_toy_claim_of_contributing_works_at_the_first_try(tmp_path: Path) -> None:
+    from lnbench.evidence import gather
+    from lnbench.execute.local import execute
+    from lnbench.judge import judge
+    from lnbench.plan import plan_study
+    from lnbench.pytest_plugin import Quiet
+    from lnbench.store import Store
+    from lnbench.studies import load_study
+
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    block = re.search(r"```yaml\n(.*?)```", text, re.S)
+    assert block is not None
+    (tmp_path / "claims").mkdir()
+    (tmp_path / "claims/toy.yaml").write_text(textwrap.dedent("   " + block.group(1)), encoding="utf-8")
+    (tmp_path / "baselines").symlink_to(ROOT / "baselines")
+    plan = plan_study(load_study(tmp_path / "claims/toy.yaml").tiers["full"])
+    store = Store(tmp_path / "store")
+    assert not execute([plan], store, Quiet(), workers=0).failures
+    assert [claim.verdict for claim in judge(gather(plan, store.get)).claims] == ["reproduced"]
+
+
+def test_readmes_first_screen_has_the_two_commands_that_ci_uses() -> None:
+    first_screen = "\n".join((ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:30])
+    run = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert "pip install . && lnbench verify claims/rolnick_mnist.yaml" in first_screen
+    assert "pip install '.[test]' && pytest" in first_screen
+    assert "lnbench verify claims/rolnick_mnist.yaml" in run
+    assert "\npytest" in run
