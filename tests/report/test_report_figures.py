@@ -8,6 +8,7 @@ import pytest
 from conftest import World
 
 from lnbench.report import drawing
+from lnbench.report.curves import centre
 from lnbench.report.figures import draw_all
 from lnbench.report.forest import limits
 from lnbench.report.names import curve_axis, figures_of
@@ -130,6 +131,13 @@ def test_the_interval_is_cut_to_the_metric_for_display_only(full: World) -> None
     member["check"]["interval"] = {"low": 0.9, "high": 1.2, "confidence": 0.9}
     assert shown(part, member).interval == (90.0, 100.0)
     assert member["check"]["interval"]["high"] == 1.2
+
+
+def test_a_collapsed_run_is_never_averaged_into_a_line(full: World) -> None:
+    full.collapse("mlp1", 10, 1)
+    cell = full.json()["cells"][3]
+    values = sorted(cell["metrics"]["test_accuracy"])
+    assert centre(cell) == pytest.approx(100 * values[2])
 
 
 def test_the_axis_of_the_curves_is_the_one_that_effects_run_along(full: World) -> None:

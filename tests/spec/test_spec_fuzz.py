@@ -114,7 +114,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
-MANY = settings(FEW, max_examples=1500)
+MANY = settings(FEW, max_examples=400)
 
 
 @pytest.mark.parametrize("mutate", MUTATIONS)

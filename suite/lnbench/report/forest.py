@@ -27,7 +27,7 @@ from lnbench.report.units import Shown, shown
 # All in inches, from the left: text, axis, text.
 LEFT, AXIS, RIGHT = (0.15, 2.95), (3.25, 6.25), (6.5, 8.9)
 HEADER, ROW, EMPTY_ROW, LEGEND, MARGIN = 0.36, 0.98, 0.74, 0.42, 0.12
-LABEL_LETTERS, VERDICT_LETTERS, CLAIM_LETTERS = 40, 33, 112
+LABEL_LETTERS, VERDICT_LETTERS = 40, 33
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def forest(claims: list[Json], tier: str) -> bytes:
     def paint(figure: Any) -> None:
         top = height - MARGIN / 2
         for claim, rows in groups:
-            _claim_line(figure, claim, tier, top, height)
+            _claim_line(figure, claim, top, height)
             top -= HEADER
             for row in rows:
                 _row(figure, row, top, height)
@@ -84,11 +84,10 @@ def verdict_in_figure(part: Json, tier: str) -> str:
     return str(part["verdict"]).replace("not-", "not ")
 
 
-def _claim_line(figure: Any, claim: Json, tier: str, top: float, height: float) -> None:
+def _claim_line(figure: Any, claim: Json, top: float, height: float) -> None:
     words = f"{claim['id']}  {claim['verdict'].replace('not-', 'not ')}"
     y = (top - HEADER * 0.42) / height
-    line = figure.text(LEFT[0] / WIDTH, y, words, fontsize=NORMAL, fontweight="bold", color=INK, va="center")
-    line.set_clip_on(False)
+    figure.text(LEFT[0] / WIDTH, y, words, fontsize=NORMAL, fontweight="bold", color=INK, va="center")
     figure.add_artist(_rule(top - HEADER * 0.86, height))
 
 
