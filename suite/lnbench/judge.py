@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lnbench import catalog, stats
+from lnbench import stats
 from lnbench.evidence import Evidence, Member
 from lnbench.plan import Choice
 from lnbench.references import Number
@@ -332,10 +332,3 @@ def _choices(evidence: Evidence) -> list[ChoiceResult]:
             results.append(ChoiceResult(choice, made["chosen"], tuple(made["scores"]), made["margin"]))
     return results
 
-
-def metric_bounds(effect: Effect) -> tuple[float, float]:
-    """(low, high) of an effect's metric, for display; a difference has twice the width, around zero."""
-    about = catalog.find("metric", effect.metric).value
-    if effect.minus or effect.along:
-        return about.low - about.high, about.high - about.low
-    return about.low, about.high

@@ -8,14 +8,16 @@ itself uncertain, so it enters at its 80 % upper limit (`stats.pilot_factor`; Br
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from lnbench import stats
 from lnbench.evidence import Member
 from lnbench.judge import ALPHA, StudyResult, read_measured, region_of
 from lnbench.references import Number
-from lnbench.spec import Agrees, Equivalent, EveryRun, Part
+from lnbench.spec import Agrees, Equivalent, EveryRun, Part, Study
 from lnbench.stats import Region
 
 TARGET = 0.8
@@ -76,9 +78,8 @@ def _pilot(member: Member, before: dict[int, float] | None, number: Number | Non
     known = [(member.values, "runs in the store"), (tuple((before or {}).values()), "seeds in baselines/measured")]
     values, source = max(known, key=lambda pair: len(pair[0]))
     if len(values) >= 3:
-        mean = sum(values) / len(values)
-        variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
-        return Pilot(mean, max(math.sqrt(variance), member.step / 2), len(values), f"{len(values)} {source}")
+        sd = max(statistics.stdev(values), member.step / 2)
+        return Pilot(statistics.fmean(values), sd, len(values), f"{len(values)} {source}")
     if number is not None and number.spread is not None and number.spread_kind in ("sd", "unknown"):
         return Pilot(None, number.spread, number.n, "the paper's printed spread")
     return None
@@ -129,3 +130,29 @@ def _largest_sd(region: Region, planned: int) -> float | None:
     return low
 
 
+
+
+def weak_margins(study: Study, report: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """(claim, part, what is wrong) of margins that the planned seeds would confirm less than half the time even if the
+    agreement were perfect, by the spread that a committed report of this tier (`result.json`) measured."""
+    found = []
+    planned = study.spec.runs.seeds.n
+    for claim in report["claims"]:
+        for part in claim["parts"]:
+            region = part["region"]
+            if part["kind"] not in ("agrees", "equivalent") or region["low"] is None or region["high"] is None:
+                continue
+            for member in part["members"]:
+                values = member["values"]
+                if len(values) < 3 or any(member["collapsed"]):
+                    continue
+                sd = max(statistics.stdev(values), member["step"] / 2)
+                half = (region["high"] - region["low"]) / 2
+                chance = stats.power_of(Region(-half, half), 0.0, sd, planned, alpha=ALPHA)
+                if chance < 0.5:
+                    what = (
+                        f"margin {half:g}: {planned} seeds would confirm a perfect agreement only {chance:.0%} of the "
+                        f"time (sd {sd:.4f}, measured in reports/{report['key']}); plan more seeds or state why"
+                    )
+                    found.append((claim["id"], part["name"], what))
+    return found

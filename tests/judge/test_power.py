@@ -43,3 +43,13 @@ def test_every_run_needs_as_many_seeds_as_its_pi_says(world: World) -> None:
     row = rows(world)["T-01 every"]
     assert row.needed == math.ceil(math.log(0.05) / math.log(0.5)) == 5
     assert row.chance == 1.0
+
+
+def test_a_margin_that_the_planned_seeds_would_seldom_confirm_is_named(world: World) -> None:
+    from lnbench.power import weak_margins
+    from lnbench.report import result_to_json
+
+    report = result_to_json(judge(world.evidence()))
+    found = weak_margins(world.study, report)  # gap: sd .02 against a margin of .01; accuracy: sd .007 against .02
+    assert [(claim, part) for claim, part, _ in found] == [("T-02", "same")]
+    assert "5 seeds would confirm a perfect agreement only" in found[0][2]

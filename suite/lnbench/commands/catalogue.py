@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lnbench.errors import Exit, LnbenchError, SpecError
+from lnbench.errors import Exit, LnbenchError, Problem, SpecError
 from lnbench.resources import find_study, root, study_paths
 from lnbench.specfile import did_you_mean
+
+if TYPE_CHECKING:
+    from lnbench.studies import LoadedStudy
 
 
 def _light(path: Path) -> dict[str, Any]:
@@ -125,13 +128,31 @@ def validate(files: tuple[str, ...]) -> int:
             except SpecError as error:
                 problems += error.problems
     for study in studies:
-        for warning in study.warnings:
+        for warning in [*study.warnings, *_weak_margins(study)]:
             click.echo(str(warning), err=True)
     if problems:
         raise SpecError(problems)
     claims = sum(len(study.any.spec.claims) for study in studies)
     click.echo(f"{len(studies)} {'study' if len(studies) == 1 else 'studies'} with {claims} claims: valid")
     return Exit.OK if studies else Exit.NOTHING_SELECTED
+
+
+def _weak_margins(study: LoadedStudy) -> list[Problem]:
+    """Margins that the planned seeds are unlikely to decide, by what committed reports measured."""
+    from lnbench.power import weak_margins
+    from lnbench.report import read_result
+    from lnbench.specfile import load, position_of
+
+    found = []
+    for at_tier in study.tiers.values():
+        folder = root() / "reports" / at_tier.key
+        if (folder / "result.json").is_file():
+            ids = [claim.id for claim in at_tier.spec.claims]
+            for claim, part, what in weak_margins(at_tier, read_result(folder)):
+                path = ["claims", ids.index(claim), "parts", part, "margin"] if claim in ids else []
+                line, column = position_of(load(study.path), path)
+                found.append(Problem(study.path, line, column, f"{claim} {part} at tier {at_tier.tier}: {what}", "warning"))
+    return found
 
 
 @click.command()
