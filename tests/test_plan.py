@@ -114,8 +114,6 @@ def test_a_whole_number_and_the_same_number_with_a_point_are_one_run(tmp_path: P
     assert ids(small_plan(tmp_path / "one", alphas="[0, 2]")) == ids(small_plan(tmp_path / "two", alphas="[0.0, 2.0]"))
 
 
-@pytest.mark.xfail(reason="a rate written as `1` in choose.from stays an integer in the recipe, so its id differs "
-                          "from that of 1.0; it changes what identifies a run", strict=True)  # fmt: skip
 def test_a_whole_number_among_the_candidates_is_the_same_run_too(tmp_path: Path) -> None:
     one = small_plan(tmp_path / "one", choose=CHOOSE.replace("0.1]", "1]"))
     two = small_plan(tmp_path / "two", choose=CHOOSE.replace("0.1]", "1.0]"))

@@ -490,7 +490,7 @@ def test_an_equal_outcome_made_elsewhere_is_the_same_record(store: Store, tmp_pa
     assert store.import_(tmp_path / "other.jsonl") == (0, 1, [])
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut off", "no gzip", "flipped"])
+@pytest.mark.parametrize("damage", ["missing", "cut off", "no gzip", "flipped", "garbled"])
 def test_an_export_that_cannot_be_read_is_one_clear_error(store: Store, tmp_path: Path, damage: str) -> None:
     file = tmp_path / "all.jsonl.gz"
     if damage != "missing":
@@ -500,7 +500,9 @@ def test_an_export_that_cannot_be_read_is_one_clear_error(store: Store, tmp_path
         data = bytearray(file.read_bytes())
         if damage == "flipped":
             data[len(data) // 2] ^= 0xFF
-        file.write_bytes({"cut off": data[:-20], "no gzip": b"{}\n", "flipped": data}[damage])
+        garbled = data[:10] + b"\xff" + data[11:]  # no block that zlib knows
+        kinds = {"cut off": data[:-20], "no gzip": b"{}\n", "flipped": data, "garbled": garbled}
+        file.write_bytes(kinds[damage])
     with pytest.raises(StoreError, match=r"all.jsonl.gz: cannot be read: "):
         Store(tmp_path / "other").import_(file)
 

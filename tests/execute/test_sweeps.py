@@ -115,13 +115,12 @@ def test_the_longest_run_is_started_first(undisturbed: Any) -> None:
     assert flops == sorted(flops, reverse=True)
 
 
-def test_what_is_in_the_store_is_not_trained_again(undisturbed: Any) -> None:
+def test_what_is_in_the_store_is_not_trained_again(undisturbed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     plan, store, _, _ = undisturbed
     before = {path: path.stat().st_mtime_ns for path in store.path.rglob("*.json")}
+    monkeypatch.setattr(worker, "main", None)  # no process is started
     watcher = Watcher()
-    began = time.monotonic()
     came = execute([plan], store, watcher, workers=2)
-    assert time.monotonic() - began < 1.0  # no process is started
     assert (came.trained, came.reused, watcher.begun, watcher.plans) == (0, 2, [], [(0, 2)])
     assert {path: path.stat().st_mtime_ns for path in store.path.rglob("*.json")} == before
 
@@ -354,7 +353,7 @@ def test_a_worker_that_does_not_end_is_killed(small: Plan, store: Store, monkeyp
             execute([small], store, Impatient(), workers=1)
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 20
     assert no_child_is_left()
 
 
@@ -515,7 +514,7 @@ def test_after_kill_9_workers_end_by_themselves_and_the_next_call_goes_on(
         time.sleep(moment[1])
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        deadline = time.monotonic() + 8
+        deadline = time.monotonic() + 15  # a second or two on a machine that is not overloaded
         while not group_is_gone(process.pid):
             assert time.monotonic() < deadline, "a worker trains on for nobody"
             time.sleep(0.05)
