@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import click
 
 from lnbench.errors import Exit
-from lnbench.judge import SMOKE_FAIL, ClaimResult, PartResult, StudyResult
+from lnbench.judge import SMOKE_FAIL, ClaimResult, PartResult, StudyResult, region_of
 from lnbench.stats import Verdict
 
 STYLES = {
@@ -71,10 +71,9 @@ def measured(part: PartResult) -> str:
         collapsed = sum(member.collapsed)
         text += f", {collapsed} of {len(member.values)} collapsed" if collapsed else ""
         texts.append(f"{member.label.partition(':')[0]} {text}")
-    region = part.check.region or (part.checks[0].region if part.checks else None)
+    region = region_of(part.part, part.reference)  # in the metric's unit (`agrees` judges the distance from its number)
     need = f"; {part.seeds_to_decide} seeds would decide" if part.seeds_to_decide else ""
-    claimed = f"; claimed: {region.describe()}" if region else ""
-    return "; ".join(texts) + claimed + need
+    return f"{'; '.join(texts)}; claimed: {region.describe()}{need}"
 
 
 def _plain(text: str) -> str:
