@@ -80,5 +80,10 @@ def deaf(connection: Connection, store: Path, device: str, data_root: Any, stop:
         signal.pause()
 
 
+def tells_its_signal_mask(connection: Connection, store: Path, device: str, data_root: Any, stop: Any) -> None:
+    connection.send(f"SIGINT blocked: {signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])}")
+    quick(connection, store, device, data_root, stop)
+
+
 def _keep(store: Path, run: Any) -> None:
     Store(store).put(make_record(run.content, OUTCOME, {"process": os.getpid()}))

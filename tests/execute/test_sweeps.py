@@ -335,6 +335,17 @@ def test_a_full_disk_ends_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(came.failures) == 40 and len(watcher.begun) == 1
 
 
+def test_a_worker_is_deaf_to_ctrl_c_from_its_first_moment(
+    small: Plan, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a Ctrl-C while it imports would end it with a traceback on the terminal."""
+    stand_in(monkeypatch, stand_ins.tells_its_signal_mask)
+    watcher = Watcher()
+    assert execute([small], store, watcher, workers=1).trained == 4
+    assert watcher.notes == ["SIGINT blocked: True"]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
 def test_a_worker_that_does_not_end_is_killed(small: Plan, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch, stand_ins.deaf)
     monkeypatch.setattr(pool, "SECONDS_TO_STOP", 0.2)
@@ -468,15 +479,25 @@ def children(parent: int) -> list[int]:
     return found
 
 
-def test_a_real_worker_that_is_killed_is_replaced(undisturbed: Any, tmp_path: Path) -> None:
-    _, whole, _, _ = undisturbed
+@pytest.mark.parametrize(
+    ("how", "words"), [(signal.SIGKILL, "killed by signal 9"), (signal.SIGTERM, "told to end")], ids=["KILL", "TERM"]
+)
+def test_a_real_worker_that_is_killed_or_told_to_end_is_replaced(
+    undisturbed: Any, tmp_path: Path, how: signal.Signals, words: str
+) -> None:
+    plan, whole, _, _ = undisturbed
     with sweeping(tmp_path, **LONG) as process:
         wait_for(process, "report")
         (victim,) = (pid for pid in children(process.pid) if "multiprocessing-fork" in command_of(pid))
-        os.kill(victim, signal.SIGKILL)
-        assert "killed by signal 9" in (line := wait_for(process, "note")) and "trying once more" in line
+        os.kill(victim, how)
+        assert words in (line := wait_for(process, "note")) and "trying once more" in line
         assert wait_for(process, "done") == "done 2 0 0"
-    assert outcomes(Store(tmp_path / "store", pytest.fail)) == outcomes(whole)
+    store = Store(tmp_path / "store", pytest.fail)
+    assert outcomes(store) == outcomes(whole)
+    (longest, _) = sorted((job.run() for job in plan.jobs), key=lambda run: -run.flop)
+    disturbed = store.get(longest.id)
+    assert disturbed is not None  # who is told to end saves its step first
+    assert disturbed["provenance"]["resumed"] is (how == signal.SIGTERM)
 
 
 def command_of(pid: int) -> str:

@@ -195,7 +195,7 @@ IMPOSSIBLE = [
     ("margin: 0.05", "margin: »0", "margin: must be greater than 0"),
     ("margin: 0.05", "margin: »1", "margin 1 covers all of test_accuracy (0 to 1)"),
     ("kind: ordered, effect: gap", "kind: ordered, effect: gap, delta: »2", "delta 2 is on or past the bounds"),
-    ("near: {kind: agrees, effect: net, " + NEAR, "near: »{kind: agrees, effect: net, reference: table1/net, margin: 0.1",
+    ("near: {kind: agrees, effect: net, " + NEAR, "near: »{kind: agrees, effect: net, reference: table1/net, margin: 1",
      "missing key 'because' in near"),
     ('quote: "a good network"', f'quote: »"{" word" * 26}"', "quote: 26 words; at most 25"),
     # tiers

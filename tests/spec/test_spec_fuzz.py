@@ -158,7 +158,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(FEW, max_examples=150)
+@settings(FEW, max_examples=60)
 @given(data=st.data())
 def test_any_value_anywhere_in_a_study_is_read_or_refused(folders: dict[str, Path], data: st.DataObject) -> None:
     """A whole value of any kind in the place of another, at any depth: the form is wrong, the YAML is not."""
