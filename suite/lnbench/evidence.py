@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -46,9 +47,7 @@ class Evidence:
     """All records that a plan asks for, by job; and what is missing."""
 
     plan: Plan
-    records: dict[str, Record] = field(
-        default_factory=dict
-    )  # every record used, choices and their runs included
+    records: dict[str, Record] = field(default_factory=dict)  # every record used, choices and their runs included
     by_job: dict[tuple[str, int], tuple[Run, Record]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)  # run id -> message
     failed_jobs: dict[tuple[str, int], str] = field(default_factory=dict)
@@ -184,14 +183,12 @@ def _along(reducer: str, levels: list[float], numbers: list[_Number]) -> _Number
         return _Number(value, area_step(levels, step), collapsed)
     best = max(values)
     places = [level for level, value in zip(levels, values, strict=True) if value == best]
-    gaps = [b - a for a, b in zip(levels, levels[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(levels)]
     return _Number(sum(places) / len(places), max(gaps), collapsed)
 
 
 def _words(point: Point) -> str:
-    return ", ".join(
-        str(value) if axis == "model" else f"{axis} {_short(value)}" for axis, value in point.items()
-    )
+    return ", ".join(str(value) if axis == "model" else f"{axis} {_short(value)}" for axis, value in point.items())
 
 
 def _short(value: Scalar) -> str:

@@ -32,9 +32,7 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
 
 def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator[str]:
     role = (
-        "this is the claim, or one of its parts"
-        if part.name in claim.claim.verdict.of
-        else "stands beside the claim"
+        "this is the claim, or one of its parts" if part.name in claim.claim.verdict.of else "stands beside the claim"
     )
     yield f"Part {part.name} ({part.part.kind}): {role}."
     reference = getattr(part.part, "reference", None)
@@ -58,11 +56,7 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
     yield f"  -> {part.verdict}" + (f" ({part.why})" if part.why else "")
     if part.verdict == "inconclusive":
         need = part.seeds_to_decide
-        yield (
-            f"  -> {need} seeds would decide it with 80 % power"
-            if need
-            else "  -> over 1000 seeds would be needed"
-        )
+        yield (f"  -> {need} seeds would decide it with 80 % power" if need else "  -> over 1000 seeds would be needed")
 
 
 def _check(check: Check) -> Iterator[str]:
@@ -72,12 +66,7 @@ def _check(check: Check) -> Iterator[str]:
     region = check.region or Region()
     if check.typical:
         yield f"    {check.collapsed} of {check.n} runs collapsed: the claim is about the typical run, by a sign test"
-    elif (
-        check.interval is not None
-        and check.se is not None
-        and check.df is not None
-        and check.effect is not None
-    ):
+    elif check.interval is not None and check.se is not None and check.df is not None and check.effect is not None:
         assert check.sd is not None and check.sd_used is not None
         floor = (
             f" (raised from {check.sd:.5f}: one test example moves it by {check.step:.5f})"

@@ -228,9 +228,7 @@ def _inside(check: Check) -> bool:
     return check.region.contains(check.effect) and not (strict and check.effect == 0)
 
 
-def _settle(
-    claims: list[ClaimResult], study: Study, tries: Mapping[str, list[ClaimResult]]
-) -> list[ClaimResult]:
+def _settle(claims: list[ClaimResult], study: Study, tries: Mapping[str, list[ClaimResult]]) -> list[ClaimResult]:
     """A contradiction stands only if it stands under every alternative of what the paper leaves open."""
     settled = []
     for number, claim in enumerate(claims):
@@ -240,11 +238,7 @@ def _settle(
                 for key in alternatives(study)
             }
             untried = [key for key, verdict in tried.items() if verdict in (Verdict.NOT_RUN, Verdict.ERROR)]
-            others = [
-                key
-                for key, verdict in tried.items()
-                if verdict != Verdict.CONTRADICTED and key not in untried
-            ]
+            others = [key for key, verdict in tried.items() if verdict != Verdict.CONTRADICTED and key not in untried]
             if others:
                 why = f"depends on: {', '.join(others)}"
                 claim = replace(claim, verdict=Verdict.INCONCLUSIVE.value, why=why, tried=tried)
@@ -298,9 +292,7 @@ def _drift(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> list[Dri
             if values is None:
                 notes.append(f"drift was not checked for {member.label}: not in the measured baseline")
                 continue
-            if all(
-                values.get(seed) == value for seed, value in zip(member.seeds, member.values, strict=True)
-            ):
+            if all(values.get(seed) == value for seed, value in zip(member.seeds, member.values, strict=True)):
                 same = Check(kind="drift", effect=0.0, n=len(member.values), alpha=DRIFT_ALPHA)
                 check = same.with_notes("the same numbers as before, seed by seed")
             else:
@@ -331,4 +323,3 @@ def _choices(evidence: Evidence) -> list[ChoiceResult]:
             made = choice.decide(outcomes)
             results.append(ChoiceResult(choice, made["chosen"], tuple(made["scores"]), made["margin"]))
     return results
-

@@ -1,8 +1,8 @@
 """Can the planned seeds decide a claim? Asked before they are spent, from a pilot's spread.
 
-A pilot is what is known of an effect's spread over seeds: runs of this tier that the store has, or the seeds recorded in
-`baselines/measured/` for this tier, whichever are more; else the spread that the paper prints. A spread known from n seeds is
-itself uncertain, so it enters at its 80 % upper limit (`stats.pilot_factor`; Browne 1995).
+A pilot is what is known of an effect's spread over seeds: runs of this tier that the store has, or the seeds recorded
+in `baselines/measured/` for this tier, whichever are more; else the spread that the paper prints. A spread known from
+n seeds is itself uncertain, so it enters at its 80 % upper limit (`stats.pilot_factor`; Browne 1995).
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Pilot:
 class Power:
     """One effect of one part: the chance that the planned seeds decide it, and the seeds that would.
 
-    `chance`, `needed`: None where there is no pilot, or nothing but a region's centre to take for the truth; `needed` is
-    0 where over 1000 seeds would be wanted. `largest_sd`: with a two-sided margin, the largest spread at which the
+    `chance`, `needed`: None where there is no pilot, or only a region's centre to take for the truth; `needed` is 0
+    where over 1000 seeds would be wanted. `largest_sd`: with a two-sided margin, the largest spread at which the
     planned seeds confirm a true agreement four times in five.
     """
 
@@ -70,7 +70,11 @@ def powers(result: StudyResult) -> list[Power]:
             for member in part.members:
                 before = measured.get(f"{part.part.effect}|{member.label}")
                 pilot = _pilot(member, before, part.reference)
-                found.append(_power(claim.claim.id, name, name in claim.claim.verdict.of, part.part, member, pilot, part.reference))
+                found.append(
+                    _power(
+                        claim.claim.id, name, name in claim.claim.verdict.of, part.part, member, pilot, part.reference
+                    )
+                )
     return found
 
 
@@ -128,8 +132,6 @@ def _largest_sd(region: Region, planned: int) -> float | None:
         else:
             high = middle
     return low
-
-
 
 
 def weak_margins(study: Study, report: dict[str, Any]) -> list[tuple[str, str, str]]:

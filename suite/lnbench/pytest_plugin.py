@@ -14,9 +14,7 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("lnbench", "claims of label-noise papers")
-    group.addoption(
-        "--lnbench-tier", choices=["smoke", "cpu", "lite", "full"], help="collect claims at this tier"
-    )
+    group.addoption("--lnbench-tier", choices=["smoke", "cpu", "lite", "full"], help="collect claims at this tier")
     group.addoption("--lnbench-store", help="folder of finished runs (default: LNBENCH_STORE, else .lnbench)")
     group.addoption("--lnbench-device", default="cpu", help="cpu, cuda or cuda:N")
 
@@ -75,9 +73,7 @@ class ClaimItem(pytest.Item):
         claims = self.parent.judged().claims
         claim = next(claim for claim in claims if claim.claim.id == self.name)
         if claim.verdict in ("contradicted", "smoke-fail", "error"):
-            raise ClaimFailed(
-                f"{claim.verdict}: {claim.claim.says} ({claim.why or 'the interval lies outside'})"
-            )
+            raise ClaimFailed(f"{claim.verdict}: {claim.claim.says} ({claim.why or 'the interval lies outside'})")
         if claim.verdict not in ("reproduced", "smoke-pass"):
             pytest.skip(f"{claim.verdict}: {claim.why}")
 

@@ -41,9 +41,7 @@ def filters(study: Study, where: tuple[str, ...]) -> dict[str, set[Scalar]]:
         if not equals:
             raise LnbenchError(f"--where {text}: write AXIS=VALUE, such as model=mlp1")
         if axis not in vary:
-            raise LnbenchError(
-                f"--where {text}: {study.key} has no axis '{axis}'; {did_you_mean(axis, vary)}"
-            )
+            raise LnbenchError(f"--where {text}: {study.key} has no axis '{axis}'; {did_you_mean(axis, vary)}")
         matching = [level for level in vary[axis] if _text(level) == value or str(level) == value]
         if not matching:
             levels = ", ".join(map(_text, vary[axis]))

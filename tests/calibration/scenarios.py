@@ -103,22 +103,13 @@ SCENARIOS: tuple[Scenario, ...] = (
         for s in (0.01, 0.1, 0.3, 0.5)
     ),
     Scenario("above", "all seeds identical", above_identical),
-    *(
-        Scenario("above", f"{q:.0%} of runs collapse", collapsing(q, above=True), WELCH, WELCH)
-        for q in (0.1, 0.3)
-    ),
-    *(
-        Scenario("below", f"{q:.0%} of runs collapse", collapsing(q, above=False), WELCH, WELCH)
-        for q in (0.1, 0.3)
-    ),
+    *(Scenario("above", f"{q:.0%} of runs collapse", collapsing(q, above=True), WELCH, WELCH) for q in (0.1, 0.3)),
+    *(Scenario("below", f"{q:.0%} of runs collapse", collapsing(q, above=False), WELCH, WELCH) for q in (0.1, 0.3)),
     *(Scenario("equivalent", f"margin {m:g} sd", equivalent(m)) for m in (0.0, 0.2, 1.0, 3.0)),
     Scenario("equivalent", "one arm skewed and three times as wide", equivalent_skewed, 0.15, 0.15),
     Scenario("equivalent", "10% of runs collapse", equivalent_collapsing, WELCH, WELCH),
     Scenario("equivalent unpaired", "margin 3 sd", equivalent_unpaired, WELCH, WELCH),
-    *(
-        Scenario("ordered unpaired", f"sd {r:g} : 1", ordered_unpaired(r), WELCH, WELCH)
-        for r in (1.0, 3.0, 10.0)
-    ),
+    *(Scenario("ordered unpaired", f"sd {r:g} : 1", ordered_unpaired(r), WELCH, WELCH) for r in (1.0, 3.0, 10.0)),
     Scenario("ordered unpaired", "sd 3 : 1, against 10 seeds", ordered_uneven, WELCH, WELCH),
     Scenario("chain", "one of two steps on the edge", chain((0.0, 3.0))),
     Scenario("chain", "all of three steps on the edge", chain((0.0, 0.0, 0.0))),
@@ -191,10 +182,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         Scenario("correlation of networks", f"jackknife, unlike networks {s:g}", networks(s), WELCH, WELCH)
         for s in (0.1, 0.3)
     ),
-    *(
-        Scenario("correlation of replicates", f"unlike networks {s:g}", replicates(s), WELCH, WELCH)
-        for s in (0.1, 0.3)
-    ),
+    *(Scenario("correlation of replicates", f"unlike networks {s:g}", replicates(s), WELCH, WELCH) for s in (0.1, 0.3)),
     *(Scenario("every run", f"π = {p:g}", every_run(p)) for p in (0.5, 0.9)),
     *(Scenario("can reach", f"best of {k}", can_reach(k), SHOWN) for k in (1, 2)),
     Scenario("ratio", "on the edge, machine shared", ratio_on_edge),

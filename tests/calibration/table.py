@@ -32,9 +32,7 @@ def rows(repetitions: int) -> list[str]:
         cells = []
         for n in s.seeds:
             rates = measure(s, n, repetitions)
-            cells.append(
-                f"{percent(rates.reproduced, s.reproduced)} / {percent(rates.contradicted, s.contradicted)}"
-            )
+            cells.append(f"{percent(rates.reproduced, s.reproduced)} / {percent(rates.contradicted, s.contradicted)}")
             print(s.name, n, cells[-1], flush=True)
         if len(cells) == 1:  # points, or the last look: n has another meaning
             cells = ["", "", f"{cells[0]} (n = {s.seeds[0]})"] if s.seeds != (10,) else ["", "", cells[0]]

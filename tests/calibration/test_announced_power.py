@@ -14,9 +14,7 @@ from lnbench.stats import Check, Printed, Region, Verdict
 REPETITIONS = 4000
 
 
-def simulated(
-    draw: Callable[[np.random.Generator], Check], verdict: Verdict, repetitions: int = REPETITIONS
-) -> float:
+def simulated(draw: Callable[[np.random.Generator], Check], verdict: Verdict, repetitions: int = REPETITIONS) -> float:
     rng = np.random.default_rng(20)
     return sum(draw(rng).verdict() is verdict for _ in range(repetitions)) / repetitions
 
@@ -31,17 +29,13 @@ def test_one_edge(n: int, distance: float) -> None:
     assert close(found, stats.power_one_edge(n, distance))
 
 
-@pytest.mark.parametrize(
-    ("n", "half", "offset"), [(3, 2.0, 0.0), (5, 1.5, 0.5), (10, 1.0, 0.0), (10, 0.5, 0.4)]
-)
+@pytest.mark.parametrize(("n", "half", "offset"), [(3, 2.0, 0.0), (5, 1.5, 0.5), (10, 1.0, 0.0), (10, 0.5, 0.4)])
 def test_inside_two_edges(n: int, half: float, offset: float) -> None:
     found = simulated(lambda rng: stats.equivalent(rng.normal(offset, 1, n), half), Verdict.REPRODUCED)
     assert close(found, stats.power_two_edges(n, half, offset))
 
 
-@pytest.mark.parametrize(
-    ("n", "half", "offset"), [(3, 0.0, 2.0), (5, 0.1, 1.0), (5, 1.0, 2.5), (10, 0.5, -1.2)]
-)
+@pytest.mark.parametrize(("n", "half", "offset"), [(3, 0.0, 2.0), (5, 0.1, 1.0), (5, 1.0, 2.5), (10, 0.5, -1.2)])
 def test_outside_two_edges(n: int, half: float, offset: float) -> None:
     found = simulated(lambda rng: stats.equivalent(rng.normal(offset, 1, n), half), Verdict.CONTRADICTED)
     assert close(found, stats.power_to_contradict(n, half, offset))
@@ -68,18 +62,14 @@ def enough(found: float) -> bool:
 def test_seeds_to_decide_of_a_threshold() -> None:
     check = stats.above([0.9312, 0.9287, 0.9341, 0.9299, 0.932], 0.93, step=1e-4)
     mean, sd = world(check)
-    assert enough(
-        decided_with(check, lambda rng, n: stats.above(rng.normal(mean, sd, n), 0.93), Verdict.REPRODUCED)
-    )
+    assert enough(decided_with(check, lambda rng, n: stats.above(rng.normal(mean, sd, n), 0.93), Verdict.REPRODUCED))
 
 
 def test_seeds_to_decide_outside_a_margin() -> None:
     check = stats.equivalent([0.2, 1.9, 1.4, 2.6, 0.4], 0.9)
     assert check.verdict() is Verdict.INCONCLUSIVE
     mean, sd = world(check)
-    found = decided_with(
-        check, lambda rng, n: stats.equivalent(rng.normal(mean, sd, n), 0.9), Verdict.CONTRADICTED
-    )
+    found = decided_with(check, lambda rng, n: stats.equivalent(rng.normal(mean, sd, n), 0.9), Verdict.CONTRADICTED)
     assert enough(found)
 
 
@@ -124,9 +114,7 @@ def test_seeds_to_decide_after_a_collapse() -> None:
 
 def test_seeds_to_decide_of_counted_runs() -> None:
     check = stats.every_run(4, 5)
-    found = decided_with(
-        check, lambda rng, n: stats.every_run(int(rng.binomial(n, 0.8)), n), Verdict.REPRODUCED
-    )
+    found = decided_with(check, lambda rng, n: stats.every_run(int(rng.binomial(n, 0.8)), n), Verdict.REPRODUCED)
     assert enough(found)
 
 

@@ -16,15 +16,12 @@ def keeps_its_promise(scenario: Scenario, n: int, repetitions: int) -> None:
         # of some 400 rates near α, one passes three standard errors by chance every second suite:
         # only a second, finer and independent measurement counts against the rule
         rates = measure(scenario, n, 10 * repetitions, again=True)
-    assert _fine(scenario, rates), (
-        f"at most {scenario.reproduced}, {scenario.contradicted} were promised: {rates}"
-    )
+    assert _fine(scenario, rates), f"at most {scenario.reproduced}, {scenario.contradicted} were promised: {rates}"
 
 
 def _fine(scenario: Scenario, rates: Rates) -> bool:
     return not (
-        rates.beyond(scenario.reproduced, rates.reproduced)
-        or rates.beyond(scenario.contradicted, rates.contradicted)
+        rates.beyond(scenario.reproduced, rates.reproduced) or rates.beyond(scenario.contradicted, rates.contradicted)
     )
 
 

@@ -146,9 +146,7 @@ def printed_by(
     return Printed(round(float(x.mean()), digits), unit, spread, unit, named, runs if says_n else None)
 
 
-def agrees_against_paper(
-    kind: str, runs: int, paper_sd: float, *, margin: float = 1.0, says_n: bool = True
-) -> Draw:
+def agrees_against_paper(kind: str, runs: int, paper_sd: float, *, margin: float = 1.0, says_n: bool = True) -> Draw:
     """Our runs (sd 1) lie the margin above the paper's (whose sd may differ): `contradicted` is false."""
 
     def draw(rng: np.random.Generator, n: int) -> Check:
@@ -200,9 +198,7 @@ def flat_curves(rng: np.random.Generator, n: int, levels: int) -> np.ndarray:
 
 
 def trend_of(statistic: str, levels: int) -> Draw:
-    return lambda rng, n: stats.trend(
-        range(levels), flat_curves(rng, n, levels), statistic=statistic, metric_step=1e-4
-    )
+    return lambda rng, n: stats.trend(range(levels), flat_curves(rng, n, levels), statistic=statistic, metric_step=1e-4)
 
 
 def monotone(rng: np.random.Generator, n: int) -> Check:

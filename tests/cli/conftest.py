@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from conftest_types import Call
 from pathlib import Path
 
 import pytest
+from conftest_types import Call
 
 STUDY = """\
 schema: 1

@@ -26,9 +26,7 @@ def test_all_claims_reproduced_is_0(trained: Path, call: Call) -> None:
 
 def test_a_contradicted_claim_that_survives_every_try_is_1(trained: Path, call: Call) -> None:
     edit(trained, "threshold: 0.3", "threshold: 0.99")
-    edit(
-        trained, "  - {key: epochs, ours: three, try: {epochs: {times: 2}}}", "  - {key: epochs, ours: three}"
-    )
+    edit(trained, "  - {key: epochs, ours: three, try: {epochs: {times: 2}}}", "  - {key: epochs, ours: three}")
     code, out, _ = call("verify", "toy", "--tier", "full")
     assert code == 1
     assert "contradicted" in out
@@ -88,9 +86,7 @@ def test_an_invalid_spec_is_2_and_shows_every_error_with_its_line(home: Path, ca
         (("explain", "toy"), "name one of its claims"),
     ],
 )
-def test_wrong_usage_is_2_with_one_clear_line(
-    home: Path, call: Call, arguments: tuple[str, ...], gist: str
-) -> None:
+def test_wrong_usage_is_2_with_one_clear_line(home: Path, call: Call, arguments: tuple[str, ...], gist: str) -> None:
     code, _, err = call(*arguments)
     assert code == 2
     assert gist in err
@@ -105,9 +101,7 @@ def test_a_missing_data_set_is_3_and_names_the_command_that_fetches_it(home: Pat
     assert "Traceback" not in err
 
 
-def test_a_failed_run_is_3_and_the_others_are_kept(
-    home: Path, call: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_run_is_3_and_the_others_are_kept(home: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     from lnbench.execute.worker import Trainer
 
     train = Trainer._train
@@ -118,10 +112,8 @@ def test_a_failed_run_is_3_and_the_others_are_kept(
         train(self, run)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Trainer, "_train", broken)
-    monkeypatch.setattr(
-        "lnbench.execute.local.available_cores", lambda: 0
-    )  # no worker process: train in this one
-    code, out, err = call("verify", "toy", "--tier", "smoke")
+    monkeypatch.setattr("lnbench.execute.local.available_cores", lambda: 0)  # no worker process: train in this one
+    code, _out, err = call("verify", "toy", "--tier", "smoke")
     assert code == 3
     assert "the device caught fire" in err
     assert Store(home / ".lnbench").status().records["training"] == 5

@@ -50,7 +50,7 @@ def test_a_damaged_record_is_set_aside_and_its_run_done_again(trained: Path, cal
     kept = json.loads(file.read_text())["record"]["outcome"]
     file.write_text(file.read_text()[:100])
     for tier in ("smoke", "full"):
-        code, out, err = call("verify", "toy", "--tier", tier)
+        code, _out, _err = call("verify", "toy", "--tier", tier)
         assert code == 0
     assert json.loads(file.read_text())["record"]["outcome"] == kept
     assert list((trained / ".lnbench/set-aside").iterdir())
@@ -66,11 +66,7 @@ def test_measure_blesses_nothing_silently(trained: Path, call: Call) -> None:
     assert "drift" not in call("verify", "toy", "--tier", "smoke")[1]
     file = trained / "baselines/measured/smoke/toy.json"
     content = json.loads(file.read_text())
-    assert (
-        content["environment"][0]["torch"]
-        and content["date"]
-        and content["effects"][0]["seeds"] == list(range(10))
-    )
+    assert content["environment"][0]["torch"] and content["date"] and content["effects"][0]["seeds"] == list(range(10))
     content["effects"][0]["values"] = [value - 0.6 for value in content["effects"][0]["values"]]
     file.write_text(json.dumps(content))
     code, out, _ = call("verify", "toy", "--tier", "smoke")
@@ -125,9 +121,7 @@ def test_an_unwritable_output_is_one_line_and_not_a_traceback(trained: Path, cal
     assert "a file stands where a folder is needed" in err
 
 
-def test_the_bundled_claims_are_found_away_from_any_checkout(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_bundled_claims_are_found_away_from_any_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     out = subprocess.run(
         [sys.executable, "-m", "lnbench", "show", "R001-01"],
@@ -156,18 +150,14 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(home: Path) -> None:
     assert list((home / ".lnbench/checkpoints").glob("*.npz"))
 
 
-@pytest.mark.parametrize(
-    "arguments", [("--help",), ("list",), ("validate",), ("show", "TOY-01"), ("judge", "--help")]
-)
+@pytest.mark.parametrize("arguments", [("--help",), ("list",), ("validate",), ("show", "TOY-01"), ("judge", "--help")])
 def test_these_verbs_import_no_torch(home: Path, arguments: tuple[str, ...]) -> None:
     code = (
         "import sys\nfrom lnbench.cli import main\n"
         f"try: main({list(arguments)!r})\nexcept SystemExit: pass\n"
         "sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=home, capture_output=True, text=True, env=dict(os.environ)
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=home, capture_output=True, text=True, env=dict(os.environ))
     assert done.returncode == 0, done.stderr
 
 

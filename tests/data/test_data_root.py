@@ -46,9 +46,7 @@ def test_unpacked_files_alone_are_present(fake_mnist: Any, tmp_path: Path) -> No
     assert checked.describe() == f"mnist: present in {root}, checksums right"
 
 
-def test_gzip_files_alone_are_present_but_a_tar_is_not(
-    fake_mnist: Any, fake_tar: Any, tmp_path: Path
-) -> None:
+def test_gzip_files_alone_are_present_but_a_tar_is_not(fake_mnist: Any, fake_tar: Any, tmp_path: Path) -> None:
     assert state(fake_mnist, fake_mnist.put_packed(tmp_path)) == "present"
     assert state(fake_tar, fake_tar.put_packed(tmp_path)) == "incomplete"
 
@@ -93,9 +91,7 @@ def test_a_bad_archive_beside_whole_files_hurts_nobody_but_check(fake_mnist: Any
     assert check(tmp_path, sources=fake_mnist.sources)[0].state == "damaged"
 
 
-def test_an_unreadable_file_is_no_traceback(
-    fake_mnist: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreadable_file_is_no_traceback(fake_mnist: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = fake_mnist.put(tmp_path)
 
     def refuse(path: Path, *_: object, **__: object) -> None:

@@ -137,9 +137,7 @@ def test_an_interrupted_fetch_goes_on_where_it_stopped(fake_tar: Any, serve: Any
 
 
 @pytest.mark.parametrize("left", [b"not the beginning of it", b"x" * 3_000_000], ids=["wrong", "too long"])
-def test_a_part_file_of_something_else_is_thrown_away(
-    fake_tar: Any, serve: Any, tmp_path: Path, left: bytes
-) -> None:
+def test_a_part_file_of_something_else_is_thrown_away(fake_tar: Any, serve: Any, tmp_path: Path, left: bytes) -> None:
     (tmp_path / "folder.tar.gz.part").write_bytes(left)
     get(fake_tar, tmp_path, serve(fake_tar).url)
     assert_whole(fake_tar, tmp_path)
@@ -179,9 +177,7 @@ def test_a_second_mirror_stands_in_for_the_first(fake_mnist: Any, serve: Any, tm
     assert_whole(fake_mnist, tmp_path)
 
 
-def test_a_mirror_with_other_bytes_does_not_spoil_the_next(
-    fake_mnist: Any, serve: Any, tmp_path: Path
-) -> None:
+def test_a_mirror_with_other_bytes_does_not_spoil_the_next(fake_mnist: Any, serve: Any, tmp_path: Path) -> None:
     bad, good = serve(fake_mnist), serve(fake_mnist)
     bad.always = "wrong"
     get(fake_mnist, tmp_path, bad.url, good.url)
@@ -242,9 +238,7 @@ def test_no_server_at_all_is_an_error(fake_tar: Any, tmp_path: Path, monkeypatch
     assert "refused" in failure(fake_tar, tmp_path, "http://127.0.0.1:1/").lower()
 
 
-@pytest.mark.parametrize(
-    "url", ["ftp://example.org/", "file:///etc/", "example.org", "http://", "http://a b/"]
-)
+@pytest.mark.parametrize("url", ["ftp://example.org/", "file:///etc/", "example.org", "http://", "http://a b/"])
 def test_an_address_that_is_not_http_is_refused(fake_tar: Any, tmp_path: Path, url: str) -> None:
     assert "is not an http(s) address" in failure(fake_tar, tmp_path, url)
 
@@ -257,9 +251,7 @@ def test_a_damaged_file_is_mended(fake_mnist: Any, serve: Any, tmp_path: Path) -
     (raw / "t10k-labels-idx1-ubyte").write_bytes(b"damaged")
     server.requests.clear()
     get(fake_mnist, tmp_path, server.url)
-    assert [name for name, _ in server.requests] == [BIG], (
-        "the other archive is whole: unpacked again, no more"
-    )
+    assert [name for name, _ in server.requests] == [BIG], "the other archive is whole: unpacked again, no more"
     assert_whole(fake_mnist, tmp_path)
 
 
@@ -372,9 +364,7 @@ def test_two_processes_that_fetch_at_once_download_once(fake_tar: Any, serve: An
     server = serve(fake_tar)
     server.faults = {"folder.tar.gz": ["short"]}
     context = multiprocessing.get_context("spawn")
-    processes = [
-        context.Process(target=_fetch_in_a_process, args=(fake_tar, tmp_path, server.url)) for _ in range(2)
-    ]
+    processes = [context.Process(target=_fetch_in_a_process, args=(fake_tar, tmp_path, server.url)) for _ in range(2)]
     for process in processes:
         process.start()
     for process in processes:

@@ -91,9 +91,7 @@ def test_gzip_files_in_a_folder_that_may_not_be_written_are_read(
             raise OSError(errno.EROFS, "Read-only file system")
         unpack(archive, packed, root)
 
-    (tmp_path / "MNIST/raw/t10k-labels-idx1-ubyte").write_bytes(
-        fake_mnist.unpacked["MNIST/raw/t10k-labels-idx1-ubyte"]
-    )
+    (tmp_path / "MNIST/raw/t10k-labels-idx1-ubyte").write_bytes(fake_mnist.unpacked["MNIST/raw/t10k-labels-idx1-ubyte"])
     monkeypatch.setattr(images, "unpack", refuse)
     data = load("mnist", root=tmp_path, sources=fake_mnist.sources)
     assert np.array_equal(data.train_images[:, 0], fake_mnist.arrays["train_images"])
@@ -180,9 +178,7 @@ def fake_cifar(fake_tar: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(patched, "test_list", [["test_batch", md5s["test_batch"]]])
     monkeypatch.setattr(patched, "meta", {**patched.meta, "md5": md5s["batches.meta"]})
     archive = replace(fake_tar.source.archives[0], members=tuple(files))
-    source = replace(
-        fake_tar.source, name="cifar10", shape=(3, 32, 32), train=10, test=10, archives=(archive,)
-    )
+    source = replace(fake_tar.source, name="cifar10", shape=(3, 32, 32), train=10, test=10, archives=(archive,))
     return replace(fake_tar, source=source)
 
 

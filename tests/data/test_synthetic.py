@@ -21,9 +21,7 @@ def test_the_bytes_never_change(name: str) -> None:
     assert load(name).checksum == PINNED[name]
 
 
-@pytest.mark.parametrize(
-    ("name", "shape"), [("synthetic_mnist", (1, 28, 28)), ("synthetic_cifar10", (3, 32, 32))]
-)
+@pytest.mark.parametrize(("name", "shape"), [("synthetic_mnist", (1, 28, 28)), ("synthetic_cifar10", (3, 32, 32))])
 def test_shapes_types_and_counts_are_as_registered(name: str, shape: tuple[int, int, int]) -> None:
     data = load(name)
     assert data.train_images.shape == (2000, *shape)

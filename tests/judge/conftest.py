@@ -119,12 +119,25 @@ class World:
                 "examples": {"train": 400, "validation": 0, "test": N},
                 "classes": 10,
                 "parameters": 650,
-                "noise": {"examples": 400, "right_labels": 400, "nominal_wrong": 0.0, "realised_wrong": 0.0,
-                          "clean_images": 400, "labels_sha256": "0" * 64},
+                "noise": {
+                    "examples": 400,
+                    "right_labels": 400,
+                    "nominal_wrong": 0.0,
+                    "realised_wrong": 0.0,
+                    "clean_images": 400,
+                    "labels_sha256": "0" * 64,
+                },
                 "data_sha256": "0" * 64,
             }
-            provenance = {"seconds": 1.0, "device": "cpu", "backend": "loop", "threads": 1, "environment": {},
-                          "finished": "2026-01-01T00:00:00+00:00", "resumed": False}
+            provenance = {
+                "seconds": 1.0,
+                "device": "cpu",
+                "backend": "loop",
+                "threads": 1,
+                "environment": {},
+                "finished": "2026-01-01T00:00:00+00:00",
+                "resumed": False,
+            }
             return make_record(run.content, outcome, provenance)
 
         return record

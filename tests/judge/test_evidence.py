@@ -33,9 +33,7 @@ def test_the_step_is_one_test_example(world: World) -> None:
         assert world.evidence().members(world.study.spec.effects[name])[0].step == step
 
 
-@pytest.mark.parametrize(
-    ("reducer", "expected"), [("drop", 0.07), ("slope", -0.035), ("area", 1.87), ("argmax", 0.0)]
-)
+@pytest.mark.parametrize(("reducer", "expected"), [("drop", 0.07), ("slope", -0.035), ("area", 1.87), ("argmax", 0.0)])
 def test_what_an_axis_is_reduced_to(world: World, reducer: str, expected: float) -> None:
     effect = Effect.model_validate(
         {"metric": "test_accuracy", "along": {"noise.alpha": reducer}, "at": {"model": "mlp1"}}
@@ -65,23 +63,17 @@ def test_a_diverged_run_counts_as_chance_and_as_collapsed(world: World) -> None:
     assert accuracy.collapsed == (False, False, False, True, False)
     loss = world.evidence().members(world.study.spec.effects["loss"])[0]
     assert loss.values[3] == pytest.approx(2.302585)  # ln 10
-    assert (
-        world.evidence().members(world.study.spec.effects["gap"])[0].collapsed[3]
-    )  # a pair with one dead arm
+    assert world.evidence().members(world.study.spec.effects["gap"])[0].collapsed[3]  # a pair with one dead arm
 
 
 @pytest.mark.parametrize(("accuracy", "dead"), [(0.128, True), (0.129, False)])
-def test_at_chance_means_within_three_standard_errors_of_it(
-    world: World, accuracy: float, dead: bool
-) -> None:
+def test_at_chance_means_within_three_standard_errors_of_it(world: World, accuracy: float, dead: bool) -> None:
     world.accuracy = lambda recipe, seed: accuracy  # .1 + 3·√(.09/1000) = .1285
     assert world.evidence().members(world.study.spec.effects["accuracy"])[0].collapsed[0] is dead
 
 
 def test_a_missing_run_leaves_its_seed_out_and_is_counted(world: World) -> None:
-    run = next(
-        job.run() for job in world.evidence().plan.jobs if job.seed == 2 and job.point["model"] == "mlp1"
-    )
+    run = next(job.run() for job in world.evidence().plan.jobs if job.seed == 2 and job.point["model"] == "mlp1")
     world.missing = {run.id}
     member = world.evidence().members(world.study.spec.effects["drops"])[0]
     assert member.seeds == (0, 1, 3, 4)

@@ -41,9 +41,7 @@ def test_all_takes_the_largest_p_and_a_family_must_hold_whole(world: World) -> N
     robust = claim.parts["robust"]
     assert len(robust.checks) == 2
     assert robust.check.p_reproduced == max(check.p_reproduced for check in robust.checks)
-    assert claim.check.p_reproduced == max(
-        claim.parts[name].check.p_reproduced for name in ("better", "robust")
-    )
+    assert claim.check.p_reproduced == max(claim.parts[name].check.p_reproduced for name in ("better", "robust"))
     assert claim.verdict == "reproduced"
     assert claim.parts["same"].verdict == "contradicted"  # 18 to 23 points are not within one
     assert claim.claim.verdict.of == ("better", "robust")  # so it stands beside the claim and changes nothing
@@ -132,9 +130,7 @@ def test_a_missing_run_makes_its_claims_not_run_and_no_others(world: World) -> N
 
 
 def test_a_failed_run_makes_its_claims_an_error_with_the_reason(world: World) -> None:
-    run = next(
-        job.run() for job in world.evidence().plan.jobs if job.point == {"model": "mlp1", "noise.alpha": 2}
-    )
+    run = next(job.run() for job in world.evidence().plan.jobs if job.point == {"model": "mlp1", "noise.alpha": 2})
     world.missing, world.failures = {run.id}, {run.id: "out of memory"}
     claim = claims(world)["T-01"]
     assert (claim.verdict, claim.why) == ("error", "above: a run failed: out of memory")

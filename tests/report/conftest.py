@@ -174,9 +174,7 @@ class World:
         self.records: dict[str, Record] = {}
         self.failures: dict[str, str] = {}
 
-    def run_all(
-        self, accuracies: Accuracies = TYPICAL, plan: Plan | None = None, wobble: float = 0.01
-    ) -> World:
+    def run_all(self, accuracies: Accuracies = TYPICAL, plan: Plan | None = None, wobble: float = 0.01) -> World:
         """Make the record of every run that the plan asks for."""
         plan = plan or self.plan
         for run in plan.choosing_runs:
@@ -199,9 +197,7 @@ class World:
     def runs(self, model: str, alpha: float) -> list[Run]:
         """The verdict's runs of one cell, seed by seed."""
         found = [run for _, run in self.plan.resolve(self.outcomes(self.plan)) if run is not None]
-        return [
-            run for run in found if run.recipe["model"] == model and run.recipe["noise"]["alpha"] == alpha
-        ]
+        return [run for run in found if run.recipe["model"] == model and run.recipe["noise"]["alpha"] == alpha]
 
     def collapse(self, model: str, alpha: float, count: int, diverged: bool = False) -> None:
         """Let the first `count` seeds of a cell end at chance, or with a loss that is not finite."""

@@ -38,9 +38,7 @@ def valid(text: str) -> ET.Element:
         cases = list(suite.iter("testcase"))
         assert int(suite.attrib["tests"]) == len(cases)
         for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-            assert int(suite.attrib[attribute]) == sum(case.find(tag) is not None for case in cases), (
-                attribute
-            )
+            assert int(suite.attrib[attribute]) == sum(case.find(tag) is not None for case in cases), attribute
     for case in root.iter("testcase"):
         assert sum(case.find(tag) is not None for tag in ("failure", "error", "skipped")) <= 1
     return root

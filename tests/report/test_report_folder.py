@@ -59,9 +59,7 @@ def test_every_figure_of_the_page_is_there(full: World, tmp_path: Path) -> None:
     assert linked == {file.name for file in (tmp_path / "figures").iterdir()}
 
 
-def test_writing_again_changes_no_byte_and_removes_only_figures_that_went(
-    full: World, tmp_path: Path
-) -> None:
+def test_writing_again_changes_no_byte_and_removes_only_figures_that_went(full: World, tmp_path: Path) -> None:
     files = write_report(full.result(), tmp_path)
     before = {file: file.read_bytes() for file in files}
     (tmp_path / "figures" / "mine.png").write_bytes(b"kept")
@@ -94,9 +92,7 @@ def test_a_contradiction_is_judged_again_with_what_was_tried(full: World, tmp_pa
     write_report(result, tmp_path / "with", tries=full.tries())
     assert judged_again(full, tmp_path / "with") == []
     write_report(result, tmp_path / "without")  # the tries' records left out: the contradictions cannot stand
-    assert any(
-        "claims[0].verdict: 'inconclusive'" in line for line in judged_again(full, tmp_path / "without")
-    )
+    assert any("claims[0].verdict: 'inconclusive'" in line for line in judged_again(full, tmp_path / "without"))
 
 
 def test_collapses_and_failures_are_judged_again_alike(full: World, tmp_path: Path) -> None:

@@ -70,9 +70,7 @@ def test_smoke_says_nothing_about_the_paper(smoke: World) -> None:
 
 def test_a_reproduced_claim_gives_interval_and_region_in_percent(full: World) -> None:
     page = markdown(full.json())
-    pattern = (
-        r"\*\*✅ reproduced\*\*: (.*); the 90 % interval \\\[(.*), (.*)\\\] % lies inside the region (.*)\."
-    )
+    pattern = r"\*\*✅ reproduced\*\*: (.*); the 90 % interval \\\[(.*), (.*)\\\] % lies inside the region (.*)\."
     found = re.search(pattern, page)
     assert found is not None
     low, high = float(found[2]), float(found[3])
@@ -86,9 +84,7 @@ def test_an_inconclusive_claim_says_how_many_seeds_would_decide(full: World) -> 
     near = {"perceptron": (0.8, 0.4), "mlp1": (0.9, 0.7), "convnet4": (0.91, 0.85)}
     page = markdown(full.run_all(near, wobble=0.05).json())
     assert "lies across the edge of the region “at least 70 %”" in page
-    assert re.search(
-        r"`above`(, `\w+`| and `\w+`)*: (about [\d,]+ seeds would decide it|over 1,000 seeds)", page
-    )
+    assert re.search(r"`above`(, `\w+`| and `\w+`)*: (about [\d,]+ seeds would decide it|over 1,000 seeds)", page)
 
 
 def test_a_collapse_is_counted_marked_and_takes_the_interval_away(full: World) -> None:
@@ -127,15 +123,11 @@ def test_drift_is_shown_beside_what_was_before(smoke: World) -> None:
     data["claims"][0]["drift"] = [drift]
     page = markdown(data)
     assert "each effect on its own at α = 0.001." in page
-    assert re.search(
-        r"\| mlp1, noise.alpha 10: test\\_accuracy \| 70.5 % \| .* \| 0.0002 \| 🔻 drifted \|", page
-    )
+    assert re.search(r"\| mlp1, noise.alpha 10: test\\_accuracy \| 70.5 % \| .* \| 0.0002 \| 🔻 drifted \|", page)
 
 
 def test_a_chosen_value_at_the_end_of_the_list_is_told(full: World) -> None:
-    assert "In 6 of 6 cases the chosen value is the smallest or the largest of those tried" in markdown(
-        full.json()
-    )
+    assert "In 6 of 6 cases the chosen value is the smallest or the largest of those tried" in markdown(full.json())
 
 
 @pytest.mark.parametrize(

@@ -147,9 +147,7 @@ KINDS: dict[str, Callable[[Inputs], Found]] = {
     "shift": lambda i: found_in(stats.shift(i["argmax_A"], i["argmax_B"], i["axis"], region_of(i["region"]))),
     "scaling": lambda i: found_in(stats.scaling(i["slopes"], region_of(i["region"]))),
     "ratio": lambda i: found_in(stats.ratio(i["numerator"], i["denominator"], Region(*i["region_ratio"]))),
-    "correlation": lambda i: found_in(
-        stats.correlation(i["r"], i["n"], region_of(i["region"]), i["coefficient"])
-    ),
+    "correlation": lambda i: found_in(stats.correlation(i["r"], i["n"], region_of(i["region"]), i["coefficient"])),
     "correlation_networks": networks,
     "correlation_replicates": lambda i: found_in(
         stats.correlation_replicates(i["mean_atanh_r"], region_of(i["region_r"]))

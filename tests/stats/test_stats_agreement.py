@@ -46,9 +46,7 @@ def test_the_papers_luck(printed: Printed, S0: float, df: int) -> None:
 
 
 def test_a_spread_of_unknown_kind_is_said_to_be() -> None:
-    assert (
-        "kind of the printed spread is unknown" in stats.agrees(OURS, Printed(23.2, 0.1, 0.2), 1.0).notes[0]
-    )
+    assert "kind of the printed spread is unknown" in stats.agrees(OURS, Printed(23.2, 0.1, 0.2), 1.0).notes[0]
     assert "unknown number of runs" in stats.agrees(OURS, Printed(23.2, 0.1, 0.2, kind="sd"), 1.0).notes[0]
     assert stats.agrees(OURS, Printed(23.2, 0.1, 0.2, 0.1, "sd", 4), 1.0).notes == ()
 
@@ -77,10 +75,7 @@ def test_agreement_is_with_the_number_as_printed() -> None:
 
 
 def test_a_looser_paper_is_harder_to_contradict() -> None:
-    p = [
-        stats.agrees(OURS, Printed(25.6, 0.1, s, 0.1, "se", 5), 1.0).p_contradicted
-        for s in (0.0, 0.5, 1.0, 3.0)
-    ]
+    p = [stats.agrees(OURS, Printed(25.6, 0.1, s, 0.1, "se", 5), 1.0).p_contradicted for s in (0.0, 0.5, 1.0, 3.0)]
     assert p == sorted(p)
 
 
@@ -100,12 +95,8 @@ def test_the_metrics_own_unit_is_given_too() -> None:
     assert check.details["mean"] == pytest.approx(np.mean(OURS))
     assert check.interval is not None
     assert check.contradiction_interval is not None
-    assert check.details["mean_interval"] == pytest.approx(
-        (check.interval.low + 23.2, check.interval.high + 23.2)
-    )
-    assert check.details["mean_contradiction_interval"][0] == pytest.approx(
-        check.contradiction_interval.low + 23.2
-    )
+    assert check.details["mean_interval"] == pytest.approx((check.interval.low + 23.2, check.interval.high + 23.2))
+    assert check.details["mean_contradiction_interval"][0] == pytest.approx(check.contradiction_interval.low + 23.2)
     assert check.contradiction_interval.low < check.interval.low
 
 

@@ -29,9 +29,7 @@ JUDGES: dict[str, Callable[[Sequence[float]], Check]] = {
     "replicates": lambda x: stats.correlation_replicates(x, Region(0.5, 1.0)),
     "trend": lambda x: stats.trend([0, 1], np.stack([np.zeros(len(x)), x], axis=1)),
     "monotone": lambda x: stats.monotone(np.stack([np.zeros(len(x)), x], axis=1)),
-    "shift slope": lambda x: stats.shift_slope(
-        [1, 2], np.zeros((len(x), 2)), np.stack([np.zeros(len(x)), x], axis=1)
-    ),
+    "shift slope": lambda x: stats.shift_slope([1, 2], np.zeros((len(x), 2)), np.stack([np.zeros(len(x)), x], axis=1)),
 }
 every_judge = pytest.mark.parametrize("judge", JUDGES.values(), ids=JUDGES)
 

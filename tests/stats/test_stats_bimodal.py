@@ -111,8 +111,7 @@ def test_the_mixture_is_scikit_learns() -> None:
     rng = np.random.default_rng(2)
     x = np.concatenate([rng.normal(0, 1, 200), rng.normal(4, 1, 100)])
     theirs = [
-        mixture.GaussianMixture(k, n_init=5, tol=1e-8, max_iter=2000, random_state=0).fit(x[:, None])
-        for k in (1, 2)
+        mixture.GaussianMixture(k, n_init=5, tol=1e-8, max_iter=2000, random_state=0).fit(x[:, None]) for k in (1, 2)
     ]
     expected = theirs[0].bic(x[:, None]) - theirs[1].bic(x[:, None])
     assert stats.delta_bic(x) == pytest.approx(expected, abs=0.05)

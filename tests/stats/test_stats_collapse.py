@@ -66,9 +66,7 @@ def test_a_threshold_with_collapses(good: int, lost: int, verdict: Verdict) -> N
     assert check.typical
     assert check.interval is None
     assert check.collapsed == lost
-    assert check.p_reproduced == pytest.approx(
-        reference.binomtest(good, good + lost, alternative="greater").pvalue
-    )
+    assert check.p_reproduced == pytest.approx(reference.binomtest(good, good + lost, alternative="greater").pvalue)
     assert f"{lost} of {good + lost} runs collapsed" in check.notes[0]
 
 

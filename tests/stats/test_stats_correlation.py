@@ -82,13 +82,9 @@ def test_how_many_points_would_decide() -> None:
 def test_the_jackknife_by_leaving_networks_out() -> None:
     rng = np.random.default_rng(6)
     k = 6
-    pairs = {
-        pair: float(r) for pair, r in zip(combinations(range(k), 2), rng.uniform(0.6, 0.95, 15), strict=True)
-    }
+    pairs = {pair: float(r) for pair, r in zip(combinations(range(k), 2), rng.uniform(0.6, 0.95, 15), strict=True)}
     check = stats.correlation_networks(pairs, k, Region(0.7, 1.0))
-    left_out = [
-        np.mean([math.atanh(r) for pair, r in pairs.items() if network not in pair]) for network in range(k)
-    ]
+    left_out = [np.mean([math.atanh(r) for pair, r in pairs.items() if network not in pair]) for network in range(k)]
     se = math.sqrt((k - 1) / k * sum((t - np.mean(left_out)) ** 2 for t in left_out))
     effect = np.mean([math.atanh(r) for r in pairs.values()])
     assert check.se == pytest.approx(se)

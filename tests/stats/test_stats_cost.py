@@ -18,9 +18,7 @@ SOURCE = Path(lnbench.stats.__file__).parents[2]
 
 
 def test_importing_does_not_import_the_slow_parts() -> None:
-    code = (
-        "import sys, lnbench.stats; print(sorted({m.split('.')[0] for m in sys.modules} | set(sys.modules)))"
-    )
+    code = "import sys, lnbench.stats; print(sorted({m.split('.')[0] for m in sys.modules} | set(sys.modules)))"
     run = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -18,13 +18,9 @@ CURVES = np.random.default_rng(8).normal(0.9, 0.02, (4, 5)) - 0.002 * np.array(L
 
 
 def test_slopes_and_taus_are_scipys() -> None:
-    assert stats.slopes(LEVELS, CURVES) == pytest.approx(
-        [reference.linregress(LEVELS, y).slope for y in CURVES]
-    )
+    assert stats.slopes(LEVELS, CURVES) == pytest.approx([reference.linregress(LEVELS, y).slope for y in CURVES])
     # without ties τ-a is τ-b
-    assert stats.kendall_taus(LEVELS, CURVES) == pytest.approx(
-        [reference.kendalltau(LEVELS, y)[0] for y in CURVES]
-    )
+    assert stats.kendall_taus(LEVELS, CURVES) == pytest.approx([reference.kendalltau(LEVELS, y)[0] for y in CURVES])
     assert stats.kendall_taus([1, 2, 3], [[1, 1, 2]]) == pytest.approx([2 / 3])
 
 
@@ -111,9 +107,7 @@ def test_steps_are_the_most_that_one_example_moves() -> None:
     curve = np.array([0.9, 0.85, 0.8, 0.7, 0.6])
     moved = curve + u * np.eye(5)
     slope = stats.slopes(LEVELS, [curve])[0]
-    assert stats.slope_step(LEVELS, u) == pytest.approx(
-        max(abs(np.array(stats.slopes(LEVELS, moved)) - slope))
-    )
+    assert stats.slope_step(LEVELS, u) == pytest.approx(max(abs(np.array(stats.slopes(LEVELS, moved)) - slope)))
     area = integrate.trapezoid(curve, LEVELS)
     most = max(integrate.trapezoid(m, LEVELS) - area for m in moved)
     assert stats.area_step(LEVELS, u) == pytest.approx(most)

@@ -26,9 +26,7 @@ def test_two_edges_is_the_published_integral(n: int, m: float, delta: float) -> 
     t, root = reference.t.ppf(0.95, n - 1), math.sqrt(n)
 
     def integrand(y: float) -> float:
-        inside = reference.norm.cdf((m - delta) * root - t * y) - reference.norm.cdf(
-            -(m + delta) * root + t * y
-        )
+        inside = reference.norm.cdf((m - delta) * root - t * y) - reference.norm.cdf(-(m + delta) * root + t * y)
         return max(0.0, inside) * reference.chi.pdf(y * math.sqrt(n - 1), n - 1) * math.sqrt(n - 1)
 
     expected, _ = integrate.quad(integrand, 0, m * root / t)
@@ -38,9 +36,7 @@ def test_two_edges_is_the_published_integral(n: int, m: float, delta: float) -> 
 def test_power_in_the_specification() -> None:
     """A true equality is confirmed, in %, at m = 1, 2, 3 sd; one edge 2 sd away."""
     for n, percents in ((3, (13, 56, 88)), (5, (29, 95, 100)), (10, (80, 100, 100))):
-        assert [round(100 * stats.power_two_edges(n, m)) for m in (1.0, 2.0, 3.0)] == pytest.approx(
-            percents, abs=1
-        )
+        assert [round(100 * stats.power_two_edges(n, m)) for m in (1.0, 2.0, 3.0)] == pytest.approx(percents, abs=1)
     assert stats.power_one_edge(3, 2.0) == pytest.approx(0.71, abs=0.005)
     assert stats.power_one_edge(5, 2.0) == pytest.approx(0.975, abs=0.0005)  # 97 %: docs/statistics.md
     assert [round(stats.pilot_factor(n), 2) for n in (3, 5, 10)] == [2.12, 1.56, 1.29]

@@ -53,9 +53,7 @@ def test_a_coarser_metric_never_turns_a_verdict_into_a_pass(
 
 
 @given(seeds, st.floats(0, 5), st.floats(1, 5))
-def test_a_noisier_unpaired_arm_never_turns_a_verdict_into_a_pass(
-    x: list[float], margin: float, factor: float
-) -> None:
+def test_a_noisier_unpaired_arm_never_turns_a_verdict_into_a_pass(x: list[float], margin: float, factor: float) -> None:
     assume(varied(x))
     other = np.linspace(-1, 1, 5)
     mean = np.mean(x)
@@ -90,38 +88,28 @@ def test_mirrored_claims_get_mirrored_verdicts(x: list[float], region: Region, s
     regions,
     st.randoms(use_true_random=False),
 )
-def test_the_order_of_the_seeds_does_not_matter(
-    data: list[tuple[float, bool]], region: Region, random: object
-) -> None:
+def test_the_order_of_the_seeds_does_not_matter(data: list[tuple[float, bool]], region: Region, random: object) -> None:
     shuffled = list(data)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     found = [
-        stats.judge_mean([v for v, _ in d], region, step=1e-3, collapsed=[c for _, c in d])
-        for d in (data, shuffled)
+        stats.judge_mean([v for v, _ in d], region, step=1e-3, collapsed=[c for _, c in d]) for d in (data, shuffled)
     ]
     assert found[0].p_reproduced == pytest.approx(found[1].p_reproduced, rel=1e-9)
     assert found[0].p_contradicted == pytest.approx(found[1].p_contradicted, rel=1e-9)
 
 
 @given(seeds, regions, st.data())
-def test_one_more_collapse_never_helps_among_collapses(
-    x: list[float], region: Region, data: st.DataObject
-) -> None:
+def test_one_more_collapse_never_helps_among_collapses(x: list[float], region: Region, data: st.DataObject) -> None:
     mask = data.draw(st.lists(st.booleans(), min_size=len(x), max_size=len(x)).filter(any))
     more = [
-        a or b
-        for a, b in zip(
-            mask, data.draw(st.lists(st.booleans(), min_size=len(x), max_size=len(x))), strict=True
-        )
+        a or b for a, b in zip(mask, data.draw(st.lists(st.booleans(), min_size=len(x), max_size=len(x))), strict=True)
     ]
     before, after = (stats.judge_mean(x, region, step=1e-3, collapsed=m) for m in (mask, more))
     assert after.p_reproduced >= before.p_reproduced
 
 
 @given(st.lists(st.tuples(p_values, p_values), min_size=1, max_size=8), p_values, p_values)
-def test_one_more_condition_never_makes_it_easier(
-    parts: list[tuple[float, float]], p: float, q: float
-) -> None:
+def test_one_more_condition_never_makes_it_easier(parts: list[tuple[float, float]], p: float, q: float) -> None:
     checks = [Check(kind="mean", p_reproduced=a, p_contradicted=b) for a, b in parts]
     more = [*checks, Check(kind="mean", p_reproduced=p, p_contradicted=q)]
     assert stats.partial_conjunction(more).p_reproduced >= stats.partial_conjunction(checks).p_reproduced
@@ -131,14 +119,10 @@ def test_one_more_condition_never_makes_it_easier(
 
 
 @given(st.lists(st.tuples(p_values, p_values), min_size=2, max_size=8), st.data())
-def test_parts_that_support_more_support_the_whole_more(
-    parts: list[tuple[float, float]], data: st.DataObject
-) -> None:
+def test_parts_that_support_more_support_the_whole_more(parts: list[tuple[float, float]], data: st.DataObject) -> None:
     q = data.draw(st.integers(1, len(parts)))
     better = [(a * data.draw(st.floats(0, 1)), b) for a, b in parts]
-    one, two = (
-        stats.partial_conjunction_p([a for a, _ in p], [b for _, b in p], q)[0] for p in (parts, better)
-    )
+    one, two = (stats.partial_conjunction_p([a for a, _ in p], [b for _, b in p], q)[0] for p in (parts, better))
     assert two <= one
 
 
@@ -172,9 +156,7 @@ def test_a_looser_paper_never_makes_an_accusation_easier(
     x: list[float], mean: float, margin: float, kind: str, spread: float, more: float
 ) -> None:
     assume(varied(x))
-    tight, loose = (
-        stats.agrees(x, Printed(mean, 0.1, s, 0.1, kind, 5), margin) for s in (spread, spread + more)
-    )
+    tight, loose = (stats.agrees(x, Printed(mean, 0.1, s, 0.1, kind, 5), margin) for s in (spread, spread + more))
     if loose.p_contradicted <= 0.05:  # df may rise with S0, as Welch's does, by less than this
         assert tight.p_contradicted <= 0.06
     assert tight.p_reproduced == loose.p_reproduced
@@ -204,9 +186,7 @@ def test_an_announced_number_of_seeds_is_more_than_there_are(x: list[float], reg
     n = stats.seeds_to_decide(check)
     if check.verdict() is Verdict.INCONCLUSIVE:
         assert (
-            n is None
-            or n > len(x)
-            or math.isclose(max(check.p_reproduced, check.p_contradicted), 0.95, abs_tol=0.03)
+            n is None or n > len(x) or math.isclose(max(check.p_reproduced, check.p_contradicted), 0.95, abs_tol=0.03)
         )
     elif check.p_reproduced < 1e-4:
         assert n is not None

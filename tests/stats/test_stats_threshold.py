@@ -37,9 +37,7 @@ def test_two_runs_decide_nothing() -> None:
     assert stats.every_run(0, 0).verdict() is Verdict.ERROR
 
 
-@pytest.mark.parametrize(
-    ("k", "n", "pi"), [(3, 2, 0.5), (-1, 2, 0.5), (1, 2, 0.0), (1, 2, 1.0), (1, 2, math.nan)]
-)
+@pytest.mark.parametrize(("k", "n", "pi"), [(3, 2, 0.5), (-1, 2, 0.5), (1, 2, 0.0), (1, 2, 1.0), (1, 2, math.nan)])
 def test_impossible_counts_are_refused(k: int, n: int, pi: float) -> None:
     with pytest.raises(ValueError, match=r"expected|pi"):
         stats.every_run(k, n, pi)

@@ -151,7 +151,9 @@ def _weak_margins(study: LoadedStudy) -> list[Problem]:
             for claim, part, what in weak_margins(at_tier, read_result(folder)):
                 path = ["claims", ids.index(claim), "parts", part, "margin"] if claim in ids else []
                 line, column = position_of(load(study.path), path)
-                found.append(Problem(study.path, line, column, f"{claim} {part} at tier {at_tier.tier}: {what}", "warning"))
+                found.append(
+                    Problem(study.path, line, column, f"{claim} {part} at tier {at_tier.tier}: {what}", "warning")
+                )
     return found
 
 

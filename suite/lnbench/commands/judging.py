@@ -50,9 +50,7 @@ def _from_folder(folder: Path) -> tuple[StudyResult, dict[str, Evidence]]:
 
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--check", is_flag=True, help="Exit 1 if a report is not what its records give; verdicts do not count."
-)
+@click.option("--check", is_flag=True, help="Exit 1 if a report is not what its records give; verdicts do not count.")
 @click.option("--write", is_flag=True, help="Write the report anew from its records.")
 def judge(folders: tuple[Path, ...], check: bool, write: bool) -> int:
     """Judge a report's stored records again.
@@ -68,9 +66,7 @@ def judge(folders: tuple[Path, ...], check: bool, write: bool) -> int:
             write_report(result, folder, tries=tries)
         lines = report_differs(folder, result)
         if check:
-            click.echo(
-                f"{folder}: {'differs from what its records give' if lines else 'is what its records give'}"
-            )
+            click.echo(f"{folder}: {'differs from what its records give' if lines else 'is what its records give'}")
         else:
             print_verdicts(result)
         for line in lines[:20]:
@@ -87,9 +83,7 @@ def judge(folders: tuple[Path, ...], check: bool, write: bool) -> int:
 @tier_option
 @seeds_option
 @store_option
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Folder of reports. [default: STORE/reports]"
-)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of reports. [default: STORE/reports]")
 def report(
     studies: tuple[str, ...],
     tier: str | None,
@@ -122,9 +116,7 @@ def report(
 @seeds_option
 @store_option
 @click.option("--report", "folder", type=click.Path(path_type=Path), help="Take the records of this report.")
-def explain(
-    claim: str, tier: str | None, seeds: int | None, store_path: Path | None, folder: Path | None
-) -> int:
+def explain(claim: str, tier: str | None, seeds: int | None, store_path: Path | None, folder: Path | None) -> int:
     """A claim's formula with the numbers put in, and where each number comes from."""
     from lnbench.commands.catalogue import find_claim
     from lnbench.explain import explain as words
@@ -144,12 +136,8 @@ def explain(
 
 @click.command()
 @click.argument("study")
-@click.option(
-    "--tier", default="smoke", show_default=True, type=click.Choice(["smoke", "cpu", "lite", "full"])
-)
-@click.option(
-    "--seeds", default=10, show_default=True, type=click.IntRange(3, 1000), help="How many to record."
-)
+@click.option("--tier", default="smoke", show_default=True, type=click.Choice(["smoke", "cpu", "lite", "full"]))
+@click.option("--seeds", default=10, show_default=True, type=click.IntRange(3, 1000), help="How many to record.")
 @click.option("--replace", is_flag=True, help="Replace a reference that is there and differs.")
 @store_option
 def measure(study: str, tier: str, seeds: int, replace: bool, store_path: Path | None) -> int:
@@ -165,15 +153,10 @@ def measure(study: str, tier: str, seeds: int, replace: bool, store_path: Path |
         raise LnbenchError(f"{at.key} names no `measured:` reference")
     result, _ = judged(at, open_store(store_path).get, seeds)
     lacking = [
-        part.why
-        for claim in result.claims
-        for part in claim.parts.values()
-        if part.verdict in ("not-run", "error")
+        part.why for claim in result.claims for part in claim.parts.values() if part.verdict in ("not-run", "error")
     ]
     if lacking:
-        raise LnbenchError(
-            f"{at.key}: {lacking[0]}; first run `lnbench verify {study} --tier {tier} --seeds {seeds}`"
-        )
+        raise LnbenchError(f"{at.key}: {lacking[0]}; first run `lnbench verify {study} --tier {tier} --seeds {seeds}`")
     content = measured.measured_content(result)
     before = measured.read(at.measured_path)
     if before is not None:
@@ -188,9 +171,7 @@ def measure(study: str, tier: str, seeds: int, replace: bool, store_path: Path |
 
 
 @click.command()
-@click.option(
-    "--check", is_flag=True, help="Exit 1 if README differs from what the reports say; write nothing."
-)
+@click.option("--check", is_flag=True, help="Exit 1 if README differs from what the reports say; write nothing.")
 @click.argument("readme", type=click.Path(path_type=Path), default=Path("README.md"))
 @click.option("--reports", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
 def scoreboard(check: bool, readme: Path, reports: Path) -> int:

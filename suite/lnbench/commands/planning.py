@@ -12,9 +12,7 @@ from lnbench.errors import Exit, LnbenchError
 
 @click.command()
 @click.argument("study")
-@click.option(
-    "--tier", default="smoke", show_default=True, type=click.Choice(["smoke", "cpu", "lite", "full"])
-)
+@click.option("--tier", default="smoke", show_default=True, type=click.Choice(["smoke", "cpu", "lite", "full"]))
 @seeds_option
 @click.option("--device", default="cpu", show_default=True, help="For the guess of the time: cpu or cuda.")
 @store_option
@@ -41,9 +39,7 @@ def plan(study: str, tier: str, seeds: int | None, device: str, store_path: Path
         record = store.get(choice.id)
         if record is not None:
             outcomes[choice.id] = record["outcome"]
-    table = Table(
-        title=f"{loaded.tiers[tier].key}: {describe_cost(made, device)}", title_justify="left", box=None
-    )
+    table = Table(title=f"{loaded.tiers[tier].key}: {describe_cost(made, device)}", title_justify="left", box=None)
     for column in ("cell", "epochs", "examples an epoch", "seeds", "in store", "one run, roughly"):
         table.add_column(column, justify="left" if column == "cell" else "right")
     rows: dict[str, list[tuple[object, bool]]] = {}

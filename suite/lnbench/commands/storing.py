@@ -20,9 +20,7 @@ def store() -> None:
 def status(store_path: Path | None) -> int:
     """What is in the store; every record is checked."""
     found = open_store(store_path).status()
-    kinds = (
-        ", ".join(f"{count} {kind} records" for kind, count in sorted(found.records.items())) or "no records"
-    )
+    kinds = ", ".join(f"{count} {kind} records" for kind, count in sorted(found.records.items())) or "no records"
     click.echo(f"{found.path}: {kinds}, {found.bytes / 1e6:.1f} MB")
     if found.checkpoints:
         click.echo(f"{found.checkpoints} checkpoints of unfinished runs")
@@ -34,9 +32,7 @@ def status(store_path: Path | None) -> int:
 @store.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--study", help="Only what this study needs (with --tier).")
-@click.option(
-    "--tier", type=click.Choice(["smoke", "cpu", "lite", "full"]), default="full", show_default=True
-)
+@click.option("--tier", type=click.Choice(["smoke", "cpu", "lite", "full"]), default="full", show_default=True)
 @click.option("--compact", is_flag=True, help="Records only, no side files (per-sample arrays).")
 @store_option
 def export(file: Path, study: str | None, tier: str, compact: bool, store_path: Path | None) -> int:

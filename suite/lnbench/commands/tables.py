@@ -29,9 +29,7 @@ def print_verdicts(result: StudyResult) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=120)
-    table = Table(
-        box=box.SIMPLE_HEAD, title=f"{result.study.key}: {result.study.spec.title}", title_justify="left"
-    )
+    table = Table(box=box.SIMPLE_HEAD, title=f"{result.study.key}: {result.study.spec.title}", title_justify="left")
     table.add_column("claim", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     table.add_column("what was measured", overflow="fold")
@@ -40,9 +38,7 @@ def print_verdicts(result: StudyResult) -> None:
         table.add_row(claim.claim.id, f"[{style}]{claim.verdict}[/]", _plain(claim.claim.says))
         for name, part in claim.parts.items():
             mark = "" if name in claim.claim.verdict.of else " (beside)"
-            table.add_row(
-                "", f"[dim]{_word(part, result)}{mark}[/]", _plain(f"{name}: {measured(part)}"), style="dim"
-            )
+            table.add_row("", f"[dim]{_word(part, result)}{mark}[/]", _plain(f"{name}: {measured(part)}"), style="dim")
         if claim.why:
             table.add_row("", "", _plain(claim.why))
     console.print(table)

@@ -20,24 +20,16 @@ from lnbench.studies import LoadedStudy
 
 @click.command()
 @click.argument("studies", nargs=-1, required=True, metavar="STUDY...")
-@click.option(
-    "--claim", "claims", multiple=True, metavar="ID", help="Only what this claim needs (repeatable)."
-)
-@click.option(
-    "--where", multiple=True, metavar="AXIS=VALUE", help="Only runs at this value, such as model=mlp1."
-)
+@click.option("--claim", "claims", multiple=True, metavar="ID", help="Only what this claim needs (repeatable).")
+@click.option("--where", multiple=True, metavar="AXIS=VALUE", help="Only runs at this value, such as model=mlp1.")
 @tier_option
 @seeds_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes. [default: one a core; one on a GPU]")
-@click.option(
-    "--try/--no-try", "tries", default=True, help="Train the alternatives a contradiction must survive."
-)
+@click.option("--try/--no-try", "tries", default=True, help="Train the alternatives a contradiction must survive.")
 @store_option
 @data_option
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Folder of reports. [default: STORE/reports]"
-)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of reports. [default: STORE/reports]")
 def verify(
     studies: tuple[str, ...],
     claims: tuple[str, ...],
@@ -113,23 +105,17 @@ def _at_tier(study: LoadedStudy, tier: str | None, device: str, data_dir: Path |
     on_gpu = device.startswith("cuda") and "lite" in study.tiers
     missing = _missing_data(study.tiers["lite"], data_dir) if on_gpu else []
     if on_gpu and not missing:
-        click.echo(
-            f"{study.name}: tier lite, as there is a GPU and the data; --tier full is the paper's scale"
-        )
+        click.echo(f"{study.name}: tier lite, as there is a GPU and the data; --tier full is the paper's scale")
         return study.tiers["lite"]
     if not device.startswith("cuda"):
         why = "as there is no GPU"
     else:
         why = f"as {', '.join(missing)} is not here" if missing else "as the study has no tier lite"
     real = [name for name in ("cpu", "lite", "full") if name in study.tiers]
-    click.echo(
-        f"{study.name}: tier smoke, {why}: it tests this installation and says nothing about the paper"
-    )
+    click.echo(f"{study.name}: tier smoke, {why}: it tests this installation and says nothing about the paper")
     if real:
         needs = sorted({cell.recipe.dataset.name for cell in study.tiers[real[0]].cells})
-        click.echo(
-            f"  for a verdict on the paper: --tier {' or '.join(real)} (after `lnbench data fetch {needs[0]}`)"
-        )
+        click.echo(f"  for a verdict on the paper: --tier {' or '.join(real)} (after `lnbench data fetch {needs[0]}`)")
     return study.tiers.get("smoke")
 
 
@@ -159,9 +145,7 @@ def _runner(store: Any, device: str, data_dir: Path | None, workers: int | None)
     def run(plans: list[Any], only: Callable[[Mapping[str, Scalar]], bool]) -> Execution:
         try:
             with display() as watcher:
-                return execute(
-                    plans, store, watcher, device=device, data_root=data_dir, workers=workers, only=only
-                )
+                return execute(plans, store, watcher, device=device, data_root=data_dir, workers=workers, only=only)
         except KeyboardInterrupt:
             click.echo(
                 f"\ninterrupted: finished runs are kept in {store.path}, running ones left a checkpoint; "

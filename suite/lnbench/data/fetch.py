@@ -121,8 +121,6 @@ def _locked(root: Path, say: Callable[[str], None]) -> Iterator[None]:
 def _unwritable(root: Path, source: Source, error: OSError) -> DataError:
     if error.errno in FULL:
         need = f"{source.name} takes {(source.download_bytes + source.disk_bytes) / 1e6:,.0f} MB"
-        return DataError(
-            f"the disk is full: {need} in {root}; make room or choose another folder with --data-dir"
-        )
+        return DataError(f"the disk is full: {need} in {root}; make room or choose another folder with --data-dir")
     what = f"{error.filename or root} cannot be written ({error.strerror or error})"
     return DataError(f"{what}; choose another folder with --data-dir or LNBENCH_DATA")

@@ -70,7 +70,7 @@ class DiluteUniform:
 
     @property
     def size(self) -> int:
-        return self.n + round(self.options["alpha"] * self.n)
+        return self.n + round(float(self.options["alpha"]) * self.n)
 
     def images(self, example: Any) -> Any:
         return example % self.n

@@ -15,9 +15,7 @@ from .unpack import PART, md5_of
 State = Literal["present", "missing", "incomplete", "damaged"]
 
 
-def data_root(
-    explicit: str | os.PathLike[str] | None = None, environ: Mapping[str, str] = os.environ
-) -> Path:
+def data_root(explicit: str | os.PathLike[str] | None = None, environ: Mapping[str, str] = os.environ) -> Path:
     """The data root: `explicit` (--data-dir), else LNBENCH_DATA, else lnbench/data in the cache folder."""
     chosen = str(explicit or environ.get("LNBENCH_DATA", ""))
     if chosen:
@@ -65,21 +63,15 @@ class Status:
                 "or point --data-dir / LNBENCH_DATA at a torchvision data root"
             )
         if not self.usable:
-            raise DataError(
-                f"{self.name} is {self.state}: {self.fault}; mend it with `lnbench data fetch {self.name}`"
-            )
+            raise DataError(f"{self.name} is {self.state}: {self.fault}; mend it with `lnbench data fetch {self.name}`")
 
 
-def status(
-    root: Path, names: Iterable[str] | None = None, sources: Mapping[str, Source] = SOURCES
-) -> list[Status]:
+def status(root: Path, names: Iterable[str] | None = None, sources: Mapping[str, Source] = SOURCES) -> list[Status]:
     """What is there, by file names and sizes: fast. All data sets when `names` is None."""
     return [_status(find(name, sources), Path(root), verify=False) for name in (names or sources)]
 
 
-def check(
-    root: Path, names: Iterable[str] | None = None, sources: Mapping[str, Source] = SOURCES
-) -> list[Status]:
+def check(root: Path, names: Iterable[str] | None = None, sources: Mapping[str, Source] = SOURCES) -> list[Status]:
     """What is there, with every file's checksum compared: reads every byte (about 0.3 s a 100 MB)."""
     return [_status(find(name, sources), Path(root), verify=True) for name in (names or sources)]
 

@@ -145,9 +145,7 @@ def _answer(request: urllib.request.Request, part: Path, timeout: float) -> http
     return response
 
 
-def _copy(
-    response: http.client.HTTPResponse, archive: Archive, part: Path, begin: int, report: Report
-) -> None:
+def _copy(response: http.client.HTTPResponse, archive: Archive, part: Path, begin: int, report: Report) -> None:
     done = begin
     with part.open("ab") as file:
         file.truncate(begin)  # a server without Range sends the whole file again

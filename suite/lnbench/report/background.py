@@ -158,17 +158,13 @@ def _runs(data: Json) -> list[str]:
             _wrong_labels(cell["noise"]),
             f"{statistics.fmean(cell['seconds']):.1f}" if cell["seconds"] else DASH,
         ])  # fmt: skip
-    selections = listed(
-        sorted({SELECTIONS.get(cell["selection"], cell["selection"]) for cell in data["cells"]})
-    )
+    selections = listed(sorted({SELECTIONS.get(cell["selection"], cell["selection"]) for cell in data["cells"]}))
     intro = [
         f"Test accuracy at {selections}: the mean over the seeds, or, where a run collapsed, the median and "
         "the count of collapsed runs. Wrong labels: the share of the training labels as drawn, the mean over "
         "the seeds."
     ]
-    failed = [
-        f"- run `{entry['id'][:12]}` failed: {escaped(entry['message'])}" for entry in data["runs"]["failed"]
-    ]
+    failed = [f"- run `{entry['id'][:12]}` failed: {escaped(entry['message'])}" for entry in data["runs"]["failed"]]
     body = table(header, rows, right=range(1, len(header)))
     return ["## Runs", "", *intro, "", *body, "", *failed, ""]
 
@@ -209,9 +205,7 @@ def _environment(data: Json) -> list[str]:
         ])  # fmt: skip
     runs = data["runs"]
     dates = (
-        f"Runs finished between {runs['first_finished']} and {runs['last_finished']}."
-        if runs["first_finished"]
-        else ""
+        f"Runs finished between {runs['first_finished']} and {runs['last_finished']}." if runs["first_finished"] else ""
     )
     header = ["device", "machine", "versions", "backend", "runs", "training time"]
     return ["## Environment", "", *table(header, rows, right=(4, 5)), "", dates, ""]

@@ -176,10 +176,7 @@ def _margin(part: Json) -> str:
 def _every_seed(claim: Json) -> list[str]:
     """Per-seed values in a block that opens on a click; a dagger marks a seed with a collapsed run."""
     members = {
-        member["label"]: (part, member)
-        for part in claim["parts"]
-        for member in part["members"]
-        if member["values"]
+        member["label"]: (part, member) for part in claim["parts"] for member in part["members"] if member["values"]
     }
     if not members:
         return []

@@ -50,9 +50,7 @@ def curves(data: Json, axis: str) -> bytes:
 def _seeds_title(data: Json, lines: dict[str, list[Json]]) -> str:
     counts = {cell["done"] for cells in lines.values() for cell in cells}
     seeds = (
-        f"{min(counts)} to {max(counts)} seeds"
-        if len(counts) > 1
-        else f"{min(counts)} seed" + "s" * (counts != {1})
+        f"{min(counts)} to {max(counts)} seeds" if len(counts) > 1 else f"{min(counts)} seed" + "s" * (counts != {1})
     )
     dead = any(any(cell["collapsed"]) for cells in lines.values() for cell in cells)
     middle = "line: mean (median where a run collapsed: ×)" if dead else "line: mean"
@@ -80,9 +78,7 @@ def _line(axes: Any, axis: str, cells: list[Json], name: str, style: dict[str, A
     xs = [cell["point"][axis] for cell in cells]
     axes.plot(xs, [centre(cell) for cell in cells], label=name, markersize=7, linewidth=1.8, zorder=3,
               clip_on=False, markeredgecolor="white", **style)  # fmt: skip
-    beside = offset_copy(
-        axes.transData, fig=axes.figure, x=8 + 3 * shift, units="points"
-    )  # else the mean hides them
+    beside = offset_copy(axes.transData, fig=axes.figure, x=8 + 3 * shift, units="points")  # else the mean hides them
     for cell in cells:
         for value, dead in zip(cell["metrics"]["test_accuracy"], cell["collapsed"], strict=True):
             axes.plot([cell["point"][axis]], [100 * value], marker="x" if dead else "o", color=style["color"],
@@ -116,9 +112,7 @@ def training(data: Json) -> bytes:
     columns = min(3, len(shown))
     rows = math.ceil(len(shown) / columns)
     levels = sorted({cell["point"][axis] for cell in cells}) if axis else []
-    names = (
-        [f"{axis} {text(level)}" for level in levels] if axis else [place(cell["point"]) for cell in cells]
-    )
+    names = [f"{axis} {text(level)}" for level in levels] if axis else [place(cell["point"]) for cell in cells]
     height = 2.5 * rows + 0.95
 
     def paint(figure: Any) -> None:
@@ -182,9 +176,7 @@ def _epoch_axis(axes: Any, epochs: int) -> None:
 def _level_legend(figure: Any, names: list[str], height: float) -> None:
     from matplotlib.lines import Line2D
 
-    handles = [
-        Line2D([], [], label=name, markersize=6, **style_of(index)) for index, name in enumerate(names)
-    ]
+    handles = [Line2D([], [], label=name, markersize=6, **style_of(index)) for index, name in enumerate(names)]
     columns = max(1, min(len(names), int(WIDTH * 12 / (max(map(len, names)) + 8))))
     figure.legend(handles=handles, loc="lower center", ncols=columns, frameon=False, fontsize=SMALL,
                   bbox_to_anchor=(0.5, 0.02 / height), handlelength=2.4)  # fmt: skip

@@ -54,9 +54,7 @@ def png(height: float, paint: Callable[[Any], None]) -> bytes:
         FigureCanvasAgg(figure)
         paint(figure)
         out = io.BytesIO()
-        figure.savefig(
-            out, format="png", metadata={"Software": None}
-        )  # no version of matplotlib in the bytes
+        figure.savefig(out, format="png", metadata={"Software": None})  # no version of matplotlib in the bytes
     return out.getvalue()
 
 

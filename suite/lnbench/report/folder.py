@@ -72,9 +72,7 @@ def read_result(folder: Path) -> Json:
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise StoreError(
-            f"{file}: cannot be read: {error.strerror}; is {folder} the folder of a report?"
-        ) from None
+        raise StoreError(f"{file}: cannot be read: {error.strerror}; is {folder} the folder of a report?") from None
     except ValueError:
         raise StoreError(f"{file}: not JSON") from None
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:

@@ -106,9 +106,7 @@ def _row(figure: Any, row: Row, top: float, height: float) -> None:
     _text(figure, LEFT[0], top - 0.27, height, "\n".join(label), GREY)
 
     measured_words = [view.effect_words()] if view.effect is not None else []
-    measured_words += (
-        textwrap.wrap(f"interval {view.interval_words()}", VERDICT_LETTERS) if view.interval else []
-    )
+    measured_words += textwrap.wrap(f"interval {view.interval_words()}", VERDICT_LETTERS) if view.interval else []
     region = textwrap.wrap(f"region: {view.region_words()}", VERDICT_LETTERS)[:2]
     _text(figure, RIGHT[0], top - 0.08, height, row.verdict, row.style[0], bold=True)
     _text(figure, RIGHT[0], top - 0.27, height, "\n".join([*measured_words, *region]), INK)

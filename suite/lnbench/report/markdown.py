@@ -98,9 +98,7 @@ def _seeds(data: Json) -> str:
     if seeds["paired"]:
         text += f", shared between arms for {listed(seeds['paired'])}"
     if seeds["choosing"]:
-        text += (
-            f"; {counted(seeds['choosing'], 'more seed', 'more seeds')} for choosing hyper-parameters only"
-        )
+        text += f"; {counted(seeds['choosing'], 'more seed', 'more seeds')} for choosing hyper-parameters only"
     return text + "."
 
 
@@ -150,16 +148,12 @@ def _summary(data: Json) -> list[str]:
             verdict_words(claim["verdict"]),
             "<br>".join(_against_region(claim)),
         ])  # fmt: skip
-    return table(
-        ["claim", "what it says", "verdict", "effect, interval, and the region in which it is true"], rows
-    )
+    return table(["claim", "what it says", "verdict", "effect, interval, and the region in which it is true"], rows)
 
 
 def _how_to_read(data: Json) -> str:
     if data["tier"] == "smoke":
-        return (
-            "Intervals are shown for orientation; a smoke verdict is taken from directions and drift alone."
-        )
+        return "Intervals are shown for orientation; a smoke verdict is taken from directions and drift alone."
     alpha = f"{data['alpha']:g}"
     return (
         "A claim is a region in which the measured effect must lie. Interval inside it: reproduced; wholly "
@@ -176,9 +170,7 @@ def _against_region(claim: Json) -> list[str]:
         name = f"`{part['name']}`: " if len(deciding) > 1 else ""
         for member in part["members"]:
             view = shown(part, member)
-            measured = view.effect_words() + (
-                f" {_plain_interval(view.interval_words())}" if view.interval else ""
-            )
+            measured = view.effect_words() + (f" {_plain_interval(view.interval_words())}" if view.interval else "")
             cells.append(f"{name}{measured}; to be {view.region_words()}")
     more = len(cells) - MOST_IN_SUMMARY
     return cells if more <= 1 else [*cells[:MOST_IN_SUMMARY], f"and {more} more comparisons, below"]

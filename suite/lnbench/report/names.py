@@ -55,9 +55,7 @@ def figures_of(data: Json) -> Figures:
     return Figures(
         forest="forest.png" if len(claims) > 1 else None,
         curves="curves.png" if curve_axis(data) else None,
-        training="training.png"
-        if any(cell["epochs"] > 1 and cell["done"] for cell in data["cells"])
-        else None,
+        training="training.png" if any(cell["epochs"] > 1 and cell["done"] for cell in data["cells"]) else None,
         claims=claims,
     )
 

@@ -56,9 +56,7 @@ def _cell(cell: Cell, runs: dict[int, tuple[Run, Record]], metrics: list[str], e
         "parameters": outcomes[0].get("parameters") if outcomes else None,
         "noise": _noise(outcomes),
         "seconds": [plain(_seconds(runs[seed][1])) for seed in seeds],
-        "curves": {
-            "test_accuracy": [plain(outcome["curves"].get("test_accuracy", [])) for outcome in outcomes]
-        },
+        "curves": {"test_accuracy": [plain(outcome["curves"].get("test_accuracy", [])) for outcome in outcomes]},
     }
 
 
@@ -85,9 +83,7 @@ def runs_to_json(evidence: Evidence) -> Json:
     ]
     diverged = sum(record["outcome"]["status"] == "diverged" for record in verdict_runs)
     possible = _possible_ids(evidence)
-    finished = sorted(
-        record["provenance"]["finished"] for record in records if "finished" in record["provenance"]
-    )
+    finished = sorted(record["provenance"]["finished"] for record in records if "finished" in record["provenance"])
     return {
         "planned": len(evidence.plan.jobs) + len(choosing),
         "planned_choosing": len(choosing),

@@ -65,9 +65,7 @@ def _by_claim(results: list[Json], reports: str) -> list[str]:
             says.setdefault(key, claim["says"])
             link = f"[{verdict_words(claim['verdict'])}]({reports}/{data['key']}/report.md#{anchor})"
             cells.setdefault(key, {})[data["tier"]] = link
-    rows = [
-        [escaped(key[1]), escaped(says[key]), *(cells[key].get(tier, "–") for tier in tiers)] for key in says
-    ]
+    rows = [[escaped(key[1]), escaped(says[key]), *(cells[key].get(tier, "–") for tier in tiers)] for key in says]
     return table(["claim", "what it says", *tiers], rows)
 
 

@@ -29,9 +29,7 @@ class Unit:
         if self.decimals is None:
             return f"{x:.4g}".replace("-", "−")
         decimals = self.decimals
-        while decimals < 6 and any(
-            round(x, decimals) == round(e, decimals) and not _same(x, e) for e in edges
-        ):
+        while decimals < 6 and any(round(x, decimals) == round(e, decimals) and not _same(x, e) for e in edges):
             decimals += 1
         return f"{round(x, decimals) + 0.0:.{decimals}f}".replace("-", "−")
 

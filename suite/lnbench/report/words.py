@@ -134,9 +134,7 @@ def _typical_sentence(member: Json, view: Shown) -> str:
     collapsed = f"{check['collapsed']} of {counted(check['n'], 'run')} collapsed"
     median = view.effect_words() if view.effect is not None else "no median"
     good, beyond = check["details"].get("seeds_good"), check["details"].get("seeds_beyond")
-    counts = (
-        f"; {good} on the region's side of its edge, {beyond} strictly beyond it" if good is not None else ""
-    )
+    counts = f"; {good} on the region's side of its edge, {beyond} strictly beyond it" if good is not None else ""
     tests = f"sign tests against “{view.region_words()}”{counts}"
     return f"{collapsed}, so it is about the typical run: {median}, {tests}"
 

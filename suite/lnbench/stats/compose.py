@@ -27,9 +27,7 @@ def partial_conjunction_p(p_reproduced: Values, p_contradicted: Values, at_least
     return min(1.0, (k - q + 1) * float(supporting[q - 1])), min(1.0, q * float(opposing[k - q]))
 
 
-def partial_conjunction(
-    checks: Sequence[Check], at_least: int | None = None, *, kind: str = "composite"
-) -> Check:
+def partial_conjunction(checks: Sequence[Check], at_least: int | None = None, *, kind: str = "composite") -> Check:
     """One claim of K checks, true when at least q of them are (default: all; 1: any). See
     `partial_conjunction_p`.
 

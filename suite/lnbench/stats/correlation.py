@@ -86,9 +86,7 @@ def correlation(
     details = {"coefficient": coefficient, "looks": looks, "design": "points"}
     if n < FEWEST_POINTS:
         note = f"fewer than {FEWEST_POINTS} points: no interval, no decision"
-        return Check(
-            kind="correlation", effect=r, region=region, n=n, alpha=alpha, notes=(note,), details=details
-        )
+        return Check(kind="correlation", effect=r, region=region, n=n, alpha=alpha, notes=(note,), details=details)
     if coefficient == "spearman":
         capped = math.copysign(min(abs(r), 1 - 6 / (n * (n**2 - 1))), r)
         zeta, se = math.atanh(capped), math.sqrt((1 + capped**2 / 2) / (n - 3))
@@ -113,9 +111,7 @@ def correlation(
     )
 
 
-def correlation_replicates(
-    mean_zetas: Values, region: Region, *, alpha: float = 0.05, looks: int = 1
-) -> Check:
+def correlation_replicates(mean_zetas: Values, region: Region, *, alpha: float = 0.05, looks: int = 1) -> Check:
     """Between networks, the best way: e_i = mean atanh(r) over the pairs of one replicate, t over replicates.
 
     mean_zetas (n,), one a replicate; region of r, judged on the atanh scale (effect, interval and region are

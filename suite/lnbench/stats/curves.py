@@ -16,9 +16,7 @@ def as_curves(curves: Curves, n_levels: int, name: str = "curves") -> Floats:
     """(n, L) float64, one row a seed. Raises ValueError if it is not; a missing point is NaN."""
     array = np.asarray(curves, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] != n_levels:
-        raise ValueError(
-            f"{name}: expected one row of {n_levels} levels a seed, not an array of shape {array.shape}"
-        )
+        raise ValueError(f"{name}: expected one row of {n_levels} levels a seed, not an array of shape {array.shape}")
     return array
 
 

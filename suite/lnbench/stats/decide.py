@@ -79,9 +79,7 @@ def _rising_power(check: Check, region: Region, alpha: float) -> Power:
     if design == "points":
         zeta, scale = details["zeta"], check.se * math.sqrt(check.n - 3)
         return lambda n: (
-            0.0
-            if n < 6
-            else _normal_power(zeta, scale / math.sqrt(n - 3), Region(*details["zeta_region"]), alpha)
+            0.0 if n < 6 else _normal_power(zeta, scale / math.sqrt(n - 3), Region(*details["zeta_region"]), alpha)
         )
     if check.sd_used is None:
         return lambda n: 0.0

@@ -31,9 +31,7 @@ def _steepest(x: list[float], knots: list[int], sign: int) -> float:
         worst = 1.0
         if end - begin > 1 and x[end] > x[begin]:
             rise = (end - begin) / (x[end] - x[begin])
-            worst = max(
-                worst, max(sign * (j - begin - (x[j] - x[begin]) * rise) + 1 for j in range(begin, end + 1))
-            )
+            worst = max(worst, max(sign * (j - begin - (x[j] - x[begin]) * rise) + 1 for j in range(begin, end + 1)))
         largest = max(largest, worst)
     return largest
 

@@ -45,9 +45,7 @@ def drift(values: Values, reference_values: Values, *, step: float = 0.0, alpha:
             return unjudged("drift", problem, region=region, n=n, step=step, alpha=alpha)
     effect = float(np.mean(arms[0]) - np.mean(arms[1]))
     if n < FEWEST_SEEDS:
-        return Check(
-            kind="drift", effect=effect, region=region, n=n, step=step, alpha=alpha, notes=(TOO_FEW,)
-        )
+        return Check(kind="drift", effect=effect, region=region, n=n, step=step, alpha=alpha, notes=(TOO_FEW,))
     (sd, used), (_, used_before) = (spread(arm, step) for arm in arms)
     sizes = (arms[0].size, arms[1].size)
     df = sum(sizes) - 2

@@ -26,9 +26,7 @@ def ordered(
     which one half is missing is NaN: an error.
     """
     region = Region.at_least(float(delta))
-    return judge_mean(
-        differences, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind="ordered"
-    )
+    return judge_mean(differences, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind="ordered")
 
 
 def ordered_unpaired(

@@ -31,9 +31,7 @@ def spread_nodes(n: int, highest: float = math.inf, nodes: int = 96) -> tuple[Fl
         return np.zeros(0), np.zeros(0)
     x, w = _gauss(nodes)
     y = low + (high - low) * x
-    log_density = (
-        math.log(2) + 0.5 * df * math.log(df / 2) - gammaln(df / 2) + (df - 1) * np.log(y) - 0.5 * df * y**2
-    )
+    log_density = math.log(2) + 0.5 * df * math.log(df / 2) - gammaln(df / 2) + (df - 1) * np.log(y) - 0.5 * df * y**2
     return y, w * (high - low) * np.exp(log_density)
 
 
@@ -113,9 +111,7 @@ def power_to_contradict(n: int, half_width_sd: float, offset_sd: float, alpha: f
     return _probability(float(np.sum(weight * outside)))
 
 
-def power_of(
-    region: Region, effect: float, sd: float, n: int, *, alpha: float = 0.05, looks: int = 1
-) -> float:
+def power_of(region: Region, effect: float, sd: float, n: int, *, alpha: float = 0.05, looks: int = 1) -> float:
     """Chance that n seeds give the right verdict if the truth is `effect` and its sd over seeds `sd`.
 
     Inside the region: `reproduced`; outside: `contradicted`. On an edge at most α. `looks`: each test at

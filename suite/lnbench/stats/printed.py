@@ -85,9 +85,7 @@ def paper_luck(printed: Printed, sd_ours: float) -> PaperLuck:
     if printed.kind == "ci95":
         return PaperLuck(cautious / 1.96, df)
     if printed.kind == "unknown":
-        return PaperLuck(
-            cautious, df, notes=("the kind of the printed spread is unknown: taken at its widest",)
-        )
+        return PaperLuck(cautious, df, notes=("the kind of the printed spread is unknown: taken at its widest",))
     if n0 is None:
         note = f"{printed.kind} of an unknown number of runs: the printed spread is taken at its widest"
         return PaperLuck(cautious, df, notes=(note,))

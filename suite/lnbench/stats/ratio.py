@@ -43,9 +43,7 @@ def scaling(
 
     A threshold that was never reached counts as a collapse.
     """
-    return judge_mean(
-        fitted, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind="scaling"
-    )
+    return judge_mean(fitted, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind="scaling")
 
 
 def ratio(
@@ -75,12 +73,8 @@ def ratio(
         return unjudged("ratio", problem, region=logs, n=n, alpha=alpha)
     if np.any(over <= 0) or np.any(under <= 0):
         return unjudged("ratio", "a ratio needs positive numbers", region=logs, n=n, alpha=alpha)
-    check = judge_mean(
-        np.log(over) - np.log(under), logs, alpha=alpha, looks=looks, collapsed=collapsed, kind="ratio"
-    )
-    interval = (
-        None if check.interval is None else (math.exp(check.interval.low), math.exp(check.interval.high))
-    )
+    check = judge_mean(np.log(over) - np.log(under), logs, alpha=alpha, looks=looks, collapsed=collapsed, kind="ratio")
+    interval = None if check.interval is None else (math.exp(check.interval.low), math.exp(check.interval.high))
     return check.with_details(
         ratio=None if check.effect is None else math.exp(check.effect),
         ratio_interval=interval,

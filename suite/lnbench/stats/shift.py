@@ -58,21 +58,15 @@ def shift(
     both = np.concatenate([a, b])
     seen = both[np.isfinite(both)]
     if seen.size and (seen.min() < ends[0] * (1 - 1e-9) or seen.max() > ends[1] * (1 + 1e-9)):
-        raise ValueError(
-            f"an optimum lies off the axis: {seen.min()} … {seen.max()} on {ends[0]} … {ends[1]}"
-        )
+        raise ValueError(f"an optimum lies off the axis: {seen.min()} … {seen.max()} on {ends[0]} … {ends[1]}")
     effects = np.log2(b) - np.log2(a)
-    check = judge_mean(
-        effects, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind="shift"
-    )
+    check = judge_mean(effects, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind="shift")
     on_end = int(np.count_nonzero(np.isclose(seen, ends[0]) | np.isclose(seen, ends[1])))
     if not on_end:
         return check
     check = check.with_details(optima_on_end=on_end)
     if all(edge == 0 for edge in region.edges):
-        return check.with_notes(
-            f"{on_end} optima lie on an end of the axis: the true shift is at least this large"
-        )
+        return check.with_notes(f"{on_end} optima lie on an end of the axis: the true shift is at least this large")
     note = f"{on_end} optima lie on an end of the axis: the size of the shift cannot be read"
     return replace(check, p_reproduced=1.0, p_contradicted=1.0, notes=(*check.notes, note))
 

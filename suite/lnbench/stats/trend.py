@@ -82,9 +82,7 @@ def monotone(
     """
     y = np.asarray(curves, dtype=np.float64)
     if y.ndim != 2 or y.shape[1] < 2:
-        raise ValueError(
-            f"curves: expected one row of at least two levels a seed, not an array of shape {y.shape}"
-        )
+        raise ValueError(f"curves: expected one row of at least two levels a seed, not an array of shape {y.shape}")
     mask = as_curve_mask(collapsed, y.shape)
     differences = np.diff(y, axis=1) if rising else -np.diff(y, axis=1)
     either = mask[:, 1:] | mask[:, :-1]
