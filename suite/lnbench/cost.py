@@ -48,4 +48,5 @@ def describe_cost(plan: Plan, device: str) -> str:
         else f"{seconds / 3600:.1f} h"
     )
     extra = f" ({len(choosing)} of them to choose {plan.choices[0].key})" if choosing else ""
-    return f"{len(runs)} runs{extra}, {sum(run.flop for run in runs):.1e} operations, very roughly {size} here if none is done"
+    work = f"{len(runs)} runs{extra}, {sum(run.flop for run in runs):.1e} operations"
+    return f"{work}, very roughly {size} here if none is done"

@@ -19,10 +19,13 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
     spec, study = claim.claim, result.study
     yield f"{spec.id}: {spec.says}"
     yield f'The paper ({study.baseline.cite}, {spec.where}): "{spec.quote}"'
-    yield f"Tier {study.tier}. " + (
-        "Its results say nothing about the paper." if study.tier == "smoke" else "Reduced: " + "; ".join(study.spec.deviations) + "."
-        if study.spec.deviations else "At the paper's own scale."
-    )  # fmt: skip
+    if study.tier == "smoke":
+        scale = "Its results say nothing about the paper."
+    elif study.spec.deviations:
+        scale = f"Reduced: {'; '.join(study.spec.deviations)}."
+    else:
+        scale = "At the paper's own scale."
+    yield f"Tier {study.tier}. {scale}"
     for part in claim.parts.values():
         yield ""
         yield from _part(part, claim, result)
@@ -38,7 +41,8 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
     reference = getattr(part.part, "reference", None)
     if reference:
         entry = result.study.baseline.references[reference]
-        yield f"  The paper prints {entry.printed} ({entry.unit}, {entry.relation}) at {entry.where}: reference {reference}."
+        printed = f"{entry.printed} ({entry.unit}, {entry.relation})"
+        yield f"  The paper prints {printed} at {entry.where}: reference {reference}."
     because = part.part.because
     if because:
         yield f"  The margin {getattr(part.part, 'margin', '')} was set beforehand: {because}."
@@ -84,7 +88,8 @@ def _check(check: Check) -> Iterator[str]:
     yield f"    the claim's region: {region.describe()}" + (
         " (of the distance from the printed number)" if check.kind == "agrees" else ""
     )
-    yield f"    p for reproduced {check.p_reproduced:.3g}, p for contradicted {check.p_contradicted:.3g} (each must be at most {ALPHA})"
+    against = f"p for contradicted {check.p_contradicted:.3g}"
+    yield f"    p for reproduced {check.p_reproduced:.3g}, {against} (each must be at most {ALPHA})"
     for note in check.notes:
         yield f"    note: {note}"
 
@@ -93,7 +98,8 @@ def _verdict(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
     if result.study.tier == "smoke":
         yield "Smoke: passes when the direction holds at fixed seeds and no effect has drifted (p at most 0.001)."
     else:
-        yield f"An accusation must stand among all {len(result.claims)} claims of the study (Holm): p for contradicted becomes {claim.p_contradicted:.3g}."
+        among = f"all {len(result.claims)} claims of the study"
+        yield f"An accusation must stand among {among} (Holm): p for contradicted becomes {claim.p_contradicted:.3g}."
     for key, verdict in claim.tried.items():
         yield f"Under the alternative for {key}: {verdict}."
     yield f"Verdict: {claim.verdict}" + (f" ({claim.why})" if claim.why else "")

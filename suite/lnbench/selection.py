@@ -33,7 +33,7 @@ def needed_points(study: Study, claims: set[str]) -> set[str]:
 
 
 def filters(study: Study, where: tuple[str, ...]) -> dict[str, set[Scalar]]:
-    """`("model=mlp1", "noise.alpha=0")` as the values wanted of each axis. Raises LnbenchError for what is not there."""
+    """`("model=mlp1", "noise.alpha=0")` as the values wanted of each axis. LnbenchError for what is not there."""
     wanted: dict[str, set[Scalar]] = {}
     vary = study.spec.runs.vary
     for text in where:

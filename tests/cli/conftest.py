@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest_types import Call
+from cli_call import Call
 
 STUDY = """\
 schema: 1
@@ -28,7 +28,8 @@ runs:
     precision: fp32
     selection: last_epoch
   vary: {noise.alpha: [0, 2]}
-  choose: {key: optimizer.lr, from: [0.01, 0.05], per: [noise.alpha], by: validation_accuracy, validation: 100, seeds: 1}
+  choose: {key: optimizer.lr, from: [0.01, 0.05], per: [noise.alpha],
+           by: validation_accuracy, validation: 100, seeds: 1}
   seeds: {n: 3, pair: [split, noise, order, init, augment]}
 effects:
   noisy: {metric: test_accuracy, at: {noise.alpha: 2}}

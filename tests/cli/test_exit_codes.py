@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest_types import Call
+from cli_call import Call
 
 from lnbench.store import Store
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest_types import Call
+from cli_call import Call
 
 from lnbench.store import Store
 

@@ -11,7 +11,7 @@ from lnbench.judge import ClaimResult, alternatives, judge
 from lnbench.variants import variant
 
 if TYPE_CHECKING:
-    from conftest import World
+    from judged_world import World
 
 
 def claims(world: World, **options: Any) -> dict[str, ClaimResult]:

@@ -13,7 +13,7 @@ from lnbench.judge import judge
 from lnbench.power import Power, powers
 
 if TYPE_CHECKING:
-    from conftest import World
+    from judged_world import World
 
 
 def rows(world: World) -> dict[str, Power]:

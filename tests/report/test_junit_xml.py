@@ -6,7 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from conftest import World
+from report_world import World
 
 from lnbench.report import junit
 

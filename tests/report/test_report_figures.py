@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import World
+from report_world import World
 
 from lnbench.report import drawing
 from lnbench.report.curves import centre

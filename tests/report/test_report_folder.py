@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import World
+from report_world import World
 
 from lnbench.errors import StoreError
 from lnbench.evidence import gather

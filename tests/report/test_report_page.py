@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import World
+from report_world import World
 
 from lnbench.report import markdown
 from lnbench.report.names import anchors

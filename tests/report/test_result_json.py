@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import World
+from report_world import World
 
 from lnbench.report import differences, result_to_json
 from lnbench.report.folder import json_text
@@ -125,7 +125,7 @@ def test_reports_are_written_without_torch_and_judged_without_matplotlib(tmp_pat
         "import sys, pathlib; sys.path.insert(0, sys.argv[1])\n"
         "import lnbench.report, lnbench.report.figures\n"
         "assert 'matplotlib' not in sys.modules\n"
-        "from conftest import World, write_study\n"
+        "from report_world import World, write_study\n"
         "world = World(write_study(pathlib.Path(sys.argv[2])), 'full').run_all()\n"
         "lnbench.report.write_report(world.result(), pathlib.Path(sys.argv[2]) / 'report')\n"
         "assert 'torch' not in sys.modules and 'torchvision' not in sys.modules\n"

@@ -6,7 +6,7 @@ import copy
 from pathlib import Path
 
 import pytest
-from conftest import World
+from report_world import World
 
 from lnbench.report import read_results, replace_between_markers, scoreboard, write_report
 

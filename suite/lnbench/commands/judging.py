@@ -143,7 +143,8 @@ def explain(claim: str, tier: str | None, seeds: int | None, store_path: Path | 
 def measure(study: str, tier: str, seeds: int, replace: bool, store_path: Path | None) -> int:
     """Write what the store has measured to baselines/measured, as the reference for drift.
 
-    More seeds than smoke itself runs: what is seen as drift hangs on how well the earlier spread is known. Nothing is blessed silently: a reference that differs is shown and stays, unless --replace is given.
+    More seeds than smoke itself runs: what is seen as drift hangs on how well the earlier spread is known. Nothing is
+    blessed silently: a reference that differs is shown and stays, unless --replace is given.
     """
     from lnbench import measured
     from lnbench.store import write_atomically

@@ -11,14 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lnbench.execute import worker
+from lnbench.execute.work import Work
 from lnbench.execute.worker import Broken, Finished, Ready, Report, Task
 from lnbench.store import Store
-
-if TYPE_CHECKING:
-    from lnbench.execute.local import Work
 
 SECONDS_TO_STOP = 30.0
 SILENT_DEATHS = 3  # in a row, of workers that never were ready: then none will be
