@@ -38,7 +38,8 @@ def print_verdicts(result: StudyResult) -> None:
         table.add_row(claim.claim.id, f"[{style}]{claim.verdict}[/]", _plain(claim.claim.says))
         for name, part in claim.parts.items():
             mark = "" if name in claim.claim.verdict.of else " (beside)"
-            table.add_row("", f"[dim]{_word(part, result)}{mark}[/]", _plain(f"{name}: {measured(part)}"), style="dim")
+            text = measured(part, smoke=result.study.tier == "smoke")
+            table.add_row("", f"[dim]{_word(part, result)}{mark}[/]", _plain(f"{name}: {text}"), style="dim")
         if claim.why:
             table.add_row("", "", _plain(claim.why))
     console.print(table)
@@ -53,7 +54,7 @@ def _word(part: PartResult, result: StudyResult) -> str:
     return "holds" if part.direction_holds else "does not hold"
 
 
-def measured(part: PartResult) -> str:
+def measured(part: PartResult, *, smoke: bool = False) -> str:
     """`0.9312 in [0.9292, 0.9331], claimed: at least 0.9` for each member."""
     if part.verdict in (Verdict.NOT_RUN, Verdict.ERROR):
         return part.why
@@ -68,7 +69,7 @@ def measured(part: PartResult) -> str:
         text += f", {collapsed} of {len(member.values)} collapsed" if collapsed else ""
         texts.append(f"{member.label.partition(':')[0]} {text}")
     region = region_of(part.part, part.reference)  # in the metric's unit (`agrees` judges the distance from its number)
-    need = f"; {part.seeds_to_decide} seeds would decide" if part.seeds_to_decide else ""
+    need = f"; {part.seeds_to_decide} seeds would decide" if part.seeds_to_decide and not smoke else ""
     return f"{'; '.join(texts)}; claimed: {region.describe()}{need}"
 
 
