@@ -133,7 +133,8 @@ def validate(files: tuple[str, ...]) -> int:
     if problems:
         raise SpecError(problems)
     claims = sum(len(study.any.spec.claims) for study in studies)
-    click.echo(f"{len(studies)} {'study' if len(studies) == 1 else 'studies'} with {claims} claims: valid")
+    claimed = "1 claim" if claims == 1 else f"{claims} claims"
+    click.echo(f"{len(studies)} {'study' if len(studies) == 1 else 'studies'} with {claimed}: valid")
     return Exit.OK if studies else Exit.NOTHING_SELECTED
 
 
