@@ -7,16 +7,14 @@ contradiction must survive every alternative (`try`) of what the paper leaves op
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from lnbench import stats
 from lnbench.evidence import Evidence, Member
 from lnbench.plan import Choice
-from lnbench.references import Number
+from lnbench.references import Number, load_measured
 from lnbench.spec import Agrees, Claim, Effect, Equivalent, EveryRun, Ordered, Part, Scalar, Study, Threshold
 from lnbench.stats import Check, Verdict
 
@@ -304,13 +302,11 @@ def _drift(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> list[Dri
 
 
 def read_measured(path: Path) -> dict[str, dict[int, float]]:
-    """effect|label -> seed -> value, of a file in baselines/measured; empty where there is none."""
-    if not path.is_file():
-        return {}
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    """effect|label -> seed -> value, of a file in baselines/measured; empty where there is none. Raises SpecError."""
+    content = load_measured(path)
     return {
         f"{entry['effect']}|{entry['label']}": dict(zip(entry["seeds"], entry["values"], strict=True))
-        for entry in content["effects"]
+        for entry in (content["effects"] if content else [])
     }
 
 

@@ -6,7 +6,6 @@ Written by `lnbench measure` only. A file keeps the raw outcomes, not a summary,
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import lnbench
@@ -56,11 +55,3 @@ def changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 def _show(values: list[float] | None) -> str:
     return "nothing" if values is None else "[" + ", ".join(f"{value:.4f}" for value in values) + "]"
-
-
-def read(path: Path) -> dict[str, Any] | None:
-    """A measured file's content; None where there is none."""
-    if not path.is_file():
-        return None
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content

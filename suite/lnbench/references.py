@@ -6,6 +6,7 @@ enters the statistics (STATISTICS, `agrees`).
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -179,3 +180,23 @@ def _load(path: Path, mtime_ns: int, size: int) -> Baseline:
 def baseline_schema() -> dict[str, Any]:
     """The JSON Schema of a baseline file, for editors."""
     return {"$schema": SCHEMA_DIALECT, **Baseline.model_json_schema(by_alias=True)}
+
+
+def load_measured(path: Path) -> dict[str, Any] | None:
+    """A file of `baselines/measured/`, as `lnbench measure` wrote it; None where there is none. Raises SpecError."""
+    if not path.is_file():
+        return None
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        sound = all(
+            isinstance(entry["effect"], str)
+            and isinstance(entry["label"], str)
+            and len(entry["seeds"]) == len(entry["values"])
+            and all(isinstance(value, float | int) for value in [*entry["seeds"], *entry["values"]])
+            for entry in content["effects"]
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        sound = False
+    if not sound:
+        raise SpecError([Problem(path, 0, 0, "not a file that `lnbench measure` wrote; write it anew")])
+    return content

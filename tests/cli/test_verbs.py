@@ -79,6 +79,15 @@ def test_measure_blesses_nothing_silently(trained: Path, call: Call) -> None:
     assert call("verify", "toy", "--tier", "smoke")[0] == 0
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"effects": [{"effect": "noisy"}]}', '{"effects": 3}'])
+def test_a_damaged_drift_reference_is_one_line(trained: Path, call: Call, text: str) -> None:
+    (trained / "baselines/measured/smoke/toy.json").write_text(text)
+    code, _, err = call("verify", "toy", "--tier", "smoke")
+    assert code == 2
+    assert "toy.json: not a file that `lnbench measure` wrote" in err
+    assert "Traceback" not in err
+
+
 def test_judge_finds_an_edited_report(trained: Path, call: Call) -> None:
     call("verify", "toy", "--tier", "full", "-o", "reports")
     assert call("judge", "--check", "reports/toy-full")[0] == 0

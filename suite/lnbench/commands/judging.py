@@ -147,6 +147,7 @@ def measure(study: str, tier: str, seeds: int, replace: bool, store_path: Path |
     blessed silently: a reference that differs is shown and stays, unless --replace is given.
     """
     from lnbench import measured
+    from lnbench.references import load_measured
     from lnbench.store import write_atomically
 
     at = _study_at(study, tier)
@@ -159,7 +160,7 @@ def measure(study: str, tier: str, seeds: int, replace: bool, store_path: Path |
     if lacking:
         raise LnbenchError(f"{at.key}: {lacking[0]}; first run `lnbench verify {study} --tier {tier} --seeds {seeds}`")
     content = measured.measured_content(result)
-    before = measured.read(at.measured_path)
+    before = load_measured(at.measured_path)
     if before is not None:
         lines = measured.changes(before, content)
         for line in lines:
