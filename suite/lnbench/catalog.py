@@ -93,10 +93,6 @@ class Metric:
     counted: bool  # a share of N examples, so its step is 1/N; else continuous
     words: str
 
-    @property
-    def is_accuracy(self) -> bool:
-        return self.counted
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:

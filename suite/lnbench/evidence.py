@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lnbench import catalog
-from lnbench.canonical import canonical_json
 from lnbench.plan import Job, Plan, Run
+from lnbench.selection import point_key
 from lnbench.spec import Effect, Point, Scalar, Study
 from lnbench.stats import accuracy_step, area_step, is_collapsed, slope_step
 from lnbench.stats.steps import area_weights, slope_weights
@@ -93,7 +93,7 @@ class Evidence:
         return _along(str(effect.reducer), levels, numbers)
 
     def _metric(self, metric: str, point: Point, seed: int) -> _Number | str | None:
-        key = (_point_key(self.study.at(point).point), seed)
+        key = (point_key(self.study.at(point).point), seed)
         if key not in self.by_job:
             return self.failed_jobs.get(key)
         return _read(metric, self.study.at(point).recipe.selection, self.by_job[key][1]["outcome"])
@@ -121,7 +121,7 @@ def gather(plan: Plan, get: Get, failures: Mapping[str, str] | None = None) -> E
             if stored is not None:
                 evidence.records[choice.id] = stored
     for job, run in plan.resolve(outcomes):
-        key = (_point_key(job.point), job.seed)
+        key = (point_key(job.point), job.seed)
         record = get(run.id) if run is not None else None
         if run is None or record is None:
             evidence.missing += 1
@@ -139,10 +139,6 @@ def _failure(job: Job, run: Run | None, failures: Mapping[str, str]) -> str:
         return failures.get(run.id, "")
     behind = [run.id for _, candidates in job.choice.candidates for run in candidates] if job.choice else []
     return next((failures[run_id] for run_id in behind if run_id in failures), "")
-
-
-def _point_key(point: Point) -> str:
-    return canonical_json(dict(point))
 
 
 def _read(metric: str, selection: str, outcome: dict[str, Any]) -> _Number:

@@ -18,6 +18,18 @@ from lnbench.randomness import Stream, below, u32
 CHUNK = 1 << 18  # examples at a time when all labels are gone through: 2 MB of int64
 
 
+def _random_label(bits: Any, clean: Any, classes: int, include_true_class: bool) -> Any:
+    """A uniform label from the bits of `u32`: of all `classes`, or of those that are not the true one."""
+    if include_true_class:
+        return below(bits, classes)
+    return (clean + 1 + below(bits, classes - 1)) % classes
+
+
+def _share_wrong(classes: int, include_true_class: bool) -> float:
+    """The chance that such a label is wrong."""
+    return (classes - 1) / classes if include_true_class else 1.0
+
+
 class LabelNoise(Protocol):
     """Which image and which label each training example has. `clean` (n,) int64 are the true labels."""
 
@@ -80,15 +92,11 @@ class DiluteUniform:
         numbers in the whole data set."""
         copy = example // self.n
         bits = u32(self.seed, Stream.NOISE, copy, identity)
-        if self.options["include_true_class"]:
-            drawn = below(bits, self.classes)
-        else:
-            drawn = (clean + 1 + below(bits, self.classes - 1)) % self.classes
+        drawn = _random_label(bits, clean, self.classes, self.options["include_true_class"])
         return clean + (drawn - clean) * (copy > 0)
 
     def nominal_wrong(self) -> float:
-        wrong = (self.classes - 1) / self.classes if self.options["include_true_class"] else 1.0
-        return wrong * (self.size - self.n) / self.size
+        return _share_wrong(self.classes, self.options["include_true_class"]) * (self.size - self.n) / self.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +118,11 @@ class ReplaceUniform:
     def labels(self, example: Any, clean: Any, identity: Any) -> Any:
         replaced = u32(self.seed, Stream.NOISE, 0, identity) < round(self.options["rate"] * 2**32)
         bits = u32(self.seed, Stream.NOISE, 1, identity)
-        if self.options["include_true_class"]:
-            drawn = below(bits, self.classes)
-        else:
-            drawn = (clean + 1 + below(bits, self.classes - 1)) % self.classes
+        drawn = _random_label(bits, clean, self.classes, self.options["include_true_class"])
         return clean + (drawn - clean) * replaced
 
     def nominal_wrong(self) -> float:
-        share = (self.classes - 1) / self.classes if self.options["include_true_class"] else 1.0
-        return float(self.options["rate"]) * share
+        return float(self.options["rate"]) * _share_wrong(self.classes, self.options["include_true_class"])
 
 
 def describe(noise: LabelNoise, clean: np.ndarray, identity: np.ndarray) -> dict[str, Any]:
