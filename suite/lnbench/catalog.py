@@ -13,74 +13,16 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from lnbench import options as named
 from lnbench.data.sources import SOURCES
 from lnbench.errors import LnbenchError
-from lnbench.models import plain
-
-Shape = tuple[int, int, int]
-
-
-class Options(BaseModel):
-    """The options of one named thing. All must be given: a library's default cannot change a recipe."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-BelowOne = Annotated[float, Field(ge=0, lt=1)]
-
-
-class NoNoise(Options):
-    """The labels as they are."""
-
-    kind: Literal["none"]
-
-
-class DiluteUniform(Options):
-    """Every clean pair once, and `alpha` copies of each image with a uniform random label (Rolnick et al. 2018)."""
-
-    kind: Literal["dilute_uniform"]
-    alpha: NotNegative
-    include_true_class: bool
-
-
-class ReplaceUniform(Options):
-    """Each label is, with probability `rate`, replaced by a uniform random one."""
-
-    kind: Literal["replace_uniform"]
-    rate: Annotated[float, Field(ge=0, le=1)]
-    include_true_class: bool
-
-
-class AdaDelta(Options):
-    """AdaDelta (Zeiler 2012, algorithm 1), its step multiplied by `lr`."""
-
-    kind: Literal["adadelta"]
-    lr: Positive
-    rho: BelowOne
-    eps: Positive
-    weight_decay: NotNegative
-
-
-class Sgd(Options):
-    """Stochastic gradient descent with momentum (torch's form: v ← m·v + g; w ← w − lr·v)."""
-
-    kind: Literal["sgd"]
-    lr: Positive
-    momentum: BelowOne
-    nesterov: bool
-    weight_decay: NotNegative
-
-
-class ConstantSchedule(Options):
-    """The learning rate stays as it is."""
-
-    kind: Literal["constant"]
+from lnbench.experiments import options as experiment
+from lnbench.experiments.yields import YIELDS
+from lnbench.models import densenet, plain, resnet
+from lnbench.models.layers import Layer, Shape, mmac
+from lnbench.options import Options as Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +31,25 @@ class Metric:
 
     low: float
     high: float
-    split: Literal["train", "validation", "test"]
+    split: Literal["train", "validation", "test", "none"]
     counted: bool  # a share of N examples, so its step is 1/N; else continuous
     words: str
+    experiments: tuple[str, ...] = ()  # those whose runs yield it; none: the training of a classifier does
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One name of the catalog. `version` is raised when its behaviour changes, so that old records are not reused."""
 
-    kind: str  # dataset, noise, model, method, optimizer, schedule, metric
+    kind: str  # dataset, noise, model, method, optimizer, schedule, experiment, metric
     name: str
     version: int = 1
     target: str = ""
     options: type[Options] | None = None
+    seconds: Callable[[dict[str, Any]], float] | None = None  # of an experiment's run on one core, from its recipe
     mmac: Callable[[Shape, int], float] | None = None
+    layers: Callable[[Shape, int], list[Layer]] | None = None  # a model's, with their sizes
+    initial: str = "glorot_uniform"  # how a model's first weights are drawn: a name of training/initial.py
     value: Any = None
     fast_parity: str = ""  # the committed report that shows what `precision: fast` changes for this network
     words: str = field(default="", compare=False)
@@ -115,29 +61,37 @@ class Entry:
 
 
 def _models() -> list[Entry]:
-    words = {
-        "perceptron": "one layer, softmax",
-        "mlp1": "1 hidden layer of 512, ReLU",
-        "mlp2": "2 hidden layers of 512, ReLU",
-        "mlp4": "4 hidden layers of 512, ReLU",
-        "convnet4": "4 convolutions (32, 32, pool, 64, 64, pool), 512 dense",
-    }
     parity = {"convnet4": "parity_convnet4-full"}
     return [
         Entry(
             "model",
             name,
-            target="lnbench.models.plain:build",
-            mmac=partial(plain.mmac, name),
+            target=f"{family.__name__}:build",
+            mmac=partial(mmac, family.layers, name),
+            layers=partial(family.layers, name),
+            initial=network.initial,
             fast_parity=parity.get(name, ""),
-            words=words[name],
+            words=network.words,
         )
-        for name in plain.STACKS
+        for family in (plain, resnet, densenet)
+        for name, network in family.NETWORKS.items()
     ]
+
+
+def _experiments() -> list[Entry]:
+    where = "lnbench.experiments"
+    return [
+        Entry("experiment", "linear_network", target=f"{where}.linear_network:run", options=experiment.LinearNetwork,
+              seconds=experiment.linear_network_seconds,
+              words="a two-layer linear network fits a linear teacher under label noise or SAM"),
+        Entry("experiment", "ntk", target=f"{where}.ntk:run", options=experiment.Ntk, seconds=experiment.ntk_seconds,
+              words="a network of one hidden erf layer and its linearisation, on a few images"),
+    ]  # fmt: skip
 
 
 def _builtin() -> list[Entry]:
     noise, optimizer = "lnbench.data.noise", "lnbench.training.optimisers"
+    schedule = "lnbench.training.schedules"
     metrics = {
         "test_accuracy": Metric(0, 1, "test", True, "accuracy on the clean test set"),
         "test_loss": Metric(0, math.inf, "test", False, "cross-entropy on the clean test set"),
@@ -145,19 +99,26 @@ def _builtin() -> list[Entry]:
         "train_accuracy": Metric(0, 1, "train", True, "accuracy on the training labels as given, during the epoch"),
         "train_loss": Metric(0, math.inf, "train", False, "loss on the training labels, during the epoch"),
     }
+    for name, (low, high, yielded_by, words) in YIELDS.items():
+        metrics[name] = Metric(low, high, "none", False, words, yielded_by)
     return [
         *(Entry("dataset", s.name, value=s, target="lnbench.data.images:load", words=s.describe())
           for s in SOURCES.values()),
-        Entry("noise", "none", target=f"{noise}:NoNoise", options=NoNoise, words="the labels as they are"),
-        Entry("noise", "dilute_uniform", target=f"{noise}:DiluteUniform", options=DiluteUniform,
+        Entry("noise", "none", target=f"{noise}:NoNoise", options=named.NoNoise, words="the labels as they are"),
+        Entry("noise", "dilute_uniform", target=f"{noise}:DiluteUniform", options=named.DiluteUniform,
               words="alpha copies of each image with a uniform random label"),
-        Entry("noise", "replace_uniform", target=f"{noise}:ReplaceUniform", options=ReplaceUniform,
+        Entry("noise", "replace_uniform", target=f"{noise}:ReplaceUniform", options=named.ReplaceUniform,
               words="each label replaced, at a rate, by a uniform random one"),
         *_models(),
         Entry("method", "standard", target="lnbench.methods.standard:Standard", words="cross-entropy"),
-        Entry("optimizer", "adadelta", target=f"{optimizer}:AdaDelta", options=AdaDelta),
-        Entry("optimizer", "sgd", target=f"{optimizer}:Sgd", options=Sgd),
-        Entry("schedule", "constant", target="lnbench.training.schedules:constant", options=ConstantSchedule),
+        Entry("optimizer", "adadelta", target=f"{optimizer}:AdaDelta", options=named.AdaDelta),
+        Entry("optimizer", "sgd", target=f"{optimizer}:Sgd", options=named.Sgd),
+        Entry("optimizer", "adam", target=f"{optimizer}:Adam", options=named.Adam),
+        Entry("schedule", "constant", target=f"{schedule}:constant", options=named.ConstantSchedule),
+        Entry("schedule", "step", target=f"{schedule}:step_decay", options=named.StepSchedule),
+        Entry("schedule", "cosine", target=f"{schedule}:cosine", options=named.CosineSchedule),
+        Entry("schedule", "one_cycle", target=f"{schedule}:one_cycle", options=named.OneCycleSchedule),
+        *_experiments(),
         *(Entry("metric", name, value=metric, words=metric.words) for name, metric in metrics.items()),
     ]  # fmt: skip
 
@@ -201,6 +162,9 @@ ENGINE_VERSION = 1  # of training/engine.py: raised when a run of the same recip
 
 def versions(recipe: dict[str, Any]) -> dict[str, int]:
     """The integer version of everything that a run's outcome hangs on; part of the run's identity."""
+    if "experiment" in recipe:
+        data = {"dataset": find("dataset", recipe["dataset"]).version} if "dataset" in recipe else {}
+        return {"experiment": find("experiment", recipe["experiment"]).version, **data}
     return {
         "engine": ENGINE_VERSION,
         "dataset": find("dataset", recipe["dataset"]["name"]).version,

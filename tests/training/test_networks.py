@@ -1,61 +1,160 @@
-"""The networks: sizes, costs, first weights, and the flat vector that holds them."""
+"""The networks: sizes, costs, what they compute, and the flat vector that holds them."""
 
 from __future__ import annotations
 
-import math
+import subprocess
+import sys
+from typing import Any
 
 import pytest
 import torch
-from plain_loop import draw_weights, network
-from scipy import stats
+import torchvision
+from plain_loop import network
+from textbook import densenet as textbook_densenet
+from textbook import resnet as textbook_resnet
 from torch import nn
 
 from lnbench import catalog
-from lnbench.models import plain
-from lnbench.training.flat import FlatParameters, glorot_uniform
+from lnbench.models import densenet, plain, resnet
+from lnbench.models.layers import Layer, mmac, parameters
+from lnbench.models.torch_densenet import DenseNet
+from lnbench.models.torch_resnet import Block, ResNet
+from lnbench.training.flat import FlatParameters
+from lnbench.training.initial import initialise
 
-MNIST = (1, 28, 28)
 CPU = torch.device("cpu")
-SIZES = {"perceptron": 7_850, "mlp1": 407_050, "mlp2": 669_706, "mlp4": 1_195_018, "convnet4": 1_676_266}
-MMACS = {"perceptron": 0.008, "mlp1": 0.41, "mlp2": 0.67, "mlp4": 1.19, "convnet4": 19.9}
+MNIST, CIFAR = (1, 28, 28), (3, 32, 32)
+# (an image's shape, parameters, millions of multiply-accumulates): the papers', the Keras examples' and the table of
+# costs that the studies were planned with
+PRINTED = {
+    "perceptron": (MNIST, 7_850, 0.008),
+    "mlp1": (MNIST, 407_050, 0.41),
+    "mlp2": (MNIST, 669_706, 0.67),
+    "mlp4": (MNIST, 1_195_018, 1.19),
+    "convnet2": (MNIST, 1_199_882, 12.0),
+    "convnet4": (MNIST, 1_676_266, 19.9),
+    "convnet6": (CIFAR, 1_341_226, 39.7),
+    "lenet": (MNIST, 431_080, 2.3),
+    "resnet20": (CIFAR, 269_722, 40.6),
+    "resnet32": (CIFAR, 464_154, 68.9),
+    "resnet44": (CIFAR, 658_586, 97.2),
+    "resnet56": (CIFAR, 853_018, 125.5),
+    "resnet110": (CIFAR, 1_727_962, 252.9),
+    "resnet20_aum": (CIFAR, 269_722, 40.6),
+    "resnet32_aum": (CIFAR, 464_154, 68.9),
+    "resnet44_aum": (CIFAR, 658_586, 97.2),
+    "resnet56_aum": (CIFAR, 853_018, 125.5),
+    "resnet110_aum": (CIFAR, 1_727_962, 252.9),
+    "resnet18": (CIFAR, 11_173_962, 555.4),
+    "densenet_bc40": (CIFAR, 176_122, 72.4),
+    "densenet_bc100": (CIFAR, 769_162, 287.9),
+}
+UNPRINTED = {"resnet8_w8": CIFAR, "resnet18_w16": CIFAR}
+SHAPES = {name: shape for name, (shape, _, _) in PRINTED.items()} | UNPRINTED
+FAMILIES = (plain, resnet, densenet)
+SEQUENTIAL = ("perceptron", "mlp1", "mlp2", "mlp4", "convnet4")  # those that the plain loop has, too
 
 
-@pytest.mark.parametrize("name", SIZES)
-def test_the_networks_have_the_sizes_of_the_keras_examples(name: str) -> None:
-    assert plain.parameters(name, MNIST, 10) == SIZES[name]
-    built = plain.build(name, MNIST, 10)
-    assert sum(parameter.numel() for parameter in built.parameters()) == SIZES[name]
-    assert FlatParameters(built, CPU).weights.numel() == SIZES[name]
+def family(name: str) -> Any:
+    return next(module for module in FAMILIES if name in module.NETWORKS)
 
 
-@pytest.mark.parametrize("name", MMACS)
-def test_the_networks_cost_what_the_catalog_says(name: str) -> None:
-    mmac = catalog.find("model", name).mmac
-    assert mmac is not None
-    assert mmac(MNIST, 10) == pytest.approx(MMACS[name], abs=0.005 if name != "convnet4" else 0.05)
-    counted = 0
-
-    def count(module: nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
-        nonlocal counted
-        weight: torch.Tensor = module.weight  # type: ignore[assignment]
-        counted += weight.numel() * output[0, 0].numel()
-
-    built = plain.build(name, MNIST, 10)
-    for module in built.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            module.register_forward_hook(count)
-    built(torch.zeros(1, *MNIST))
-    assert mmac(MNIST, 10) == counted / 1e6
+def build(name: str, shape: tuple[int, int, int], classes: int = 10) -> nn.Module:
+    return catalog.find("model", name).load()(name, shape, classes)
 
 
-def test_images_too_small_for_the_pooling_are_refused() -> None:
-    with pytest.raises(ValueError, match="3×3 pixels are too small"):
-        plain.mmac("convnet4", (1, 3, 3), 10)
+def test_every_network_is_in_the_table_above() -> None:
+    assert {name for module in FAMILIES for name in module.NETWORKS} == set(SHAPES)
+    assert set(SHAPES) <= set(catalog.names("model"))
 
 
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("name", PRINTED)
+def test_the_networks_have_the_printed_sizes_and_costs(name: str) -> None:
+    shape, size, cost = PRINTED[name]
+    assert parameters(family(name).layers, name, shape, 10) == size
+    priced = catalog.find("model", name).mmac
+    assert priced is not None
+    places = len(str(cost).partition(".")[2])
+    assert priced(shape, 10) == pytest.approx(cost, abs=0.51 * 10**-places)
+
+
+def test_more_printed_sizes() -> None:
+    assert parameters(resnet.layers, "resnet32", CIFAR, 100) == 470_004
+    assert parameters(plain.layers, "convnet4", CIFAR, 10) == 2_168_362
+    assert mmac(plain.layers, "convnet4", CIFAR, 10) == pytest.approx(26.6, abs=0.05)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_each_layer_of_the_table_is_the_layer_that_torch_has(name: str) -> None:
+    """Kind, width, kernel, bias and places of every layer, in order; and so all parameters and multiplications."""
+    shape = SHAPES[name]
+    module = build(name, shape).eval()
+    found: dict[nn.Module, Layer] = {}
+
+    def measure(layer: nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        places = output[0, 0].numel()
+        if isinstance(layer, nn.Conv2d):
+            assert layer.kernel_size[0] == layer.kernel_size[1]
+            sizes = layer.in_channels, layer.out_channels, places, layer.kernel_size[0]
+            found[layer] = Layer("conv", *sizes, layer.bias is not None)
+        elif isinstance(layer, nn.Linear):
+            found[layer] = Layer("dense", layer.in_features, layer.out_features, places)
+        elif isinstance(layer, nn.BatchNorm2d):
+            assert (layer.eps, layer.momentum, layer.affine) == (1e-5, 0.1, True)
+            found[layer] = Layer("norm", layer.num_features, layer.num_features, places)
+        else:
+            assert not list(layer.parameters(recurse=False))
+
+    for layer in module.modules():
+        layer.register_forward_hook(measure)
+    assert module(torch.zeros(1, *shape)).shape == (1, 10)
+    table = family(name).layers(name, shape, 10)
+    assert [found[layer] for layer in module.modules() if layer in found] == table
+    size = sum(parameter.numel() for parameter in module.parameters())
+    assert parameters(family(name).layers, name, shape, 10) == size == FlatParameters(module, CPU).weights.numel()
+
+
+def test_networks_are_priced_without_torch() -> None:
+    code = (
+        "import sys; from lnbench import catalog; "
+        "[catalog.find('model', name).mmac((3, 32, 32), 10) for name in catalog.names('model')]; "
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        ("convnet4", (1, 3, 3), "3×3 pixels are too small for this network's pooling"),
+        ("convnet2", (1, 4, 9), "4×9 pixels are too small for this network's convolutions"),
+        ("convnet2", (1, 5, 5), "5×5 pixels are too small for this network's pooling"),
+        ("lenet", (1, 8, 8), "8×8 pixels are too small for this network's convolutions"),
+        ("densenet_bc40", (3, 3, 8), "3×8 pixels are too small for this network's pooling"),
+        ("resnet20_aum", (3, 30, 32), "30×32 pixels cannot be halved 2 times"),
+    ],
+)
+def test_images_that_a_network_cannot_take_are_refused(name: str, shape: tuple[int, int, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        family(name).layers(name, shape, 10)
+    with pytest.raises(ValueError, match=message):
+        build(name, shape)
+
+
+@pytest.mark.parametrize("name", ["resnet20", "resnet18_w16", "resnet8_w8"])
+def test_odd_images_are_halved_upwards(name: str) -> None:
+    shape = (1, 13, 9)
+    assert build(name, shape).eval()(torch.zeros(2, *shape)).shape == (2, 10)
+    places = [layer.places for layer in resnet.layers(name, shape, 10) if layer.kind == "conv"]
+    assert places[0] == 13 * 9 and 7 * 5 in places and 4 * 3 in places
+
+
+# ---- what they compute
+
+
+@pytest.mark.parametrize("name", SEQUENTIAL)
 def test_a_network_computes_what_its_textbook_form_does(name: str) -> None:
-    built, textbook = plain.build(name, (3, 9, 11), 7), network(name, (3, 9, 11), 7)
+    built, textbook = build(name, (3, 9, 11), 7), network(name, (3, 9, 11), 7)
     textbook.load_state_dict(dict(zip(textbook.state_dict(), built.state_dict().values(), strict=True)))
     images = torch.rand(5, 3, 9, 11)
     assert torch.equal(built(images), textbook(images))
@@ -78,68 +177,89 @@ def test_relu_behind_the_pooling_is_relu_before_it_to_the_last_bit() -> None:
     assert torch.equal(gradient_after, gradient_before)
 
 
-# ---- first weights
+def shaken(module: nn.Module) -> nn.Module:
+    """With weights at random, those of the normalisations, too."""
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
+    return module
 
 
-def drawn(name: str, seed: int = 0) -> nn.Module:
-    model = plain.build(name, MNIST, 10)
-    FlatParameters(model, CPU)
-    glorot_uniform(model, seed)
-    return model
+SHORTCUTS = ("subsample", "average", "projection")
+IMAGES = torch.rand(4, 3, 16, 12, generator=torch.Generator().manual_seed(9))
 
 
-@pytest.mark.parametrize("name", ["perceptron", "mlp1", "convnet4"])
-def test_first_weights_obey_glorots_law(name: str) -> None:
-    for parameter in drawn(name).parameters():
-        if parameter.dim() == 1:
-            assert not parameter.any()
-            continue
-        fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(parameter)
-        limit = math.sqrt(6 / (fan_in + fan_out))
-        values = parameter.detach().flatten()
-        n = len(values)
-        assert values.abs().max() <= limit
-        assert values.abs().max() > limit * (1 - 20 / n)
-        assert abs(values.mean()) < 5 * limit / math.sqrt(3 * n)
-        assert values.var().item() == pytest.approx(limit**2 / 3, rel=5 * math.sqrt(0.8 / n))
-        assert stats.kstest((values.double() / limit).numpy()[:20_000], "uniform", args=(-1, 2)).pvalue > 1e-4
+def small(kind: str) -> nn.Module:
+    return DenseNet(2, 3, 7) if kind == "dense" else ResNet((2, 1, 2), 8, kind, 3, 7)  # type: ignore[arg-type]
 
 
-def test_first_weights_do_not_hang_on_how_they_lie_in_memory() -> None:
-    """Channels-last kernels have the very numbers of contiguous ones."""
-    flat = drawn("convnet4", seed=5)
-    contiguous = network("convnet4", MNIST, 10)
-    draw_weights(contiguous, 5)
-    kernel = next(p for p in list(flat.parameters())[2:] if p.dim() == 4)
-    assert not kernel.is_contiguous() and kernel.is_contiguous(memory_format=torch.channels_last)
-    for mine, theirs in zip(flat.parameters(), contiguous.parameters(), strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-7, atol=0)
+def same_with_gradients(module: nn.Module, one: torch.Tensor, other: torch.Tensor) -> None:
+    torch.testing.assert_close(one, other)
+    ours, theirs = (torch.autograd.grad(logits.square().sum(), list(module.parameters())) for logits in (one, other))
+    for a, b in zip(ours, theirs, strict=True):
+        assert (a - b).norm() <= 1e-9 * b.norm() and b.any()
 
 
-def test_first_weights_are_a_function_of_the_seed_alone() -> None:
-    torch.manual_seed(1)
-    one = drawn("mlp1", 3)
-    torch.manual_seed(2)
-    two, other = drawn("mlp1", 3), drawn("mlp1", 4)
-    for a, b, c in zip(one.parameters(), two.parameters(), other.parameters(), strict=True):
-        assert torch.equal(a, b)
-        assert a.dim() == 1 or (a == c).float().mean() < 0.01
+@pytest.mark.parametrize("shortcut", SHORTCUTS)
+def test_a_residual_network_computes_what_the_formulas_say(shortcut: str) -> None:
+    module = shaken(small(shortcut)).double()
+    images = IMAGES.double()
+    same_with_gradients(module, module(images), textbook_resnet(module, images, (2, 1, 2), shortcut))
 
 
-def test_the_first_weights_are_pinned() -> None:
-    first = next(iter(drawn("perceptron", 0).parameters())).detach().flatten()
-    assert first[:3].tolist() == pytest.approx(
-        [-0.05773455277085304, 0.024079320952296257, -0.060372404754161835], rel=1e-7
-    )
+def test_a_densenet_computes_what_the_formulas_say() -> None:
+    module = shaken(small("dense")).double()
+    images = IMAGES.double()
+    same_with_gradients(module, module(images), textbook_densenet(module, images, 2))
+
+
+def test_resnet18_is_torchvisions_with_a_small_stem() -> None:
+    theirs = torchvision.models.resnet18(num_classes=10)
+    theirs.conv1, theirs.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.Identity()
+    ours = build("resnet18", CIFAR)
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), shaken(ours).state_dict().values(), strict=True)))
+    for mode in (True, False):  # the second with the statistics that the first has left
+        torch.testing.assert_close(ours.train(mode)(IMAGES), theirs.train(mode)(IMAGES), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "shortcut"), [("resnet20", "subsample"), ("resnet32_aum", "average"), ("resnet18", "projection")]
+)
+def test_names_mean_the_shortcuts_of_their_papers(name: str, shortcut: str) -> None:
+    blocks = [module for module in build(name, CIFAR).modules() if isinstance(module, Block)]
+    assert [block.shortcut for block in blocks if block.stride == 2] == [shortcut] * (3 if name == "resnet18" else 2)
+    assert {block.shortcut for block in blocks if block.stride == 1} == {"identity"}
+
+
+@pytest.mark.parametrize("kind", [*SHORTCUTS, "dense"])
+def test_a_pass_is_one_graph_and_stays_channels_last(kind: str) -> None:
+    """`fullgraph` fails at any branch on data. A layout that changes on the way would be copied back at every layer."""
+    module = shaken(small(kind)).to(memory_format=torch.channels_last)
+    images = IMAGES.contiguous(memory_format=torch.channels_last)
+    seen = []
+
+    def look(layer: nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        seen.append(all(t.is_contiguous(memory_format=torch.channels_last) for t in (inputs[0], output)))
+
+    hooks = [layer.register_forward_hook(look) for layer in module.modules() if isinstance(layer, nn.Conv2d)]
+    eager = module(images)
+    assert seen and all(seen)
+    for hook in hooks:
+        hook.remove()
+    traced = torch.compile(module, fullgraph=True, backend="aot_eager", dynamic=False)
+    torch.testing.assert_close(traced(images), eager)
+    traced(images).square().sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in module.parameters())
 
 
 # ---- the flat vector
 
 
 def test_parameters_and_gradients_are_views_of_one_vector() -> None:
-    model = plain.build("convnet4", (1, 8, 8), 10)
+    model = build("convnet4", (1, 8, 8))
     flat = FlatParameters(model, CPU)
-    glorot_uniform(model, 0)
+    initialise(model, "glorot_uniform", 0)
     model(torch.rand(3, 1, 8, 8)).sum().backward()
     start = 0
     for parameter in model.parameters():
@@ -157,9 +277,9 @@ def test_parameters_and_gradients_are_views_of_one_vector() -> None:
 
 
 def test_a_second_backward_adds_to_the_same_vector() -> None:
-    model = plain.build("mlp1", (1, 4, 4), 3)
+    model = build("mlp1", (1, 4, 4), 3)
     flat = FlatParameters(model, CPU)
-    glorot_uniform(model, 0)
+    initialise(model, "glorot_uniform", 0)
     model(torch.ones(2, 1, 4, 4)).square().sum().backward()
     once = flat.gradient.clone()
     model(torch.ones(2, 1, 4, 4)).square().sum().backward()

@@ -1,25 +1,28 @@
 """Perceptrons and ConvNets that are one plain stack of layers, as data; `build` makes the torch module of it.
 
-The networks of Rolnick et al. 2018, who give their numbers of layers only. The shapes are those of the Keras examples
-that their settings (AdaDelta, batch 128) come from; "4 layers" counts the convolutions (docs/decisions.md).
+The networks of Rolnick et al. 2018, who give their numbers of layers only: the shapes are those of the Keras examples
+that their settings (AdaDelta, batch 128) come from, and "4 layers" counts the convolutions (docs/decisions.md). And
+LeNet (20-50-FC500) as the authors of the AUL paper have it in their later code.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from lnbench.models.layers import Layer, Shape
 
 if TYPE_CHECKING:
     from torch import nn
 
-Shape = tuple[int, int, int]  # channels, height, width
-
 
 @dataclass(frozen=True, slots=True)
 class Conv:
-    """A 3×3 convolution with padding 1 and bias, followed by ReLU."""
+    """A convolution with bias, followed by ReLU; padded with zeros to the size of its input (`same`), or not at all."""
 
     channels: int
+    kernel: int = 3
+    same: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,64 +37,61 @@ class Dense:
     width: int
 
 
-Layer = Conv | Pool | Dense
-Stack = tuple[Layer, ...]
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A network: its layers but the last, which is dense, one output a class; and how its first weights are drawn."""
 
-STACKS: dict[str, Stack] = {
-    "perceptron": (),
-    "mlp1": (Dense(512),),
-    "mlp2": (Dense(512), Dense(512)),
-    "mlp4": (Dense(512),) * 4,
-    "convnet4": (Conv(32), Conv(32), Pool(), Conv(64), Conv(64), Pool(), Dense(512)),
+    stack: tuple[Conv | Pool | Dense, ...]
+    words: str
+    initial: str = "glorot_uniform"
+
+
+_FOUR = (Conv(32), Conv(32), Pool(), Conv(64), Conv(64), Pool())
+
+NETWORKS: dict[str, Plain] = {
+    "perceptron": Plain((), "one layer, softmax"),
+    "mlp1_w32": Plain((Dense(32),), "1 hidden layer of 32, ReLU"),
+    "mlp1": Plain((Dense(512),), "1 hidden layer of 512, ReLU"),
+    "mlp2": Plain((Dense(512),) * 2, "2 hidden layers of 512, ReLU"),
+    "mlp4": Plain((Dense(512),) * 4, "4 hidden layers of 512, ReLU"),
+    "convnet2": Plain(
+        (Conv(32, same=False), Conv(64, same=False), Pool(), Dense(128)),
+        "2 convolutions without padding (32, 64, pool), 128 dense",
+    ),
+    "convnet4": Plain((*_FOUR, Dense(512)), "4 convolutions (32, 32, pool, 64, 64, pool), 512 dense"),
+    "convnet6": Plain(
+        (*_FOUR, Conv(128), Conv(128), Pool(), Dense(512)),
+        "6 convolutions (32, 32, pool, 64, 64, pool, 128, 128, pool), 512 dense",
+    ),
+    "lenet": Plain(
+        (Conv(20, 5, same=False), Pool(), Conv(50, 5, same=False), Pool(), Dense(500)),
+        "2 convolutions 5×5 without padding (20, pool, 50, pool), 500 dense",
+        initial="torch_default",
+    ),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """One layer with parameters: its kind, inputs and outputs, and at how many places it is applied."""
-
-    kind: Literal["conv", "dense"]
-    inputs: int
-    outputs: int
-    places: int
-
-    @property
-    def parameters(self) -> int:
-        return self.outputs * (self.inputs * (9 if self.kind == "conv" else 1) + 1)
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of one forward pass of one example."""
-        return self.outputs * self.inputs * (9 if self.kind == "conv" else 1) * self.places
-
-
-def weights(stack: Stack, shape: Shape, classes: int) -> list[Weights]:
+def layers(name: str, shape: Shape, classes: int) -> list[Layer]:
     """The layers with parameters, first to last, the output layer included. Raises ValueError if the image is gone."""
     channels, height, width = shape
-    found: list[Weights] = []
+    found: list[Layer] = []
     flat = 0
-    for layer in (*stack, Dense(classes)):
-        if isinstance(layer, Conv):
-            found.append(Weights("conv", channels, layer.channels, height * width))
-            channels = layer.channels
-        elif isinstance(layer, Pool):
-            height, width = height // 2, width // 2
-            if not height or not width:
-                raise ValueError(f"images of {shape[1]}×{shape[2]} pixels are too small for this network's pooling")
-        else:
-            found.append(Weights("dense", flat or channels * height * width, layer.width, 1))
+    for layer in (*NETWORKS[name].stack, Dense(classes)):
+        if isinstance(layer, Dense):
+            found.append(Layer("dense", flat or channels * height * width, layer.width))
             flat = layer.width
+            continue
+        if isinstance(layer, Conv):
+            lost = 0 if layer.same else layer.kernel - 1
+            height, width = max(0, height - lost), max(0, width - lost)
+            found.append(Layer("conv", channels, layer.channels, height * width, layer.kernel))
+            channels = layer.channels
+        else:
+            height, width = height // 2, width // 2
+        if not height or not width:
+            what = "pooling" if isinstance(layer, Pool) else "convolutions"
+            raise ValueError(f"images of {shape[1]}×{shape[2]} pixels are too small for this network's {what}")
     return found
-
-
-def parameters(name: str, shape: Shape, classes: int) -> int:
-    """How many parameters the network has."""
-    return sum(layer.parameters for layer in weights(STACKS[name], shape, classes))
-
-
-def mmac(name: str, shape: Shape, classes: int) -> float:
-    """Millions of multiply-accumulates of one forward pass of one example."""
-    return sum(layer.macs for layer in weights(STACKS[name], shape, classes)) / 1e6
 
 
 def build(name: str, shape: Shape, classes: int) -> nn.Module:
@@ -99,10 +99,10 @@ def build(name: str, shape: Shape, classes: int) -> nn.Module:
     from torch import nn
 
     modules: list[nn.Module] = []
-    sizes = iter(weights(STACKS[name], shape, classes))
+    sizes = iter(layers(name, shape, classes))
     flat = False
     pending: list[nn.Module] = []  # a ReLU waits behind a pooling: max(relu(x)) = relu(max(x)), a quarter of the work
-    for layer in (*STACKS[name], None):
+    for layer in (*NETWORKS[name].stack, None):
         if isinstance(layer, Pool):
             modules += [nn.MaxPool2d(2), *pending]
             pending = []
@@ -110,7 +110,8 @@ def build(name: str, shape: Shape, classes: int) -> nn.Module:
         modules += pending
         size = next(sizes)
         if isinstance(layer, Conv):
-            modules.append(nn.Conv2d(size.inputs, size.outputs, 3, padding=1))
+            padding = layer.kernel // 2 if layer.same else 0
+            modules.append(nn.Conv2d(size.inputs, size.outputs, layer.kernel, padding=padding))
         else:
             modules += [] if flat else [nn.Flatten()]
             modules.append(nn.Linear(size.inputs, size.outputs))

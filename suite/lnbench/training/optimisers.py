@@ -1,6 +1,16 @@
-"""Optimisers on one flat vector of all parameters: a handful of large operations a step, whatever the network.
+"""Optimisers as formulas on whole vectors of parameters: a handful of large operations a step, whatever the network.
 
-`step(weights, gradient, lr)` changes `weights` (P,) in place; `state` are the tensors that a checkpoint must keep.
+All weights of a network are one vector, (P,) float32; those of K replicas that train together a stack of them, (K, P).
+Each class has its formula once, as a pure function
+
+    update(weights, gradient, state, options, *, lr, weight_decay, momentum=None, in_place=False) -> (weights, state)
+
+without a question asked of the device, so that a whole step can be compiled or captured in a CUDA graph; with
+`in_place` the same operations write where their inputs lie, which saves an eager step its allocations. `lr`,
+`weight_decay` and `momentum` are numbers, or tensors that broadcast against the weights: () or, one value a replica,
+(K, 1), on their device, float32. The other options are the same for a whole group. Every tensor of a state has the
+weights' leading dimensions, so that `tensor[k]` is the state of replica k alone.
+
 Each is tested step by step against torch.optim.
 """
 
@@ -9,49 +19,182 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
+
+State = dict[str, Tensor]
+Scalar = float | Tensor
 
 
-class Sgd:
+class Optimiser:
+    """A state, and steps that change `weights` and it in place; `state` is what a checkpoint must keep."""
+
+    def __init__(self, options: dict[str, Any], weights: Tensor):
+        self.options = options
+        self.state = self.first_state(options, weights)
+
+    def step(
+        self,
+        weights: Tensor,
+        gradient: Tensor,
+        lr: Scalar,
+        *,
+        weight_decay: Scalar | None = None,
+        momentum: Scalar | None = None,
+    ) -> None:
+        """Update `weights`; `gradient` is left as it is. What is not given is as the options have it."""
+        decay = self.options["weight_decay"] if weight_decay is None else weight_decay
+        self.update(
+            weights, gradient, self.state, self.options, lr=lr, weight_decay=decay, momentum=momentum, in_place=True
+        )
+
+    @staticmethod
+    def first_state(options: dict[str, Any], weights: Tensor) -> State:
+        """The state before the first step, of the weights' shape and on their device."""
+        raise NotImplementedError
+
+    @staticmethod
+    def update(
+        weights: Tensor,
+        gradient: Tensor,
+        state: State,
+        options: dict[str, Any],
+        *,
+        lr: Scalar,
+        weight_decay: Scalar,
+        momentum: Scalar | None = None,
+        in_place: bool = False,
+    ) -> tuple[Tensor, State]:
+        """The weights and the state after one step. `momentum`: a schedule's, in place of the options' one."""
+        raise NotImplementedError
+
+
+class Sgd(Optimiser):
     """v ← m·v + g (+ wd·w), first step v = g; w ← w − lr·v, or with Nesterov w − lr·(g + m·v). As torch.optim.SGD."""
 
-    def __init__(self, options: dict[str, Any], weights: torch.Tensor):
-        self.momentum, self.nesterov = options["momentum"], options["nesterov"]
-        self.weight_decay = options["weight_decay"]
-        self.velocity = torch.zeros_like(weights) if self.momentum else None
+    @staticmethod
+    def first_state(options: dict[str, Any], weights: Tensor) -> State:
+        return {"velocity": torch.zeros_like(weights)} if options["momentum"] else {}
 
-    @property
-    def state(self) -> dict[str, torch.Tensor]:
-        return {} if self.velocity is None else {"velocity": self.velocity}
+    @staticmethod
+    def update(
+        weights: Tensor,
+        gradient: Tensor,
+        state: State,
+        options: dict[str, Any],
+        *,
+        lr: Scalar,
+        weight_decay: Scalar,
+        momentum: Scalar | None = None,
+        in_place: bool = False,
+    ) -> tuple[Tensor, State]:
+        gradient = _decayed(gradient, weights, weight_decay)
+        if "velocity" in state:  # zero before the first step, so v = g there, as torch has it
+            velocity, old = state["velocity"], options["momentum"] if momentum is None else momentum
+            out = velocity if in_place else None
+            velocity = torch.add(torch.mul(velocity, old, out=out), gradient, out=out)
+            gradient = _plus(gradient, old, velocity) if options["nesterov"] else velocity
+            state = {"velocity": velocity}
+        elif momentum is not None:
+            raise ValueError("a schedule that cycles the momentum needs an optimizer with a momentum above 0")
+        return _minus(weights, lr, gradient, in_place), state
 
-    def step(self, weights: torch.Tensor, gradient: torch.Tensor, lr: float) -> None:
-        if self.weight_decay:
-            gradient = gradient.add(weights, alpha=self.weight_decay)
-        if self.velocity is not None:  # zero before the first step, so v = g there, as torch has it
-            self.velocity.mul_(self.momentum).add_(gradient)
-            gradient = gradient.add(self.velocity, alpha=self.momentum) if self.nesterov else self.velocity
-        weights.sub_(gradient, alpha=lr)
 
-
-class AdaDelta:
+class AdaDelta(Optimiser):
     """AdaDelta (Zeiler 2012, algorithm 1) with its step multiplied by lr. As torch.optim.Adadelta.
 
     E[g²] ← ρ·E[g²] + (1−ρ)·g²; Δ = √(E[Δ²]+ε) / √(E[g²]+ε) · g; E[Δ²] ← ρ·E[Δ²] + (1−ρ)·Δ²; w ← w − lr·Δ.
     """
 
-    def __init__(self, options: dict[str, Any], weights: torch.Tensor):
-        self.rho, self.eps, self.weight_decay = options["rho"], options["eps"], options["weight_decay"]
-        self.square_gradient = torch.zeros_like(weights)
-        self.square_step = torch.zeros_like(weights)
+    @staticmethod
+    def first_state(options: dict[str, Any], weights: Tensor) -> State:
+        return {"square_gradient": torch.zeros_like(weights), "square_step": torch.zeros_like(weights)}
 
-    @property
-    def state(self) -> dict[str, torch.Tensor]:
-        return {"square_gradient": self.square_gradient, "square_step": self.square_step}
+    @staticmethod
+    def update(
+        weights: Tensor,
+        gradient: Tensor,
+        state: State,
+        options: dict[str, Any],
+        *,
+        lr: Scalar,
+        weight_decay: Scalar,
+        momentum: Scalar | None = None,
+        in_place: bool = False,
+    ) -> tuple[Tensor, State]:
+        if momentum is not None:
+            raise ValueError("AdaDelta has no momentum that a schedule could cycle")
+        rho, eps = options["rho"], options["eps"]
+        gradient = _decayed(gradient, weights, weight_decay)
+        square_gradient = _mean_of_squares(state["square_gradient"], gradient, rho, in_place)
+        scale = square_gradient.add(eps).sqrt_()
+        change = state["square_step"].add(eps).sqrt_().div_(scale).mul_(gradient)
+        square_step = _mean_of_squares(state["square_step"], change, rho, in_place)
+        return _minus(weights, lr, change, in_place), {"square_gradient": square_gradient, "square_step": square_step}
 
-    def step(self, weights: torch.Tensor, gradient: torch.Tensor, lr: float) -> None:
-        if self.weight_decay:
-            gradient = gradient.add(weights, alpha=self.weight_decay)
-        self.square_gradient.mul_(self.rho).addcmul_(gradient, gradient, value=1 - self.rho)
-        scale = self.square_gradient.add(self.eps).sqrt_()
-        change = self.square_step.add(self.eps).sqrt_().div_(scale).mul_(gradient)
-        self.square_step.mul_(self.rho).addcmul_(change, change, value=1 - self.rho)
-        weights.sub_(change, alpha=lr)
+
+class Adam(Optimiser):
+    """Adam (Kingma & Ba 2015, algorithm 1), L2 decay added to the gradient. As torch.optim.Adam.
+
+    m ← β₁·m + (1−β₁)·g; v ← β₂·v + (1−β₂)·g²; w ← w − lr/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + ε). A schedule's momentum takes
+    the place of β₁, as torch's OneCycleLR has it. The count t is a tensor, in float64: 1−0.999ᵗ of float32 numbers
+    would be wrong by 1e-5 in the first step.
+    """
+
+    @staticmethod
+    def first_state(options: dict[str, Any], weights: Tensor) -> State:
+        steps = weights.new_zeros((*weights.shape[:-1], 1), dtype=torch.float64)
+        return {"mean": torch.zeros_like(weights), "square": torch.zeros_like(weights), "steps": steps}
+
+    @staticmethod
+    def update(
+        weights: Tensor,
+        gradient: Tensor,
+        state: State,
+        options: dict[str, Any],
+        *,
+        lr: Scalar,
+        weight_decay: Scalar,
+        momentum: Scalar | None = None,
+        in_place: bool = False,
+    ) -> tuple[Tensor, State]:
+        beta1, beta2 = options["beta1"] if momentum is None else momentum, options["beta2"]
+        gradient = _decayed(gradient, weights, weight_decay)
+        steps = torch.add(state["steps"], 1, out=state["steps"] if in_place else None)
+        mean = torch.lerp(state["mean"], gradient, 1 - beta1, out=state["mean"] if in_place else None)
+        square = _mean_of_squares(state["square"], gradient, beta2, in_place)
+        rate = (lr / (1 - beta1**steps)).to(weights.dtype)
+        spread = (1 - beta2**steps).sqrt().to(weights.dtype)
+        change = mean / square.sqrt().div_(spread).add_(options["eps"])
+        return _minus(weights, rate, change, in_place), {"mean": mean, "square": square, "steps": steps}
+
+
+# A number goes into the operation as a factor and a tensor as an operand: what is computed is the same, but only the
+# first has the very bits of the runs that are on record.
+
+
+def _decayed(gradient: Tensor, weights: Tensor, weight_decay: Scalar) -> Tensor:
+    """g + wd·w. A decay of 0 given as a number costs nothing."""
+    if isinstance(weight_decay, Tensor) or weight_decay:
+        return _plus(gradient, weight_decay, weights)
+    return gradient
+
+
+def _plus(one: Tensor, factor: Scalar, other: Tensor) -> Tensor:
+    """one + factor·other."""
+    if isinstance(factor, Tensor):
+        return torch.addcmul(one, other, factor)
+    return torch.add(one, other, alpha=factor)
+
+
+def _minus(weights: Tensor, lr: Scalar, change: Tensor, in_place: bool) -> Tensor:
+    """w − lr·change."""
+    out = weights if in_place else None
+    if isinstance(lr, Tensor):
+        return torch.addcmul(weights, change, lr, value=-1, out=out)
+    return torch.sub(weights, change, alpha=lr, out=out)
+
+
+def _mean_of_squares(mean: Tensor, values: Tensor, keep: float, in_place: bool) -> Tensor:
+    """keep·mean + (1−keep)·values²."""
+    out = mean if in_place else None
+    return torch.addcmul(torch.mul(mean, keep, out=out), values, values, value=1 - keep, out=out)

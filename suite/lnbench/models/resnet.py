@@ -1,0 +1,90 @@
+"""Residual networks for small images (He et al. 2016, section 4.2), in the three forms of the papers' code.
+
+The forms differ where a block halves the image and doubles the channels, which the block's input must follow:
+`subsample` takes every second pixel and puts as many zero channels before as behind (option A; the SAM report),
+`average` pools 2×2 and puts the zero channels behind (the AUL paper), `projection` is a convolution 1×1 of stride 2
+with batch normalisation (option B; the ETH report). Only the last has parameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from lnbench.models.layers import Layer, Shape
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Shortcut = Literal["subsample", "average", "projection"]
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """A convolution to `width` channels, then stages of `blocks` blocks of two, each stage but the first at half the
+    resolution and twice the channels of the one before."""
+
+    blocks: tuple[int, ...]
+    width: int
+    shortcut: Shortcut
+    words: str
+
+    @property
+    def initial(self) -> str:
+        """How the first weights are drawn in the code that has these shortcuts."""
+        return {
+            "subsample": "kaiming_normal",
+            "average": "kaiming_normal_fan_out",
+            "projection": "torch_default",
+        }[self.shortcut]
+
+
+def _networks() -> dict[str, Residual]:
+    found = {"resnet8_w8": Residual((1,) * 3, 8, "subsample", "CIFAR ResNet-8 of 8, 16, 32 channels, for smoke tests")}
+    for depth in (20, 32, 44, 56, 110):
+        blocks, words = ((depth - 2) // 6,) * 3, f"CIFAR ResNet-{depth}"
+        found[f"resnet{depth}"] = Residual(blocks, 16, "subsample", f"{words}, option A shortcuts")
+        found[f"resnet{depth}_aum"] = Residual(blocks, 16, "average", f"{words}, shortcuts by average pooling")
+    words = "ResNet-18 for 32×32 images, option B shortcuts"
+    found["resnet18"] = Residual((2,) * 4, 64, "projection", words)
+    found["resnet18_w16"] = Residual((2,) * 4, 16, "projection", f"{words}, 16 to 128 channels in place of 64 to 512")
+    return found
+
+
+NETWORKS = _networks()
+
+
+def layers(name: str, shape: Shape, classes: int) -> list[Layer]:
+    """The layers with parameters, in the order in which they are registered. Raises ValueError if no pixel is left, or
+    if `average` meets an odd size, which convolution and pooling would round differently."""
+    net = NETWORKS[name]
+    channels, height, width = shape
+    found = [*_conv(channels, net.width, height * width)]
+    channels = net.width
+    for stage, blocks in enumerate(net.blocks):
+        outputs = net.width << stage
+        for block in range(blocks):
+            halve = bool(stage) and not block
+            if halve:
+                if net.shortcut == "average" and (height % 2 or width % 2):
+                    what = f"images of {shape[1]}×{shape[2]} pixels cannot be halved {len(net.blocks) - 1} times"
+                    raise ValueError(f"{what}, as this network's shortcuts do")
+                height, width = -(-height // 2), -(-width // 2)
+            found += [*_conv(channels, outputs, height * width), *_conv(outputs, outputs, height * width)]
+            if halve and net.shortcut == "projection":
+                found += _conv(channels, outputs, height * width, kernel=1)
+            channels = outputs
+    return [*found, Layer("dense", channels, classes)]
+
+
+def _conv(inputs: int, outputs: int, places: int, kernel: int = 3) -> list[Layer]:
+    return [Layer("conv", inputs, outputs, places, kernel, bias=False), Layer("norm", outputs, outputs, places)]
+
+
+def build(name: str, shape: Shape, classes: int) -> nn.Module:
+    """The network as a torch module; input (B, C, H, W) float32, output logits (B, classes). Weights are not drawn."""
+    from lnbench.models.torch_resnet import ResNet
+
+    layers(name, shape, classes)
+    net = NETWORKS[name]
+    return ResNet(net.blocks, net.width, net.shortcut, shape[0], classes)

@@ -1,0 +1,54 @@
+"""The torch modules of `densenet.py`: no branch on data, so that a step can be compiled or captured in a CUDA graph."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from lnbench.models.densenet import BLOCKS, BOTTLENECK, FIRST, GROWTH
+
+
+class NormConv(nn.Module):
+    """Batch normalisation, ReLU, convolution: (B, inputs, H, W) -> (B, outputs, H, W)."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(inputs)
+        self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(F.relu(self.norm(x), inplace=True))
+
+
+class Grow(nn.Sequential):
+    """GROWTH new channels behind those that are there."""
+
+    def __init__(self, inputs: int):
+        super().__init__(NormConv(inputs, BOTTLENECK, 1), NormConv(BOTTLENECK, GROWTH, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([x, super().forward(x)], 1)
+
+
+class DenseNet(nn.Module):
+    """Convolution 3×3, three blocks with a transition between each two, the mean over all pixels, a dense layer."""
+
+    def __init__(self, layers: int, channels: int, classes: int):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, FIRST, 3, padding=1, bias=False)
+        self.blocks = nn.Sequential()
+        width = FIRST
+        for block in range(BLOCKS):
+            for _ in range(layers):
+                self.blocks.append(Grow(width))
+                width += GROWTH
+            if block < BLOCKS - 1:
+                self.blocks.extend([NormConv(width, width // 2, 1), nn.AvgPool2d(2)])
+                width //= 2
+        self.norm = nn.BatchNorm2d(width)
+        self.dense = nn.Linear(width, classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = F.relu(self.norm(self.blocks(self.conv(images))), inplace=True)
+        return self.dense(x.mean((2, 3)))

@@ -1,0 +1,163 @@
+"""The schedules, step by step against torch.optim.lr_scheduler, and what their options refuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from lnbench import catalog
+from lnbench.training.schedules import constant, factors, momenta, momentum
+
+AN_EPOCH = 7
+EPOCHS = 20
+STEPS = AN_EPOCH * EPOCHS
+
+STEP = {"kind": "step", "milestones": [3, 8, 15], "gamma": 0.2, "unit": "epochs"}
+COSINE = {"kind": "cosine", "length": 12, "unit": "epochs", "per": "step", "final": 0.0}
+ONE_CYCLE = {
+    "kind": "one_cycle", "length": 12, "unit": "epochs", "per": "step", "rise": 0.3, "div_factor": 25.0,
+    "final_div_factor": 1e4, "momentum": {"low": 0.85, "high": 0.95},
+}  # fmt: skip
+
+
+def schedule(options: dict[str, Any]) -> Any:
+    return catalog.find("schedule", options["kind"]).load()
+
+
+def checked(options: dict[str, Any]) -> Any:
+    model = catalog.find("schedule", options["kind"]).options
+    assert model is not None
+    return model.model_validate(options)
+
+
+def torchs(options: dict[str, Any], ticks: int) -> tuple[list[float], list[float]]:
+    """(rates for a base rate of 1, momenta) of torch's scheduler at each of its ticks, frozen after its end."""
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0, momentum=0.9)
+    length = options.get("length", 0) * (AN_EPOCH if (options["unit"], options.get("per")) == ("epochs", "step") else 1)
+    kinds = torch.optim.lr_scheduler
+    if options["kind"] == "step":
+        twin = kinds.MultiStepLR(optimiser, options["milestones"], options["gamma"])
+        length = ticks
+    elif options["kind"] == "cosine":
+        twin = kinds.CosineAnnealingLR(optimiser, length, options["final"])
+    else:
+        ends = options["momentum"] or {"low": 0.1, "high": 0.2}
+        twin = kinds.OneCycleLR(
+            optimiser, 1.0, total_steps=length, pct_start=options["rise"], div_factor=options["div_factor"],
+            final_div_factor=options["final_div_factor"], cycle_momentum=options["momentum"] is not None,
+            base_momentum=ends["low"], max_momentum=ends["high"],
+        )  # fmt: skip
+        length -= 1
+    rates, momenta = [], []
+    for tick in range(ticks):
+        rates.append(optimiser.param_groups[0]["lr"])
+        momenta.append(optimiser.param_groups[0]["momentum"])
+        optimiser.step()
+        if tick < length:
+            twin.step()
+    return rates, momenta
+
+
+CASES = {
+    "step, epochs": STEP,
+    "step, steps": {**STEP, "milestones": [1, 2, 50, 139], "unit": "steps", "gamma": 0.1},
+    "step, growing": {**STEP, "gamma": 3.0},
+    "cosine, epochs, per step": COSINE,
+    "cosine, epochs, per epoch": {**COSINE, "per": "epoch", "final": 0.01},
+    "cosine, steps": {**COSINE, "length": 55, "unit": "steps", "final": 0.1},
+    "cosine to the end": {**COSINE, "length": EPOCHS},
+    "cosine cut off": {**COSINE, "length": 2 * EPOCHS},
+    "cosine of one step": {**COSINE, "length": 1, "unit": "steps"},
+    "one-cycle, epochs, per step": ONE_CYCLE,
+    "one-cycle, epochs, per epoch": {**ONE_CYCLE, "per": "epoch"},
+    "one-cycle, steps": {**ONE_CYCLE, "length": 101, "unit": "steps", "rise": 0.45, "div_factor": 10.0},
+    "one-cycle, own momentum": {**ONE_CYCLE, "momentum": None},
+    "one-cycle, no rise": {**ONE_CYCLE, "rise": 0.0},
+    "one-cycle, only rise": {**ONE_CYCLE, "rise": 1.0},
+    "one-cycle, cut off": {**ONE_CYCLE, "length": 3 * EPOCHS},
+    "one-cycle, short": {**ONE_CYCLE, "length": 3, "unit": "steps"},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_step_is_that_of_torch_and_frozen_after_the_end(case: str) -> None:
+    options = CASES[case]
+    ticks_an_epoch = (
+        1 if "epoch" in (options.get("per"), options["unit"][:-1] * (options["kind"] == "step")) else AN_EPOCH
+    )
+    rates, their_momenta = torchs(options, EPOCHS * ticks_an_epoch)
+    repeat = AN_EPOCH // ticks_an_epoch
+    ours = factors(schedule(options), options, STEPS, AN_EPOCH)
+    assert ours.shape == (STEPS,) and ours.dtype == np.float64
+    np.testing.assert_allclose(ours, np.repeat(rates, repeat), rtol=1e-12, atol=1e-15)
+    moved = momenta(options, STEPS, AN_EPOCH)
+    if options.get("momentum") is None:
+        assert moved is None
+    else:
+        np.testing.assert_allclose(moved, np.repeat(their_momenta, repeat), rtol=1e-12)
+    checked(options)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_all_factors_at_once_are_those_of_each_step(case: str) -> None:
+    options, each = CASES[case], schedule(CASES[case])
+    assert factors(each, options, STEPS, AN_EPOCH).tolist() == [each(options, s, STEPS, AN_EPOCH) for s in range(STEPS)]
+
+
+def test_the_report_of_seed_000s_one_cycle() -> None:
+    """PAPERS 5.0: .004 → .1 → 4e-7 and .95 → .85 → .95 over 5000 steps, the peak at 1500, then frozen."""
+    options = {**ONE_CYCLE, "length": 5000, "unit": "steps"}
+    rate = 0.1 * factors(schedule(options), options, 6000, 500)
+    moved = momenta(options, 6000, 500)
+    assert moved is not None
+    assert rate[[0, 1499, 4999, 5999]] == pytest.approx([0.004, 0.1, 4e-7, 4e-7], rel=1e-9)
+    assert moved[[0, 1499, 4999, 5999]] == pytest.approx([0.95, 0.85, 0.95, 0.95], rel=1e-9)
+    assert rate.argmax() == moved.argmin() == 1499
+    assert len({*rate[4999:].tolist()}) == 1
+
+
+def test_seed_003s_steps() -> None:
+    """PAPERS 8.0: .1 until epoch 59, .02 until 119, .004 until 159, .0008 after (counted from 0)."""
+    options = {"kind": "step", "milestones": [60, 120, 160], "gamma": 0.2, "unit": "epochs"}
+    rates = 0.1 * factors(schedule(options), options, 200 * 391, 391)
+    epochs = rates.reshape(200, 391)
+    assert (epochs == epochs[:, :1]).all()
+    assert epochs[[0, 59, 60, 119, 120, 159, 160, 199], 0] == pytest.approx(
+        [0.1, 0.1, 0.02, 0.02, 0.004, 0.004, 8e-4, 8e-4]
+    )
+
+
+def test_the_constant_schedule_is_constant() -> None:
+    assert {constant({}, step, 100, 10) for step in range(100)} == {1.0}
+    assert momentum({"kind": "constant"}, 3, 100, 10) is None
+    assert momenta({"kind": "constant"}, 100, 10) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({**STEP, "milestones": [3, 3]}, "each must be later"),
+        ({**STEP, "milestones": [8, 3]}, "each must be later"),
+        ({**STEP, "milestones": []}, "at least 1 item"),
+        ({**STEP, "milestones": [0]}, "greater than or equal to 1"),
+        ({**STEP, "milestones": [1.5]}, "valid integer"),
+        ({**STEP, "gamma": 0.0}, "greater than 0"),
+        ({**STEP, "unit": "run"}, "'steps' or 'epochs'"),
+        ({**COSINE, "length": 0}, "greater than or equal to 1"),
+        ({**COSINE, "final": 1.0}, "less than 1"),
+        ({**COSINE, "unit": "steps", "per": "epoch"}, "has its length in epochs"),
+        ({**ONE_CYCLE, "unit": "steps", "per": "epoch"}, "has its length in epochs"),
+        ({**ONE_CYCLE, "rise": 1.1}, "less than or equal to 1"),
+        ({**ONE_CYCLE, "div_factor": 0.0}, "greater than 0"),
+        ({**ONE_CYCLE, "momentum": {"low": 0.85}}, "Field required"),
+        ({key: value for key, value in ONE_CYCLE.items() if key != "momentum"}, "Field required"),
+    ],
+    ids=str,
+)
+def test_what_the_options_refuse(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        checked(change)
