@@ -17,11 +17,12 @@ import os
 import re
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lnbench import sidefiles
 from lnbench.canonical import canonical_json, content_id, sha256
 from lnbench.errors import StoreError
 
@@ -137,6 +138,14 @@ class Store:
             file = self._file(record["id"])
             self.write(file, json.dumps(envelope(record), indent=1, ensure_ascii=False, allow_nan=False).encode())
 
+    def put_arrays(self, record_id: str, arrays: Mapping[str, sidefiles.Array]) -> None:
+        """Keep the arrays of a record, before the record itself: what it speaks of is then there. Raises StoreError."""
+        self.write(self._file(record_id).with_suffix(".npz"), sidefiles.packed(arrays))
+
+    def array(self, record: Record, name: str) -> sidefiles.Array:
+        """One of a record's arrays, read now. Raises StoreError where it is not there, or not what the record says."""
+        return sidefiles.read(self._file(record["id"]).with_suffix(".npz"), name, record["outcome"]["arrays"][name])
+
     def write(self, file: Path, data: bytes) -> None:
         """Write a file of the store atomically and durably. Raises StoreError, and then nothing is changed."""
         write_atomically(file, data)
@@ -187,6 +196,10 @@ class Store:
         """Where a running training keeps its state."""
         return self.path / "checkpoints" / f"{record_id}.npz"
 
+    def checkpoints(self) -> list[Path]:
+        """The states of all trainings that were begun and have not ended."""
+        return sorted((self.path / "checkpoints").glob("*.npz"))
+
     def drop_checkpoint(self, record_id: str) -> None:
         """Remove a finished run's state, and what a process that was killed while writing it has left."""
         file = self.checkpoint_path(record_id)
@@ -203,7 +216,7 @@ class Store:
             self.path,
             kinds,
             sum(_size(file) for file in self.path.rglob("*")),
-            len(list((self.path / "checkpoints").glob("*.npz"))),
+            len(self.checkpoints()),
             len(list((self.path / "set-aside").glob("*"))),
         )
 

@@ -18,18 +18,18 @@ def quick(connection: Connection, store: Path, device: str, data_root: Any, stop
     """Every run is done at once."""
     connection.send(Ready())
     while (task := connection.recv()) is not None:
-        _keep(store, task.run)
-        connection.send(Finished(task.run.id, "trained"))
+        _keep(store, task.runs[0])
+        connection.send(Finished(task.runs[0].id, "trained"))
 
 
 def killed_by_its_run(connection: Connection, store: Path, device: str, data_root: Any, stop: Any) -> None:
     """A run with learning rate 666 kills the process, whoever trains it."""
     connection.send(Ready())
     while (task := connection.recv()) is not None:
-        if task.run.recipe["optimizer"]["lr"] == 666:
+        if task.runs[0].recipe["optimizer"]["lr"] == 666:
             os.kill(os.getpid(), signal.SIGKILL)
-        _keep(store, task.run)
-        connection.send(Finished(task.run.id, "trained"))
+        _keep(store, task.runs[0])
+        connection.send(Finished(task.runs[0].id, "trained"))
 
 
 def told_to_end(connection: Connection, store: Path, device: str, data_root: Any, stop: Any) -> None:
@@ -40,10 +40,10 @@ def told_to_end(connection: Connection, store: Path, device: str, data_root: Any
         if not flag.exists():
             flag.parent.mkdir(parents=True, exist_ok=True)
             flag.touch()
-            connection.send(Finished(task.run.id, "stopped", last=True))
+            connection.send(Finished(task.runs[0].id, "stopped", last=True))
             return
-        _keep(store, task.run)
-        connection.send(Finished(task.run.id, "trained"))
+        _keep(store, task.runs[0])
+        connection.send(Finished(task.runs[0].id, "trained"))
 
 
 def never_ready(connection: Connection, store: Path, device: str, data_root: Any, stop: Any) -> None:
@@ -63,13 +63,13 @@ def forgetful(connection: Connection, store: Path, device: str, data_root: Any, 
     """Says that it trained, but there is no record."""
     connection.send(Ready())
     while (task := connection.recv()) is not None:
-        connection.send(Finished(task.run.id, "trained"))
+        connection.send(Finished(task.runs[0].id, "trained"))
 
 
 def full_disk(connection: Connection, store: Path, device: str, data_root: Any, stop: Any) -> None:
     connection.send(Ready())
     while (task := connection.recv()) is not None:
-        connection.send(Finished(task.run.id, "failed", "the disk is full", fatal=True))
+        connection.send(Finished(task.runs[0].id, "failed", "the disk is full", fatal=True))
 
 
 def deaf(connection: Connection, store: Path, device: str, data_root: Any, stop: Any) -> None:

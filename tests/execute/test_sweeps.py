@@ -19,6 +19,7 @@ import pytest
 import stand_ins
 
 from lnbench.execute import pool, worker
+from lnbench.execute.groups import Task
 from lnbench.execute.local import Execution, execute
 from lnbench.execute.worker import Finished, Report
 from lnbench.plan import Plan, Run
@@ -211,8 +212,8 @@ def test_where_a_choosing_run_fails_what_hangs_on_it_is_left_and_the_rest_is_don
     bad = plan.choices[0].candidates[0][1][0]
     honest = worker.Trainer.do
 
-    def do(self: worker.Trainer, run: Run) -> Finished:
-        return Finished(run.id, "failed", "no luck") if run.id == bad.id else honest(self, run)
+    def do(self: worker.Trainer, task: Task) -> Finished:
+        return Finished(task.id, "failed", "no luck") if task.id == bad.id else honest(self, task)
 
     monkeypatch.setattr(worker.Trainer, "do", do)
     came = execute([plan], store, Watcher(), workers=0)
@@ -375,14 +376,14 @@ def test_a_run_that_another_process_finishes_meanwhile_is_taken_over(
     honest = worker.Trainer.do
     asked = 0
 
-    def do(self: worker.Trainer, run: Run) -> Finished:
+    def do(self: worker.Trainer, task: Task) -> Finished:
         nonlocal asked
-        if run.id != busy.id:
-            return honest(self, run)
+        if task.id != busy.id:
+            return honest(self, task)
         asked += 1
         if asked == 2:  # by now the other one is done
-            store.put(make_record(run.content, stand_ins.OUTCOME, {}))
-        return Finished(run.id, "busy")
+            store.put(make_record(busy.content, stand_ins.OUTCOME, {}))
+        return Finished(task.id, "busy", busy=(busy.id,))
 
     monkeypatch.setattr(worker.Trainer, "do", do)
     came = execute([small], store, Watcher(), workers=0)
@@ -415,7 +416,7 @@ def test_ctrl_c_in_this_process_leaves_a_checkpoint(
         execute([plan], store, watcher, workers=0)
     assert signal.getsignal(signal.SIGINT) is handler
     (checkpoint,) = (store.path / "checkpoints").iterdir()
-    state = load_state(checkpoint.stem, checkpoint)
+    state = load_state([checkpoint.stem], checkpoint)
     assert state is not None and state.epoch + state.step > 0
     finish(plan, store, whole)
     resumed = store.get(checkpoint.stem)
@@ -518,7 +519,7 @@ def test_after_ctrl_c_the_next_call_goes_on(undisturbed: Any, tmp_path: Path) ->
     done = outcomes(store)
     assert len(done) == 1
     (checkpoint,) = (store.path / "checkpoints").iterdir()
-    assert load_state(checkpoint.stem, checkpoint) is not None
+    assert load_state([checkpoint.stem], checkpoint) is not None
     came = finish(plan, store, whole)
     assert (came.trained, came.reused) == (1, 1)
     resumed = store.get(checkpoint.stem)

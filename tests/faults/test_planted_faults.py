@@ -29,8 +29,9 @@ from lnbench.plan import Plan, plan_study
 from lnbench.randomness import Stream, below, u32
 from lnbench.store import Store, make_record
 from lnbench.studies import load_study
-from lnbench.training.batches import TrainingSet
-from lnbench.training.engine import Hooks, State, _Run
+from lnbench.training.backends import Loop
+from lnbench.training.batches import DeviceData, Held, TrainingSet
+from lnbench.training.engine import Group
 from lnbench.training.optimisers import Sgd
 from small_runs import SGD, dilution, recipe, seeds, write_study
 
@@ -112,10 +113,11 @@ def check_parity() -> None:
     """The engine ends where the plain loop ends, and is tested on what that is tested on."""
     data = load("digits")
     spec = recipe(dataset={"name": "digits", "clean": 200, "validation": 0}, model="mlp1", noise=dilution(1.0))
-    running = _Run(spec, seeds(3), data, torch.device("cpu"), State(), Hooks())
-    result = running.finish()
+    running = Group([spec], [seeds(3)], DeviceData(data, torch.device("cpu")))
+    (result,) = running.finish()
+    assert isinstance(running.backend, Loop)
     theirs, curves = train_plainly(data, spec, seeds(3))
-    for mine, other in zip(running.model.parameters(), theirs, strict=True):
+    for mine, other in zip(running.backend.model.parameters(), theirs, strict=True):
         assert (mine - other).norm() <= 1e-6 * other.norm(), "the engine and the plain loop differ"
     tested = result["curves"]["test_accuracy"]
     assert tested == pytest.approx(curves["test_accuracy"], abs=1e-6), "the engine tests on something else"
@@ -177,8 +179,7 @@ def test_labels_shuffled_among_the_images_are_seen(fault: Fault, before: Path, t
 
     def shuffled(self: TrainingSet, *arguments: Any) -> None:
         honest(self, *arguments)
-        labels = self.train.labels
-        self.train = replace(self.train, labels=labels[torch.randperm(len(labels), generator=torch.Generator())])
+        self.labels = self.labels[torch.randperm(len(self.labels), generator=torch.Generator())]
 
     fault.setattr(TrainingSet, "__init__", shuffled)
     verdicts = smoke(before, tmp_path)
@@ -213,7 +214,9 @@ def test_a_learning_rate_that_is_wrong_by_ten_is_seen(
     fault: Fault, before: Path, tmp_path: Path, factor: float
 ) -> None:
     honest = Sgd.step
-    fault.setattr(Sgd, "step", lambda self, weights, gradient, lr: honest(self, weights, gradient, lr * factor))
+    fault.setattr(
+        Sgd, "step", lambda self, weights, gradient, lr, **rest: honest(self, weights, gradient, lr * factor, **rest)
+    )
     verdicts = smoke(before, tmp_path)
     assert any(seen(verdicts, claim, "") for claim in verdicts), verdicts
     with pytest.raises(AssertionError, match="differ"):
@@ -236,7 +239,7 @@ def test_accuracy_taken_on_training_images_is_seen(fault: Fault) -> None:
 
     def leaking(self: TrainingSet, *arguments: Any) -> None:
         honest(self, *arguments)
-        self.test = self.train
+        self.test = Held(self.on_device.images, self.identity, self.labels)
 
     fault.setattr(TrainingSet, "__init__", leaking)
     with pytest.raises(AssertionError, match="tests on something else"):

@@ -16,7 +16,8 @@ from lnbench.training.engine import State
 STATE = State(
     2,
     17,
-    {"test_accuracy": [0.5, 0.625], "train_loss": [0.1 + 0.2, 1e-300]},
+    [{"test_accuracy": [0.5, 0.625], "train_loss": [0.1 + 0.2, 1e-300]}],
+    [False],
     {
         "weights": np.linspace(-1, 1, 1001, dtype=np.float32),
         "loss_sum": np.array(0.1 + 0.2),
@@ -29,12 +30,12 @@ STATE = State(
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "checkpoints" / "abc.npz"
-    save_state(STATE, "abc", path, write_atomically)
+    save_state(STATE, ["abc"], path, write_atomically)
     return path
 
 
 def test_what_is_kept_comes_back_to_the_last_bit(file: Path) -> None:
-    state = load_state("abc", file)
+    state = load_state(["abc"], file)
     assert state is not None
     assert (state.epoch, state.step, state.curves) == (STATE.epoch, STATE.step, STATE.curves)
     assert state.tensors.keys() == STATE.tensors.keys()
@@ -44,20 +45,20 @@ def test_what_is_kept_comes_back_to_the_last_bit(file: Path) -> None:
 
 
 def test_another_runs_state_is_not_taken(file: Path) -> None:
-    assert load_state("abd", file) is None
+    assert load_state(["abd"], file) is None
 
 
 def test_there_may_be_none(tmp_path: Path) -> None:
-    assert load_state("abc", tmp_path / "abc.npz") is None
+    assert load_state(["abc"], tmp_path / "abc.npz") is None
     (tmp_path / "folder.npz").mkdir()
-    assert load_state("folder", tmp_path / "folder.npz") is None
+    assert load_state(["folder"], tmp_path / "folder.npz") is None
 
 
 def test_a_file_cut_off_anywhere_is_not_used(file: Path) -> None:
     whole = file.read_bytes()
     for length in [*range(0, 200, 7), *range(200, len(whole), 397), len(whole) - 1]:
         file.write_bytes(whole[:length])
-        assert load_state("abc", file) is None, length
+        assert load_state(["abc"], file) is None, length
 
 
 def test_a_file_with_a_flipped_byte_is_not_used_or_is_the_same(file: Path) -> None:
@@ -68,7 +69,7 @@ def test_a_file_with_a_flipped_byte_is_not_used_or_is_the_same(file: Path) -> No
         damaged = bytearray(whole)
         damaged[place] ^= 0xFF
         file.write_bytes(damaged)
-        state = load_state("abc", file)
+        state = load_state(["abc"], file)
         refused += state is None
         if state is not None:
             assert state.curves == STATE.curves
@@ -82,11 +83,11 @@ def test_a_file_of_another_form_is_not_used(tmp_path: Path, about: object) -> No
     np.savez(buffer, about=np.frombuffer(json.dumps(about).encode(), dtype=np.uint8), weights=np.zeros(3))
     path = tmp_path / "abc.npz"
     path.write_bytes(buffer.getvalue())
-    assert load_state("abc", path) is None
+    assert load_state(["abc"], path) is None
 
 
 def test_no_object_is_ever_unpickled(tmp_path: Path) -> None:
     path = tmp_path / "abc.npz"
     about = json.dumps({"format": 1, "run": "abc", "epoch": 0, "step": 0, "curves": {}}).encode()
     np.savez(path, about=np.frombuffer(about, dtype=np.uint8), weights=np.array([{"a": 1}], dtype=object))
-    assert load_state("abc", path) is None
+    assert load_state(["abc"], path) is None

@@ -16,8 +16,9 @@ from lnbench.canonical import canonical_json
 from lnbench.data import load
 from lnbench.data.images import ImageData
 from lnbench.randomness import SEED_STREAMS
-from lnbench.training.batches import TrainingSet
-from lnbench.training.engine import Hooks, Progress, State, Stopped, _Run, prepare, train
+from lnbench.training.backends import Loop
+from lnbench.training.batches import DeviceData, Pixels, TrainingSet
+from lnbench.training.engine import Group, Hooks, Progress, State, Stopped, prepare, train
 from small_runs import ADADELTA, dilution, recipe, seeds
 
 CPU = torch.device("cpu")
@@ -38,9 +39,10 @@ def outcome(data: ImageData, seed: int = 0, **changes: Any) -> dict[str, Any]:
 def trained(
     data: ImageData, spec: dict[str, Any], streams: dict[str, int]
 ) -> tuple[list[torch.Tensor], dict[str, Any]]:
-    running = _Run(spec, streams, data, CPU, State(), Hooks())
-    result = running.finish()
-    return [parameter.detach() for parameter in running.model.parameters()], result
+    running = Group([spec], [streams], DeviceData(data, CPU))
+    (result,) = running.finish()
+    assert isinstance(running.backend, Loop)
+    return [parameter.detach() for parameter in running.backend.model.parameters()], result
 
 
 # ---- parity
@@ -95,7 +97,8 @@ def test_every_stream_changes_the_outcome(digits: ImageData, stream: str) -> Non
 def kept(state: State) -> State:
     """As a checkpoint keeps it: nothing is shared with the running training."""
     curves = json.loads(json.dumps(state.curves))
-    return State(state.epoch, state.step, curves, {name: array.copy() for name, array in state.tensors.items()})
+    tensors = {name: array.copy() for name, array in state.tensors.items()}
+    return State(state.epoch, state.step, curves, list(state.diverged), tensors)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adadelta"])
@@ -149,10 +152,11 @@ def test_a_state_that_does_not_fit_the_network_is_not_used(digits: ImageData) ->
     good = states[3]
     without = {name: array for name, array in good.tensors.items() if name != "optimiser.velocity"}
     for bad in (
-        State(0, 3, {}, without),
-        State(0, 3, {}, {**good.tensors, "weights": good.tensors["weights"][:-1]}),
-        State(7, 0, {}, good.tensors),
-        State(0, 1000, {}, good.tensors),
+        State(0, 3, [{}], [False], without),
+        State(0, 3, [{}], [False], {**good.tensors, "weights": good.tensors["weights"][:-1]}),
+        State(7, 0, [{}], [False], good.tensors),
+        State(0, 1000, [{}], [False], good.tensors),
+        State(0, 3, [{}, {}], [False, False], good.tensors),
     ):
         assert canonical_json(train(spec, seeds(), digits, CPU, state=bad)) == canonical_json(whole)
 
@@ -224,11 +228,11 @@ def test_fast_precision_trains_in_bfloat16_and_judges_in_float32(digits: ImageDa
     exact, fast = (outcome(digits, model="mlp1", precision=precision, epochs=2) for precision in ("fp32", "fast"))
     assert fast["curves"] != exact["curves"]
     assert fast["curves"]["test_accuracy"][-1] == pytest.approx(exact["curves"]["test_accuracy"][-1], abs=0.1)
-    running = _Run(recipe(model="mlp1", precision="fast"), seeds(), digits, CPU, State(), Hooks())
+    running = Group([recipe(model="mlp1", precision="fast")], [seeds()], DeviceData(digits, CPU))
     running.finish()
-    assert {tensor.dtype for tensor in (running.flat.weights, running.flat.gradient, running.optimiser.velocity)} == {
-        torch.float32
-    }
+    assert isinstance(running.backend, Loop)
+    flat, velocity = running.backend.flat, running.backend.optimiser.state["velocity"]
+    assert {tensor.dtype for tensor in (flat.weights, flat.gradient, velocity)} == {torch.float32}
 
 
 # ---- what is trained and tested on
@@ -236,22 +240,22 @@ def test_fast_precision_trains_in_bfloat16_and_judges_in_float32(digits: ImageDa
 
 def sets(data: ImageData, clean: int, validation: int, seed: int = 0, **changes: Any) -> TrainingSet:
     spec = recipe(dataset={"name": "digits", "clean": clean, "validation": validation}, **changes)
-    return TrainingSet(data, spec, seeds(seed), CPU)
+    return TrainingSet(DeviceData(data, CPU), spec, seeds(seed))
 
 
 @pytest.mark.parametrize(("clean", "validation"), [(300, 100), (1000, 300), (1, 1299)])
 def test_validation_images_are_never_trained_on(digits: ImageData, clean: int, validation: int) -> None:
     made = sets(digits, clean, validation)
-    assert len(made.train) == clean and len(made.validation) == validation and len(made.test) == 497
+    assert len(made.labels) == clean and len(made.validation) == validation and len(made.test) == 497
     numbered = replace(digits, train_images=_numbered(digits))  # each image tells its own number
     made = sets(numbered, clean, validation)
-    trained_on = _numbers(made.train.images)
-    held_out = _numbers(made.validation.images)
+    trained_on = _numbers(made.pictures(made.identity, None))
+    held_out = _numbers(made.validation.images[made.validation.index])
     assert len(set(trained_on)) == clean and len(set(held_out)) == validation
     assert not set(trained_on) & set(held_out)
     assert trained_on == made.identity.tolist()
-    fed = torch.cat([images for images, _ in made.batches(0, 32)])
-    assert set(_numbers(made.train.images[fed])) == set(trained_on)
+    fed = torch.cat([batch.image for batch in made.batches(0, 32)])
+    assert set(_numbers(made.pictures(fed, None))) == set(trained_on)
 
 
 def _numbered(data: ImageData) -> np.ndarray:
@@ -262,7 +266,7 @@ def _numbered(data: ImageData) -> np.ndarray:
 
 
 def _numbers(images: torch.Tensor) -> list[int]:
-    return (images[:, 0, 0, 0].long() + 256 * images[:, 0, 0, 1].long()).tolist()
+    return (images[:, 0, 0, 0].long() + 256 * images[:, 0, 1, 0].long()).tolist()
 
 
 def test_holding_images_out_keeps_the_clean_ones(digits: ImageData) -> None:
@@ -278,18 +282,20 @@ def test_holding_images_out_keeps_the_clean_ones(digits: ImageData) -> None:
 )  # fmt: skip
 def test_an_epoch_has_as_many_examples_as_the_noise_says(digits: ImageData, noise: Any, size: int) -> None:
     made = sets(digits, 300, 0, noise=noise)
-    assert made.examples == size == sum(len(labels) for _, labels in made.batches(0, 32))
+    assert made.examples == size == sum(len(batch) for batch in made.batches(0, 32))
 
 
 @pytest.mark.parametrize("batch", [1, 7, 32, 600, 599])
 def test_the_last_partial_batch_is_used_and_each_example_comes_once(digits: ImageData, batch: int) -> None:
     made = sets(digits, 300, 0)  # 600 examples
     batches = list(made.batches(3, batch))
-    assert [len(labels) for _, labels in batches] == [batch] * (600 // batch) + [600 % batch] * bool(600 % batch)
-    images = torch.cat([image for image, _ in batches])
+    assert [len(each) for each in batches] == [batch] * (600 // batch) + [600 % batch] * bool(600 % batch)
+    number = {int(image): place for place, image in enumerate(made.identity)}
+    images = torch.tensor([number[int(image)] for each in batches for image in each.image])
     assert torch.equal(images.bincount(minlength=300), torch.full((300,), 2))
-    labels = torch.cat([label for _, label in batches])
-    assert int((labels == made.train.labels[images]).sum()) == made.noise_facts["right_labels"]
+    assert sorted(int(example) for each in batches for example in each.example) == list(range(600))
+    labels = torch.cat([each.label for each in batches])
+    assert int((labels == made.labels[images]).sum()) == made.noise_facts["right_labels"]
 
 
 def test_batches_can_be_had_from_any_one_on(digits: ImageData) -> None:
@@ -299,14 +305,15 @@ def test_batches_can_be_had_from_any_one_on(digits: ImageData) -> None:
         rest = list(made.batches(1, 7, first))
         assert len(rest) == len(whole) - first
         assert all(
-            torch.equal(a[0], b[0]) and torch.equal(a[1], b[1]) for a, b in zip(rest, whole[first:], strict=True)
+            torch.equal(a.image, b.image) and torch.equal(a.label, b.label) and torch.equal(a.example, b.example)
+            for a, b in zip(rest, whole[first:], strict=True)
         )
 
 
 def test_every_epoch_has_its_own_order_and_the_same_labels(digits: ImageData) -> None:
     made = sets(digits, 300, 0)
     epochs = [
-        (torch.cat([i for i, _ in b]), torch.cat([y for _, y in b]))
+        (torch.cat([each.image for each in b]), torch.cat([each.label for each in b]))
         for b in (list(made.batches(e, 32)) for e in (0, 1))
     ]
     assert not torch.equal(epochs[0][0], epochs[1][0])
@@ -316,10 +323,11 @@ def test_every_epoch_has_its_own_order_and_the_same_labels(digits: ImageData) ->
 
 def test_pixels_come_as_numbers_from_0_to_1(digits: ImageData) -> None:
     made = sets(digits, 300, 0)
-    pixels = made.train.inputs(torch.arange(300))
+    images = made.pictures(made.identity, None)
+    pixels = Pixels.of(recipe(), digits.scale, CPU)(images)
     assert pixels.dtype == torch.float32 and pixels.shape == (300, 1, 8, 8)
     assert pixels.min() == 0 and pixels.max() == 1
-    assert torch.equal(pixels, made.train.images.float() / 16)
+    assert torch.equal(pixels, images.movedim(-1, 1).float() / 16)
 
 
 # ---- on a GPU
@@ -330,22 +338,25 @@ def test_pixels_come_as_numbers_from_0_to_1(digits: ImageData) -> None:
 def test_no_epoch_asks_the_device_for_a_number(digits: ImageData, model: str) -> None:
     cuda = torch.device("cuda")
     prepare(cuda)
-    running = _Run(recipe(model=model, epochs=2), seeds(), digits, cuda, State(), Hooks())
-    running._epoch()  # libraries are initialised
-    assert running._record()
+    running = Group([recipe(model=model, epochs=2)], [seeds()], DeviceData(digits, cuda))
+    running.epoch()  # libraries are initialised
+    running.record()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        running._epoch()
+        running.epoch()
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_the_gpu_sees_the_same_images_labels_order_and_first_weights(digits: ImageData) -> None:
-    runs = [_Run(recipe(model="convnet4"), seeds(), digits, torch.device(d), State(), Hooks()) for d in ("cpu", "cuda")]
-    assert torch.equal(runs[0].flat.weights, runs[1].flat.weights.cpu())
-    assert runs[0].set.noise_facts == runs[1].set.noise_facts
-    for here, there in zip(runs[0].set.batches(0, 32), runs[1].set.batches(0, 32), strict=True):
-        assert torch.equal(here[0], there[0].cpu()) and torch.equal(here[1], there[1].cpu())
-    accuracies = [run.finish()["curves"]["test_accuracy"][-1] for run in runs]
+    groups = [
+        Group([recipe(model="convnet4")], [seeds()], DeviceData(digits, torch.device(d))) for d in ("cpu", "cuda")
+    ]
+    here, there = (group.backend.tensors()["weights"].cpu() for group in groups)
+    assert torch.equal(here, there)
+    assert groups[0].sets[0].noise_facts == groups[1].sets[0].noise_facts
+    for a, b in zip(*(group.sets[0].batches(0, 32) for group in groups), strict=True):
+        assert torch.equal(a.image, b.image.cpu()) and torch.equal(a.label, b.label.cpu())
+    accuracies = [group.finish()[0]["curves"]["test_accuracy"][-1] for group in groups]
     assert accuracies[0] == pytest.approx(accuracies[1], abs=0.02)

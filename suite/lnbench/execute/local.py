@@ -16,6 +16,7 @@ from typing import Any
 
 from lnbench.environment import available_cores
 from lnbench.execute import worker
+from lnbench.execute.groups import Grouping
 from lnbench.execute.pool import Pool
 from lnbench.execute.work import Execution, Watcher, Work
 from lnbench.plan import Plan
@@ -30,17 +31,20 @@ def execute(
     device: str = "cpu",
     data_root: Path | None = None,
     workers: int | None = None,
+    backend: str = "auto",
     only: Callable[[dict[str, Any]], bool] = lambda point: True,
 ) -> Execution:
     """Train what the store lacks of several plans. `only` picks jobs by their point; the choices they need come along.
 
-    `workers`: processes, by default one a core on the CPU and one on a GPU; 0 trains in this process. On
-    KeyboardInterrupt the running trainings write a checkpoint before it is passed on.
+    `backend`: "auto" (the rule of groups.py), or one for every training. `workers`: processes, by default one a core on
+    the CPU and one on a GPU; 0 trains in this process. On KeyboardInterrupt the running trainings write a checkpoint
+    before it is passed on.
     """
-    work = Work(plans, store, watcher, only)
+    work = Work(plans, store, watcher, only, Grouping(device.partition(":")[0], backend=backend))
     if work.waiting:
         if workers is None:
             workers = 1 if device.startswith("cuda") else min(available_cores(), len(work.waiting))
+        work.grouping.workers = workers
         if workers == 0:
             _in_this_process(work, device, data_root)
         else:
@@ -55,11 +59,11 @@ def _in_this_process(work: Work, device: str, data_root: Path | None) -> None:
         while work.left:
             if asked():
                 raise KeyboardInterrupt
-            run = work.take()
-            if run is None:
+            task = work.take()
+            if task is None:
                 time.sleep(0.2)
                 continue
-            finished = trainer.do(run)
+            finished = trainer.do(task)
             if finished.how == "stopped":
                 raise KeyboardInterrupt
             work.done(finished)

@@ -15,7 +15,7 @@ from typing import Any
 
 from lnbench.execute import worker
 from lnbench.execute.work import Work
-from lnbench.execute.worker import Broken, Finished, Ready, Report, Task
+from lnbench.execute.worker import Broken, Finished, Ready, Report
 from lnbench.store import Store
 
 SECONDS_TO_STOP = 30.0
@@ -26,7 +26,7 @@ SILENT_DEATHS = 3  # in a row, of workers that never were ready: then none will 
 class Worker:
     process: Any
     connection: Connection
-    run_id: str | None = None
+    task_id: str | None = None
     ready: bool = False  # it has imported torch and can train
 
 
@@ -77,16 +77,16 @@ class Pool:
                 self._hear(member, work)
 
     def _give_out(self, work: Work) -> None:
-        idle = [member for member in self.workers if member.run_id is None]
+        idle = [member for member in self.workers if member.task_id is None]
         while len(self.workers) < self.size and len(work.waiting) > len(idle):
             idle.append(self._start())
         for member in idle:
-            run = work.take()
-            if run is None:
+            task = work.take()
+            if task is None:
                 return
-            member.run_id = run.id
+            member.task_id = task.id
             try:
-                member.connection.send(Task(run))
+                member.connection.send(task)
             except OSError:
                 self._lost(member, work)
 
@@ -103,7 +103,7 @@ class Pool:
         elif isinstance(message, Report):
             work.watcher.report(message)
         elif isinstance(message, Finished):
-            member.run_id = None
+            member.task_id = None
             if message.last:
                 self._lost(member, work)
             work.done(message)
@@ -111,7 +111,7 @@ class Pool:
             work.watcher.note(str(message))
 
     def _lost(self, member: Worker, work: Work, why: str = "") -> None:
-        """A worker has gone: its run is tried once more by another, or it fails where `why` tells that none could."""
+        """A worker has gone: its task is tried once more by another, or it fails where `why` tells that none could."""
         member.process.join(1.0)
         code = member.process.exitcode
         if code is None:  # alive, but its pipe is not: it must not train on unheard
@@ -121,11 +121,11 @@ class Pool:
         self.workers.remove(member)
         how = f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         message = f"its process ended ({how}); out of memory, or a lost device?"
-        if member.run_id is not None:
+        if member.task_id is not None:
             if why:
-                work.done(Finished(member.run_id, "failed", why))
+                work.done(Finished(member.task_id, "failed", why))
             else:
-                work.done(Finished(member.run_id, "died", message))
+                work.done(Finished(member.task_id, "died", message))
         self.silent_deaths = 0 if member.ready else self.silent_deaths + 1
         if self.silent_deaths >= SILENT_DEATHS and work.waiting:
             work.give_up(f"{SILENT_DEATHS} processes in a row ended before they could train: {message}")

@@ -1,4 +1,4 @@
-"""The process that trains: takes one run at a time over a pipe, tells how far it is, puts the record into the store.
+"""The process that trains: takes one task at a time over a pipe, tells how far it is, puts its records into the store.
 
 One process a core with one thread each: a second thread helps small networks little, and costs them up to 60 times
 their speed as soon as another process wants the core (docs/performance.md). The environment variables that fix this
@@ -7,6 +7,7 @@ must stand before torch is imported, so the parent sets `ENVIRONMENT` before it 
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import multiprocessing
 import signal
@@ -18,8 +19,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from lnbench import experiments, sidefiles
 from lnbench.environment import environment
 from lnbench.errors import LnbenchError
+from lnbench.execute.groups import Task
 from lnbench.plan import Run
 from lnbench.store import Store, StoreUnwritable, make_record
 
@@ -38,15 +41,8 @@ SECONDS_BETWEEN_CHECKPOINTS = 60.0
 
 
 @dataclass(frozen=True)
-class Task:
-    """One run to be done."""
-
-    run: Run
-
-
-@dataclass(frozen=True)
 class Report:
-    """How far the current run is: examples trained on, of how many, and the epoch."""
+    """How far a run is: examples trained on, of how many, and the epoch."""
 
     run_id: str
     done: int
@@ -57,16 +53,18 @@ class Report:
 
 @dataclass(frozen=True)
 class Finished:
-    """A run has ended: "trained", "busy" (another process has it), "stopped", or "failed" with a message.
+    """A task has ended: "trained", "busy" (another process has some of its runs), "stopped", "too large" (for the
+    memory, as a group), or "failed" with a message.
 
-    `fatal`: every other run would fail alike (the store cannot be written), so none should be begun. `last`: this
-    process ends now.
+    `busy`: the runs that another process has. `fatal`: every other task would fail alike (the store cannot be written),
+    so none should be begun. `last`: this process ends now.
     """
 
-    run_id: str
+    task_id: str
     how: str
     message: str = ""
     detail: str = ""
+    busy: tuple[str, ...] = ()
     fatal: bool = False
     last: bool = False
 
@@ -85,7 +83,7 @@ class Broken:
 
 
 class Trainer:
-    """Trains runs in this process. `tell` takes reports; `stop` says whether to leave off."""
+    """Does tasks in this process. `tell` takes reports; `stop` says whether to leave off."""
 
     def __init__(
         self,
@@ -104,42 +102,63 @@ class Trainer:
         prepare(self.device)
         self.data: dict[str, Any] = {}
 
-    def do(self, run: Run) -> Finished:
-        """Train one run and store its record."""
+    def do(self, task: Task) -> Finished:
+        """Train a task's runs and store their records."""
         from lnbench.training.engine import Stopped
 
         try:
-            with self.store.lock(run.id) as mine:
-                if not mine:
-                    return Finished(run.id, "busy")
-                if self.store.get(run.id) is not None:
-                    return Finished(run.id, "busy")  # it was, and has just been done
-                self._train(run)
-            return Finished(run.id, "trained")
-        except Stopped:
-            return Finished(run.id, "stopped")
+            with contextlib.ExitStack() as locks:
+                held = [locks.enter_context(self.store.lock(run.id)) for run in task.runs]
+                busy = tuple(run.id for run, mine in zip(task.runs, held, strict=True) if not mine or self._done(run))
+                if busy:
+                    return Finished(task.id, "busy", busy=busy)
+                self._train(task)
+            return Finished(task.id, "trained")
+        except (Stopped, experiments.Stopped):
+            return Finished(task.id, "stopped")
         except StoreUnwritable as error:
-            return Finished(run.id, "failed", str(error), fatal=True)
-        except (LnbenchError, MemoryError) as error:
-            return Finished(run.id, "failed", str(error) or "out of memory")
+            return Finished(task.id, "failed", str(error), fatal=True)
+        except LnbenchError as error:
+            return Finished(task.id, "failed", str(error))
         except Exception as error:
-            return Finished(run.id, "failed", in_one_line(error), traceback.format_exc())
+            if _out_of_memory(error):
+                self._free()
+                if len(task.runs) > 1:
+                    return Finished(task.id, "too large")
+                return Finished(task.id, "failed", f"out of memory ({in_one_line(error)})")
+            return Finished(task.id, "failed", in_one_line(error), traceback.format_exc())
+
+    def _done(self, run: Run) -> bool:
+        """Whether another process has just put the run's record into the store."""
+        return self.store.get(run.id) is not None
 
     def _load(self, name: str) -> Any:
         from lnbench.data import load
+        from lnbench.training.batches import DeviceData
 
         if name not in self.data:
-            self.data = {name: load(name, root=self.data_root)}  # one at a time: studies seldom mix data sets
+            self._free()  # one at a time: studies seldom mix data sets
+            self.data = {name: DeviceData(load(name, root=self.data_root), self.device)}
         return self.data[name]
 
-    def _train(self, run: Run) -> None:
+    def _free(self) -> None:
+        """Give back what memory is held between tasks."""
+        import gc
+
         import torch
 
-        from lnbench.training.checkpoints import load_state, save_state
-        from lnbench.training.engine import Hooks, Progress, train
+        self.data = {}
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
-        file = self.store.checkpoint_path(run.id)
-        state = load_state(run.id, file)
+    def _train(self, task: Task) -> None:
+        from lnbench.training.checkpoints import load_state, save_state
+        from lnbench.training.engine import Hooks, Progress, train_group
+
+        ids = [run.id for run in task.runs]
+        file = self.store.checkpoint_path(task.id)
+        state = load_state(ids, file)
         began = time.monotonic()
         last_report = last_save = began
 
@@ -149,27 +168,53 @@ class Trainer:
             if now - last_report >= SECONDS_BETWEEN_REPORTS:
                 last_report = now
                 done, total = progress.examples_done, progress.examples_total
-                self.tell(Report(run.id, done, total, progress.epoch, progress.epochs))
+                for run_id in ids:
+                    self.tell(Report(run_id, done, total, progress.epoch, progress.epochs))
             if now - last_save >= SECONDS_BETWEEN_CHECKPOINTS:
                 last_save = now
                 return True
             return False
 
-        hooks = Hooks(tick, self.stop, lambda state: save_state(state, run.id, file, self.store.write))
-        data = self._load(run.recipe["dataset"]["name"])
-        outcome = train(run.recipe, run.seeds, data, self.device, state=state, hooks=hooks)
-        cuda = self.device.type == "cuda"
-        provenance = {
+        hooks = Hooks(tick, self.stop, lambda state: save_state(state, ids, file, self.store.write))
+        recipes, seeds = [run.recipe for run in task.runs], [run.seeds for run in task.runs]
+        if task.runs[0].experiment:
+            outcomes = [experiments.run(recipes[0], seeds[0], self.data_root, state=state, hooks=hooks)]
+        else:
+            data = self._load(recipes[0]["dataset"]["name"])
+            options = {"backend": task.backend, "compile": task.compile}
+            outcomes = train_group(recipes, seeds, data, state=state, hooks=hooks, **options)
+        provenance = self._provenance(task, time.monotonic() - began, state is not None)
+        for place, (run, outcome) in enumerate(zip(task.runs, outcomes, strict=True)):
+            arrays = outcome.pop("arrays", {})
+            group = {"replicas": len(ids), "place": place} if len(ids) > 1 else {}
+            if arrays:
+                outcome["arrays"] = sidefiles.describe(arrays)
+                self.store.put_arrays(run.id, arrays)
+            self.store.put(make_record(run.content, outcome, {**provenance, **group}))
+        self.store.drop_checkpoint(task.id)
+
+    def _provenance(self, task: Task, seconds: float, resumed: bool) -> dict[str, Any]:
+        """When, where and how: of a group, `seconds` is each run's share of the whole."""
+        import torch
+
+        cuda = self.device.type == "cuda" and task.backend != "experiment"
+        return {
             "environment": environment(),
             "device": torch.cuda.get_device_name(self.device) if cuda else "cpu",
-            "backend": "loop",
+            "backend": task.backend,
+            **({"compiled": True} if task.compile else {}),
+            **({"halved": task.halved} if task.halved else {}),
             "threads": torch.get_num_threads(),
             "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "seconds": round(time.monotonic() - began, 3),
-            "resumed": state is not None,
+            "seconds": round(seconds / len(task.runs), 3),
+            "resumed": resumed,
         }
-        self.store.put(make_record(run.content, outcome, provenance))
-        self.store.drop_checkpoint(run.id)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """A GPU's, Python's, or the CPU allocator's, which is a RuntimeError like any other."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in str(error)
 
 
 def in_one_line(error: Exception) -> str:
@@ -226,7 +271,7 @@ def main(connection: Connection, store_path: Path, device_name: str, data_root: 
             if task is None:
                 return
             busy = True
-            finished = trainer.do(task.run)
+            finished = trainer.do(task)
             # an error on a GPU may have spoilt it for this process: the next run gets a new one
             spoilt = finished.how == "failed" and bool(finished.detail) and device_name.startswith("cuda")
             if spoilt or finished.how == "stopped":

@@ -1,9 +1,10 @@
-"""The training set on the device: a batch is an index, its labels are computed, nothing is copied or loaded."""
+"""The data on the device: a batch is a set of indices, its labels are computed, nothing is copied or loaded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,46 +14,105 @@ from lnbench import catalog
 from lnbench.data.images import ImageData
 from lnbench.data.noise import LabelNoise, describe
 from lnbench.randomness import Stream, permutation_at
+from lnbench.training.augment import PADDING, crop_and_flip, pad, shifts
 
 BATCHES_A_DRAW = 64  # examples and labels are drawn for that many batches at a time
 
 
+class DeviceData:
+    """A data set on a device, shared by every run that trains on it.
+
+    Images lie channels-last, (N, H, W, C) uint8: the layout in which networks convolve fastest and in which a crop is
+    a copy of whole rows. `scale` is the pixel value that means 1.
+    """
+
+    def __init__(self, data: ImageData, device: torch.device):
+        self.data, self.device = data, device
+        self.scale, self.classes, self.shape = data.scale, data.classes, data.shape
+        self.images = _channels_last(data.train_images, device)
+        self.labels = torch.from_numpy(data.train_labels.astype(np.int64)).to(device)
+        self.test_images = _channels_last(data.test_images, device)
+        self.test_labels = torch.from_numpy(data.test_labels.astype(np.int64)).to(device)
+
+    @cached_property
+    def padded(self) -> torch.Tensor:
+        """The training images with a black border, as they are and mirrored: made when a crop is first asked for."""
+        return pad(self.images)
+
+
+def _channels_last(images: np.ndarray, device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 2, 3, 1))).to(device)
+
+
 @dataclass(frozen=True)
-class LabelledImages:
-    """Images (N, C, H, W) uint8 and true labels (N,) int64 on the device; `scale` is the pixel value that means 1."""
+class Batch:
+    """What one step sees. `example` (B,): the numbers of the training examples; `image` (B,): of their images in the
+    whole data set; `label` (B,): as given; all int64. `shift` (B, 3) int64 of a random crop and flip, or None."""
+
+    example: torch.Tensor
+    image: torch.Tensor
+    label: torch.Tensor
+    shift: torch.Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """From bytes to numbers: x / scale, then, where a recipe says so, less a mean and over a deviation a channel."""
+
+    factor: torch.Tensor  # (1,) or (C,) float32
+    offset: torch.Tensor | None  # (C,) float32
+
+    @staticmethod
+    def of(recipe: dict[str, Any], scale: float, device: torch.device) -> Pixels:
+        about = recipe.get("pixels")
+        if about is None:
+            return Pixels(torch.full((1,), 1.0 / scale, device=device), None)
+        mean, deviation = (torch.tensor(about[name], dtype=torch.float64) for name in ("mean", "std"))
+        factor, offset = 1.0 / (scale * deviation), -mean / deviation
+        return Pixels(factor.float().to(device), offset.float().to(device))
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        """(..., H, W, C) uint8 as (..., C, H, W) float32 in channels-last memory."""
+        numbers = images.to(torch.float32).mul_(self.factor)
+        if self.offset is not None:
+            numbers.add_(self.offset)
+        return numbers.movedim(-1, -3)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Images that no step sees: `images` (N, H, W, C) uint8, of which `index` (n,) are meant; `labels` (n,) int64."""
 
     images: torch.Tensor
+    index: torch.Tensor
     labels: torch.Tensor
-    scale: float
 
     def __len__(self) -> int:
         return len(self.labels)
-
-    def inputs(self, index: torch.Tensor) -> torch.Tensor:
-        """Pixels in [0, 1] as (B, C, H, W) float32, channels-last."""
-        picked = self.images[index].to(torch.float32).mul_(1.0 / self.scale)
-        return picked.contiguous(memory_format=torch.channels_last)
-
-
-def _on_device(images: np.ndarray, labels: np.ndarray, scale: float, device: torch.device) -> LabelledImages:
-    return LabelledImages(torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device), scale)
 
 
 class TrainingSet:
     """What one run trains on, is validated on and is tested on: a function of its recipe and its seeds."""
 
-    def __init__(self, data: ImageData, recipe: dict[str, Any], seeds: dict[str, int], device: torch.device):
+    def __init__(self, on_device: DeviceData, recipe: dict[str, Any], seeds: dict[str, int]):
+        data, device = on_device.data, on_device.device
         have = len(data.train_labels)
         clean, validation = recipe["dataset"]["clean"], recipe["dataset"]["validation"]
         shuffled = permutation_at(seeds["split"], Stream.SPLIT, 0, have, np.arange(have, dtype=np.int64))
         identity = np.sort(shuffled[:clean])  # each image's number in the whole data set
         held_out = np.sort(shuffled[clean : clean + validation])
         labels = data.train_labels.astype(np.int64)
-        self.order_seed = seeds["order"]
-        self.train = _on_device(data.train_images[identity], labels[identity], data.scale, device)
+        self.device, self.on_device = device, on_device
+        self.seeds, self.augment = seeds, recipe["augment"]
         self.identity = torch.from_numpy(identity).to(device)
-        self.validation = _on_device(data.train_images[held_out], labels[held_out], data.scale, device)
-        self.test = _on_device(data.test_images, data.test_labels.astype(np.int64), data.scale, device)
+        self.labels = torch.from_numpy(labels[identity]).to(device)
+        held = torch.from_numpy(held_out).to(device)
+        self.validation = Held(on_device.images, held, torch.from_numpy(labels[held_out]).to(device))
+        every = torch.arange(len(on_device.test_labels), device=device)
+        self.test = Held(on_device.test_images, every, on_device.test_labels)
         noise_class = catalog.find("noise", recipe["noise"]["kind"]).load()
         self.noise: LabelNoise = noise_class(clean, data.classes, seeds["noise"], recipe["noise"])
         self.noise_facts = describe(self.noise, labels[identity], identity)
@@ -62,13 +122,30 @@ class TrainingSet:
         """Training examples in an epoch."""
         return self.noise.size
 
-    def batches(self, epoch: int, size: int, first: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """(image indices, labels as given), both (B,) int64, from batch number `first` on; the last may be smaller."""
-        device = self.train.labels.device
+    def batches(self, epoch: int, size: int, first: int = 0) -> Iterator[Batch]:
+        """The epoch's batches from number `first` on; the last may be smaller."""
         span = size * BATCHES_A_DRAW
         for start in range(first * size, self.examples, span):
-            position = torch.arange(start, min(start + span, self.examples), device=device)
-            example = permutation_at(self.order_seed, Stream.ORDER, epoch, self.examples, position)
+            position = torch.arange(start, min(start + span, self.examples), device=self.device)
+            example = permutation_at(self.seeds["order"], Stream.ORDER, epoch, self.examples, position)
             image = self.noise.images(example)
-            labels = self.noise.labels(example, self.train.labels[image], self.identity[image])
-            yield from zip(image.split(size), labels.split(size), strict=True)
+            identity = self.identity[image]
+            label = self.noise.labels(example, self.labels[image], identity)
+            shift = None
+            if self.augment == "crop_flip":
+                shift = shifts(self.seeds["augment"], epoch, example)
+            for place in range(0, len(example), size):
+                part = slice(place, place + size)
+                yield Batch(example[part], identity[part], label[part], None if shift is None else shift[part])
+
+    def pictures(self, image: torch.Tensor, shift: torch.Tensor | None) -> torch.Tensor:
+        """(..., H, W, C) uint8: the images of a batch, cropped and flipped where there is a shift."""
+        if shift is None:
+            images = (
+                self.on_device.images
+            )  # whole images by index_select: a memory copy each, 4 times as fast as [image]
+            return images.flatten(1).index_select(0, image.flatten()).view(*image.shape, *images.shape[1:])
+        return crop_and_flip(self.on_device.padded, image, shift)
+
+
+__all__ = ["PADDING", "Batch", "DeviceData", "Held", "Pixels", "TrainingSet"]

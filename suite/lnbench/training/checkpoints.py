@@ -9,27 +9,44 @@ from pathlib import Path
 
 import numpy as np
 
-from lnbench.training.engine import State
+from lnbench.hooks import State
 
-FORMAT = 1
+FORMAT = 2
 
 
-def save_state(state: State, run_id: str, file: Path, write: Callable[[Path, bytes], None]) -> None:
-    """Write the state with the id of the run it belongs to. `write` is the store's atomic one."""
-    about = {"format": FORMAT, "run": run_id, "epoch": state.epoch, "step": state.step, "curves": state.curves}
+def save_state(state: State, runs: list[str], file: Path, write: Callable[[Path, bytes], None]) -> None:
+    """Write the state with the ids of the runs it belongs to, in their order. `write` is the store's atomic one."""
+    about = {
+        "format": FORMAT,
+        "runs": runs,
+        "epoch": state.epoch,
+        "step": state.step,
+        "curves": state.curves,
+        "diverged": state.diverged,
+    }
     buffer = io.BytesIO()
     np.savez(buffer, about=np.frombuffer(json.dumps(about).encode(), dtype=np.uint8), **state.tensors)
     write(file, buffer.getvalue())
 
 
-def load_state(run_id: str, file: Path) -> State | None:
-    """The state, or None where there is none, or none that is whole and of this run: then training starts anew."""
+def load_state(runs: list[str], file: Path) -> State | None:
+    """The state, or None where there is none, or none that is whole and of these runs: then training starts anew."""
     try:
         with np.load(file, allow_pickle=False) as arrays:
             about = json.loads(arrays["about"].tobytes())
-            if about["format"] != FORMAT or about["run"] != run_id:
+            if about["format"] != FORMAT or about["runs"] != runs:
                 return None
             tensors = {name: arrays[name] for name in arrays.files if name != "about"}
-            return State(about["epoch"], about["step"], about["curves"], tensors)
+            return State(about["epoch"], about["step"], about["curves"], about["diverged"], tensors)
     except Exception:  # numpy and zipfile raise a dozen kinds of error for a damaged file, MemoryError among them
         return None
+
+
+def runs_in(file: Path) -> list[str]:
+    """The ids of the runs whose checkpoint this is, in their group's order; none where the file cannot be read."""
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            about = json.loads(arrays["about"].tobytes())
+            return [str(run_id) for run_id in about["runs"]] if about["format"] == FORMAT else []
+    except Exception:  # as above
+        return []

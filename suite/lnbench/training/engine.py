@@ -1,60 +1,30 @@
-"""One training, from a recipe and its seeds to its curves. The same code on the CPU and on CUDA.
+"""Trainings, from recipes and their seeds to their curves. The same code on the CPU and on CUDA.
 
 A run is a pure function of (recipe, seeds, data): no generator has a state, so a run that was killed and goes on from
-its checkpoint ends with the very numbers of one that was not (same machine and thread count). The device is asked for
-a number once an epoch, never inside one.
+its checkpoint ends with the very numbers of one that was not (same machine, backend and thread count). The device is
+asked for numbers once an epoch, never inside one. Runs of equal shape can be trained together, as a group.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from lnbench import catalog
 from lnbench.data.images import ImageData
-from lnbench.training.batches import LabelledImages, TrainingSet
-from lnbench.training.flat import FlatParameters, glorot_uniform
+from lnbench.hooks import Hooks, Progress, State, Stopped
+from lnbench.training.arguments import check_group
+from lnbench.training.backends import Backend, Loop, Rates
+from lnbench.training.batches import DeviceData, TrainingSet
+from lnbench.training.graph import Graph
+from lnbench.training.schedules import momentum
+from lnbench.training.stacked import Stacked
 
-EVALUATION_BATCH = 1000
-
-
-class Stopped(Exception):
-    """The run was asked to stop; its checkpoint is written."""
-
-
-@dataclass
-class Progress:
-    """Where a run stands: for the person who watches, and for deciding whether to write a checkpoint."""
-
-    epoch: int
-    epochs: int
-    examples_done: int
-    examples_total: int
-
-
-@dataclass
-class State:
-    """All that a checkpoint keeps: where the run is, and every tensor that the next step reads."""
-
-    epoch: int = 0  # epochs finished
-    step: int = 0  # batches finished in the current epoch
-    curves: dict[str, list[float]] = field(default_factory=dict)
-    tensors: dict[str, np.ndarray] = field(default_factory=dict)
-
-
-@dataclass
-class Hooks:
-    """What the outside wants of a running training. `tick` is called after every step and says whether to save."""
-
-    tick: Callable[[Progress], bool] = lambda progress: False
-    should_stop: Callable[[], bool] = lambda: False
-    save: Callable[[State], None] = lambda state: None
+BACKENDS: dict[str, Callable[..., Backend]] = {"loop": Loop, "stacked": Stacked, "graph": Graph}
+EXAMPLE_LOSS = "example_loss"
 
 
 def prepare(device: torch.device) -> None:
@@ -69,83 +39,109 @@ def prepare(device: torch.device) -> None:
 def train(
     recipe: dict[str, Any],
     seeds: dict[str, int],
-    data: ImageData,
-    device: torch.device,
+    data: ImageData | DeviceData,
+    device: torch.device | str = "cpu",
     *,
+    backend: str = "loop",
+    compile: bool = False,
     state: State | None = None,
     hooks: Hooks | None = None,
 ) -> dict[str, Any]:
-    """Train once and return the outcome: `status`, `curves` (one value an epoch), counts, and facts about the noise.
+    """Train once and return the outcome: see `train_group`, of which this is the group of one."""
+    (outcome,) = train_group(
+        [recipe], [seeds], data, device, backend=backend, compile=compile, state=state, hooks=hooks
+    )
+    return outcome
 
-    `recipe`: `spec.Recipe.identity()`; `seeds`: one integer in [0, 2^32) for each stream of `randomness.Stream`.
-    `state` goes on from a checkpoint. A loss that is not finite ends the run with status "diverged". Raises Stopped
-    after `hooks.should_stop()` is true (the state is saved first).
+
+def train_group(
+    recipes: Sequence[dict[str, Any]],
+    seeds: Sequence[dict[str, int]],
+    data: ImageData | DeviceData,
+    device: torch.device | str = "cpu",
+    *,
+    backend: str = "loop",
+    compile: bool = False,
+    state: State | None = None,
+    hooks: Hooks | None = None,
+) -> list[dict[str, Any]]:
+    """Train K runs of equal shape together and return their outcomes, in the order given.
+
+    recipes: each `Recipe.identity()`. They may differ in noise (of the same number of examples), learning rate, weight
+        decay and schedule; all else must be equal.
+    seeds: of each run, one integer in [0, 2^32) for each stream of `randomness.Stream`.
+    data: a data set as `lnbench.data.load` gives it, or already on the device (then `device` is not looked at).
+    backend: "loop" (one run at a time only), "stacked" (dense networks), "graph" (one run, on CUDA; untested).
+    compile: whether torch.compile is used where the backend can; it costs seconds once and pays in long runs.
+    state: what `hooks.save` was given, to go on from there; one that does not fit is not used.
+
+    An outcome is plain data for JSON: `status` ("ok", or "diverged" when a loss is no longer finite: the run ends there
+    and the others go on), `curves` (one value an epoch), counts, facts about the noise; and, where the recipe's
+    `probes` ask for them, `arrays` (numpy): `example_loss` (epochs, examples) float32, the loss of each training
+    example as it was trained on. Raises ValueError for runs that cannot be trained together, and Stopped after
+    `hooks.should_stop()` is true (the state is saved first).
     """
-    return _Run(recipe, seeds, data, device, state or State(), hooks or Hooks()).finish()
+    check_group(recipes, seeds, data, device, backend)
+    on_device = data if isinstance(data, DeviceData) else DeviceData(data, torch.device(device))
+    group = Group(recipes, seeds, on_device, BACKENDS[backend], compile, state or State(), hooks or Hooks())
+    return group.finish()
 
 
-class _Run:
+class Group:
+    """Runs that train together. `backend` holds their networks, `sets` what each trains on."""
+
     def __init__(
         self,
-        recipe: dict[str, Any],
-        seeds: dict[str, int],
-        data: ImageData,
-        device: torch.device,
-        state: State,
-        hooks: Hooks,
+        recipes: Sequence[dict[str, Any]],
+        seeds: Sequence[dict[str, int]],
+        data: DeviceData,
+        make_backend: Callable[..., Backend] = Loop,
+        compile: bool = False,
+        state: State | None = None,
+        hooks: Hooks | None = None,
     ):
-        self.recipe, self.data, self.device, self.state, self.hooks = recipe, data, device, state, hooks
-        self.set = TrainingSet(data, recipe, seeds, device)
-        build = catalog.find("model", recipe["model"]).load()
-        self.model: nn.Module = build(recipe["model"], data.shape, data.classes)
-        self.flat = FlatParameters(self.model, device)
-        glorot_uniform(self.model, seeds["init"])
-        self.method = catalog.find("method", recipe["method"]).load()()
-        optimizer = recipe["optimizer"]
-        self.optimiser = catalog.find("optimizer", optimizer["kind"]).load()(optimizer, self.flat.weights)
-        self.schedule = catalog.find("schedule", recipe["schedule"]["kind"]).load()
-        self.batch_size, self.epochs = recipe["batch_size"], recipe["epochs"]
-        self.steps_an_epoch = -(-self.set.examples // self.batch_size)
-        self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)
-        self.right = torch.zeros((), dtype=torch.int64, device=device)
+        self.recipes, self.data, self.device, self.hooks = recipes, data, data.device, hooks or Hooks()
+        self.sets = [TrainingSet(data, recipe, own) for recipe, own in zip(recipes, seeds, strict=True)]
+        self.backend = make_backend(list(zip(recipes, self.sets, strict=True)), compile)
+        self.schedules = [catalog.find("schedule", recipe["schedule"]["kind"]).load() for recipe in recipes]
+        self.batch_size, self.epochs = recipes[0]["batch_size"], recipes[0]["epochs"]
+        self.examples = self.sets[0].examples
+        self.steps_an_epoch = -(-self.examples // self.batch_size)
+        self.history: torch.Tensor | None = None
+        if EXAMPLE_LOSS in recipes[0].get("probes", ()):  # one place more takes what is not an example's
+            shape = (self.epochs, len(recipes), self.examples + 1)
+            self.history = torch.zeros(shape, dtype=torch.float32, device=self.device)
+        self.state = self._start(state or State())
+
+    def _start(self, state: State) -> State:
+        """The state to go on from: the one given, put into the backend, where it fits; else the beginning."""
         if state.tensors and self._fits(state):
-            for name, tensor in self._tensors().items():
+            for name, tensor in self._tensors(state.epoch).items():
                 tensor.copy_(torch.from_numpy(state.tensors[name]))
-        elif state.tensors:
-            self.state = State()  # of another lnbench: the run starts anew
+            self.backend.restored()
+            return state
+        count = len(self.recipes)
+        return State(curves=[{} for _ in range(count)], diverged=[False] * count)
 
-    def finish(self) -> dict[str, Any]:
-        status = "ok"
-        while self.state.epoch < self.epochs:
-            self._epoch()
-            if not self._record():
-                status = "diverged"
-                break
-        return {
-            "status": status,
-            "curves": self.state.curves,
-            "examples": {
-                "train": self.set.examples,
-                "validation": len(self.set.validation),
-                "test": len(self.set.test),
-            },
-            "classes": self.data.classes,
-            "parameters": self.flat.weights.numel(),
-            "noise": self.set.noise_facts,
-            "data_sha256": self.data.checksum,
-        }
+    def finish(self) -> list[dict[str, Any]]:
+        """Train to the end."""
+        while self.state.epoch < self.epochs and not all(self.state.diverged):
+            self.epoch()
+            self.record()
+        return [self._outcome(number) for number in range(len(self.recipes))]
 
-    def _epoch(self) -> None:
-        epoch, base_rate = self.state.epoch, self.recipe["optimizer"]["lr"]
-        done = epoch * self.set.examples + self.state.step * self.batch_size
-        total = self.epochs * self.set.examples
-        self.model.train()
-        for images, labels in self.set.batches(epoch, self.batch_size, self.state.step):
-            step = epoch * self.steps_an_epoch + self.state.step
-            factor = self.schedule(self.recipe["schedule"], step, self.epochs * self.steps_an_epoch)
-            self._step(self.set.train.inputs(images), labels, base_rate * factor)
+    def epoch(self) -> None:
+        """The rest of the current epoch. Asks the device for nothing."""
+        epoch, first = self.state.epoch, self.state.step
+        row = None if self.history is None else self.history[epoch]
+        self.backend.begin(self._rates(epoch), row, afresh=first == 0)
+        done = epoch * self.examples + first * self.batch_size
+        total = self.epochs * self.examples
+        streams = [data.batches(epoch, self.batch_size, first) for data in self.sets]
+        for batches in zip(*streams, strict=True):
+            self.backend.step(list(batches), self.state.step)
             self.state.step += 1
-            done += len(labels)
+            done += len(batches[0])
             save = self.hooks.tick(Progress(epoch, self.epochs, done, total))
             if self.hooks.should_stop():
                 self._save()
@@ -153,69 +149,69 @@ class _Run:
             if save:
                 self._save()
 
-    def _step(self, inputs: torch.Tensor, labels: torch.Tensor, rate: float) -> None:
-        self.flat.gradient.zero_()
-        with self._precision():
-            logits = self.model(inputs)
-        logits = logits.float()
-        losses = self.method.losses(logits, labels)
-        losses.mean().backward()
-        self.optimiser.step(self.flat.weights, self.flat.gradient, rate)
-        with torch.no_grad():
-            self.loss_sum += losses.sum(dtype=torch.float64)
-            self.right += (logits.argmax(1) == labels).sum()
+    def _rates(self, epoch: int) -> Rates:
+        """What the schedules give at each step of an epoch."""
+        total, length = self.epochs * self.steps_an_epoch, self.steps_an_epoch
+        steps = range(epoch * length, (epoch + 1) * length)
+        rates, momenta = np.empty((length, len(self.recipes))), []
+        for run, (recipe, schedule) in enumerate(zip(self.recipes, self.schedules, strict=True)):
+            options, base = recipe["schedule"], recipe["optimizer"]["lr"]
+            rates[:, run] = [base * schedule(options, step, total, length) for step in steps]
+            if options.get("momentum") is not None:
+                momenta.append([momentum(options, step, total, length) for step in steps])
+        return Rates(rates, np.array(momenta, dtype=np.float64).T if momenta else None)
 
-    def _precision(self) -> contextlib.AbstractContextManager[Any]:
-        """`fast`: bfloat16 where autocast deems it safe; weights, loss and optimiser stay float32."""
-        if self.recipe["precision"] == "fast":
-            return torch.autocast(self.device.type, torch.bfloat16)
-        return contextlib.nullcontext()
-
-    def _record(self) -> bool:
-        """Close an epoch: one value on each curve. False when the loss is not finite."""
-        loss = float(self.loss_sum) / self.set.examples
-        if not np.isfinite(loss):
-            return False
-        values = {"train_loss": loss, "train_accuracy": int(self.right) / self.set.examples}
-        for split, held in (("test", self.set.test), ("validation", self.set.validation)):
-            if len(held):
-                values[f"{split}_accuracy"], values[f"{split}_loss"] = self._evaluate(held)
-        if not np.isfinite(list(values.values())).all():
-            return False
-        for name, value in values.items():
-            self.state.curves.setdefault(name, []).append(value)
-        self.loss_sum.zero_()
-        self.right.zero_()
+    def record(self) -> None:
+        """Close an epoch: one value on each curve of each run. The one place where the device is asked."""
+        splits = {"test": [data.test for data in self.sets], "validation": [data.validation for data in self.sets]}
+        splits = {name: held for name, held in splits.items() if len(held[0])}
+        measured = [self.backend.sums(), *(self.backend.evaluate(held) for held in splits.values())]
+        numbers = torch.stack(measured, dim=1).cpu().numpy()  # (K, 1 + splits, 2): right answers, sum of losses
+        for run, (trained, *evaluated) in enumerate(numbers):
+            if self.state.diverged[run]:
+                continue
+            values = {"train_loss": float(trained[1]) / self.examples, "train_accuracy": trained[0] / self.examples}
+            for (split, held), (right, loss) in zip(splits.items(), evaluated, strict=True):
+                values[f"{split}_accuracy"] = right / len(held[run])
+                values[f"{split}_loss"] = loss / len(held[run])
+            if not np.isfinite(list(values.values())).all():
+                self.state.diverged[run] = True
+                continue
+            for name, value in values.items():
+                self.state.curves[run].setdefault(name, []).append(float(value))
         self.state.epoch += 1
         self.state.step = 0
-        return True
 
-    @torch.no_grad()
-    def _evaluate(self, held: LabelledImages) -> tuple[float, float]:
-        """(accuracy, mean cross-entropy), always in float32 whatever the training's precision."""
-        self.model.eval()
-        right = torch.zeros((), dtype=torch.int64, device=self.device)
-        loss = torch.zeros((), dtype=torch.float64, device=self.device)
-        for index in torch.arange(len(held), device=self.device).split(EVALUATION_BATCH):
-            logits = self.model(held.inputs(index))
-            right += (logits.argmax(1) == held.labels[index]).sum()
-            loss += nn.functional.cross_entropy(logits, held.labels[index], reduction="sum").double()
-        return int(right) / len(held), float(loss) / len(held)
-
-    def _tensors(self) -> dict[str, torch.Tensor]:
-        return {
-            "weights": self.flat.weights,
-            "loss_sum": self.loss_sum,
-            "right": self.right,
-            **{f"optimiser.{name}": tensor for name, tensor in self.optimiser.state.items()},
+    def _outcome(self, run: int) -> dict[str, Any]:
+        data = self.sets[run]
+        outcome: dict[str, Any] = {
+            "status": "diverged" if self.state.diverged[run] else "ok",
+            "curves": self.state.curves[run],
+            "examples": {"train": data.examples, "validation": len(data.validation), "test": len(data.test)},
+            "classes": self.data.classes,
+            "parameters": self.backend.parameters,
+            "noise": data.noise_facts,
+            "data_sha256": self.data.data.checksum,
         }
+        if self.history is not None:
+            epochs = len(self.state.curves[run].get("train_loss", []))
+            outcome["arrays"] = {EXAMPLE_LOSS: self.history[:epochs, run, :-1].cpu().numpy()}
+        return outcome
+
+    def _tensors(self, epoch: int) -> dict[str, torch.Tensor]:
+        kept = dict(self.backend.tensors())
+        if self.history is not None:
+            kept[EXAMPLE_LOSS] = self.history[: min(epoch + 1, self.epochs)]
+        return kept
 
     def _fits(self, state: State) -> bool:
-        """Whether a checkpoint holds the tensors of this run, each of its shape, and a place within the run."""
-        shapes = {name: tuple(tensor.shape) for name, tensor in self._tensors().items()}
+        """Whether a checkpoint holds the tensors of these runs, each of its shape, and a place within them."""
+        shapes = {name: tuple(tensor.shape) for name, tensor in self._tensors(state.epoch).items()}
         found = {name: np.shape(array) for name, array in state.tensors.items()}
-        return found == shapes and state.epoch < self.epochs and state.step <= self.steps_an_epoch
+        whole = len(state.curves) == len(state.diverged) == len(self.recipes)
+        return found == shapes and whole and state.epoch < self.epochs and state.step <= self.steps_an_epoch
 
     def _save(self) -> None:
-        self.state.tensors = {name: tensor.detach().cpu().numpy() for name, tensor in self._tensors().items()}
+        tensors = self._tensors(self.state.epoch)
+        self.state.tensors = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
         self.hooks.save(self.state)

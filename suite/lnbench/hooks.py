@@ -1,0 +1,50 @@
+"""How anything that runs for long speaks with the outside: progress, checkpoints, being stopped. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+class Stopped(Exception):
+    """The run was asked to stop; its checkpoint is written."""
+
+
+@dataclass
+class Progress:
+    """Where a run (or each run of a group) stands: for who watches, and for deciding whether to write a checkpoint.
+
+    An experiment has one epoch, and an example is what one of its steps reads.
+    """
+
+    epoch: int
+    epochs: int
+    examples_done: int
+    examples_total: int
+
+
+@dataclass
+class State:
+    """All that a checkpoint keeps: where the runs are, and every array that the next step reads."""
+
+    epoch: int = 0  # epochs finished
+    step: int = 0  # batches finished in the current epoch; of an experiment, steps
+    curves: list[dict[str, list[float]]] = field(default_factory=list)  # one a run; an experiment's are arrays
+    diverged: list[bool] = field(default_factory=list)
+    tensors: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
+
+
+@dataclass
+class Hooks:
+    """What the outside wants of a running training; the defaults want nothing.
+
+    `tick` is asked after every step and says whether to save; `should_stop` then says whether to leave off, which saves
+    and raises Stopped.
+    """
+
+    tick: Callable[[Progress], bool] = lambda progress: False
+    should_stop: Callable[[], bool] = lambda: False
+    save: Callable[[State], None] = lambda state: None

@@ -1,0 +1,29 @@
+"""What runs must have in common to be trained together. No torch: the planner asks too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lnbench import catalog
+
+MAY_DIFFER = {"lr", "weight_decay"}  # of an optimiser: one value a replica
+
+
+def group_shape(recipe: dict[str, Any]) -> dict[str, Any]:
+    """All of a recipe that two runs of one group must share: equal shapes, equal arithmetic, equally many steps."""
+    optimizer = {key: value for key, value in recipe["optimizer"].items() if key not in MAY_DIFFER}
+    free = {"noise", "optimizer", "schedule"}
+    return {
+        **{key: value for key, value in recipe.items() if key not in free},
+        "optimizer": optimizer,
+        "examples an epoch": examples_an_epoch(recipe),
+        "schedule with momentum": recipe["schedule"].get("momentum") is not None,
+    }
+
+
+def examples_an_epoch(recipe: dict[str, Any]) -> int:
+    """Training examples in one epoch, noisy copies included."""
+    classes = catalog.find("dataset", recipe["dataset"]["name"]).value.classes
+    noise = catalog.find("noise", recipe["noise"]["kind"]).load()
+    size: int = noise(recipe["dataset"]["clean"], classes, 0, recipe["noise"]).size
+    return size

@@ -1,0 +1,54 @@
+"""Arrays that belong to a record and are too large for it: one .npz beside it, read one array at a time.
+
+The record's outcome describes them (`arrays`: name -> shape, dtype, sha256 of the bytes), so a side file that is
+damaged, or of another run, is never taken for what the record means.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lnbench.errors import StoreError
+
+Array = np.ndarray[Any, Any]
+
+
+def describe(arrays: Mapping[str, Array]) -> dict[str, dict[str, Any]]:
+    """What a record says of its arrays."""
+    return {
+        name: {"shape": list(array.shape), "dtype": str(array.dtype), "sha256": _sha256(array)}
+        for name, array in arrays.items()
+    }
+
+
+def packed(arrays: Mapping[str, Array]) -> bytes:
+    """The side file's bytes."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def read(file: Path, name: str, about: Mapping[str, Any]) -> Array:
+    """One array of a side file. Raises StoreError where it is not there, or not what the record says."""
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            array: Array = arrays[name]
+    except FileNotFoundError:
+        raise StoreError(f"{file}: not there; records came without their arrays (--compact?): run it again") from None
+    except Exception as error:  # numpy and zipfile raise a dozen kinds of error for a damaged file
+        raise StoreError(
+            f"{file}: cannot be read ({type(error).__name__}); remove its record to run it again"
+        ) from None
+    if list(array.shape) != about["shape"] or str(array.dtype) != about["dtype"] or _sha256(array) != about["sha256"]:
+        raise StoreError(f"{file}: '{name}' is not the array that its record speaks of; remove both to run it again")
+    return array
+
+
+def _sha256(array: Array) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()

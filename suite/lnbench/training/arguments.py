@@ -1,0 +1,72 @@
+"""What can be wrong with a call of `train_group`, said before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from lnbench.data.images import ImageData
+from lnbench.randomness import SEED_STREAMS
+from lnbench.shape import group_shape
+from lnbench.training.batches import DeviceData
+
+ONE_AT_A_TIME = ("loop", "graph")
+
+
+def check_group(
+    recipes: Sequence[dict[str, Any]],
+    seeds: Sequence[dict[str, int]],
+    data: ImageData | DeviceData,
+    device: torch.device | str,
+    backend: str,
+) -> None:
+    """Raises ValueError that says what is wrong: no runs, runs of different shape, data that cannot be trained on."""
+    if not recipes:
+        raise ValueError("a group needs at least one run")
+    if len(recipes) != len(seeds):
+        raise ValueError(f"{len(recipes)} recipes, but seeds for {len(seeds)}")
+    if backend not in (*ONE_AT_A_TIME, "stacked"):
+        raise ValueError(f"no backend '{backend}'; there are loop, stacked and graph")
+    if backend in ONE_AT_A_TIME and len(recipes) > 1:
+        raise ValueError(f"the {backend} backend trains one run at a time, not {len(recipes)}")
+    shapes = [group_shape(recipe) for recipe in recipes]
+    for number, shape in enumerate(shapes):
+        different = [key for key in shape if shape[key] != shapes[0].get(key)]
+        if different:
+            what = ", ".join(f"{key} ({shape[key]!r}, not {shapes[0].get(key)!r})" for key in different)
+            raise ValueError(f"run {number} cannot train in one group with run 0: it differs in {what}")
+    for number, own in enumerate(seeds):
+        missing = [stream for stream in SEED_STREAMS if type(own.get(stream)) is not int]
+        if missing or not all(0 <= own[stream] < 2**32 for stream in SEED_STREAMS):
+            raise ValueError(f"seeds of run {number}: one integer in [0, 2^32) for each of {', '.join(SEED_STREAMS)}")
+    _check_data(recipes[0], data.data if isinstance(data, DeviceData) else data)
+    if not isinstance(data, DeviceData):
+        _check_device(torch.device(device))
+
+
+def _check_data(recipe: dict[str, Any], data: ImageData) -> None:
+    clean, validation = recipe["dataset"]["clean"], recipe["dataset"]["validation"]
+    if clean + validation > len(data.train_labels):
+        have = len(data.train_labels)
+        raise ValueError(f"{clean} clean and {validation} validation images, but {data.name} has {have} for training")
+    if recipe["batch_size"] > clean:
+        raise ValueError(f"batch_size: {recipe['batch_size']} is larger than the data, {clean} clean images")
+    for images, labels in ((data.train_images, data.train_labels), (data.test_images, data.test_labels)):
+        if images.dtype != np.uint8 or images.ndim != 4:
+            raise ValueError(f"images are (N, C, H, W) bytes, not {images.dtype} of {images.ndim} dimensions")
+        if len(images) != len(labels):
+            raise ValueError(f"{len(images)} images, but {len(labels)} labels")
+        if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= data.classes:
+            raise ValueError(f"labels are integers from 0 to {data.classes - 1}")
+
+
+def _check_device(device: torch.device) -> None:
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+        if (device.index or 0) >= count:
+            raise ValueError(f"no device '{device}': torch sees {count} CUDA devices")
+    elif device.type != "cpu":
+        raise ValueError(f"no device '{device}': lnbench trains on 'cpu' and 'cuda'")

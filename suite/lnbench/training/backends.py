@@ -1,0 +1,190 @@
+"""How a step is computed. Every backend does the same arithmetic on the same numbers, in its own order.
+
+`loop` runs one network as torch would, operation by operation. `stacked` (stacked.py) runs K dense networks at once.
+`graph` (graph.py) is `loop` recorded once and replayed by a GPU. A test holds each to `loop`: 1e-6 after 60 steps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lnbench import catalog
+from lnbench.training.batches import Batch, Held, Pixels, TrainingSet
+from lnbench.training.flat import FlatParameters
+from lnbench.training.initial import initialise
+
+EVALUATION_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The learning rate of each of K replicas at each of an epoch's S steps, (S, K) float64; and, where a schedule
+    moves it, the momentum."""
+
+    lr: np.ndarray
+    momentum: np.ndarray | None
+
+
+class Backend(Protocol):
+    """K networks in training. `tensors` is all that a step reads and changes: a checkpoint keeps it."""
+
+    compiled: bool
+    parameters: int  # of one network
+
+    def step(self, batches: list[Batch], number: int) -> None:
+        """Step `number` of the epoch, of every replica, each on its own batch."""
+        ...
+
+    def sums(self) -> Tensor:
+        """(K, 2) float64 on the device: right answers and the sum of losses since the epoch began."""
+        ...
+
+    def begin(self, rates: Rates, losses: Tensor | None, *, afresh: bool) -> None:
+        """Before an epoch's first step, or the first after a checkpoint within one (`afresh` false: the sums stay).
+
+        `losses` (K, N + 1) float32 takes each example's loss as it is trained on.
+        """
+        ...
+
+    def evaluate(self, held: list[Held]) -> Tensor:
+        """(K, 2) float64 on the device: right answers and the sum of losses on held-out images, in float32."""
+        ...
+
+    def tensors(self) -> dict[str, Tensor]: ...
+
+    def restored(self) -> None:
+        """Called when `tensors` have been filled from a checkpoint."""
+        ...
+
+
+def precision_of(recipe: dict[str, Any], device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """`fast`: bfloat16 where autocast deems it safe; weights, loss and optimiser stay float32."""
+    if recipe["precision"] == "fast":
+        return torch.autocast(device.type, torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def built(recipe: dict[str, Any], shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """The recipe's network on the CPU, its weights not drawn."""
+    module: nn.Module = catalog.find("model", recipe["model"]).load()(recipe["model"], shape, classes)
+    return module
+
+
+class Loop:
+    """One network, step by step as torch runs it. The reference: what is on record was trained by it."""
+
+    def __init__(self, members: list[tuple[dict[str, Any], TrainingSet]], compile: bool):
+        ((recipe, data),) = members
+        self.recipe, self.data, self.device = recipe, data, data.device
+        self.model = built(recipe, data.on_device.shape, data.on_device.classes)
+        self.flat = FlatParameters(self.model, self.device)
+        self.model.to(self.device)  # the buffers; the parameters are there
+        initialise(self.model, catalog.find("model", recipe["model"]).initial, data.seeds["init"])
+        self.method = catalog.find("method", recipe["method"]).load()()
+        optimizer = recipe["optimizer"]
+        self.optimiser = catalog.find("optimizer", optimizer["kind"]).load()(optimizer, self.flat.weights)
+        self.pixels = Pixels.of(recipe, data.on_device.scale, self.device)
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
+        self.right = torch.zeros((), dtype=torch.int64, device=self.device)
+        self.losses: Tensor | None = None
+        self.rates: Rates
+        self.compiled = compile
+        self.forward = compiled_or_eager(self.model) if compile else self.model
+
+    @property
+    def parameters(self) -> int:
+        return self.flat.weights.numel()
+
+    def begin(self, rates: Rates, losses: Tensor | None, *, afresh: bool) -> None:
+        self.rates, self.losses = rates, losses
+        if afresh:
+            self.loss_sum.zero_()
+            self.right.zero_()
+        self.model.train()
+
+    def step(self, batches: list[Batch], number: int) -> None:
+        (batch,) = batches
+        moved = self.rates.momentum
+        self._step(batch, float(self.rates.lr[number, 0]), None if moved is None else float(moved[number, 0]))
+
+    def _step(self, batch: Batch, lr: float | Tensor, momentum: float | Tensor | None) -> None:
+        self.flat.gradient.zero_()
+        inputs = self.pixels(self.data.pictures(batch.image, batch.shift))
+        with precision_of(self.recipe, self.device):
+            logits = self.forward(inputs)
+        logits = logits.float()
+        losses = self.method.losses(logits, batch.label)
+        losses.mean().backward()
+        self.optimiser.step(self.flat.weights, self.flat.gradient, lr, momentum=momentum)
+        with torch.no_grad():
+            self.loss_sum += losses.sum(dtype=torch.float64)
+            self.right += (logits.argmax(1) == batch.label).sum()
+            if self.losses is not None:
+                self.losses[0].index_copy_(0, batch.example, losses)
+
+    def sums(self) -> Tensor:
+        return torch.stack((self.right.double(), self.loss_sum)).unsqueeze(0)
+
+    @torch.no_grad()
+    def evaluate(self, held: list[Held]) -> Tensor:
+        (images,) = held
+        self.model.eval()
+        right = torch.zeros((), dtype=torch.int64, device=self.device)
+        loss = torch.zeros((), dtype=torch.float64, device=self.device)
+        for index, labels in pieces(images):
+            logits = self.model(self.pixels(images.images[index]))
+            right += (logits.argmax(1) == labels).sum()
+            loss += nn.functional.cross_entropy(logits, labels, reduction="sum").double()
+        return torch.stack((right.double(), loss)).unsqueeze(0)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {
+            "weights": self.flat.weights,
+            "loss_sum": self.loss_sum,
+            "right": self.right,
+            **{f"buffer.{name}": buffer for name, buffer in self.model.named_buffers()},
+            **{f"optimiser.{name}": tensor for name, tensor in self.optimiser.state.items()},
+        }
+
+    def restored(self) -> None:
+        pass
+
+
+def pieces(held: Held) -> Iterator[tuple[Tensor, Tensor]]:
+    """(numbers of images, labels), EVALUATION_BATCH at a time."""
+    return zip(held.index.split(EVALUATION_BATCH), held.labels.split(EVALUATION_BATCH), strict=True)
+
+
+def compiled_or_eager(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` by torch.compile; where that fails (no C++ compiler, a bug of it), one warning and as it is.
+
+    The function must not have changed anything when it is compiled, which happens before its first operation.
+    """
+    import torch._dynamo
+    import torch._inductor.config
+
+    torch._inductor.config.compile_threads = 1  # a worker may not start processes of its own
+    torch._dynamo.reset()  # what earlier groups compiled: it is found by code, not by group, and would count against us
+    compiled: Callable[..., Any] | None = torch.compile(function, dynamic=False)
+
+    def call(*arguments: Any) -> Any:
+        nonlocal compiled
+        if compiled is not None:
+            try:
+                return compiled(*arguments)
+            except Exception as error:  # of any kind: compilers fail in many ways
+                reason = str(error).strip().splitlines()
+                what = f"{type(error).__name__}: {reason[0] if reason else ''}"
+                warnings.warn(f"torch.compile fails here, so training runs uncompiled ({what})", stacklevel=2)
+                compiled = None
+        return function(*arguments)
+
+    return call

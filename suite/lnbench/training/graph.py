@@ -1,0 +1,76 @@
+"""One network on a GPU, its step captured once as a CUDA graph and replayed: no launch waits for Python.
+
+untested: no GPU has run this yet, so nothing uses it unless it is asked for by name.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lnbench.training.backends import Loop, Rates
+from lnbench.training.batches import Batch, TrainingSet
+
+WARM_UP = 3  # steps that libraries need to choose and allocate before a capture; their effects are undone
+
+
+class Graph(Loop):
+    """As `Loop`: a batch is copied to fixed places, the graph replayed. An epoch's last, smaller batch runs eagerly."""
+
+    def __init__(self, members: list[tuple[dict[str, Any], TrainingSet]], compile: bool):
+        super().__init__(members, compile)
+        if self.device.type != "cuda":
+            raise ValueError("the graph backend needs a CUDA device")
+        self.size = self.recipe["batch_size"]
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.lr = torch.zeros((), device=self.device)
+        self.momentum = torch.zeros((), device=self.device)
+        self.batch: Batch | None = None
+
+    def begin(self, rates: Rates, losses: Tensor | None, *, afresh: bool) -> None:
+        super().begin(rates, losses, afresh=afresh)
+        if losses is not None:
+            self.graph = None  # it writes each example's loss to the epoch's own row
+
+    def step(self, batches: list[Batch], number: int) -> None:
+        (batch,) = batches
+        self.lr.fill_(float(self.rates.lr[number, 0]))
+        momentum = None
+        if self.rates.momentum is not None:
+            self.momentum.fill_(float(self.rates.momentum[number, 0]))
+            momentum = self.momentum
+        if len(batch) < self.size:
+            self._step(batch, self.lr, momentum)
+            return
+        if self.graph is None or self.batch is None:
+            self._capture(batch, momentum)
+        assert self.graph is not None and self.batch is not None
+        for fixed, now in zip(_tensors(self.batch), _tensors(batch), strict=True):
+            fixed.copy_(now)
+        self.graph.replay()
+
+    def _capture(self, batch: Batch, momentum: Tensor | None) -> None:
+        """Record a step on copies of this batch; the warm-up's steps leave no trace."""
+        shift = None if batch.shift is None else batch.shift.clone()
+        self.batch = Batch(batch.example.clone(), batch.image.clone(), batch.label.clone(), shift)
+        before = {name: tensor.clone() for name, tensor in self.tensors().items()}
+        kept = None if self.losses is None else self.losses.clone()
+        stream = torch.cuda.Stream(self.device)
+        stream.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP):
+                self._step(self.batch, self.lr, momentum)
+        torch.cuda.current_stream(self.device).wait_stream(stream)
+        for name, tensor in self.tensors().items():
+            tensor.copy_(before[name])
+        if self.losses is not None and kept is not None:
+            self.losses.copy_(kept)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self._step(self.batch, self.lr, momentum)
+
+
+def _tensors(batch: Batch) -> list[Tensor]:
+    return [batch.example, batch.image, batch.label, *([] if batch.shift is None else [batch.shift])]

@@ -1,0 +1,238 @@
+"""Runs trained together against the same runs one by one, and what a group may not be."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from test_engine import kept
+
+from lnbench.canonical import canonical_json
+from lnbench.data import load
+from lnbench.data.images import ImageData
+from lnbench.training import train, train_group
+from lnbench.training.backends import Loop
+from lnbench.training.batches import DeviceData
+from lnbench.training.engine import BACKENDS, Group, Hooks, State, Stopped, prepare
+from lnbench.training.stacked import Stacked
+from small_runs import ADADELTA, SGD, dilution, recipe, seeds
+
+CPU = torch.device("cpu")
+ADAM = {"kind": "adam", "lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-5, "weight_decay": 0.0}
+# A larger eps, a smaller rate: where a first step is the sign of a rounding error, or four layers amplify it, two
+# computations of the same thing part ways within 60 steps.
+GENTLE_SGD = {**SGD, "lr": 0.01}
+ONE_CYCLE = {
+    "kind": "one_cycle", "length": 2, "unit": "epochs", "per": "step", "rise": 0.3, "div_factor": 25.0,
+    "final_div_factor": 1e4, "momentum": {"low": 0.85, "high": 0.95},
+}  # fmt: skip
+COSINE = {"kind": "cosine", "length": 2, "unit": "epochs", "per": "epoch", "final": 0.0}
+
+
+@pytest.fixture(scope="module")
+def digits() -> ImageData:
+    prepare(CPU)
+    torch.set_num_threads(1)
+    return load("digits")
+
+
+def replicas(**changes: Any) -> tuple[list[dict[str, Any]], list[dict[str, int]]]:
+    """Three runs of 60 steps that differ in all that replicas may: seeds, noise, rate, decay, schedule."""
+    base = {"dataset": {"name": "digits", "clean": 471, "validation": 30}, "batch_size": 32, "epochs": 2, **changes}
+    optimizer = base.get("optimizer", SGD)
+    recipes = []
+    for lr, decay, schedule, included in ((1.0, 0.0, 0, True), (0.5, 1e-3, 1, False), (0.2, 1e-4, 0, True)):
+        own = {**optimizer, "lr": optimizer["lr"] * lr, "weight_decay": decay}
+        noise = dilution(1.0, included)
+        fixed = base.get("schedule")
+        recipes.append(recipe(**{**base, "optimizer": own, "noise": noise,
+                                 "schedule": fixed or (COSINE if schedule else {"kind": "constant"})}))  # fmt: skip
+    return recipes, [seeds(number) for number in (5, 6, 7)]
+
+
+def weights(backend: Loop | Stacked, replica: int = 0) -> list[torch.Tensor]:
+    if isinstance(backend, Loop):
+        return [parameter.detach() for parameter in backend.model.parameters()]
+    return [part[replica].T if part.dim() == 3 else part[replica] for part in backend.parts]
+
+
+CASES = [
+    ("perceptron", SGD), ("mlp1", SGD), ("mlp1", {**SGD, "nesterov": True}), ("mlp4", GENTLE_SGD), ("mlp1", ADADELTA),
+    ("mlp1", ADAM),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "optimizer"), CASES)
+@pytest.mark.parametrize("schedule", [None, ONE_CYCLE])
+def test_a_stack_ends_where_the_loop_ends(
+    digits: ImageData, model: str, optimizer: dict[str, Any], schedule: dict[str, Any] | None
+) -> None:
+    """2 epochs of 30 batches, the last of 14: weights to 1e-6 of their size, curves alike."""
+    if schedule and optimizer["kind"] == "adadelta":
+        pytest.skip("AdaDelta has no momentum to cycle")
+    optimizer = {**optimizer, "eps": 1e-6} if optimizer["kind"] == "adadelta" else optimizer
+    recipes, streams = replicas(model=model, optimizer=optimizer, **({"schedule": schedule} if schedule else {}))
+    data = DeviceData(digits, CPU)
+    together = Group(recipes, streams, data, Stacked)
+    outcomes = together.finish()
+    assert isinstance(together.backend, Stacked)
+    for number, (own, seed) in enumerate(zip(recipes, streams, strict=True)):
+        alone = Group([own], [seed], data)
+        (outcome,) = alone.finish()
+        assert isinstance(alone.backend, Loop)
+        for a, b in zip(weights(together.backend, number), weights(alone.backend), strict=True):
+            assert (a - b).norm() <= 1e-6 * b.norm(), f"{((a - b).norm() / b.norm()).item():.1e}"
+        for name, values in outcome["curves"].items():
+            assert outcomes[number]["curves"][name] == pytest.approx(values, rel=1e-5, abs=2.1 / 497), name
+        assert {**outcomes[number], "curves": {}} == {**outcome, "curves": {}}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("model", ["mlp1", "convnet4", "resnet8_w8"])
+def test_a_compiled_step_ends_where_the_eager_one_ends(digits: ImageData, model: str) -> None:
+    backend = "stacked" if model == "mlp1" else "loop"
+    spec = recipe(model=model, epochs=2, dataset={"name": "digits", "clean": 471, "validation": 0})
+    groups = [
+        Group([spec], [seeds()], DeviceData(digits, CPU), BACKENDS[backend], compile) for compile in (False, True)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for group in groups:
+            group.finish()
+    for a, b in zip(*(weights(group.backend) for group in groups), strict=True):  # type: ignore[arg-type]
+        assert (a - b).norm() <= 1e-6 * b.norm()
+
+
+def test_where_compiling_fails_training_goes_on_with_one_warning(
+    digits: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(function: Any, **options: Any) -> Any:
+        def call(*arguments: Any) -> Any:
+            raise RuntimeError("no working C++ compiler\nlong story")
+
+        return call
+
+    recipes, streams = replicas(model="mlp1")
+    eager = train_group(recipes, streams, digits, backend="stacked")
+    monkeypatch.setattr(torch, "compile", broken)
+    with pytest.warns(UserWarning, match="torch.compile fails here.*no working C") as caught:
+        compiled = train_group(recipes, streams, digits, backend="stacked", compile=True)
+    assert len([w for w in caught if "torch.compile" in str(w.message)]) == 1
+    assert canonical_json(compiled) == canonical_json(eager)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fast"])
+def test_a_replica_does_not_see_its_neighbours(digits: ImageData, precision: str) -> None:
+    """To the bit on this machine: in a group of three or alone."""
+    recipes, streams = replicas(model="mlp1", precision=precision)
+    together = train_group(recipes, streams, digits, backend="stacked")
+    for number in range(3):
+        (alone,) = train_group(recipes[number : number + 1], streams[number : number + 1], digits, backend="stacked")
+        assert canonical_json(alone) == canonical_json(together[number])
+
+
+def test_a_replica_that_diverges_is_recorded_and_the_others_go_on(digits: ImageData) -> None:
+    recipes, streams = replicas(model="mlp1", epochs=3)
+    recipes[1] = {**recipes[1], "optimizer": {**recipes[1]["optimizer"], "lr": 1e9}}
+    outcomes = train_group(recipes, streams, digits, backend="stacked")
+    assert [outcome["status"] for outcome in outcomes] == ["ok", "diverged", "ok"]
+    assert len(outcomes[1]["curves"].get("train_loss", [])) < 3 == len(outcomes[0]["curves"]["train_loss"])
+    canonical_json(outcomes)  # raises for NaN and infinity
+    alone = train(recipes[2], streams[2], digits, backend="stacked")
+    assert canonical_json(alone) == canonical_json(outcomes[2])
+
+
+@pytest.mark.parametrize("optimizer", [SGD, ADADELTA, ADAM])
+@pytest.mark.parametrize("precision", ["fp32", "fast"])
+def test_a_group_resumed_at_any_step_ends_with_the_same_bits(
+    digits: ImageData, optimizer: dict[str, Any], precision: str
+) -> None:
+    recipes, streams = replicas(
+        model="mlp1_w32", dataset={"name": "digits", "clean": 70, "validation": 20}, optimizer=optimizer, epochs=3,
+        precision=precision,
+    )  # fmt: skip
+    recipes[0] = {**recipes[0], "optimizer": {**recipes[0]["optimizer"], "lr": 1e12}}  # diverges, and stays diverged
+    states: list[State] = []
+    hooks = Hooks(tick=lambda progress: True, save=lambda state: states.append(kept(state)))
+    whole = train_group(recipes, streams, digits, backend="stacked", hooks=hooks)
+    assert [(state.epoch, state.step) for state in states] == [(e, s) for e in range(3) for s in range(1, 6)]
+    for state in states:
+        again = train_group(recipes, streams, digits, backend="stacked", state=state)
+        assert canonical_json(again) == canonical_json(whole)
+
+
+def test_a_group_that_is_stopped_saves_and_goes_on(digits: ImageData) -> None:
+    recipes, streams = replicas(model="perceptron")
+    whole = train_group(recipes, streams, digits, backend="stacked")
+    saved: list[State] = []
+    steps = iter(range(1000))
+    hooks = Hooks(should_stop=lambda: next(steps) == 40, save=lambda state: saved.append(kept(state)))
+    with pytest.raises(Stopped):
+        train_group(recipes, streams, digits, backend="stacked", hooks=hooks)
+    (state,) = saved
+    assert canonical_json(train_group(recipes, streams, digits, backend="stacked", state=state)) == canonical_json(
+        whole
+    )
+
+
+# ---- probes
+
+
+@pytest.mark.parametrize("backend", ["loop", "stacked"])
+def test_each_examples_loss_is_kept_at_its_own_place(digits: ImageData, backend: str) -> None:
+    """The mean of an epoch's losses is the epoch's loss, and a probed run trains as one that is not."""
+    spec = recipe(model="mlp1", epochs=3, batch_size=32)
+    plain = train(spec, seeds(), digits, backend=backend)
+    probed = train({**spec, "probes": ["example_loss"]}, seeds(), digits, backend=backend)
+    losses = probed.pop("arrays")["example_loss"]
+    assert canonical_json(probed) == canonical_json(plain)
+    assert losses.shape == (3, 600) and losses.dtype == np.float32
+    assert losses.mean(1) == pytest.approx(plain["curves"]["train_loss"], rel=1e-6)
+    noisy, right = losses[-1, 300:], losses[-1, :300]  # the diluting copies' labels are mostly wrong
+    assert np.median(noisy) > np.median(right) + 0.5
+
+
+def test_a_probe_survives_a_resume(digits: ImageData) -> None:
+    spec = recipe(probes=["example_loss"], epochs=2)
+    states: list[State] = []
+    hooks = Hooks(tick=lambda progress: True, save=lambda state: states.append(kept(state)))
+    whole = train(spec, seeds(), digits, hooks=hooks)["arrays"]["example_loss"]
+    for state in (states[4], states[18], states[25]):
+        assert np.array_equal(train(spec, seeds(), digits, state=state)["arrays"]["example_loss"], whole)
+
+
+# ---- what cannot be
+
+
+def test_what_a_group_may_not_be(digits: ImageData) -> None:
+    def refused(message: str, recipes: Any, streams: Any, data: Any = digits, **options: Any) -> None:
+        with pytest.raises(ValueError, match=message):
+            train_group(recipes, streams, data, **{"backend": "stacked", **options})
+
+    one, two = recipe(), recipe(model="mlp1")
+    refused("a group needs at least one run", [], [])
+    refused("2 recipes, but seeds for 1", [one, one], [seeds()])
+    refused(r"run 1 cannot train .* differs in model \('mlp1', not 'perceptron'\)", [one, two], [seeds()] * 2)
+    refused("differs in examples an epoch", [one, recipe(noise=dilution(2.0))], [seeds()] * 2)
+    refused("differs in optimizer", [one, recipe(optimizer={**SGD, "momentum": 0.5})], [seeds()] * 2)
+    refused("the loop backend trains one run at a time", [one, one], [seeds()] * 2, backend="loop")
+    refused("no backend 'magic'", [one], [seeds()], backend="magic")
+    refused("the stacked backend is for networks of dense layers", [recipe(model="convnet4")], [seeds()])
+    refused("seeds of run 0", [one], [{"split": 0}])
+    refused("seeds of run 0", [one], [seeds(2**32)])
+    large = recipe(batch_size=301)
+    refused("batch_size: 301 is larger than the data, 300 clean images", [large], [seeds()])
+    refused("1301 clean and 0", [recipe(dataset={"name": "digits", "clean": 1301, "validation": 0})], [seeds()])
+    refused("no device 'cuda:97'", [one], [seeds()], device="cuda:97")
+    refused("no device 'meta'", [one], [seeds()], device="meta")
+    floats = replace(digits, train_images=np.full(digits.train_images.shape, np.nan))  # type: ignore[arg-type]
+    refused("images are .* bytes, not float64", [one], [seeds()], floats)
+    labels = digits.train_labels.copy()
+    labels[3] = 10
+    refused("labels are integers from 0 to 9", [one], [seeds()], replace(digits, train_labels=labels))
+    with pytest.raises(ValueError, match="the graph backend needs a CUDA device"):
+        train(one, seeds(), digits, backend="graph")
