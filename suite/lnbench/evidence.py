@@ -4,42 +4,81 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
-from lnbench import catalog
+from lnbench import along, catalog
+from lnbench.along import Goal, Reading
+from lnbench.inputs import given, misbuilt
+from lnbench.labels import label
 from lnbench.plan import Job, Plan, Run
+from lnbench.recipe import ExperimentRecipe
 from lnbench.selection import point_key
 from lnbench.spec import Effect, Point, Scalar, Study
-from lnbench.stats import accuracy_step, area_step, is_collapsed, slope_step
-from lnbench.stats.steps import area_weights, slope_weights
+from lnbench.stats import accuracy_step, argmax_along, is_collapsed
 from lnbench.store import Record
 
 Get = Callable[[str], Record | None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Member:
     """One effect (of a family, perhaps) as measured: one number for each seed that has all its runs.
 
-    `values` (n,) in the metric's unit; `collapsed` (n,) whether a run behind the number is at chance or diverged;
-    `step` the most that one test example in one run moves a value; `missing` planned seeds that lack a run.
+    `values` (n,) in the effect's own unit: the metric's, the axis's, octaves of a shift, the log of a ratio; NaN where
+    a curve never gets to the level that it should cross. `collapsed` (n,) whether a run behind the number is at chance
+    or diverged, or there is no such number; `step` the most that one test example in one run moves a value; `missing`
+    planned seeds that lack a run.
+
+    What stands behind the values, where there is such a thing: `arms`, the numbers at both points of a comparison, (n,)
+    each; `levels` (L,) of the axis, `curves` (n, L) along it, and `others` (n, L) those of the other point, or of the
+    other metric of a correlation.
     """
 
     label: str
     at: Point
-    minus: Point | None
+    minus: Point | None  # of a ratio: what it is divided by
     values: tuple[float, ...]
     seeds: tuple[int, ...]
     collapsed: tuple[bool, ...]
     step: float
     planned: int
     failures: tuple[str, ...] = ()
+    arms: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
+    levels: tuple[float, ...] = ()
+    curves: tuple[tuple[float, ...], ...] = ()
+    others: tuple[tuple[float, ...], ...] = ()
+    curve_step: float = 0.0  # the most that one test example moves a curve at one level
 
     @property
     def missing(self) -> int:
         return self.planned - len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A stretch of an axis, its levels rising, and what becomes of it."""
+
+    axis: str
+    reducer: str
+    levels: tuple[Scalar, ...]
+
+    @property
+    def numbers(self) -> list[float]:
+        return [float(level) for level in self.levels]  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A seed's number, and what it was made of: the numbers of both arms and their curves along the last axis."""
+
+    reading: Reading
+    arms: tuple[float, ...] = ()
+    curve: tuple[float, ...] = ()
+    other: tuple[float, ...] = ()
+    curve_step: float = 0.0
 
 
 @dataclass
@@ -59,60 +98,170 @@ class Evidence:
 
     def members(self, effect: Effect) -> list[Member]:
         """The effect's numbers, one Member for each of its family."""
-        return [self._member(effect, at, minus) for at, minus in effect.members()]
+        return [
+            self._member(effect, at, other, path)
+            for at, other in effect.members()
+            for path in self._paths(effect)
+        ]  # fmt: skip
 
-    def _member(self, effect: Effect, at: Point, minus: Point | None) -> Member:
+    def first(self, seeds: int) -> Evidence:
+        """The evidence that was there after the first so many seeds: what an earlier look saw."""
+        plan = replace(self.plan, jobs=tuple(job for job in self.plan.jobs if job.seed < seeds))
+        by_job = {key: found for key, found in self.by_job.items() if key[1] < seeds}
+        failed = {key: message for key, message in self.failed_jobs.items() if key[1] < seeds}
+        return replace(self, plan=plan, by_job=by_job, failed_jobs=failed)
+
+    def _paths(self, effect: Effect) -> list[tuple[_Span, ...]]:
+        """How the axes are walked: once over all of each, or once for every step of the last."""
+        spans = []
+        for axis, reducer in zip(effect.axes, effect.reducers, strict=True):
+            levels = self.study.levels(axis)
+            numeric = all(isinstance(level, int | float) for level in levels)  # the points of a correlation need not be
+            spans.append(_Span(axis, reducer, tuple(sorted(levels)) if numeric else levels))  # type: ignore[type-var]
+        if not spans or spans[-1].reducer != "steps":
+            return [tuple(spans)]
+        *before, last = spans
+        return [(*before, replace(last, levels=pair)) for pair in itertools.pairwise(last.levels)]
+
+    def _member(self, effect: Effect, at: Point, other: Point | None, path: tuple[_Span, ...]) -> Member:
         seeds = sorted({job.seed for job in self.plan.jobs})
-        values, kept, collapsed, failures = [], [], [], []
-        step = 0.0
+        found: dict[int, _Found] = {}
+        failures: list[str] = []
         for seed in seeds:
-            numbers = [self._number(effect, point, seed) for point in (at, minus) if point is not None]
-            failures += [number for number in numbers if isinstance(number, str) and number]
-            whole = [number for number in numbers if isinstance(number, _Number)]
-            if len(whole) < len(numbers):
-                continue
-            values.append(whole[0].value - (whole[1].value if minus is not None else 0.0))
-            collapsed.append(any(number.collapsed for number in whole))
-            step = max(step, *(number.step for number in whole))
-            kept.append(seed)
+            number = self._number(effect, at, other, path, seed)
+            if isinstance(number, _Found):
+                found[seed] = number
+            elif number:
+                failures.append(number)
+        readings = [one.reading for one in found.values()]
+        walked = path[-1] if path and effect.with_ is None else None
         return Member(
-            _label(effect, at, minus), at, minus, tuple(values), tuple(kept), tuple(collapsed), step, len(seeds),
-            tuple(dict.fromkeys(failures)),
-        )  # fmt: skip
+            label(effect, at, other, walked.levels if walked and walked.reducer == "steps" else ()),
+            at,
+            other,
+            values=tuple(reading.value for reading in readings),
+            seeds=tuple(found),
+            collapsed=tuple(reading.collapsed for reading in readings),
+            step=max((reading.step for reading in readings), default=0.0),
+            planned=len(seeds),
+            failures=tuple(dict.fromkeys(failures)),
+            arms=(
+                tuple(one.arms[0] for one in found.values() if one.arms),
+                tuple(one.arms[1] for one in found.values() if one.arms),
+            ),
+            levels=tuple(walked.numbers) if walked else (),
+            curves=tuple(one.curve for one in found.values() if one.curve),
+            others=tuple(one.other for one in found.values() if one.other),
+            curve_step=max((one.curve_step for one in found.values()), default=0.0),
+        )
 
-    def _number(self, effect: Effect, point: Point, seed: int) -> _Number | str | None:
-        """The effect at one point for one seed; a message where a run failed, None where one is missing."""
-        if effect.axis is None:
-            return self._metric(effect.metric, point, seed)
-        levels = [float(level) for level in self.study.levels(effect.axis)]  # type: ignore[arg-type]
-        column = [self._metric(effect.metric, {**point, effect.axis: level}, seed) for level in levels]
-        numbers = [number for number in column if isinstance(number, _Number)]
-        if len(numbers) < len(column):
-            messages = [number for number in column if isinstance(number, str)]
-            return messages[0] if messages else None
-        return _along(str(effect.reducer), levels, numbers)
+    def _number(
+        self, effect: Effect, at: Point, other: Point | None, path: tuple[_Span, ...], seed: int
+    ) -> _Found | str | None:
+        """The effect for one seed; a message where a run failed, None where one is missing."""
+        if effect.with_ is not None:
+            return self._correlation(effect, at, path, seed)
+        sides = _whole([self._side(effect, path, point, seed) for point in (at, other) if point is not None])
+        if not isinstance(sides, list):
+            return sides
+        if effect.is_shift:
+            reading = along.optimum_shift(path[-1].numbers, sides[0][1], sides[1][1])
+            arms = tuple(argmax_along(path[-1].numbers, _values(curve)) for _, curve in sides)
+        else:
+            reading = sides[0][0] if len(sides) == 1 else _compared(effect, sides[0][0], sides[1][0])
+            arms = tuple(side.value for side, _ in sides) if len(sides) > 1 else ()
+        curves = [curve for _, curve in sides]
+        step = max((point.step for curve in curves for point in curve), default=0.0)
+        return _Found(reading, arms, _values(curves[0]), _values(curves[1]) if len(curves) > 1 else (), step)
 
-    def _metric(self, metric: str, point: Point, seed: int) -> _Number | str | None:
+    def _side(
+        self, effect: Effect, path: Sequence[_Span], point: Point, seed: int
+    ) -> tuple[Reading, list[Reading]] | str | None:
+        """The number at one point, and the curve along the last axis that it was made of."""
+        if not path:
+            reading = self._metric(effect.metric, point, seed)
+            return (reading, []) if isinstance(reading, Reading) else reading
+        *inner, last = path
+        sides = _whole([self._side(effect, inner, {**point, last.axis: level}, seed) for level in last.levels])
+        if not isinstance(sides, list):
+            return sides
+        curve = [reading for reading, _ in sides]
+        goal = Goal(*effect.goal, effect.interpolate == "log") if effect.goal else None
+        return along.reduce(last.reducer, last.numbers, curve, goal), curve
+
+    def _correlation(self, effect: Effect, at: Point, path: tuple[_Span, ...], seed: int) -> _Found | str | None:
+        axes = [span.axis for span in path]
+        points = [dict(zip(axes, levels, strict=True)) for levels in itertools.product(*(span.levels for span in path))]
+        columns = []
+        for metric in (effect.metric, str(effect.with_)):
+            column = _whole([self._metric(metric, {**at, **point}, seed) for point in points])
+            if not isinstance(column, list):
+                return column
+            columns.append(column)
+        reading = along.correlate(path[0].reducer, *columns)
+        return _Found(reading, (), _values(columns[0]), _values(columns[1]))
+
+    def _metric(self, metric: str, point: Point, seed: int) -> Reading | str | None:
         key = (point_key(self.study.at(point).point), seed)
         if key not in self.by_job:
             return self.failed_jobs.get(key)
-        return _read(metric, self.study.at(point).recipe.selection, self.by_job[key][1]["outcome"])
+        recipe, outcome = self.study.at(point).recipe, self.by_job[key][1]["outcome"]
+        if isinstance(recipe, ExperimentRecipe) or metric in outcome.get("metrics", {}):
+            return _yielded(metric, outcome)
+        return _read(metric, recipe.selection, outcome)
 
 
-@dataclass(frozen=True, slots=True)
-class _Number:
-    value: float
-    step: float
-    collapsed: bool
+def _whole(found: list[T | str | None]) -> list[T] | str | None:
+    """All of them, if they are there; else the first message, else None."""
+    there = [one for one in found if one is not None and not isinstance(one, str)]
+    if len(there) == len(found):
+        return there
+    return next((one for one in found if isinstance(one, str)), None)
+
+
+def _values(curve: Sequence[Reading]) -> tuple[float, ...]:
+    return tuple(reading.value for reading in curve)
+
+
+def _compared(effect: Effect, at: Reading, other: Reading) -> Reading:
+    """A difference, or the log of a ratio (NaN where a number is not above 0, as of two collapsed curves)."""
+    collapsed = at.collapsed or other.collapsed
+    if effect.over is None:
+        return Reading(at.value - other.value, max(at.step, other.step), collapsed)
+    if not (at.value > 0 and other.value > 0):
+        return Reading(math.nan, 0.0, collapsed)
+    moved = max(math.log1p(side.step / side.value) for side in (at, other))
+    return Reading(math.log(at.value) - math.log(other.value), moved, collapsed)
 
 
 def gather(plan: Plan, get: Get, failures: Mapping[str, str] | None = None) -> Evidence:
-    """Look up every record that the plan asks for. A choice is made anew from its runs: no record can misstate it."""
+    """Look up every record that the plan asks for. Inputs and choices are made anew from their runs: no record can
+    misstate them. A run that was given another input than its runs give now counts as missing."""
     evidence = Evidence(plan, failures=dict(failures or {}))
     outcomes: dict[str, Any] = {}
+    for derived in plan.inputs:
+        found = {run.id: get(run.id) for run in derived.runs}
+        there = {run_id: record for run_id, record in found.items() if record is not None}
+        evidence.records.update(there)
+        evidence.missing += len(found) - len(there)
+        if len(there) == len(found):
+            outcomes[derived.id] = derived.make({run_id: record["outcome"] for run_id, record in there.items()})
+            stored = get(derived.id)
+            if stored is not None:
+                evidence.records[derived.id] = stored
+
+    def sound(run: Run) -> Record | None:
+        inputs, record = given(run, outcomes), get(run.id)
+        if record is None or not run.inputs:
+            return record
+        what = None if inputs is None else misbuilt(record["outcome"], inputs)
+        if what:
+            evidence.failures.setdefault(run.id, what)
+        return record if what == "" else None
+
     for choice in plan.choices:
         runs = [run for _, candidates in choice.candidates for run in candidates]
-        found = {run.id: get(run.id) for run in runs}
+        found = {run.id: sound(run) for run in runs}
         evidence.records.update({run_id: record for run_id, record in found.items() if record is not None})
         evidence.missing += sum(record is None for record in found.values())
         if all(record is not None for record in found.values()):
@@ -122,10 +271,10 @@ def gather(plan: Plan, get: Get, failures: Mapping[str, str] | None = None) -> E
                 evidence.records[choice.id] = stored
     for job, run in plan.resolve(outcomes):
         key = (point_key(job.point), job.seed)
-        record = get(run.id) if run is not None else None
+        record = sound(run) if run is not None else None
         if run is None or record is None:
             evidence.missing += 1
-            message = _failure(job, run, evidence.failures)
+            message = _failure(plan, job, run, evidence.failures)
             if message:
                 evidence.failed_jobs[key] = message
             continue
@@ -134,26 +283,35 @@ def gather(plan: Plan, get: Get, failures: Mapping[str, str] | None = None) -> E
     return evidence
 
 
-def _failure(job: Job, run: Run | None, failures: Mapping[str, str]) -> str:
-    if run is not None:
-        return failures.get(run.id, "")
-    behind = [run.id for _, candidates in job.choice.candidates for run in candidates] if job.choice else []
+def _failure(plan: Plan, job: Job, run: Run | None, failures: Mapping[str, str]) -> str:
+    """Why a job has no record: what its run failed with, or one that it waits for."""
+    if run is not None and run.id in failures:
+        return failures[run.id]
+    behind = [run.id for derived in plan.inputs if derived.id in job.inputs.values() for run in derived.runs]
+    if run is None and job.choice:
+        behind += [run.id for _, candidates in job.choice.candidates for run in candidates]
     return next((failures[run_id] for run_id in behind if run_id in failures), "")
 
 
-def _read(metric: str, selection: str, outcome: dict[str, Any]) -> _Number:
+def _yielded(metric: str, outcome: dict[str, Any]) -> Reading:
+    """An experiment's number. One that does not exist (the run diverged; a level was never reached) is a collapse."""
+    value = outcome["metrics"][metric]
+    return Reading(math.nan, 0.0, True) if value is None else Reading(float(value), 0.0, False)
+
+
+def _read(metric: str, selection: str, outcome: dict[str, Any]) -> Reading:
     """A run's number for a metric, by its selection rule. Diverged: accuracy at chance, loss at ln(classes)."""
     about = catalog.find("metric", metric).value
     chance = 1.0 / outcome["classes"]
     examples = outcome["examples"][about.split]
     step = accuracy_step(examples) if about.counted else 0.0
     if outcome["status"] == "diverged":
-        return _Number(chance if about.counted else math.log(outcome["classes"]), step, True)
+        return Reading(chance if about.counted else math.log(outcome["classes"]), step, True)
     curves = outcome["curves"]
     epoch = _epoch(selection, curves)
     accuracy = curves["test_accuracy"][epoch]
     dead = bool(is_collapsed(accuracy, chance, outcome["examples"]["test"]))
-    return _Number(curves[metric][epoch], step, dead)
+    return Reading(curves[metric][epoch], step, dead)
 
 
 def _epoch(selection: str, curves: dict[str, list[float]]) -> int:
@@ -161,44 +319,3 @@ def _epoch(selection: str, curves: dict[str, list[float]]) -> int:
         return -1
     curve = curves["test_accuracy" if selection == "best_test" else "validation_accuracy"]
     return max(range(len(curve)), key=lambda epoch: (curve[epoch], -epoch))  # the first of equals
-
-
-def _along(reducer: str, levels: list[float], numbers: list[_Number]) -> _Number:
-    """One number of a curve along an axis: `drop` is first minus last level, in order of the levels' size."""
-    collapsed = any(number.collapsed for number in numbers)
-    ranked = sorted(zip(levels, numbers, strict=True), key=lambda pair: pair[0])
-    levels, numbers = [level for level, _ in ranked], [number for _, number in ranked]
-    values, step = [number.value for number in numbers], max(number.step for number in numbers)
-    if reducer == "drop":
-        return _Number(values[0] - values[-1], step, collapsed)
-    if reducer == "slope":
-        value = float(sum(weight * y for weight, y in zip(slope_weights(levels), values, strict=True)))
-        return _Number(value, slope_step(levels, step), collapsed)
-    if reducer == "area":
-        value = float(sum(weight * y for weight, y in zip(area_weights(levels), values, strict=True)))
-        return _Number(value, area_step(levels, step), collapsed)
-    best = max(values)
-    places = [level for level, value in zip(levels, values, strict=True) if value == best]
-    gaps = [b - a for a, b in itertools.pairwise(levels)]
-    return _Number(sum(places) / len(places), max(gaps), collapsed)
-
-
-def _words(point: Point) -> str:
-    return ", ".join(str(value) if axis == "model" else f"{axis} {_short(value)}" for axis, value in point.items())
-
-
-def _short(value: Scalar) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _label(effect: Effect, at: Point, minus: Point | None) -> str:
-    """`perceptron − mlp1: drop of test_accuracy along noise.alpha`."""
-    left = _words(at) or "all runs"
-    if minus is not None:
-        changed = {axis: value for axis, value in minus.items() if at.get(axis) != value}
-        shown = {axis: at[axis] for axis in changed if axis in at} or at
-        left = f"{_words(shown)} − {_words(changed)}"
-        shared = {axis: value for axis, value in at.items() if axis not in changed}
-        left += f" ({_words(shared)})" if shared else ""
-    what = f"{effect.reducer} of {effect.metric} along {effect.axis}" if effect.axis else effect.metric
-    return f"{left}: {what}"

@@ -5,7 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from lnbench.judge import ALPHA, ClaimResult, PartResult, StudyResult
+from lnbench.checks import ALPHA
+from lnbench.judge import ClaimResult, PartResult, StudyResult
+from lnbench.report.beside import beside_words
+from lnbench.report.json import part_to_json
+from lnbench.report.units import significant
+from lnbench.spec import Table
 from lnbench.stats import Check, Region
 
 
@@ -38,60 +43,112 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
         "this is the claim, or one of its parts" if part.name in claim.claim.verdict.of else "stands beside the claim"
     )
     yield f"Part {part.name} ({part.part.kind}): {role}."
-    reference = getattr(part.part, "reference", None)
-    if reference:
+    table = isinstance(part.part, Table)
+    for reference in [*part.part.cells] if isinstance(part.part, Table) else [getattr(part.part, "reference", None)]:
+        if not reference:
+            continue
         entry = result.study.baseline.references[reference]
         printed = f"{entry.printed} ({entry.unit}, {entry.relation})"
         yield f"  The paper prints {printed} at {entry.where}: reference {reference}."
     because = part.part.because
     if because:
-        yield f"  The margin {getattr(part.part, 'margin', '')} was set beforehand: {because}."
+        margin = getattr(part.part, "margin", None)
+        yield f"  The {f'margin {margin:g}' if margin is not None else 'region'} was set beforehand: {because}."
     for member, check in zip(part.members, part.checks, strict=True):
-        values = ", ".join(f"{value:.4f}" for value in member.values)
+        values = ", ".join(_number(value, 4) for value in member.values)
         yield f"  {member.label}"
         yield f"    one number a seed (seeds {', '.join(map(str, member.seeds)) or 'none'}): {values or 'none'}"
         if member.missing:
             yield f"    {member.missing} of {member.planned} planned seeds lack a run: not judged"
         else:
             yield from _check(check)
-    if len(part.checks) > 1:
+    asked, cells = part.check.details.get("at_least", 0), len(part.checks)
+    if table and asked < cells:
+        less = cells - asked + 1
+        yield f"  At least {asked} of the {cells} cells must agree. Of their p in rising order: for reproduced,"
+        yield f"  {less} times the {asked}. one, {part.check.p_reproduced:.3g}; for contradicted, {asked} times the"
+        yield f"  {less}. one, {part.check.p_contradicted:.3g}."
+    elif len(part.checks) > 1:
         yield f"  All {len(part.checks)} must hold: the largest p for reproduced, {part.check.p_reproduced:.3g};"
         yield f"  {len(part.checks)} times the smallest for contradicted, {part.check.p_contradicted:.3g}."
+    for words in beside_words(part_to_json(part, claim, result)):
+        yield f"  {words}"
     yield f"  -> {part.verdict}" + (f" ({part.why})" if part.why else "")
     if part.verdict == "inconclusive":
         need = part.seeds_to_decide
-        yield (f"  -> {need} seeds would decide it with 80 % power" if need else "  -> over 1000 seeds would be needed")
+        unit = "points" if getattr(part.part, "unit", "") == "point" else "seeds"
+        yield (
+            f"  -> {need} {unit} would decide it with 80 % power" if need else f"  -> over 1000 {unit} would be needed"
+        )
 
 
 def _check(check: Check) -> Iterator[str]:
     if check.error:
         yield f"    cannot be judged: {check.error}"
         return
-    region = check.region or Region()
-    if check.typical:
+    if check.kind == "can_reach":
+        yield from _reach(check)
+    elif check.typical:
         yield f"    {check.collapsed} of {check.n} runs collapsed: the claim is about the typical run, by a sign test"
     elif check.interval is not None and check.se is not None and check.df is not None and check.effect is not None:
-        assert check.sd is not None and check.sd_used is not None
-        floor = (
-            f" (raised from {check.sd:.5f}: one test example moves it by {check.step:.5f})"
-            if check.sd_used > check.sd
-            else ""
-        )
-        yield f"    effect = mean = {check.effect:.5f}; spread s = {check.sd_used:.5f}{floor}"
-        yield f"    se = s/√n = {check.sd_used:.5f}/√{check.n} = {check.se:.5f}; {check.df:g} degrees of freedom"
-        half = (check.interval.high - check.interval.low) / 2
-        factor = half / check.se if check.se else math.nan
-        yield (
-            f"    90 % interval = {check.effect:.5f} ± {factor:.3f}·{check.se:.5f} = "
-            f"[{check.interval.low:.5f}, {check.interval.high:.5f}]"
-        )
-    yield f"    the claim's region: {region.describe()}" + (
-        " (of the distance from the printed number)" if check.kind == "agrees" else ""
-    )
+        yield from _interval(check)
+    region = (check.region or Region()).describe()
+    if "ratio_region" in check.details:
+        region = f"{Region(*check.details['ratio_region']).describe()}, of its log {region}"
+    elif "r_region" in check.details:
+        region = f"r {Region(*check.details['r_region']).describe()}, so atanh(r) {region}"
+    far = " (of the distance from the printed number)" if check.kind == "agrees" else ""
+    yield f"    the claim's region: {region}{far}"
+    looks = check.details.get("looks", 1)
+    times = f", {looks} times over for {looks} planned looks" if looks > 1 else ""
     against = f"p for contradicted {check.p_contradicted:.3g}"
-    yield f"    p for reproduced {check.p_reproduced:.3g}, {against} (each must be at most {ALPHA})"
+    yield f"    p for reproduced {check.p_reproduced:.3g}, {against} (each must be at most {ALPHA}{times})"
     for note in check.notes:
         yield f"    note: {note}"
+
+
+def _interval(check: Check) -> Iterator[str]:
+    """Effect, spread and interval, each from the one before."""
+    assert check.interval is not None and check.se is not None and check.df is not None and check.effect is not None
+    confidence = f"{100 * check.interval.confidence:.4g} %"
+    if check.details.get("design") == "points":
+        zeta, n = check.details["zeta"], check.n
+        yield f"    r = {_number(check.effect)} of {n} points; Fisher's z = atanh(r), less its bias: {_number(zeta)}"
+        yield f"    its standard error: {_number(check.se)} (Normal)"
+        yield f"    {confidence} interval of r = [{_number(check.interval.low)}, {_number(check.interval.high)}]"
+        return
+    if check.sd is None or check.sd_used is None:
+        yield f"    {confidence} interval = [{_number(check.interval.low)}, {_number(check.interval.high)}]"
+        return
+    floor = ""
+    if check.sd_used > check.sd:
+        floor = f" (raised from {_number(check.sd)}: one test example moves it by {_number(check.step)})"
+    scale = {"ratio": " of the logs", "correlation_replicates": " of atanh(r)"}.get(check.kind, "")
+    yield f"    effect = mean{scale} = {_number(check.effect)}; spread s = {_number(check.sd_used)}{floor}"
+    yield f"    se = s/√n = {_number(check.sd_used)}/√{check.n} = {_number(check.se)}; {check.df:g} degrees of freedom"
+    half = (check.interval.high - check.interval.low) / 2
+    factor = half / check.se if check.se else math.nan
+    yield (
+        f"    {confidence} interval = {_number(check.effect)} ± {factor:.3f}·{_number(check.se)} = "
+        f"[{_number(check.interval.low)}, {_number(check.interval.high)}]"
+    )
+    for name, words in (("ratio", "as a ratio"), ("r", "as a correlation")):
+        ends = check.details.get(f"{name}_interval")
+        if ends is not None:
+            yield f"    {words}: {_number(check.details[name])} in [{_number(ends[0])}, {_number(ends[1])}]"
+
+
+def _number(x: float, decimals: int = 5) -> str:
+    """With as many decimals; of what is far from 1 (a slope, a number of images) as many digits that mean something."""
+    return f"{x:.{decimals}f}" if x == 0 or 0.001 <= abs(x) < 1000 else significant(x, decimals)
+
+
+def _reach(check: Check) -> Iterator[str]:
+    found = check.details
+    yield f"    {found['reached']} of {found['runs']} runs get there; printed as the best of {found['best_of']}"
+    if not found["reached"]:
+        none = f"none of {found['runs']} would"
+        yield f"    if ours got there as often as the paper's, {none}: ½^(n/k) = {check.p_contradicted:.3g}"
 
 
 def _verdict(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
@@ -100,6 +157,9 @@ def _verdict(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
     else:
         among = f"all {len(result.claims)} claims of the study"
         yield f"An accusation must stand among {among} (Holm): p for contradicted becomes {claim.p_contradicted:.3g}."
+    if claim.look:
+        look = claim.look
+        yield f"Look {look.number} of {look.of} planned ones, at {look.seeds} seeds: the first that decides stands."
     for key, verdict in claim.tried.items():
         yield f"Under the alternative for {key}: {verdict}."
     yield f"Verdict: {claim.verdict}" + (f" ({claim.why})" if claim.why else "")

@@ -7,18 +7,20 @@ contradiction must survive every alternative (`try`) of what the paper leaves op
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from lnbench import stats
+from lnbench.checks import ALPHA, beside, check_member, numbers_of, whole_part
 from lnbench.evidence import Evidence, Member
 from lnbench.plan import Choice
 from lnbench.references import Number, load_measured
-from lnbench.spec import Agrees, Claim, Effect, Equivalent, EveryRun, Ordered, Part, Scalar, Study, Threshold
+from lnbench.spec import Claim, Effect, Part, Scalar, Study
 from lnbench.stats import Check, Verdict
 
-ALPHA = 0.05
 DRIFT_ALPHA = 0.001
 SMOKE_PASS, SMOKE_FAIL = "smoke-pass", "smoke-fail"
 
@@ -35,8 +37,14 @@ class PartResult:
     check: Check  # of all members together
     verdict: str
     why: str  # in words, where the interval does not say it: what is missing, what failed
-    reference: Number | None
+    numbers: tuple[Number | None, ...]  # the printed number that each member is held against
     seeds_to_decide: int | None
+    beside: dict[str, Any] = field(default_factory=dict)  # shown, never judged: see `checks.beside`
+
+    @property
+    def reference(self) -> Number | None:
+        """The printed number that the part is about, if it is one for all members."""
+        return self.numbers[0] if self.numbers and getattr(self.part, "reference", None) else None
 
     @property
     def direction_holds(self) -> bool:
@@ -55,6 +63,15 @@ class DriftResult:
     drifted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """At which of the planned looks a claim was judged, on how many seeds."""
+
+    seeds: int
+    number: int  # from 1
+    of: int
+
+
 @dataclass(frozen=True)
 class ClaimResult:
     """One claim's verdict."""
@@ -67,6 +84,12 @@ class ClaimResult:
     why: str
     tried: dict[str, str]  # choice -> the verdict under its alternative
     drift: tuple[DriftResult, ...] = ()
+    look: Look | None = None  # None: the study has no looks, or this is smoke, whose seeds are fixed
+
+    @property
+    def open(self) -> bool:
+        """Whether another look could decide it. One whose contradiction an alternative takes back could not."""
+        return self.verdict == Verdict.INCONCLUSIVE and not self.tried
 
 
 @dataclass(frozen=True)
@@ -94,15 +117,26 @@ class StudyResult:
 
 
 def judge(evidence: Evidence, tries: Mapping[str, Evidence] | None = None) -> StudyResult:
-    """Judge a study from its evidence. `tries`: choice key -> the evidence under that alternative."""
+    """Judge a study from its evidence. `tries`: choice key -> the evidence under that alternative.
+
+    With planned looks each claim is judged on the first so many seeds, then on more, and keeps the first verdict that
+    decides it; what came after does not enter.
+    """
     study = evidence.study
-    claims = _judge_claims(evidence)
+    claims = _over_looks(evidence)
     notes: list[str] = []
     if study.tier == "smoke":
         claims = [_smoke(claim, evidence, notes) for claim in claims]
     else:
-        claims = _settle(claims, study, {key: _judge_claims(tried) for key, tried in (tries or {}).items()})
+        claims = _settle(claims, study, tries or {})
     return StudyResult(evidence, tuple(claims), tuple(_choices(evidence)), tuple(notes))
+
+
+def look_sizes(study: Study, seeds: int | None = None) -> list[int]:
+    """The numbers of seeds at which the study is judged, one after the other, with at most `seeds` of them."""
+    most = seeds or study.spec.runs.seeds.n
+    looks = study.spec.runs.seeds.looks if study.tier != "smoke" else None
+    return [look for look in looks or () if look <= most] or [most]
 
 
 def alternatives(study: Study) -> list[str]:
@@ -111,8 +145,32 @@ def alternatives(study: Study) -> list[str]:
     return [key for key in keys if not key.startswith("choose.") or study.spec.runs.choose]
 
 
-def _judge_claims(evidence: Evidence) -> list[ClaimResult]:
-    claims = [_judge_claim(claim, evidence) for claim in evidence.study.spec.claims]
+def _over_looks(evidence: Evidence) -> list[ClaimResult]:
+    """Every claim as the first look that decides it has it, or else the last that was taken."""
+    study = evidence.study
+    planned = study.spec.runs.seeds.looks
+    if planned is None or study.tier == "smoke":
+        return _judge_claims(evidence)
+    claims: list[ClaimResult] = []
+    for number, seeds in enumerate(look_sizes(study, len({job.seed for job in evidence.plan.jobs})), start=1):
+        look = Look(seeds, number, len(planned))
+        now = _judge_claims(evidence, look)
+        claims = [_later(before, after) for before, after in zip(claims or now, now, strict=True)]
+    return claims
+
+
+def _later(before: ClaimResult, after: ClaimResult) -> ClaimResult:
+    """A look that decided stands; so does one after which none was taken."""
+    taken = before.verdict == Verdict.NOT_RUN or after.verdict != Verdict.NOT_RUN
+    return after if taken and before.verdict not in (Verdict.REPRODUCED, Verdict.CONTRADICTED) else before
+
+
+def _judge_claims(evidence: Evidence, look: Look | None = None) -> list[ClaimResult]:
+    """All claims on the seeds of one look (or on all), Holm's correction over them."""
+    if look is not None:
+        evidence = evidence.first(look.seeds)
+    looks = look.of if look else 1
+    claims = [_judge_claim(claim, evidence, looks) for claim in evidence.study.spec.claims]
     adjusted = stats.holm([claim.check.p_contradicted for claim in claims])
     judged = []
     for claim, p in zip(claims, adjusted, strict=True):
@@ -120,13 +178,13 @@ def _judge_claims(evidence: Evidence) -> list[ClaimResult]:
         why = claim.why
         if verdict == Verdict.INCONCLUSIVE and claim.check.p_contradicted <= ALPHA:
             why = f"contradicted alone (p = {claim.check.p_contradicted:.3g}), not among the study's claims (Holm)"
-        judged.append(replace(claim, p_contradicted=p, verdict=verdict, why=why))
+        judged.append(replace(claim, p_contradicted=p, verdict=verdict, why=why, look=look))
     return judged
 
 
-def _judge_claim(claim: Claim, evidence: Evidence) -> ClaimResult:
+def _judge_claim(claim: Claim, evidence: Evidence, looks: int) -> ClaimResult:
     """The claim before Holm; `verdict` is left empty unless something other than the interval decides it."""
-    parts = {name: _judge_part(name, part, claim, evidence) for name, part in claim.parts.items()}
+    parts = {name: _judge_part(name, part, claim, evidence, looks) for name, part in claim.parts.items()}
     decisive = [parts[name] for name in claim.verdict.of]
     check = decisive[0].check
     if len(decisive) > 1 or claim.verdict.at_least != len(decisive):
@@ -140,12 +198,18 @@ def _judge_claim(claim: Claim, evidence: Evidence) -> ClaimResult:
     return ClaimResult(claim, parts, check, 1.0, verdict, why, {})
 
 
-def _judge_part(name: str, part: Part, claim: Claim, evidence: Evidence) -> PartResult:
+def _judge_part(name: str, part: Part, claim: Claim, evidence: Evidence, looks: int) -> PartResult:
     effect = evidence.study.spec.effects[part.effect]
-    members = tuple(evidence.members(effect))
-    number = _number(part, evidence.study)
-    checks = tuple(_check(part, member, number, claim.collapse == "counts") for member in members)
-    check = checks[0] if len(checks) == 1 else stats.partial_conjunction(list(checks))
+    members = tuple(member for one in part.effects(effect) for member in evidence.members(one))
+    numbers: tuple[Number | None, ...] = numbers_of(part, evidence.study) or (None,)
+    if len(numbers) < len(members):
+        numbers = numbers * len(members)
+    counts = claim.collapse == "counts"
+    checks = tuple(
+        check_member(part, effect, member, number, counts=counts, looks=looks)
+        for member, number in zip(members, numbers, strict=True)
+    )
+    check = whole_part(part, checks)
     verdict, why = check.verdict(ALPHA).value, check.error or ""
     failed = [message for member in members for message in member.failures]
     missing = [member for member in members if member.missing]
@@ -155,84 +219,31 @@ def _judge_part(name: str, part: Part, claim: Claim, evidence: Evidence) -> Part
         done, planned = len(missing[0].values), missing[0].planned
         verdict, why = Verdict.NOT_RUN.value, f"{done} of {planned} seeds have all their runs"
     need = stats.seeds_to_decide(check) if verdict == Verdict.INCONCLUSIVE else None
-    return PartResult(name, part, effect, members, checks, check, verdict, why, number, need)
-
-
-def _number(part: Part, study: Study) -> Number | None:
-    reference = getattr(part, "reference", None)
-    return study.baseline.references[reference].number() if reference else None
-
-
-def _check(part: Part, member: Member, number: Number | None, counts: bool) -> Check:
-    """Apply the part's kind of check to one member. What is not all there has both p at 1."""
-    region = region_of(part, number)
-    if member.missing or not member.values:
-        return Check(kind=part.kind, region=region, n=len(member.values), step=member.step)
-    collapsed = None if counts else list(member.collapsed)
-    values, step = list(member.values), member.step
-    if isinstance(part, EveryRun):
-        good = [region.contains(v) and not c for v, c in zip(values, member.collapsed, strict=True)]
-        return stats.every_run(sum(good), len(good), part.pi, alpha=ALPHA)
-    if isinstance(part, Threshold):
-        check = stats.above if part.kind == "above" else stats.below
-        return check(values, _edge(part, number), step=step, alpha=ALPHA, collapsed=collapsed)
-    if isinstance(part, Agrees) and number is not None:
-        return stats.agrees(values, printed(number), part.margin, step=step, alpha=ALPHA, collapsed=collapsed)
-    if isinstance(part, Equivalent):
-        return stats.equivalent(values, part.margin, step=step, alpha=ALPHA, collapsed=collapsed)
-    if isinstance(part, Ordered):
-        return stats.ordered(values, part.delta, step=step, alpha=ALPHA, collapsed=collapsed)
-    raise AssertionError(f"no check for {part.kind}")
-
-
-def _edge(part: Threshold | EveryRun, number: Number | None) -> float:
-    if part.threshold is not None:
-        return part.threshold
-    assert number is not None, "a spec names a reference or a threshold"
-    return number.value
-
-
-def region_of(part: Part, number: Number | None) -> stats.Region:
-    """Where the part's effect lies if the part is true, in the metric's own unit."""
-    if isinstance(part, Threshold | EveryRun):
-        edge = _edge(part, number)
-        return stats.Region.at_least(edge) if part.kind.endswith("above") else stats.Region.at_most(edge)
-    if isinstance(part, Agrees):
-        assert number is not None, "`agrees` names a reference"
-        return stats.Region.from_margin(number.value, part.margin)
-    if isinstance(part, Equivalent):
-        return stats.Region.from_margin(0.0, part.margin)
-    return stats.Region.at_least(part.delta)
-
-
-def printed(number: Number) -> stats.Printed:
-    """A reference as the statistics want it."""
-    return stats.Printed(
-        mean=number.value,
-        unit=number.unit,
-        spread=number.spread,
-        spread_unit=number.spread_unit,
-        kind=number.spread_kind,
-        n=number.n,
-        reading_error=number.reading_error,
-    )
+    shown = beside(part, members, checks, numbers)
+    return PartResult(name, part, effect, members, checks, check, verdict, why, numbers, need, shown)
 
 
 def _inside(check: Check) -> bool:
     """Whether the estimate lies inside the region. (`agrees` gives its effect as the distance from the number.)"""
     if check.effect is None or check.region is None:
         return check.typical and check.p_reproduced < check.p_contradicted
-    strict = check.region.low == 0 and check.region.high == float("inf")  # a tie is no order
+    strict = check.region.edges == (0.0,)  # a tie is no order
     return check.region.contains(check.effect) and not (strict and check.effect == 0)
 
 
-def _settle(claims: list[ClaimResult], study: Study, tries: Mapping[str, list[ClaimResult]]) -> list[ClaimResult]:
-    """A contradiction stands only if it stands under every alternative of what the paper leaves open."""
+def _settle(claims: list[ClaimResult], study: Study, tries: Mapping[str, Evidence]) -> list[ClaimResult]:
+    """A contradiction stands only if it stands under every alternative of what the paper leaves open, each judged on
+    as many seeds."""
+    judged = {
+        look: {key: _judge_claims(evidence, look) for key, evidence in tries.items()}
+        for look in dict.fromkeys(claim.look for claim in claims if claim.verdict == Verdict.CONTRADICTED)
+    }
     settled = []
     for number, claim in enumerate(claims):
         if claim.verdict == Verdict.CONTRADICTED:
+            found = judged[claim.look]
             tried = {
-                key: tries[key][number].verdict if key in tries else Verdict.NOT_RUN.value
+                key: found[key][number].verdict if key in found else Verdict.NOT_RUN.value
                 for key in alternatives(study)
             }
             untried = [key for key, verdict in tried.items() if verdict in (Verdict.NOT_RUN, Verdict.ERROR)]
@@ -290,7 +301,7 @@ def _drift(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> list[Dri
             if values is None:
                 notes.append(f"drift was not checked for {member.label}: not in the measured baseline")
                 continue
-            if all(values.get(seed) == value for seed, value in zip(member.seeds, member.values, strict=True)):
+            if all(_same(values.get(seed), now) for seed, now in zip(member.seeds, member.values, strict=True)):
                 same = Check(kind="drift", effect=0.0, n=len(member.values), alpha=DRIFT_ALPHA)
                 check = same.with_notes("the same numbers as before, seed by seed")
             else:
@@ -301,11 +312,19 @@ def _drift(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> list[Dri
     return results
 
 
+def _same(before: float | None, now: float) -> bool:
+    """The same number; or there was none then (a curve that does not get to its level) and is none now."""
+    return before == now or (before is not None and math.isnan(before) and math.isnan(now))
+
+
 def read_measured(path: Path) -> dict[str, dict[int, float]]:
     """effect|label -> seed -> value, of a file in baselines/measured; empty where there is none. Raises SpecError."""
     content = load_measured(path)
     return {
-        f"{entry['effect']}|{entry['label']}": dict(zip(entry["seeds"], entry["values"], strict=True))
+        f"{entry['effect']}|{entry['label']}": {
+            seed: math.nan if value is None else value
+            for seed, value in zip(entry["seeds"], entry["values"], strict=True)
+        }
         for entry in (content["effects"] if content else [])
     }
 

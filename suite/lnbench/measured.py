@@ -6,6 +6,7 @@ Written by `lnbench measure` only. A file keeps the raw outcomes, not a summary,
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import lnbench
@@ -25,7 +26,7 @@ def measured_content(result: StudyResult) -> dict[str, Any]:
                     "label": member.label,
                     "metric": part.effect.metric,
                     "seeds": list(member.seeds),
-                    "values": list(member.values),
+                    "values": [value if math.isfinite(value) else None for value in member.values],
                 }
     records = [record for record in result.evidence.records.values() if record["kind"] == "training"]
     environments = {json.dumps(record["provenance"]["environment"], sort_keys=True) for record in records}
@@ -53,5 +54,7 @@ def changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _show(values: list[float] | None) -> str:
-    return "nothing" if values is None else "[" + ", ".join(f"{value:.4f}" for value in values) + "]"
+def _show(values: list[float | None] | None) -> str:
+    if values is None:
+        return "nothing"
+    return "[" + ", ".join("none" if value is None else f"{value:.4f}" for value in values) + "]"

@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lnbench import stats
+from lnbench.checks import ALPHA, judged_region, judged_values, region_of
 from lnbench.evidence import Member
-from lnbench.judge import ALPHA, StudyResult, read_measured, region_of
+from lnbench.judge import StudyResult, read_measured
 from lnbench.references import Number
-from lnbench.spec import Agrees, Equivalent, EveryRun, Part, Study
+from lnbench.spec import CanReach, Correlation, EveryRun, Part, Study
 from lnbench.stats import Region
 
 TARGET = 0.8
@@ -64,50 +65,66 @@ class Power:
 def powers(result: StudyResult) -> list[Power]:
     """The power of every part of a study, claims in the file's order. `result`: the study as judged so far."""
     measured = read_measured(result.study.measured_path) if result.study.measured_path else {}
+    seeds = result.study.spec.runs.seeds
+    looks = len(seeds.looks) if seeds.looks and result.study.tier != "smoke" else 1
+    planned = len({job.seed for job in result.evidence.plan.jobs})
     found = []
     for claim in result.claims:
         for name, part in claim.parts.items():
-            for member in part.members:
+            for member, number in zip(part.members, part.numbers, strict=True):
                 before = measured.get(f"{part.part.effect}|{member.label}")
-                pilot = _pilot(member, before, part.reference)
-                found.append(
-                    _power(
-                        claim.claim.id, name, name in claim.claim.verdict.of, part.part, member, pilot, part.reference
-                    )
-                )
+                power = _power(part.part, member, _pilot(part.part, member, before, number), number, planned, looks)
+                found.append(Power(claim.claim.id, name, name in claim.claim.verdict.of, member.label, *power))
     return found
 
 
-def _pilot(member: Member, before: dict[int, float] | None, number: Number | None) -> Pilot | None:
-    known = [(member.values, "runs in the store"), (tuple((before or {}).values()), "seeds in baselines/measured")]
-    values, source = max(known, key=lambda pair: len(pair[0]))
+def _pilot(part: Part, member: Member, before: dict[int, float] | None, number: Number | None) -> Pilot | None:
+    earlier = replace(member, values=tuple((before or {}).values()))
+    known = [(member, "runs in the store"), (earlier, "seeds in baselines/measured")]
+    there = [([v for v in judged_values(part, one) if math.isfinite(v)], source) for one, source in known]
+    values, source = max(there, key=lambda pair: len(pair[0]))
     if len(values) >= 3:
+        scale = ", as logs" if part.kind == "ratio" else ", as atanh(r)" if isinstance(part, Correlation) else ""
         sd = max(statistics.stdev(values), member.step / 2)
-        return Pilot(statistics.fmean(values), sd, len(values), f"{len(values)} {source}")
+        return Pilot(statistics.fmean(values), sd, len(values), f"{len(values)} {source}{scale}")
     if number is not None and number.spread is not None and number.spread_kind in ("sd", "unknown"):
         return Pilot(None, number.spread, number.n, "the paper's printed spread")
     return None
 
 
-def _power(
-    claim: str, name: str, decisive: bool, part: Part, member: Member, pilot: Pilot | None, number: Number | None
-) -> Power:
-    region, planned = region_of(part, number), member.planned
-    two_sided = isinstance(part, Agrees | Equivalent)
-    largest = _largest_sd(region, planned) if two_sided else None
+Figures = tuple[Region, int, Pilot | None, float | None, float | None, int | None, float | None]
+
+
+def _power(part: Part, member: Member, pilot: Pilot | None, number: Number | None, planned: int, looks: int) -> Figures:
+    """The last seven fields of a Power. Each look is taken for the only one: over all the chance is a little higher."""
+    shown, alpha = region_of(part, number), ALPHA / looks
+    if isinstance(part, Correlation) and part.unit == "point":  # more seeds are no more points
+        return shown, planned, None, None, None, None, None
+    if isinstance(part, EveryRun):  # where truly every run does
+        chance = 1.0 if part.pi**planned <= alpha else 0.0
+        return shown, planned, pilot, _truth(pilot), chance, math.ceil(math.log(alpha) / math.log(part.pi)), None
+    if isinstance(part, CanReach):  # where truly none does: one that does decides at once
+        needed = math.ceil(part.best_of * math.log(alpha) / math.log(0.5))
+        return shown, planned, pilot, _truth(pilot), 1.0 if planned >= needed else 0.0, needed, None
+    region = judged_region(part, number)
+    two_sided = len(region.edges) == 2
+    largest = _largest_sd(region, planned, looks) if two_sided else None
     truth = (region.low + region.high) / 2 if two_sided else None
     if pilot is not None and pilot.effect is not None:
         truth = pilot.effect
-    chance: float | None = None
-    needed: int | None = None
-    if isinstance(part, EveryRun):
-        chance = 1.0 if part.pi**planned <= ALPHA else 0.0  # where truly every run does
-        needed = math.ceil(math.log(ALPHA) / math.log(part.pi))
-    elif pilot is not None and truth is not None and truth not in region.edges:
-        sd = pilot.cautious_sd
-        chance = stats.power_of(region, truth, sd, planned, alpha=ALPHA) if planned >= 3 else 0.0
-        needed = next((n for n in _ladder() if stats.power_of(region, truth, sd, n, alpha=ALPHA) >= TARGET), 0)
-    return Power(claim, name, decisive, member.label, region, planned, pilot, truth, chance, needed, largest)
+    if pilot is None or truth is None or truth in region.edges:
+        return shown, planned, pilot, truth, None, None, largest
+    sd, true = pilot.cautious_sd, truth
+
+    def power(n: int) -> float:
+        return stats.power_of(region, true, sd, n, alpha=ALPHA, looks=looks)
+
+    needed = next((n for n in _ladder() if power(n) >= TARGET), 0)
+    return shown, planned, pilot, truth, power(planned) if planned >= 3 else 0.0, needed, largest
+
+
+def _truth(pilot: Pilot | None) -> float | None:
+    return pilot.effect if pilot is not None else None
 
 
 def _ladder() -> Iterator[int]:
@@ -118,7 +135,7 @@ def _ladder() -> Iterator[int]:
         n = n + 1 if n < 30 else math.ceil(n * 1.1)
 
 
-def _largest_sd(region: Region, planned: int) -> float | None:
+def _largest_sd(region: Region, planned: int, looks: int) -> float | None:
     """By bisection: the spread at which a truth at the region's centre is confirmed with power 80 %."""
     if planned < 3:
         return None
@@ -127,7 +144,7 @@ def _largest_sd(region: Region, planned: int) -> float | None:
     low, high = half / 1000, half * 10
     for _ in range(60):
         middle = math.sqrt(low * high)
-        if stats.power_of(region, centre, middle, planned, alpha=ALPHA) >= TARGET:
+        if stats.power_of(region, centre, middle, planned, alpha=ALPHA, looks=looks) >= TARGET:
             low = middle
         else:
             high = middle
@@ -138,19 +155,18 @@ def weak_margins(study: Study, report: dict[str, Any]) -> list[tuple[str, str, s
     """(claim, part, what is wrong) of margins that the planned seeds would confirm less than half the time even if the
     agreement were perfect, by the spread that a committed report of this tier (`result.json`) measured."""
     found = []
-    planned = study.spec.runs.seeds.n
+    planned, looks = study.spec.runs.seeds.n, len(study.spec.runs.seeds.looks or (0,))
     for claim in report["claims"]:
         for part in claim["parts"]:
-            region = part["region"]
-            if part["kind"] not in ("agrees", "equivalent") or region["low"] is None or region["high"] is None:
+            if part["kind"] not in ("agrees", "equivalent", "table") or part["margin"] is None:
                 continue
+            half = part["margin"]
             for member in part["members"]:
                 values = member["values"]
                 if len(values) < 3 or any(member["collapsed"]):
                     continue
                 sd = max(statistics.stdev(values), member["step"] / 2)
-                half = (region["high"] - region["low"]) / 2
-                chance = stats.power_of(Region(-half, half), 0.0, sd, planned, alpha=ALPHA)
+                chance = stats.power_of(Region(-half, half), 0.0, sd, planned, alpha=ALPHA, looks=looks)
                 if chance < 0.5:
                     what = (
                         f"margin {half:g}: {planned} seeds would confirm a perfect agreement only {chance:.0%} of the "

@@ -73,7 +73,7 @@ class Reference(Strict):
     quote: str | None = None
     paraphrase: str | None = None
     protocol: dict[str, str]
-    source: Literal["text", "caption", "table", "digitised"]
+    source: Literal["text", "caption", "table", "digitised", "repository"]
     note: str | None = None
     reading_error: Annotated[float, Field(gt=0)] | None = None  # of a digitised value, in the printed unit
 
@@ -191,8 +191,9 @@ def load_measured(path: Path) -> dict[str, Any] | None:
         sound = all(
             isinstance(entry["effect"], str)
             and isinstance(entry["label"], str)
-            and len(entry["seeds"]) == len(entry["values"])
-            and all(isinstance(value, float | int) for value in [*entry["seeds"], *entry["values"]])
+            and len(entry["seeds"]) == len(set(entry["seeds"])) == len(entry["values"])
+            and all(isinstance(seed, float | int) for seed in entry["seeds"])
+            and all(isinstance(value, float | int | None) for value in entry["values"])  # None: the seed has no number
             for entry in content["effects"]
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from lnbench import catalog, resources
+from lnbench.effect_rules import check_effect
 from lnbench.errors import Problem
+from lnbench.levels import is_number, not_visited, same, word
+from lnbench.metric_rules import may_read, not_yielded
 from lnbench.part_rules import check_parts
-from lnbench.recipe import Recipe, Scalar
+from lnbench.recipe import AnyRecipe, ExperimentRecipe, Recipe, Scalar, recipe_of
 from lnbench.references import Baseline
-from lnbench.spec import Cell, Choose, Claim, Effect, Runs, Study, StudySpec
+from lnbench.spec import Cell, Choose, Claim, Effect, Runs, Source, Study, StudySpec
 from lnbench.tiers import at_tier, block, grid, items, put_at, value_at
 from lnbench.tree import Mapping, Position, did_you_mean, position_of
 from lnbench.validation import problems_of
 
 MOST_CELLS = 5_000
-MOST_MEMBERS = 1_000  # of one effect's family
 DEEPEST_KEY = 5  # dots in a recipe's key, such as optimizer.lr
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -72,7 +75,18 @@ def check_tier(tree: Mapping, tier: str, path: Path, baseline: Baseline | None, 
     measured = None
     if spec.measured:
         measured = resources.baselines_for(path) / "measured" / f"{spec.measured}.json"
-    return Study(path.stem, tier, path, rules.exact(spec), tuple(cells), baseline, measured)
+    study = Study(path.stem, tier, path, rules.exact(spec), tuple(cells), baseline, measured, rules.sources)
+    base = spec.runs.base
+    has_arms = isinstance(base, ExperimentRecipe) or base.arm is not None
+    return replace(study, cells=_cells_read(study)) if has_arms else study
+
+
+def _cells_read(study: Study) -> tuple[Cell, ...]:
+    """Of a grid with arms, and of any experiment's, the cells that an effect reads: the others are empty words."""
+    from lnbench.selection import needed_points, point_key
+
+    needed = needed_points(study, {claim.id for claim in study.spec.claims})
+    return tuple(cell for cell in study.cells if point_key(cell.point) in needed)
 
 
 def _valid(model: type[Model], tree: Any) -> Model | None:
@@ -92,6 +106,7 @@ class _TierRules:
         self.effects = {name: _valid(Effect, effect) for name, effect in block(tree, "effects").items()}
         self.claims = [_valid(Claim, claim) for claim in items(tree, "claims")]
         self.cells: list[Cell] = []
+        self.sources: dict[str, Source] = {}
         self.without_parity: dict[Position, set[str]] = {}  # where `fast` stands -> the networks that may not have it
 
     def error(self, place: Position, what: str) -> None:
@@ -102,16 +117,18 @@ class _TierRules:
 
     def check(self) -> list[Cell]:
         if self.runs is not None and self._grid(self.runs):
+            self._inputs(self.runs)
             if self.runs.choose is not None:
                 self._choose(self.runs, self.runs.choose)
             self._choices(self.runs)
             for name, effect in self.effects.items():
                 if effect is not None:
                     self._effect(name, effect, self.runs)
+        vary = self.runs.vary if self.runs is not None else None
         for index, claim in enumerate(self.claims):
             if claim is not None:
                 self._verdict(index, claim)
-                check_parts(index, claim, self.effects, self.baseline, self.at, self.error)
+                check_parts(index, claim, self.effects, vary, self.baseline, self.at, self.error)
         return self.cells
 
     def exact(self, spec: StudySpec) -> StudySpec:
@@ -125,7 +142,7 @@ class _TierRules:
 
     def _typed(self, key: str, value: Scalar) -> Scalar:
         base = self.tree["runs"]["base"]
-        recipe = Recipe.model_validate(put_at(base, key, value, base.position, base.position))
+        recipe = recipe_of(put_at(base, key, value, base.position, base.position))
         found: Scalar = value_at(recipe.model_dump(), key)
         return found
 
@@ -137,8 +154,8 @@ class _TierRules:
         for axis, levels in runs.vary.items():
             whole &= self._recipe_key(axis, self.at("runs", "vary", axis, key=True), "vary")
             for index, level in enumerate(levels):
-                if any(_same(level, other) for other in levels[:index]):
-                    self.error(self.at("runs", "vary", axis, index), f"vary: {axis} = {_word(level)} stands twice")
+                if any(same(level, other) for other in levels[:index]):
+                    self.error(self.at("runs", "vary", axis, index), f"vary: {axis} = {word(level)} stands twice")
                     whole = False
         for index, rule in enumerate(runs.set):
             whole &= self._set_rule(index, rule.at, runs)
@@ -187,29 +204,56 @@ class _TierRules:
                 self.error(place, f"set: '{key}' would be undone by choose, which sets {runs.choose.key}")
         return whole
 
-    def _recipe(self, tree: Mapping) -> Recipe | None:
+    def _recipe(self, tree: Mapping) -> AnyRecipe | None:
         try:
-            return Recipe.model_validate(tree)
+            return recipe_of(tree)
         except ValidationError as error:
-            self.findings.add_all(problems_of(error, tree, self.findings.path, Recipe), self.tier)
+            self.findings.add_all(problems_of(error, tree, self.findings.path, AnyRecipe), self.tier)
             return None
 
-    def _precision(self, recipe: Recipe, tree: Mapping, runs: Runs) -> None:
+    def _precision(self, recipe: AnyRecipe, tree: Mapping, runs: Runs) -> None:
         """`fast` is for claims only where a committed study shows what it changes."""
-        if recipe.precision != "fast" or self.tier == "smoke" or "precision" in runs.vary:
+        if (
+            not isinstance(recipe, Recipe)
+            or recipe.precision != "fast"
+            or self.tier == "smoke"
+            or "precision" in runs.vary
+        ):
             return
         if not catalog.find("model", recipe.model).fast_parity:
             self.without_parity.setdefault(position_of(tree, ["precision"]), set()).add(recipe.model)
 
     def _point(self, place: Position, axis: str, value: Any, where: str, runs: Runs) -> bool:
-        if axis not in runs.vary:
-            self.error(place, f"{where}: no axis '{axis}' in vary; {did_you_mean(axis, runs.vary)}")
-            return False
-        if not any(_same(value, level) for level in runs.vary[axis]):
-            levels = ", ".join(map(_word, runs.vary[axis]))
-            self.error(place, f"{where}: no run visits {axis} = {_word(value)}; it takes {levels}")
-            return False
-        return True
+        unvisited = not_visited(axis, value, runs.vary)
+        if unvisited:
+            self.error(place, f"{where}: {unvisited}")
+        return not unvisited
+
+    # inputs
+
+    def _inputs(self, runs: Runs) -> None:
+        """Fill `sources`: what inputs are made of; and that there is one wherever a recipe needs it."""
+        for name, about in runs.inputs.items():
+            if name not in catalog.names("input"):
+                hint = did_you_mean(name, catalog.names("input"))
+                self.error(self.at("runs", "inputs", name, key=True), f"inputs: '{name}' is not known; {hint}")
+                continue
+            tree, of = self.tree["runs"]["base"], self.tree["runs"]["inputs"][name]["of"]
+            whole = True
+            for key in of:
+                place = self.at("runs", "inputs", name, "of", key, key=True)
+                if self._recipe_key(key, place, "inputs"):
+                    tree = put_at(tree, key, of[key], of.key_positions[key], of.value_positions[key])
+                else:
+                    whole = False
+            recipe = self._recipe(tree) if whole else None
+            if isinstance(recipe, Recipe):
+                probes = tuple(dict.fromkeys((*recipe.probes, *catalog.find("input", name).value)))
+                self.sources[name] = Source(recipe.model_copy(update={"probes": probes}), about.seeds)
+                self._precision(recipe, tree, runs)
+        for name in sorted({need for cell in self.cells for need in cell.recipe.needs} - set(runs.inputs)):
+            what = f"a run of this grid needs the input {name}; say under runs.inputs of which runs it is made"
+            self.error(self.at("runs", "base", "noise"), what)
 
     # choices
 
@@ -218,6 +262,9 @@ class _TierRules:
             if axis not in runs.vary:
                 hint = did_you_mean(axis, runs.vary)
                 self.error(self.at("runs", "choose", "per", index), f"choose: no axis '{axis}' in vary; {hint}")
+        if any(isinstance(cell.recipe, ExperimentRecipe) for cell in self.cells):
+            self.error(self.at("runs", "choose", key=True), "choose: an experiment holds no images out to choose by")
+            return
         self._held_out(choose)
         place = self.at("runs", "choose", "key")
         base = self.tree["runs"]["base"]
@@ -233,14 +280,15 @@ class _TierRules:
         for index, value in enumerate(choose.from_):
             place = self.at("runs", "choose", "from", index)
             self._recipe(put_at(base, choose.key, value, place, place))
-            if any(_same(value, other) for other in choose.from_[:index]):
-                self.error(place, f"choose: {_word(value)} stands twice")
+            if any(same(value, other) for other in choose.from_[:index]):
+                self.error(place, f"choose: {word(value)} stands twice")
 
     def _held_out(self, choose: Choose) -> None:
         """The validation images come out of the clean ones of every cell."""
         place = self.at("runs", "choose", "validation")
-        for clean, batch in {(cell.recipe.dataset.clean, cell.recipe.batch_size) for cell in self.cells}:
-            left = clean - choose.validation
+        recipes = [cell.recipe for cell in self.cells if isinstance(cell.recipe, Recipe)]
+        for name, clean, batch in {(r.dataset.name, r.dataset.clean, r.batch_size) for r in recipes}:
+            left = clean - choose.out_of_clean(name, clean)
             what = f"choose: {choose.validation} validation images leave {max(left, 0) or 'none'} of {clean}"
             if left <= 0:
                 self.error(place, f"{what} to train on")
@@ -282,7 +330,7 @@ class _TierRules:
                 return
         if isinstance(value, dict):
             times: Any = value.get("times")
-            if set(value) != {"times"} or not (_is_number(times) and _is_number(before)) or times <= 0:
+            if set(value) != {"times"} or not (is_number(times) and is_number(before)) or times <= 0:
                 self.error(value_place, "try: takes a value, or {times: a number above 0} for a number")
                 return
             value = round(before * times) if isinstance(before, int) else before * times
@@ -291,48 +339,15 @@ class _TierRules:
     # effects
 
     def _effect(self, name: str, effect: Effect, runs: Runs) -> None:
-        vary = runs.vary
-        for where, point in (("at", effect.at), ("minus", effect.minus or {})):
-            for axis, value in point.items():
-                place = self.at("effects", name, where, axis)
-                values = value if isinstance(value, tuple) else (value,)
-                for index, one in enumerate(values):
-                    spot = self.at("effects", name, where, axis, index) if isinstance(value, tuple) else place
-                    if self._point(spot, axis, one, f"effect {name}", runs) and axis == effect.axis:
-                        self.error(place, f"effect {name}: {axis} is the axis it runs along; leave it out here")
-                    if any(_same(one, other) for other in values[:index]):
-                        self.error(spot, f"effect {name}: {axis} = {_word(one)} stands twice")
-        self._along(name, effect, runs)
-        for axis, levels in vary.items() if effect.axis is None or effect.axis in vary else ():
-            if axis not in (*effect.at, effect.axis) and len(levels) > 1:
-                what = f"effect {name}: say in `at` at which {axis}; it takes {', '.join(map(_word, levels))}"
-                self.error(self.at("effects", name), what)
-        sizes = [
-            len(value) for value in (*effect.at.values(), *(effect.minus or {}).values()) if isinstance(value, tuple)
-        ]
-        if math.prod(sizes) > MOST_MEMBERS:
-            what = f"effect {name}: a family of {math.prod(sizes)} numbers; at most {MOST_MEMBERS}"
-            self.error(self.at("effects", name), what)
-        elif any(minus is not None and _same_point(at, minus) for at, minus in effect.members()):
-            self.error(self.at("effects", name, "minus"), f"effect {name}: subtracts a point from itself")
-        split = catalog.find("metric", effect.metric).value.split
-        if split == "validation" and any(not cell.recipe.dataset.validation for cell in self.cells):
-            what = f"effect {name}: {effect.metric}, but no images are held out; set dataset.validation in base"
-            self.error(self.at("effects", name, "metric"), what)
-
-    def _along(self, name: str, effect: Effect, runs: Runs) -> None:
-        if effect.axis is None:
-            return
-        place = self.at("effects", name, "along", effect.axis)
-        if effect.axis not in runs.vary:
-            hint = did_you_mean(effect.axis, runs.vary)
-            self.error(place, f"effect {name}: no axis '{effect.axis}' in vary; {hint}")
-            return
-        levels = runs.vary[effect.axis]
-        if len(levels) < 2:
-            self.error(place, f"effect {name}: {effect.axis} has one value; nothing runs along it")
-        elif not all(map(_is_number, levels)):
-            self.error(place, f"effect {name}: {effect.axis} is not numeric; nothing runs along it")
+        parts = [part for claim in items(self.tree, "claims") for part in block(claim, "parts").values()]
+        kinds = [part.get("kind") for part in parts if isinstance(part, Mapping) and part.get("effect") == name]
+        cells_say = bool(kinds) and all(kind == "table" for kind in kinds)
+        check_effect(name, effect, runs.vary, self.at, self.error, cells_say=cells_say)
+        read = [cell.recipe for cell in self.cells if may_read(effect, cell.point)]
+        for key, metric in (("metric", effect.metric), ("with", effect.with_)):
+            what = "" if metric is None else not_yielded(metric, read)
+            if what:
+                self.error(self.at("effects", name, key), f"effect {name}: {what}")
 
     # claims
 
@@ -358,25 +373,6 @@ class _TierRules:
 def _overlap(one: str, other: str) -> bool:
     """Whether one dotted key is the other or holds it."""
     return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Equal, where true is not 1."""
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
-
-
-def _same_point(one: dict[str, Scalar], other: dict[str, Scalar]) -> bool:
-    return set(one) == set(other) and all(_same(value, other[axis]) for axis, value in one.items())
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _word(value: Scalar) -> str:
-    """A level as a file writes it, short enough for a line."""
-    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _leaves(tree: Mapping, prefix: str = "") -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import product
 
 from lnbench.canonical import canonical_json
 from lnbench.errors import LnbenchError
-from lnbench.spec import Scalar, Study
+from lnbench.spec import Effect, Scalar, Study
 from lnbench.specfile import did_you_mean
 
 
@@ -22,14 +23,18 @@ def needed_points(study: Study, claims: set[str]) -> set[str]:
         if claim.id not in claims:
             continue
         for part in claim.parts.values():
-            effect = study.spec.effects[part.effect]
-            for pair in effect.members():
-                for place in pair:
-                    if place is not None:
-                        levels = study.levels(effect.axis) if effect.axis else (None,)
-                        at = [{**place, effect.axis: level} if effect.axis else place for level in levels]
-                        needed |= {point_key(study.at(point).point) for point in at}
+            for effect in part.effects(study.spec.effects[part.effect]):
+                needed |= {point_key(study.at(point).point) for point in points_of(study, effect)}
     return needed
+
+
+def points_of(study: Study, effect: Effect) -> Iterator[dict[str, Scalar]]:
+    """Every point that an effect reads, both sides of its comparisons and all levels of its axes."""
+    columns = list(product(*(study.levels(axis) for axis in effect.axes)))
+    for pair in effect.members():
+        for place in pair:
+            if place is not None:
+                yield from ({**place, **dict(zip(effect.axes, levels, strict=True))} for levels in columns)
 
 
 def filters(study: Study, where: tuple[str, ...]) -> dict[str, set[Scalar]]:

@@ -8,9 +8,9 @@ whole; effects, claims and parts are changed key by key and can be omitted, neve
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,10 +24,29 @@ from pydantic import (
     model_validator,
 )
 
+from lnbench import catalog
+from lnbench.effects import Effect
+from lnbench.parts import (
+    Agrees,
+    CanReach,
+    Correlation,
+    Equivalent,
+    EveryRun,
+    Monotone,
+    Ordered,
+    Part,
+    Shift,
+    Table,
+    Threshold,
+    Trend,
+    Within,
+)
 from lnbench.randomness import SEED_STREAMS
-from lnbench.recipe import Recipe, Scalar, Scalars, Texts, known, name_of
+from lnbench.recipe import AnyRecipe, Recipe, Scalar, Scalars, Texts
 from lnbench.references import SCHEMA_DIALECT, Baseline, FileName, Place, Strict, short_quote
+from lnbench.validation import Misfit
 
+FEWEST_SEEDS = 3  # stats.seeds.FEWEST_SEEDS, written again so that reading a study imports no scipy
 TIERS = ("smoke", "cpu", "lite", "full")
 Point = Mapping[str, Scalar]  # axis -> value
 # Like FileName, with folders: it cannot lead out of baselines/measured.
@@ -42,7 +61,11 @@ class SetRule(Strict):
 
 
 class Choose(Strict):
-    """A hyper-parameter chosen by validation accuracy, on seeds that no verdict uses."""
+    """A hyper-parameter chosen by validation accuracy, on seeds that no verdict uses.
+
+    `out_of`: where the validation images come from. clean: out of the clean images, of which the choosing runs then
+    have fewer. rest: out of the data set's other images, and out of the clean ones only what these lack.
+    """
 
     key: str
     from_: Scalars = Field(alias="from")
@@ -50,124 +73,52 @@ class Choose(Strict):
     by: Literal["validation_accuracy"]
     validation: Annotated[int, Field(ge=1)]
     seeds: Annotated[int, Field(ge=1)]
+    out_of: Literal["clean", "rest"] = "clean"
+
+    def out_of_clean(self, dataset: str, clean: int) -> int:
+        """How many of the validation images come out of so many clean ones: all, or what the data set's rest lacks."""
+        rest = 0 if self.out_of == "clean" else catalog.find("dataset", dataset).value.train - clean
+        return max(0, self.validation - rest)
+
+
+class InputRuns(Strict):
+    """Of which runs an input is made: `base` with the changes `of`, on seeds of their own."""
+
+    of: dict[str, Any]
+    seeds: Annotated[int, Field(ge=1, le=1000)]
 
 
 class Seeds(Strict):
-    """How many seeds, and which streams of randomness the arms share, seed by seed."""
+    """How many seeds, and which streams of randomness the arms share, seed by seed.
+
+    `looks`: the numbers of seeds at which the study is judged; it ends at the first that decides, at `n` at the latest.
+    """
 
     n: Annotated[int, Field(ge=1, le=1000)]
+    looks: Annotated[tuple[int, ...], Field(strict=False, min_length=2)] | None = None
     pair: Annotated[tuple[Literal[SEED_STREAMS], ...], Field(strict=False)]  # type: ignore[valid-type]
+
+    @model_validator(mode="after")
+    def _looks_rise_to_n(self) -> Seeds:
+        looks = self.looks
+        if looks is None:
+            return self
+        if looks[0] < FEWEST_SEEDS or any(later <= earlier for earlier, later in pairwise(looks)):
+            raise Misfit("looks", f"looks: must rise, from {FEWEST_SEEDS} seeds or more")
+        if looks[-1] != self.n:
+            raise Misfit("looks", f"looks: end at {looks[-1]} seeds, but n is {self.n}")
+        return self
 
 
 class Runs(Strict):
     """The grid of trainings."""
 
-    base: Recipe
+    base: AnyRecipe
     vary: dict[str, Scalars] = Field(default={})
     set: Annotated[tuple[SetRule, ...], Field(strict=False)] = ()
     choose: Choose | None = None
+    inputs: dict[str, InputRuns] = Field(default={})
     seeds: Seeds
-
-
-Along = Literal["drop", "area", "slope", "argmax"]
-
-
-class Effect(Strict):
-    """One number a seed. A list in `at` or `minus` makes a family: one number for each value."""
-
-    metric: Annotated[str, name_of("metric")]
-    at: dict[str, Scalar | Scalars] = Field(default={})
-    along: Annotated[dict[str, Along], Field(min_length=1, max_length=1)] | None = None
-    minus: Annotated[dict[str, Scalar | Scalars], Field(min_length=1)] | None = None
-
-    _metric = field_validator("metric")(known("metric"))
-
-    @property
-    def axis(self) -> str | None:
-        """The axis that `along` runs over."""
-        return next(iter(self.along)) if self.along else None
-
-    @property
-    def reducer(self) -> str | None:
-        """What `along` makes of the axis: drop, area, slope or argmax."""
-        return next(iter(self.along.values())) if self.along else None
-
-    def members(self) -> list[tuple[dict[str, Scalar], dict[str, Scalar] | None]]:
-        """(at, at of the subtrahend) of each member of the family; one where no list is given."""
-        found = []
-        for at in _expand(self.at):
-            for minus in _expand(self.minus) if self.minus else [None]:
-                found.append((at, None if minus is None else {**at, **minus}))
-        return found
-
-
-def _expand(point: Mapping[str, Scalar | tuple[Scalar, ...]]) -> list[dict[str, Scalar]]:
-    choices = [value if isinstance(value, tuple) else (value,) for value in point.values()]
-    return [dict(zip(point, values, strict=True)) for values in product(*choices)]
-
-
-class PartBase(Strict):
-    """One check of one effect."""
-
-    effect: str
-    ours: bool = False  # our reading or a digitised value, not the paper's own sentence: shown, never the claim
-    because: str | None = None
-
-
-class Threshold(PartBase):
-    """The typical run's metric lies above (below) a threshold: a reference's, or the one written here."""
-
-    kind: Literal["above", "below"]
-    reference: str | None = None
-    threshold: float | None = None
-
-    @model_validator(mode="after")
-    def _one_number(self) -> Threshold:
-        if self.reference is None and self.threshold is None:
-            raise ValueError(f"{self.kind}: name a `reference`, or write a `threshold`")
-        return self
-
-
-class EveryRun(PartBase):
-    """Runs do: every run (or a share `pi`) lies above (below) the threshold."""
-
-    kind: Literal["every_run_above", "every_run_below"]
-    reference: str | None = None
-    threshold: float | None = None
-    pi: Annotated[float, Field(gt=0, lt=1)]
-
-    @model_validator(mode="after")
-    def _one_number(self) -> EveryRun:
-        if self.reference is None and self.threshold is None:
-            raise ValueError(f"{self.kind}: name a `reference`, or write a `threshold`")
-        return self
-
-
-class Agrees(PartBase):
-    """The mean lies within `margin` of a printed number."""
-
-    kind: Literal["agrees"]
-    reference: str
-    margin: Annotated[float, Field(gt=0)]
-    because: str
-
-
-class Ordered(PartBase):
-    """The difference is above `delta`."""
-
-    kind: Literal["ordered"]
-    delta: float = 0.0
-
-
-class Equivalent(PartBase):
-    """The difference lies within ±`margin`."""
-
-    kind: Literal["equivalent"]
-    margin: Annotated[float, Field(gt=0)]
-    because: str
-
-
-Part = Annotated[Threshold | EveryRun | Agrees | Ordered | Equivalent, Field(discriminator="kind")]
 
 
 class VerdictRule(Strict):
@@ -261,6 +212,7 @@ class TierRuns(Strict):
     vary: Any = None
     set: Any = None
     choose: Any = None
+    inputs: Any = None
     seeds: Any = None
 
 
@@ -295,7 +247,15 @@ class Cell:
     """One place of the grid: its point, and the recipe there (before any choice)."""
 
     point: dict[str, Scalar]
+    recipe: AnyRecipe
+
+
+@dataclass(frozen=True)
+class Source:
+    """Of which runs an input is made: their recipe, and on how many seeds."""
+
     recipe: Recipe
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -309,6 +269,7 @@ class Study:
     cells: tuple[Cell, ...]
     baseline: Baseline
     measured_path: Path | None
+    sources: Mapping[str, Source] = field(default_factory=dict)  # by the name of the input
 
     @property
     def key(self) -> str:
@@ -341,7 +302,8 @@ def study_schema() -> dict[str, Any]:
 
 
 __all__ = [
-    "TIERS", "Agrees", "Alternative", "BaseModel", "Cell", "Choose", "Claim", "Effect", "Equivalent", "EveryRun",
-    "Ordered", "Part", "Point", "Recipe", "Runs", "Scalar", "Seeds", "Study", "StudyFile", "StudySpec", "Threshold",
-    "Tier", "ValidationError", "VerdictRule", "study_schema",
+    "TIERS", "Agrees", "Alternative", "BaseModel", "CanReach", "Cell", "Choose", "Claim", "Correlation", "Effect",
+    "Equivalent", "EveryRun", "Monotone", "Ordered", "Part", "Point", "Recipe", "Runs", "Scalar", "Seeds", "Shift",
+    "Study", "StudyFile", "StudySpec", "Table", "Threshold", "Tier", "Trend", "ValidationError", "VerdictRule",
+    "Within", "study_schema",
 ]  # fmt: skip

@@ -17,20 +17,22 @@ Location = tuple[str | int, ...]
 
 
 class Misfit(ValueError):
-    """What a validator of a whole mapping raises to point at one key of it."""
+    """What a validator of a whole mapping raises to point at one (dotted) key of it."""
 
     def __init__(self, key: str, what: str):
         super().__init__(what)
         self.key = key
 
 
-def problems_of(error: ValidationError, tree: Any, path: Path, model: type[BaseModel]) -> list[Problem]:
-    """Every error of `error` (raised by `model` over `tree`) as a Problem at its place in the file."""
+def problems_of(error: ValidationError, tree: Any, path: Path, model: Any) -> list[Problem]:
+    """Every error of `error` (raised by `model`, a class or a union of some, over `tree`) as a Problem at its place."""
     by_place: dict[Location, list[Any]] = {}
     for item in error.errors(include_url=False):
         by_place.setdefault(_place(tree, item), []).append(item)
     found = []
     for place, items in by_place.items():
+        if _deeper(place, by_place):  # pydantic counts a list without the items that are wrong
+            items = [item for item in items if item["type"] != "too_short"]
         alternatives = [item for item in items if item["type"] in _EXPECTED or item["type"] == "literal_error"]
         certain = [item for item in items if item not in alternatives]
         if len(items) > 1 and not certain and _deeper(place, by_place):
@@ -58,7 +60,7 @@ def _place(tree: Any, item: Any) -> Location:
             tree = tree[step]
     error = item.get("ctx", {}).get("error")
     if isinstance(error, Misfit):
-        steps.append(error.key)
+        steps += error.key.split(".")
     elif item["type"] == "union_tag_invalid":
         steps.append(item["ctx"]["discriminator"].strip("'"))
     return tuple(steps)
@@ -79,7 +81,7 @@ _EXPECTED = {
 }
 
 
-def _words(item: Any, place: Location, model: type[BaseModel]) -> str:
+def _words(item: Any, place: Location, model: Any) -> str:
     kind, context, given = item["type"], item.get("ctx", {}), item.get("input")
     location = tuple(item["loc"])
     last = str(location[-1]) if location else ""
@@ -179,10 +181,12 @@ def _step(annotation: Any, step: str | int) -> list[Any]:
     """What stands one step further: a model's field, a mapping's or list's item, or one model of a tagged union."""
     if not _is_model(annotation):
         return _members(typing.get_args(annotation)[-1 if typing.get_origin(annotation) is dict else 0])
+    if step in [parent.__name__ for parent in annotation.__mro__]:
+        return [annotation]
     for name, info in annotation.model_fields.items():
         if step in (name, info.alias):
             return _members(info.annotation)
-    tag = annotation.model_fields.get("kind")
+    tag = annotation.model_fields.get("kind") or annotation.model_fields.get("experiment")
     return [annotation] if tag is not None and step in typing.get_args(tag.annotation) else []
 
 

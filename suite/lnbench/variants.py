@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from lnbench.plan import put
-from lnbench.spec import Cell, Recipe, Scalar, Study
+from lnbench.recipe import AnyRecipe, recipe_of
+from lnbench.spec import Cell, Scalar, Study
 from lnbench.tiers import value_at
 
 
@@ -22,20 +24,16 @@ def variant(study: Study, key: str) -> Study:
             raise KeyError("choose.from")
         changed = choose.model_copy(update={"from_": tuple(value)})
         runs = study.spec.runs.model_copy(update={"choose": changed})
-        return _with(study, study.spec.model_copy(update={"runs": runs}), study.cells)
+        return replace(study, spec=study.spec.model_copy(update={"runs": runs}))
     cells = tuple(Cell(cell.point, _changed(cell.recipe, key, value)) for cell in study.cells)
-    return _with(study, study.spec, cells)
+    return replace(study, cells=cells)
 
 
-def _with(study: Study, spec: Any, cells: tuple[Cell, ...]) -> Study:
-    return Study(study.name, study.tier, study.path, spec, cells, study.baseline, study.measured_path)
-
-
-def _changed(recipe: Recipe, key: str, value: Any) -> Recipe:
+def _changed(recipe: AnyRecipe, key: str, value: Any) -> AnyRecipe:
     tree = recipe.model_dump(mode="python")
     before: Scalar = value_at(tree, key)
     if isinstance(value, dict):
         assert isinstance(before, int | float), "a spec multiplies numbers only"
         product = before * value["times"]
         value = round(product) if isinstance(before, int) else product
-    return Recipe.model_validate(put(tree, key, value))
+    return recipe_of(put(tree, key, value))

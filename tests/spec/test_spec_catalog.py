@@ -16,7 +16,7 @@ from lnbench import catalog, resources
 from lnbench.errors import LnbenchError
 
 # the modules that need torch, by their first words; all others must load without it
-NEED_TORCH = ("lnbench.training", "lnbench.methods", "lnbench.execute.worker")
+NEED_TORCH = ("lnbench.training", "lnbench.methods", "lnbench.models.torch_", "lnbench.execute.worker")
 
 WITHOUT_TORCH = """
 import importlib, pkgutil, sys

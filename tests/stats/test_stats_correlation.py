@@ -116,3 +116,13 @@ def test_replicates_are_seeds() -> None:
     assert check.p_reproduced == mean.p_reproduced
     assert check.details["r_region"] == (0.9, 1.0)
     assert check.details["r"] == pytest.approx(math.tanh(2.2))
+
+
+def test_replicates_with_a_collapse_are_judged_by_signs_and_equal_ranks_by_their_step() -> None:
+    zetas = [1.0 + 0.01 * seed for seed in range(10)]
+    check = stats.correlation_replicates(zetas, Region.at_least(0.5), collapsed=[True] + [False] * 9)
+    assert check.typical
+    assert check.p_reproduced == pytest.approx(11 / 1024)
+    equal = stats.correlation_replicates([1.5] * 5, Region.at_least(0.5), step=0.2)
+    assert equal.sd_used == 0.1
+    assert stats.correlation_replicates([1.5] * 5, Region.at_least(0.5)).verdict() is Verdict.ERROR

@@ -213,3 +213,19 @@ def test_ratio_arguments_and_data() -> None:
     for region in (Region(-1.0, 2.0), Region.at_most(0.0)):
         with pytest.raises(ValueError, match="above 0"):
             stats.ratio([1.0, 2.0, 3.0], [1.0, 2.0, 3.1], region)
+
+
+def test_a_ratio_of_a_collapsed_run_is_no_number_and_no_error() -> None:
+    """It is on no good side; of the rest the signs decide."""
+    over, under = [2.0] * 9 + [0.0], [1.0 + 0.001 * seed for seed in range(10)]
+    dead = [False] * 9 + [True]
+    check = stats.ratio(over, under, Region(1.5, 3.0), collapsed=dead)
+    assert check.typical
+    assert check.p_reproduced == pytest.approx(11 / 1024)
+    assert stats.ratio(over, under, Region(1.5, 3.0)).error == "a ratio needs positive numbers"
+
+
+def test_the_step_of_a_ratio_is_a_floor_of_its_logs() -> None:
+    check = stats.ratio([2.0] * 3, [1.0] * 3, Region.at_least(1.5), step=0.01)
+    assert (check.sd, check.sd_used) == (0.0, 0.005)
+    assert stats.ratio([2.0] * 3, [1.0] * 3, Region.at_least(1.5)).verdict() is Verdict.ERROR  # times that never vary

@@ -19,15 +19,27 @@ from lnbench.spec import Study
 def judged(
     study: Study, get: Get, seeds: int | None, failures: Mapping[str, str] | None = None
 ) -> tuple[StudyResult, dict[str, Evidence]]:
-    """A study judged from what `get` finds, and the evidence under the alternatives that it was judged with."""
+    """A study judged from what `get` finds, and the evidence under the alternatives that it was judged with.
+
+    With planned looks: on as many seeds as `verify` would have run, up to the look after which nothing is open.
+    """
     from lnbench.evidence import gather
-    from lnbench.judge import alternatives, judge
+    from lnbench.judge import alternatives, judge, look_sizes
     from lnbench.plan import plan_study
     from lnbench.variants import variant
 
-    evidence = gather(plan_study(study, seeds), get, failures)
-    tries = {key: gather(plan_study(variant(study, key), seeds), get) for key in alternatives(study)}
-    return judge(evidence, tries), tries
+    last = None
+    for size in look_sizes(study, seeds):
+        evidence = gather(plan_study(study, size), get, failures)
+        tries = {key: gather(plan_study(variant(study, key), size), get) for key in alternatives(study)}
+        result = judge(evidence, tries)
+        if last is not None and not any(claim.look and claim.look.seeds == size for claim in result.claims):
+            break  # this look was not taken
+        last = result, tries
+        if not any(claim.open for claim in result.claims):
+            break
+    assert last is not None, "there is at least one number of seeds"
+    return last
 
 
 def _study_at(name: str, tier: str | None) -> Study:

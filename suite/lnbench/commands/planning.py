@@ -51,8 +51,7 @@ def plan(study: str, tier: str, seeds: int | None, device: str, store_path: Path
         run = members[0][0]
         have = sum(there for _, there in members)
         seconds = duration(seconds_of(run, device))  # type: ignore[arg-type]
-        recipe = run.recipe  # type: ignore[attr-defined]
-        table.add_row(name, str(recipe["epochs"]), f"{run.examples:,}", str(len(members)), str(have), seconds)  # type: ignore[attr-defined]
+        table.add_row(name, str(run.epochs), f"{run.examples:,}", str(len(members)), str(have), seconds)  # type: ignore[attr-defined]
     console = Console()
     (console if console.is_terminal else Console(width=120)).print(table)
     for choice in made.choices:

@@ -57,7 +57,7 @@ class Display:
         self.running.pop(run.id, None)
         self.finished_runs += 1
         self.done_flop += run.flop
-        self.examples += run.examples * run.recipe["epochs"]
+        self.examples += run.examples * run.epochs
         if message:
             self.line(f"{run.describe()}: {how}: {message}")
         self.show()

@@ -6,9 +6,13 @@ from collections.abc import Iterable
 
 import click
 
+from lnbench.checks import region_of
 from lnbench.errors import Exit
-from lnbench.judge import SMOKE_FAIL, ClaimResult, PartResult, StudyResult, region_of
-from lnbench.stats import Verdict
+from lnbench.evidence import Member
+from lnbench.judge import SMOKE_FAIL, ClaimResult, PartResult, StudyResult
+from lnbench.report.units import significant
+from lnbench.spec import Table
+from lnbench.stats import Check, Verdict
 
 STYLES = {
     "reproduced": "bold green",
@@ -35,7 +39,8 @@ def print_verdicts(result: StudyResult) -> None:
     table.add_column("what was measured", overflow="fold")
     for claim in result.claims:
         style = STYLES.get(claim.verdict, "dim")
-        table.add_row(claim.claim.id, f"[{style}]{claim.verdict}[/]", _plain(claim.claim.says))
+        look = f" [dim](look {claim.look.number} of {claim.look.of}: {claim.look.seeds} seeds)[/]" if claim.look else ""
+        table.add_row(claim.claim.id, f"[{style}]{claim.verdict}[/]", f"{_plain(claim.claim.says)}{look}")
         for name, part in claim.parts.items():
             mark = "" if name in claim.claim.verdict.of else " (beside)"
             text = measured(part, smoke=result.study.tier == "smoke")
@@ -58,19 +63,36 @@ def measured(part: PartResult, *, smoke: bool = False) -> str:
     """`0.9312 in [0.9292, 0.9331], claimed: at least 0.9` for each member."""
     if part.verdict in (Verdict.NOT_RUN, Verdict.ERROR):
         return part.why
-    texts = []
-    for member, check in zip(part.members, part.checks, strict=True):
-        effect = check.details.get("mean", check.effect)
-        interval = check.details.get("mean_interval", None) or check.interval
-        low, high = (interval.low, interval.high) if hasattr(interval, "low") else interval or (None, None)
-        text = f"{effect:.4f}" if effect is not None else "no effect"
-        text += f" in [{low:.4f}, {high:.4f}]" if low is not None else ""
-        collapsed = sum(member.collapsed)
-        text += f", {collapsed} of {len(member.values)} collapsed" if collapsed else ""
-        texts.append(f"{member.label.partition(':')[0]} {text}")
-    region = region_of(part.part, part.reference)  # in the metric's unit (`agrees` judges the distance from its number)
+    pairs = list(zip(part.members, part.checks, part.numbers, strict=True))
     need = f"; {part.seeds_to_decide} seeds would decide" if part.seeds_to_decide and not smoke else ""
+    if isinstance(part.part, Table):
+        agree = sum(check.verdict() is Verdict.REPRODUCED for check in part.checks)
+        asked = f"at least {part.part.at_least or len(pairs)} asked for"
+        return f"{agree} of {len(pairs)} cells agree within {part.part.margin:g}, {asked}{need}"
+    texts = [_measured(member, check) for member, check, _ in pairs]
+    region = region_of(part.part, part.reference)  # in the metric's unit (`agrees` judges the distance from its number)
     return f"{'; '.join(texts)}; claimed: {region.describe()}{need}"
+
+
+def _measured(member: Member, check: Check) -> str:
+    """One effect and its interval, on the scale on which its region is stated."""
+    details = check.details
+    scale = next((name for name in ("mean", "ratio", "r") if name in details), None)
+    effect = details[scale] if scale else check.effect
+    interval = check.interval
+    ends = details.get(f"{scale}_interval") if scale else (interval.low, interval.high) if interval else None
+    text = _number(effect) if effect is not None else "no effect"
+    text += f" in [{_number(ends[0])}, {_number(ends[1])}]" if ends else ""
+    if check.kind == "can_reach":
+        text = f"best {text}, {details.get('reached', 0)} of {check.n} runs get there"
+    collapsed = sum(member.collapsed)
+    text += f", {collapsed} of {len(member.values)} collapsed" if collapsed else ""
+    return f"{member.label.partition(':')[0]} {text}"
+
+
+def _number(x: float) -> str:
+    """Four decimals, or as many digits of what is far from 1: a slope, a number of images."""
+    return f"{x:.4f}" if x == 0 or 0.01 <= abs(x) < 1000 else significant(x)
 
 
 def _plain(text: str) -> str:

@@ -13,7 +13,9 @@ from lnbench.commands.options import data_option, open_store, seeds_option, stor
 from lnbench.commands.progress import display
 from lnbench.commands.tables import exit_code, print_verdicts
 from lnbench.errors import Exit, LnbenchError
+from lnbench.evidence import Evidence
 from lnbench.execute.local import Execution, execute
+from lnbench.judge import StudyResult
 from lnbench.spec import Scalar, Study
 from lnbench.studies import LoadedStudy
 
@@ -48,13 +50,10 @@ def verify(
     STUDY is a YAML file or the name of a known study, such as rolnick_mnist.
     """
     from lnbench.devices import resolve_device
-    from lnbench.evidence import gather
-    from lnbench.judge import alternatives, judge
     from lnbench.plan import plan_study
     from lnbench.report import write_report
     from lnbench.resources import find_study
     from lnbench.studies import load_studies
-    from lnbench.variants import variant
 
     signal.signal(signal.SIGTERM, _as_interrupt)
     loaded = load_studies([find_study(name) for name in studies])
@@ -66,28 +65,61 @@ def verify(
     store = open_store(store_path)
     results = []
     for study in chosen:
-        plan = plan_study(study, seeds)
-        _announce(study, plan, place, tier)
+        _announce(study, plan_study(study, seeds), place, tier)
         run = _runner(store, place, data_dir, workers)
-        done = run([plan], only[study.key])
-        result = judge(gather(plan, store.get, done.failures))
-        tried = {}
-        untried = [claim.claim.id for claim in result.claims if "not-run" in claim.tried.values()]
-        if untried and tries:
-            click.echo(f"{', '.join(untried)}: contradicted as run; trying what the paper leaves open")
-            needed = _selection([study], tuple(untried), where)[study.key]
-            for key in alternatives(study):
-                other = plan_study(variant(study, key), seeds)
-                tried[key] = gather(other, store.get, run([other], needed).failures)
-            result = judge(result.evidence, tried)
+        result, tried, failures = _run_and_judge(study, seeds, store, run, only[study.key], claims, where, tries)
         folder = (output or store.path / "reports") / study.key
         write_report(result, folder, tries=tried)
         print_verdicts(result)
-        for message in dict.fromkeys(done.failures.values()):
+        for message in dict.fromkeys(failures.values()):
             click.echo(f"a run failed: {message}", err=True)
         click.echo(f"report: {folder / 'report.md'}")
         results.append(result)
     return exit_code(results, claims)
+
+
+def _run_and_judge(
+    study: Study,
+    seeds: int | None,
+    store: Any,
+    run: Callable[..., Execution],
+    only: Callable[[Mapping[str, Scalar]], bool],
+    claims: tuple[str, ...],
+    where: tuple[str, ...],
+    tries: bool,
+) -> tuple[StudyResult, dict[str, Evidence], dict[str, str]]:
+    """(result, the evidence under the alternatives that it was judged with, run id -> message of what failed).
+
+    With planned looks no seed is trained beyond the first look after which none of the claims asked for is open.
+    """
+    from lnbench.evidence import gather
+    from lnbench.judge import alternatives, judge, look_sizes
+    from lnbench.plan import plan_study
+    from lnbench.variants import variant
+
+    failures: dict[str, str] = {}
+    sizes = look_sizes(study, seeds)
+    for size in sizes:
+        plan = plan_study(study, size)
+        failures |= run([plan], only).failures
+        result = judge(gather(plan, store.get, failures))
+        tried: dict[str, Evidence] = {}
+        untried = [claim for claim in result.claims if "not-run" in claim.tried.values()]
+        if untried and tries:
+            names = tuple(claim.claim.id for claim in untried)
+            click.echo(f"{', '.join(names)}: contradicted as run; trying what the paper leaves open")
+            needed = _selection([study], names, where)[study.key]
+            enough = max(claim.look.seeds if claim.look else size for claim in untried)
+            for key in alternatives(study):
+                other = plan_study(variant(study, key), enough)
+                tried[key] = gather(other, store.get, run([other], needed).failures)
+            result = judge(result.evidence, tried)
+        still = [claim.claim.id for claim in result.claims if claim.open and (not claims or claim.claim.id in claims)]
+        if not still:
+            break
+        if size != sizes[-1]:
+            click.echo(f"look at {size} seeds: {', '.join(still)} still open; more seeds")
+    return result, tried, failures
 
 
 def _as_interrupt(number: int, frame: Any) -> None:
@@ -114,15 +146,17 @@ def _at_tier(study: LoadedStudy, tier: str | None, device: str, data_dir: Path |
     real = [name for name in ("cpu", "lite", "full") if name in study.tiers]
     click.echo(f"{study.name}: tier smoke, {why}: it tests this installation and says nothing about the paper")
     if real:
-        needs = sorted({cell.recipe.dataset.name for cell in study.tiers[real[0]].cells})
-        click.echo(f"  for a verdict on the paper: --tier {' or '.join(real)} (after `lnbench data fetch {needs[0]}`)")
+        needs = sorted({name for cell in study.tiers[real[0]].cells for name in cell.recipe.datasets})
+        after = f" (after `lnbench data fetch {needs[0]}`)" if needs else ""
+        click.echo(f"  for a verdict on the paper: --tier {' or '.join(real)}{after}")
     return study.tiers.get("smoke")
 
 
 def _data_states(study: Study, data_dir: Path | None) -> list[Any]:
     from lnbench.data import data_root, status
 
-    return status(data_root(data_dir), sorted({cell.recipe.dataset.name for cell in study.cells}))
+    names = sorted({name for cell in study.cells for name in cell.recipe.datasets})
+    return status(data_root(data_dir), names) if names else []
 
 
 def _missing_data(study: Study, data_dir: Path | None) -> list[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import statistics
 
+from lnbench.report.experiment_cells import experiment_runs
 from lnbench.report.names import is_number, place, text
 from lnbench.report.plain import Json
-from lnbench.report.units import decimals_of, metric_unit, percent
+from lnbench.report.units import Unit, decimals_of, metric_unit, percent
 from lnbench.report.words import counted, duration, escaped, listed, p_words, table
 
 DASH = "–"
@@ -117,11 +118,10 @@ def _drift(data: Json) -> list[str]:
             continue
         seen.add(key)
         unit = effects[drift["effect"]]
-        means = [statistics.fmean(values) * unit.scale for values in (drift["before"], drift["now"])]
+        means = [_mean(values, unit) for values in (drift["before"], drift["now"])]
         rows.append([
             escaped(drift["label"]),
-            unit.amount(means[0]),
-            unit.amount(means[1]),
+            *means,
             p_words(drift["check"]["p_contradicted"]),
             "🔻 drifted" if drift["drifted"] else "🔹 no drift",
         ])  # fmt: skip
@@ -131,9 +131,17 @@ def _drift(data: Json) -> list[str]:
     return ["## Drift", "", f"{intro}{alpha}.", "", *table(header, rows, right=(1, 2, 3)), ""]
 
 
+def _mean(values: list[float | None], unit: Unit) -> str:
+    """The mean of the seeds that have a number."""
+    there = [value for value in values if value is not None]
+    return unit.amount(unit.of(statistics.fmean(there))) if there else DASH
+
+
 def _runs(data: Json) -> list[str]:
     if not data["cells"]:
         return []
+    if "experiment" in data["cells"][0]:
+        return experiment_runs(data)
     chosen = list(dict.fromkeys(key for cell in data["cells"] for key in cell["chosen"]))
     header = [
         "cell",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lnbench.report.beside import beside_words
 from lnbench.report.names import claim_heading
 from lnbench.report.plain import Json
-from lnbench.report.units import is_rate, shown
+from lnbench.report.units import is_rate, reference_of, shown
 from lnbench.report.words import (
     KINDS,
     counted,
@@ -48,6 +49,9 @@ def _verdict(claim: Json, tier: str) -> list[str]:
     reasons = [(part, member) for part in deciding for member in part["members"]]
     head = f"**{verdict_words(claim['verdict'])}**"
     why = f" ({escaped(claim['why'])})" if claim["why"] else ""
+    look = claim.get("look")
+    if look:
+        why += f", at look {look['number']} of {look['of']} ({counted(look['seeds'], 'seed')})"
     if len(reasons) == 1:
         return [f"{head}{why}: {escaped(member_sentence(*reasons[0]))}."]
     lines = [f"{head}{why}. {_rule(claim, deciding)}", ""]
@@ -60,6 +64,9 @@ def _verdict(claim: Json, tier: str) -> list[str]:
 def _rule(claim: Json, deciding: list[Json]) -> str:
     names = [f"`{part['name']}`" for part in deciding]
     least = claim["rule"]["at_least"]
+    if len(names) == 1 and deciding[0]["kind"] == "table":
+        cells = len(deciding[0]["members"])
+        return f"The claim is {names[0]}, and at least {deciding[0]['at_least']} of its {cells} cells must agree:"
     if len(names) == 1:
         return f"The claim is {names[0]}, and all of its comparisons must hold:"
     if least == len(names):
@@ -86,7 +93,7 @@ def _parts_table(claim: Json, tier: str) -> list[str]:
                     view.region_words(),
                     str(check["n"]),
                     *p_values,
-                    _printed(part),
+                    _printed(reference_of(part, member)),
                     part_words(part, tier) if index == 0 else "",
                 ]
             )
@@ -110,8 +117,7 @@ def _role(part: Json, claim: Json) -> str:
     return f"`{part['name']}`<br>{role}{ours}"
 
 
-def _printed(part: Json) -> str:
-    reference = part["reference"]
+def _printed(reference: Json | None) -> str:
     if reference is None:
         return DASH
     relation = {
@@ -149,11 +155,13 @@ def _of_part(part: Json, claim: Json, tier: str) -> Iterator[str]:
     if part["because"]:
         what = f"margin {_margin(part)}" if part.get("margin") is not None else "why so"
         yield f"{what}, because: {escaped(part['because'])}"
-    reference = part["reference"]
-    if reference and reference["note"]:
-        yield f"note on the printed number: {escaped(reference['note'])}"
-    if reference and reference["n"] == "unknown":
-        yield "the paper does not say how many runs stand behind its number"
+    references = [found for member in part["members"] if (found := reference_of(part, member))]
+    for reference in references:
+        if reference["note"]:
+            yield f"note on the printed number: {escaped(reference['note'])}"
+    if any(reference["n"] == "unknown" for reference in references):
+        numbers = "number" if part["reference"] else "numbers"
+        yield f"the paper does not say how many runs stand behind its {numbers}"
     if part["verdict"] == "inconclusive" and tier != "smoke":
         yield decide_words(part)
     if part["verdict"] in ("error", "not-run") and part["why"] and part["why"] not in claim["why"]:
@@ -164,12 +172,13 @@ def _of_part(part: Json, claim: Json, tier: str) -> Iterator[str]:
             yield f"{count} of {counted(n, 'seed')} with a collapsed run ({escaped(member['label'])})"
         # how many runs there are above a threshold stands in the verdict's sentence already
         yield from (escaped(note) for note in member["check"]["notes"] if not is_rate(part))
+    yield from (escaped(words) for words in beside_words(part))
 
 
 def _margin(part: Json) -> str:
     unit = shown(part, part["members"][0]).unit
     name = "points" if unit.name == "%" else unit.name
-    number = f"{part['margin'] * unit.scale:.6g}"
+    number = f"{unit.of(part['margin']):.6g}"
     return f"{number} {name}" if name else number
 
 
@@ -185,13 +194,15 @@ def _every_seed(claim: Json) -> list[str]:
     for label, (part, member) in members.items():
         view = shown({**part, "kind": "values"} if is_rate(part) else part, member)
         cells = {
-            seed: view.unit.number(value * view.unit.scale) + ("†" if dead else "")
+            seed: (DASH if value is None else view.unit.number(view.unit.of(value))) + ("†" if dead else "")
             for seed, value, dead in zip(member["seeds"], member["values"], member["collapsed"], strict=True)
         }
         rows.append([escaped(view.unit.with_name(f"{label}, in") if view.unit.name else label),
                      *(cells.get(seed, DASH) for seed in seeds)])  # fmt: skip
     header = ["one number a seed", *(f"seed {seed}" for seed in seeds)]
     dagger = any(any(member["collapsed"]) for _, member in members.values())
-    foot = ["", "† a run behind it collapsed: at chance, or its loss was not finite."] if dagger else []
+    never = any(value is None for _, member in members.values() for value in member["values"])
+    what = "† a run behind it collapsed: at chance, or its loss was not finite"
+    foot = ["", f"{what}{'; –†: there is no number, it was not reached' if never else ''}."] if dagger else []
     body = table(header, rows, right=range(1, len(header)))
     return ["<details><summary>Every seed</summary>", "", *body, *foot, "", "</details>"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lnbench.report.curves import curves, training
+from lnbench.report.experiment_figures import draw_experiments
 from lnbench.report.forest import forest
 from lnbench.report.names import curve_axis, figures_of
 from lnbench.report.plain import Json
@@ -19,6 +20,7 @@ def draw_all(data: Json) -> dict[str, bytes]:
         drawn[figures.curves] = curves(data, axis)
     if figures.training:
         drawn[figures.training] = training(data)
+    drawn |= draw_experiments(data)
     for claim in data["claims"]:
         if claim["id"] in figures.claims:
             drawn[figures.claims[claim["id"]]] = forest([claim], data["tier"])

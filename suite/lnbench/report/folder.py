@@ -56,7 +56,8 @@ def _remove_old_figures(folder: Path, data: Json) -> None:
     """Only files that an earlier report wrote: PNGs directly in its `figures/`, under names of ours."""
     names = set(figures_of(data).all())
     for file in sorted((folder / FIGURES).glob("*.png")):
-        ours = file.name in ("forest.png", "curves.png", "training.png") or file.name.startswith("claim-")
+        known = file.name in ("forest.png", "curves.png", "training.png")
+        ours = known or file.name.startswith(("claim-", "experiment-"))
         if ours and file.name not in names and file.is_file():
             file.unlink()
 

@@ -144,7 +144,8 @@ def _text(
 
 def limits(view: Shown) -> tuple[float, float]:
     """What an axis must show: interval, seeds, edges of the region, printed number; and some air."""
-    seen = [*(view.interval or ()), *(view.wide_interval or ()), *view.values, *view.edges]
+    there = [value for value in view.values if value is not None]
+    seen = [*(view.interval or ()), *(view.wide_interval or ()), *there, *view.edges]
     seen += [x for x in (view.effect, view.printed) if x is not None]
     low, high = min(seen), max(seen)
     air = 0.10 * (high - low) or 0.05 * abs(high) or 1.0
@@ -172,6 +173,8 @@ def _axis(axes: Any, row: Row) -> None:
         axes.plot([view.effect], [0.15], marker=marker, markersize=8, color=color, markeredgecolor="white",
                   markeredgewidth=0.6, zorder=4)  # fmt: skip
     for value, dead in zip(view.values, row.member["collapsed"], strict=False):
+        if value is None:
+            continue
         axes.plot([value], [-0.62], marker="x" if dead else "o", markersize=4.5, color=INK, fillstyle="none",
                   markeredgewidth=0.9, zorder=3)  # fmt: skip
     if view.printed is not None:

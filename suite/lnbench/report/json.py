@@ -1,5 +1,8 @@
 """A judged study as plain data: `result.json`, from which the rest of a report is written.
 
+What only some kinds of claim have (a `look`, `inner` axes, what stands `beside` a part, the cells of a table with a
+region and a reference of their own) is there for these only.
+
 Lossless: floats as they are, everything that a verdict hangs on. JSON knows no infinity and no NaN: an
 infinite edge of a region is null, and the region's `words` say what it means; any other number that is not
 finite is null too. Nothing in it tells when it was written (dates are the records' own), so equal records
@@ -9,13 +12,17 @@ give equal bytes.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 
 from lnbench import catalog
+from lnbench.checks import ALPHA, region_of
 from lnbench.evidence import Member
-from lnbench.judge import ALPHA, ChoiceResult, ClaimResult, DriftResult, PartResult, StudyResult, region_of
+from lnbench.judge import ChoiceResult, ClaimResult, DriftResult, PartResult, StudyResult
+from lnbench.references import Number
+from lnbench.report.beside import beside_to_json
 from lnbench.report.plain import Json, interval_to_json, plain, region_to_json, without_paths
 from lnbench.report.runs import cells_to_json, data_to_json, environments_to_json, runs_to_json
-from lnbench.spec import Agrees, Effect, Equivalent, EveryRun, Ordered, Part, Threshold
+from lnbench.spec import Effect, Part, Table
 from lnbench.stats import Check
 
 SCHEMA = 1
@@ -45,6 +52,7 @@ def result_to_json(result: StudyResult) -> Json:
             "n": len({job.seed for job in evidence.plan.jobs}),
             "paired": list(spec.runs.seeds.pair),
             "choosing": spec.runs.choose.seeds if spec.runs.choose else 0,
+            **({"looks": list(spec.runs.seeds.looks)} if spec.runs.seeds.looks and study.tier != "smoke" else {}),
         },
         "verdicts": dict(sorted(Counter(claim.verdict for claim in result.claims).items())),
         "claims": [_claim(claim, result) for claim in result.claims],
@@ -77,12 +85,14 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Json:
         "p_contradicted": claim.check.p_contradicted,
         "p_contradicted_holm": claim.p_contradicted,
         "tried": dict(claim.tried),
-        "parts": [_part(part, claim, result) for part in claim.parts.values()],
+        "parts": [part_to_json(part, claim, result) for part in claim.parts.values()],
         "drift": [_drift(drift) for drift in claim.drift],
+        **({"look": asdict(claim.look)} if claim.look else {}),
     }
 
 
-def _part(result: PartResult, claim: ClaimResult, study: StudyResult) -> Json:
+def part_to_json(result: PartResult, claim: ClaimResult, study: StudyResult) -> Json:
+    """One part with its members; `claim` and `study`: those that it is of."""
     part = result.part
     return {
         "name": result.name,
@@ -91,9 +101,9 @@ def _part(result: PartResult, claim: ClaimResult, study: StudyResult) -> Json:
         "ours": part.ours,
         "because": part.because,
         **_numbers(part),
-        "region": region_to_json(region_of(part, result.reference)),
+        "region": None if isinstance(part, Table) else region_to_json(region_of(part, result.reference)),
         "effect": _effect(part.effect, result.effect),
-        "reference": _reference(result, study),
+        "reference": _reference(getattr(part, "reference", None), result.reference, study),
         "verdict": result.verdict,
         "why": without_paths(result.why),
         "direction_holds": result.direction_holds,
@@ -101,22 +111,31 @@ def _part(result: PartResult, claim: ClaimResult, study: StudyResult) -> Json:
         "p_contradicted": result.check.p_contradicted,
         "seeds_to_decide": result.seeds_to_decide,
         "members": [
-            {**_member(member), "check": check_to_json(check)}
-            for member, check in zip(result.members, result.checks, strict=True)
+            {**_member(member), "check": check_to_json(check), **cell}
+            for member, check, cell in zip(result.members, result.checks, _cells(result, study), strict=True)
         ],
+        **({"beside": plain(beside_to_json(result.beside, check_to_json))} if result.beside else {}),
     }
+
+
+def _cells(result: PartResult, study: StudyResult) -> list[Json]:
+    """What a table's members have of their own."""
+    part = result.part
+    if not isinstance(part, Table):
+        return [{}] * len(result.members)
+    return [
+        {"region": region_to_json(region_of(part, number)), "reference": _reference(name, number, study)}
+        for name, number in zip(part.cells, result.numbers, strict=True)
+    ]
 
 
 def _numbers(part: Part) -> Json:
     """What the spec wrote beside the effect: a threshold, a margin, a size, a rate."""
-    if isinstance(part, EveryRun):
-        return {"threshold": part.threshold, "pi": part.pi}
-    if isinstance(part, Threshold):
-        return {"threshold": part.threshold}
-    if isinstance(part, Agrees | Equivalent):
-        return {"margin": part.margin}
-    assert isinstance(part, Ordered)
-    return {"delta": part.delta}
+    keys = ("threshold", "pi", "best_of", "side", "margin", "columns", "delta", "direction", "unit")
+    found = {key: getattr(part, key) for key in keys if hasattr(part, key)}
+    if isinstance(part, Table):
+        found["at_least"] = part.at_least or len(part.cells)
+    return found
 
 
 def _effect(name: str, effect: Effect) -> Json:
@@ -131,7 +150,15 @@ def _effect(name: str, effect: Effect) -> Json:
         "along": effect.reducer,
         "at": plain(effect.at),
         "minus": plain(effect.minus),
+        **{key: plain(value) for key, value in _more(effect).items() if value},
     }
+
+
+def _more(effect: Effect) -> Json:
+    """What few effects have."""
+    inner = [{"axis": axis, "along": reducer} for axis, reducer in zip(effect.axes, effect.reducers, strict=True)][:-1]
+    goal = {"level": effect.goal[0], "rises": effect.goal[1], "interpolate": effect.interpolate} if effect.goal else {}
+    return {"inner": inner, "over": effect.over, "with": effect.with_, "crossing": goal}
 
 
 def _member(member: Member) -> Json:
@@ -149,9 +176,8 @@ def _member(member: Member) -> Json:
     }
 
 
-def _reference(result: PartResult, study: StudyResult) -> Json | None:
-    name = getattr(result.part, "reference", None)
-    if not name or result.reference is None:
+def _reference(name: str | None, number: Number | None, study: StudyResult) -> Json | None:
+    if not name or number is None:
         return None
     reference = study.study.baseline.references[name]
     return {
@@ -168,7 +194,7 @@ def _reference(result: PartResult, study: StudyResult) -> Json | None:
         "protocol": dict(reference.protocol),
         "source": reference.source,
         "note": reference.note,
-        "value": result.reference.value,
+        "value": number.value,
     }
 
 

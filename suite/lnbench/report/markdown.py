@@ -45,6 +45,8 @@ def markdown(data: Json) -> str:
         ]
     if figures.curves:
         lines += [f"![Curves of the study, every seed a dot]({FIGURES}/{figures.curves})", ""]
+    for file, words in figures.experiments.items():
+        lines += [f"![{words}]({FIGURES}/{file})", "", f"*{words}.*", ""]
     for claim in data["claims"]:
         figure = figures.claims.get(claim["id"])
         lines += claim_section(claim, data["tier"], f"{FIGURES}/{figure}" if figure else None)
@@ -99,6 +101,12 @@ def _seeds(data: Json) -> str:
         text += f", shared between arms for {listed(seeds['paired'])}"
     if seeds["choosing"]:
         text += f"; {counted(seeds['choosing'], 'more seed', 'more seeds')} for choosing hyper-parameters only"
+    looks = seeds.get("looks")
+    if looks:
+        text += (
+            f". Looks were planned at {listed(map(str, looks))} seeds: a claim keeps the first verdict that decides "
+            f"it; for that every p is multiplied by {len(looks)}, and every interval is as much wider"
+        )
     return text + "."
 
 

@@ -39,10 +39,12 @@ class Figures:
     curves: str | None
     training: str | None
     claims: dict[str, str]  # claim id -> file
+    experiments: dict[str, str]  # file -> what it shows
 
     def all(self) -> list[str]:
         """Every file name, in the page's order."""
-        return [name for name in (self.forest, self.curves, self.training, *self.claims.values()) if name]
+        named = (self.forest, self.curves, *self.experiments, self.training, *self.claims.values())
+        return [name for name in named if name]
 
 
 def figures_of(data: Json) -> Figures:
@@ -57,18 +59,36 @@ def figures_of(data: Json) -> Figures:
         curves="curves.png" if curve_axis(data) else None,
         training="training.png" if any(cell["epochs"] > 1 and cell["done"] for cell in data["cells"]) else None,
         claims=claims,
+        experiments=experiment_figures(data),
     )
 
 
+EXPERIMENT_FIGURES = {  # experiment -> file -> what it shows
+    "linear_network": {
+        "experiment-phases.png": "Norm and alignment against steps, the phases parted at the change point",
+        "experiment-neurons.png": "Single neurons: alignment against norm, coloured by time",
+    },
+    "ntk": {"experiment-linearisation.png": "Losses of the networks and of their linearisation, and the first norm"},
+}
+
+
+def experiment_figures(data: Json) -> dict[str, str]:
+    """The figures of the experiment of which there are runs that did not diverge, and what they show."""
+    drawn = {cell["experiment"] for cell in data["cells"] if cell.get("experiment") and cell["steps"]}
+    return {file: words for name in sorted(drawn) for file, words in EXPERIMENT_FIGURES.get(name, {}).items()}
+
+
 def measured(member: Json) -> bool:
-    """Whether there is anything of it to draw."""
-    return member["check"]["effect"] is not None
+    """Whether there is anything of it to draw. (Of typical runs there may be no median, and yet seeds.)"""
+    check = member["check"]
+    there = any(value is not None for value in member["values"])
+    return check["effect"] is not None or bool(check["typical"] and there)
 
 
 def curve_axis(data: Json) -> str | None:
     """The numeric axis to draw accuracy along, if two of its levels were run: one that an effect runs along,
     else the one with most levels."""
-    cells = [cell for cell in data["cells"] if cell["done"]]
+    cells = [cell for cell in data["cells"] if cell["done"] and "experiment" not in cell]
     levels: dict[str, set[float]] = {}
     for cell in cells:
         for axis, value in cell["point"].items():

@@ -6,9 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from lnbench import catalog
 from lnbench.canonical import canonical_json
 from lnbench.evidence import Evidence
 from lnbench.plan import Run
+from lnbench.recipe import ExperimentRecipe, Recipe
+from lnbench.report.experiment_cells import experiment_cell, experiment_examples
 from lnbench.report.plain import Json, plain, without_paths
 from lnbench.spec import Cell, Effect
 from lnbench.store import Record
@@ -20,7 +23,7 @@ def cells_to_json(evidence: Evidence) -> list[Json]:
     `metrics` holds, for each metric that an effect reads (and the test accuracy), one value a seed by the
     recipe's selection rule; a diverged run has its stand-in there and is marked in `collapsed` and `status`.
     """
-    named = [effect.metric for effect in evidence.study.spec.effects.values()]
+    named = [effect.metric for effect in evidence.study.spec.effects.values() if not _of_experiments(effect)]
     metrics = list(dict.fromkeys(["test_accuracy", *named]))
     by_point: dict[str, dict[int, tuple[Run, Record]]] = {}
     for (point, seed), found in evidence.by_job.items():
@@ -31,7 +34,13 @@ def cells_to_json(evidence: Evidence) -> list[Json]:
     ]
 
 
+def _of_experiments(effect: Effect) -> bool:
+    return bool(catalog.find("metric", effect.metric).value.experiments)
+
+
 def _cell(cell: Cell, runs: dict[int, tuple[Run, Record]], metrics: list[str], evidence: Evidence) -> Json:
+    if isinstance(cell.recipe, ExperimentRecipe):
+        return experiment_cell(cell, cell.recipe.experiment, runs, evidence)
     seeds = sorted(runs)
     outcomes = [runs[seed][1]["outcome"] for seed in seeds]
     measured = {metric: evidence.members(Effect(metric=metric, at=dict(cell.point)))[0] for metric in metrics}
@@ -76,9 +85,10 @@ def runs_to_json(evidence: Evidence) -> Json:
     records = trainings(evidence)
     verdict_runs = [record for _, record in evidence.by_job.values()]
     choosing = evidence.plan.choosing_runs
-    flags = [
+    flags = [record["outcome"]["status"] == "diverged" for record in verdict_runs if _experiment(record)] + [
         flag
         for cell in evidence.study.cells
+        if isinstance(cell.recipe, Recipe)
         for flag in evidence.members(Effect(metric="test_accuracy", at=dict(cell.point)))[0].collapsed
     ]
     diverged = sum(record["outcome"]["status"] == "diverged" for record in verdict_runs)
@@ -115,7 +125,7 @@ def _possible_ids(evidence: Evidence) -> set[str]:
     if not evidence.failures:
         return set()
     plan = evidence.plan
-    ids = {run.id for run in plan.choosing_runs}
+    ids = {run.id for run in [*plan.choosing_runs, *plan.input_runs]}
     for job in plan.jobs:
         candidates = [value for value, _ in job.choice.candidates] if job.choice else [None]
         ids |= {job.run(value).id for value in candidates}
@@ -126,12 +136,16 @@ def data_to_json(evidence: Evidence) -> list[Json]:
     """Every data set behind the result, known by the checksum of its decoded arrays."""
     found: dict[str, Json] = {}
     for record in trainings(evidence):
-        outcome, name = record["outcome"], record["content"]["recipe"]["dataset"]["name"]
+        outcome, recipe = record["outcome"], record["content"]["recipe"]
+        if "data_sha256" not in outcome:
+            continue
+        name = recipe["dataset"] if _experiment(record) else recipe["dataset"]["name"]
+        source = catalog.find("dataset", name).value
         entry = {
             "name": name,
             "sha256": outcome["data_sha256"],
-            "classes": outcome["classes"],
-            "test": outcome["examples"]["test"],
+            "classes": outcome.get("classes", source.classes),
+            "test": outcome["examples"]["test"] if "examples" in outcome else source.test,
         }
         found.setdefault(canonical_json(entry), {**entry, "runs": 0})["runs"] += 1
     return [found[key] for key in sorted(found)]
@@ -163,8 +177,14 @@ def _seconds(record: Record) -> float:
     return float(record["provenance"].get("seconds") or 0.0)
 
 
+def _experiment(record: Record) -> bool:
+    return "experiment" in record["content"]["recipe"]
+
+
 def _examples_seen(record: Record) -> int:
     outcome = record["outcome"]
+    if _experiment(record):
+        return experiment_examples(record)
     epochs = max((len(curve) for curve in outcome["curves"].values()), default=0)
     return int(outcome["examples"]["train"]) * epochs
 

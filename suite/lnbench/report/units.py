@@ -8,26 +8,40 @@ reader compares 92.3 % with the printed 91 % (the rule itself works on the dista
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lnbench.report.plain import Json
 
 Ends = tuple[float, float]
+# What an axis is reduced to is then a number of its own: a place on the axis, a coefficient, an exponent.
+UNITLESS = ("argmax", "crossing", "kendall", "exponent", "pearson", "spearman")
 INFINITE: Ends = (-math.inf, math.inf)
+
+
+def significant(x: float, digits: int = 4) -> str:
+    """Four significant digits, and all of a whole number's: 0.002, 12.26, 12265 and not 1.226e+04."""
+    return f"{x:.{digits}g}" if not 10**digits <= abs(x) < 1e12 else f"{x:.0f}"
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """`scale` takes the metric's own unit to the one shown; `decimals` None: four significant digits."""
+    """`scale` takes the effect's own unit to the one shown, `ratio` its logs to ratios; `decimals` None: four
+    significant digits."""
 
     scale: float
-    name: str  # "%", "points", "points per unit" (of the axis), ""
+    name: str  # "%", "points", "points per unit" (of the axis), "octaves", ""
     decimals: int | None
+    ratio: bool = False
+
+    def of(self, x: float) -> float:
+        """A number of the effect in this unit."""
+        return math.exp(x) if self.ratio else x * self.scale
 
     def number(self, x: float, edges: tuple[float, ...] = ()) -> str:
         """x (already scaled) as text, with more digits where rounding would put it on an edge."""
         if self.decimals is None:
-            return f"{x:.4g}".replace("-", "−")
+            return significant(x).replace("-", "−")
         decimals = self.decimals
         while decimals < 6 and any(round(x, decimals) == round(e, decimals) and not _same(x, e) for e in edges):
             decimals += 1
@@ -62,14 +76,25 @@ def unit_of(part: Json, step: float = 0.0) -> Unit:
 
 def metric_unit(effect: Json, step: float = 0.0) -> Unit:
     """The unit of one number a seed: percent of an accuracy, points of a difference, a loss as it is."""
-    if effect["along"] == "argmax":
+    reducers = [*(inner["along"] for inner in effect.get("inner", [])), effect["along"]]
+    if effect.get("over"):
+        return Unit(1.0, "", None, ratio=True)
+    if effect["along"] == "argmax" and effect["minus"] is not None:
+        return Unit(1.0, "octaves", None)
+    if not effect["counted"] or any(reducer in UNITLESS for reducer in reducers):
         return Unit(1.0, "", None)
-    if not effect["counted"]:
-        return Unit(1.0, "", None)
+    if len(reducers) > 1:
+        return Unit(100.0, "points", None)
     if effect["along"] in ("slope", "area"):  # a unit of the axis, which the effect's label names
         return Unit(100.0, "points per unit" if effect["along"] == "slope" else "points × units", None)
-    difference = effect["minus"] is not None or effect["along"] == "drop"
+    difference = effect["minus"] is not None or effect["along"] in ("drop", "steps")
     return Unit(100.0, "points" if difference else "%", decimals_of(100.0 * step))
+
+
+def octave_slope_unit(effect: Json) -> Unit:
+    """The unit of a slope of the effect's metric along log2 of the axis."""
+    plain = not effect["counted"] or effect.get("inner")
+    return Unit(1.0, "per octave", None) if plain else Unit(100.0, "points per octave", None)
 
 
 def decimals_of(step: float) -> int:
@@ -93,7 +118,7 @@ class Shown:
     wide_interval: Ends | None  # what a contradiction of a printed number needs
     region: Ends
     printed: float | None
-    values: tuple[float, ...]  # one a seed; empty where the effect is a share of runs
+    values: tuple[float | None, ...]  # one a seed; empty where the effect is a share of runs
     confidence: float
 
     @property
@@ -120,27 +145,50 @@ class Shown:
         return f"between {self.unit.edge(low)} and {self.unit.edge(high)}"
 
 
+def reference_of(part: Json, member: Json) -> Json | None:
+    """The printed number that a member is held against: the part's, or its own in a table."""
+    found: Json | None = member.get("reference") or part["reference"]
+    return found
+
+
+def region_of(part: Json, member: Json) -> Json:
+    """The region that a member must lie in: the part's, or its own in a table."""
+    found: Json = member.get("region") or part["region"]
+    return found
+
+
 def shown(part: Json, member: Json) -> Shown:
     """A member of a part (both of `result.json`) on the scale of its metric."""
     check, unit = member["check"], unit_of(part, member["step"] or 0.0)
-    reference = part["reference"]
-    shift = reference["value"] if part["kind"] == "agrees" and reference else 0.0
+    reference, region = reference_of(part, member), region_of(part, member)
     rate = is_rate(part)
-    region = (part["pi"], None) if rate else (part["region"]["low"], part["region"]["high"])
+    if rate:
+        region = {"low": part["pi"], "high": None}
     bounds = (0.0, 1.0) if rate else bounds_of(part["effect"])
     printed = reference["value"] if reference and not rate else None
     interval, wide = check["interval"], check["contradiction_interval"]
+    judged = _judged_scale(part, check, reference, unit)
+    cut = (_scaled(bounds[0], unit.scale, -math.inf), _scaled(bounds[1], unit.scale, math.inf))
     return Shown(
         unit=unit,
-        effect=None if check["effect"] is None else (check["effect"] + shift) * unit.scale,
+        effect=None if check["effect"] is None else judged(check["effect"]),
         typical=check["typical"],
-        interval=_ends(interval, shift, unit.scale, bounds),
-        wide_interval=_ends(wide, shift, unit.scale, bounds),
-        region=(_scaled(region[0], unit.scale, -math.inf), _scaled(region[1], unit.scale, math.inf)),
+        interval=_ends(interval, judged, cut),
+        wide_interval=_ends(wide, judged, cut),
+        region=(_scaled(region["low"], unit.scale, -math.inf), _scaled(region["high"], unit.scale, math.inf)),
         printed=None if printed is None else printed * unit.scale,
-        values=() if rate else tuple(value * unit.scale for value in member["values"] if value is not None),
+        values=() if rate else tuple(None if value is None else unit.of(value) for value in member["values"]),
         confidence=interval["confidence"] if interval else 1 - 2 * check["alpha"],
     )
+
+
+def _judged_scale(part: Json, check: Json, reference: Json | None, unit: Unit) -> Callable[[float], float]:
+    """From the scale on which the rule was applied to the one shown."""
+    if part["kind"] in ("agrees", "table") and reference:  # the distance from the printed number
+        return lambda x: (x + reference["value"]) * unit.scale
+    if "r_region" in check["details"]:  # atanh(r)
+        return math.tanh
+    return unit.of
 
 
 def bounds_of(effect: Json) -> Ends:
@@ -148,20 +196,21 @@ def bounds_of(effect: Json) -> Ends:
     width."""
     low = _scaled(effect["metric_bounds"][0], 1.0, -math.inf)
     high = _scaled(effect["metric_bounds"][1], 1.0, math.inf)
-    if effect["along"] not in (None, "drop"):
+    if effect["along"] == "kendall":
+        return (-1.0, 1.0) if effect["minus"] is None else (-2.0, 2.0)
+    if effect["along"] not in (None, "drop", "steps") or effect.get("inner") or effect.get("over"):
         return INFINITE
-    for difference in (effect["along"] == "drop", effect["minus"] is not None):
+    for difference in (effect["along"] in ("drop", "steps"), effect["minus"] is not None):
         if difference:
             low, high = low - high, high - low
     return low, high
 
 
-def _ends(interval: Json | None, shift: float, scale: float, bounds: Ends) -> Ends | None:
+def _ends(interval: Json | None, judged: Callable[[float], float], cut: Ends) -> Ends | None:
     if interval is None:
         return None
-    low, high = interval["low"] + shift, interval["high"] + shift
-    cut = [min(max(end, bounds[0]), bounds[1]) for end in (low, high)]
-    return cut[0] * scale, cut[1] * scale
+    low, high = (min(max(judged(interval[end]), cut[0]), cut[1]) for end in ("low", "high"))
+    return low, high
 
 
 def _scaled(x: float | None, scale: float, otherwise: float) -> float:

@@ -30,9 +30,18 @@ KINDS = {
     "below": "typical run below a threshold",
     "every_run_above": "runs above a threshold",
     "every_run_below": "runs below a threshold",
+    "can_reach": "one run that gets there",
     "agrees": "agrees with a printed number",
+    "table": "a cell that agrees with its printed number",
     "ordered": "difference above a size",
     "equivalent": "difference within a margin",
+    "trend": "tendency along an axis",
+    "monotone": "every step of an axis",
+    "shift": "an optimum moves",
+    "within": "between two edges",
+    "scaling": "an exponent",
+    "ratio": "a ratio",
+    "correlation": "a correlation",
 }
 
 
@@ -65,8 +74,8 @@ def p_words(p: float) -> str:
 
 
 def spaced_percent(share: float) -> str:
-    """ "90 %"."""
-    return f"{100 * share:g} %"
+    """ "90 %"; "96.67 %" where looks are planned."""
+    return f"{100 * share:.4g} %"
 
 
 def duration(seconds: float) -> str:
@@ -96,10 +105,12 @@ def member_sentence(part: Json, member: Json) -> str:
     if member["missing"]:
         done = f"{len(member['values'])} of {counted(member['planned'], 'seed')}"
         return f"{done} measured so far, not judged until all are there (region: {region})"
+    if part["kind"] == "can_reach":
+        return _reach_sentence(part, member, view)
     if check["typical"]:
         return _typical_sentence(member, view)
     if view.interval is None:
-        few = f"{counted(check['n'], 'seed')}, too few for an interval"
+        few = f"{counted(check['n'], _sample(part))}, too few for an interval"
         return f"{view.effect_words()}; {few} (region: {region})"
     where = {
         "inside": f"lies inside the region {region}",
@@ -108,7 +119,7 @@ def member_sentence(part: Json, member: Json) -> str:
     }[position(view.interval, view.region)]
     interval = f"the {spaced_percent(view.confidence)} interval {view.interval_words()}"
     text = f"{view.effect_words()}; {interval} {where}"
-    if part["kind"] == "agrees" and view.wide_interval and part["verdict"] != "reproduced":
+    if part["kind"] in ("agrees", "table") and view.wide_interval and part["verdict"] != "reproduced":
         wide = view.unit.interval(view.wide_interval, view.edges)
         text += f"; with the paper's own luck allowed for, as a contradiction needs, it is {wide}"
     elif "outside" in where and check["p_contradicted"] > check["alpha"]:
@@ -129,6 +140,19 @@ def _rate_sentence(part: Json, member: Json, view: Shown) -> str:
     return f"{runs}; {where}, to be {view.region_words()}"
 
 
+def _reach_sentence(part: Json, member: Json, view: Shown) -> str:
+    """How many runs got there, and the nearest one."""
+    details = member["check"]["details"]
+    count = f"{details['reached']} of {counted(details['runs'], 'run')}"
+    best = f"; the best is {view.effect_words()}" if view.effect is not None else ""
+    return f"{count} got to “{view.region_words()}”, printed as the best of {part['best_of']}{best}"
+
+
+def _sample(part: Json) -> str:
+    """What the check's n counts."""
+    return "point" if part.get("unit") == "point" else "seed"
+
+
 def _typical_sentence(member: Json, view: Shown) -> str:
     check = member["check"]
     collapsed = f"{check['collapsed']} of {counted(check['n'], 'run')} collapsed"
@@ -142,11 +166,13 @@ def _typical_sentence(member: Json, view: Shown) -> str:
 def decide_words(part: Json) -> str:
     """How many seeds would decide an inconclusive part."""
     need = part["seeds_to_decide"]
+    if need is not None and part["kind"] == "can_reach":
+        return f"about {counted(need, 'run')} of which none gets there would contradict it"
     if need is not None:
-        return f"about {counted(need, 'seed')} would decide it, were effect and spread as measured"
+        return f"about {counted(need, _sample(part))} would decide it, were effect and spread as measured"
     if all(member["check"]["se"] is None and not member["check"]["typical"] for member in part["members"]):
-        return "too few seeds to tell how many would decide it"
-    return "over 1,000 seeds would be needed, were effect and spread as measured"
+        return f"too few {_sample(part)}s to tell how many would decide it"
+    return f"over 1,000 {_sample(part)}s would be needed, were effect and spread as measured"
 
 
 def escaped(text: str) -> str:

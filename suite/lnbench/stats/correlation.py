@@ -16,7 +16,7 @@ from lnbench.stats.rule import (
     p_outside,
     require_edge,
 )
-from lnbench.stats.seeds import FEWEST_SEEDS, TOO_FEW, Floats, Values, as_seeds, check_arguments, nearly_equal
+from lnbench.stats.seeds import FEWEST_SEEDS, TOO_FEW, Flags, Floats, Values, as_seeds, check_arguments, nearly_equal
 from lnbench.stats.values import Check, Region, unjudged
 
 FEWEST_POINTS = 6
@@ -66,6 +66,11 @@ def coefficient_of(x: Values, y: Values, coefficient: str = "pearson") -> float:
     return float(np.clip(np.dot(a, b) / math.sqrt(np.dot(a, a) * np.dot(b, b)), -1.0, 1.0))
 
 
+def spearman_cap(n: int) -> float:
+    """1 - 6/(n(n² - 1)): where an r of 1 of n ranks is taken to lie, halfway to the next smaller r they can give."""
+    return 1 - 6 / (n * (n**2 - 1))
+
+
 def correlation(
     r: float, n: int, region: Region, coefficient: str = "pearson", *, alpha: float = 0.05, looks: int = 1
 ) -> Check:
@@ -88,7 +93,7 @@ def correlation(
         note = f"fewer than {FEWEST_POINTS} points: no interval, no decision"
         return Check(kind="correlation", effect=r, region=region, n=n, alpha=alpha, notes=(note,), details=details)
     if coefficient == "spearman":
-        capped = math.copysign(min(abs(r), 1 - 6 / (n * (n**2 - 1))), r)
+        capped = math.copysign(min(abs(r), spearman_cap(n)), r)
         zeta, se = math.atanh(capped), math.sqrt((1 + capped**2 / 2) / (n - 3))
     elif abs(r) == 1:
         return unjudged("correlation", "r = 1: the two are one measurement", region=region, n=n, alpha=alpha)
@@ -111,13 +116,22 @@ def correlation(
     )
 
 
-def correlation_replicates(mean_zetas: Values, region: Region, *, alpha: float = 0.05, looks: int = 1) -> Check:
+def correlation_replicates(
+    mean_zetas: Values,
+    region: Region,
+    *,
+    step: float = 0.0,
+    alpha: float = 0.05,
+    looks: int = 1,
+    collapsed: Flags | None = None,
+) -> Check:
     """Between networks, the best way: e_i = mean atanh(r) over the pairs of one replicate, t over replicates.
 
-    mean_zetas (n,), one a replicate; region of r, judged on the atanh scale (effect, interval and region are
+    mean_zetas (n,), one a replicate; region of r, judged on the atanh scale (effect, interval, region and `step` are
     on it; details "r", "r_interval", "r_region" are not).
     """
-    check = judge_mean(mean_zetas, to_zeta(region), alpha=alpha, looks=looks, kind="correlation_replicates")
+    zeta, kind = to_zeta(region), "correlation_replicates"
+    check = judge_mean(mean_zetas, zeta, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind=kind)
     return _with_r(check, region)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from lnbench.stats.curves import Curves, any_level, as_curves
 from lnbench.stats.rule import judge_mean
-from lnbench.stats.seeds import Flags, Mask, Values, as_seeds
+from lnbench.stats.seeds import Flags, Mask, Values, as_mask, as_seeds
 from lnbench.stats.steps import axis_levels
 from lnbench.stats.trend import slopes
 from lnbench.stats.values import Check, Region, unjudged
@@ -51,6 +51,7 @@ def ratio(
     denominator: Values,
     region: Region,
     *,
+    step: float = 0.0,
     alpha: float = 0.05,
     looks: int = 1,
     collapsed: Flags | None = None,
@@ -59,8 +60,8 @@ def ratio(
     a machine.
 
     effect, interval and region are on the log scale; details "ratio", "ratio_interval", "ratio_region" are
-    not. Times that are not positive or of which a half is missing: an error. Raises ValueError for a region
-    that ends at or below 0 where it should not.
+    not. step: of the log (0 for times). Numbers that are not positive (of uncollapsed runs) or of which a half is
+    missing: an error. Raises ValueError for a region that ends at or below 0 where it should not.
     """
     if region.high <= 0 or (math.isfinite(region.low) and region.low < 0):
         raise ValueError(f"a ratio is above 0: no region {region.describe()}")
@@ -71,9 +72,12 @@ def ratio(
     if over.size != under.size:
         problem = f"half a pair: {over.size} numbers over {under.size}"
         return unjudged("ratio", problem, region=logs, n=n, alpha=alpha)
-    if np.any(over <= 0) or np.any(under <= 0):
-        return unjudged("ratio", "a ratio needs positive numbers", region=logs, n=n, alpha=alpha)
-    check = judge_mean(np.log(over) - np.log(under), logs, alpha=alpha, looks=looks, collapsed=collapsed, kind="ratio")
+    kept = ~as_mask(collapsed, n)
+    if np.any(over[kept] <= 0) or np.any(under[kept] <= 0):
+        return unjudged("ratio", "a ratio needs positive numbers", region=logs, n=n, step=step, alpha=alpha)
+    with np.errstate(divide="ignore", invalid="ignore"):  # of a collapsed run: on no good side, whatever it is
+        effects = np.log(over) - np.log(under)
+    check = judge_mean(effects, logs, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind="ratio")
     interval = None if check.interval is None else (math.exp(check.interval.low), math.exp(check.interval.high))
     return check.with_details(
         ratio=None if check.effect is None else math.exp(check.effect),

@@ -59,7 +59,8 @@ def shift(
     seen = both[np.isfinite(both)]
     if seen.size and (seen.min() < ends[0] * (1 - 1e-9) or seen.max() > ends[1] * (1 + 1e-9)):
         raise ValueError(f"an optimum lies off the axis: {seen.min()} … {seen.max()} on {ends[0]} … {ends[1]}")
-    effects = np.log2(b) - np.log2(a)
+    with np.errstate(divide="ignore", invalid="ignore"):  # no optimum on the axis is 0 or below: such data is no number
+        effects = np.log2(b) - np.log2(a)
     check = judge_mean(effects, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind="shift")
     on_end = int(np.count_nonzero(np.isclose(seen, ends[0]) | np.isclose(seen, ends[1])))
     if not on_end:

@@ -1,0 +1,104 @@
+"""What must hold of an effect: its points are visited, and its axes can be reduced as it says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from lnbench import catalog
+from lnbench.effects import COEFFICIENTS, Effect
+from lnbench.levels import is_number, not_visited, same, same_point, word
+from lnbench.recipe import Scalar
+from lnbench.tree import Position, did_you_mean
+
+MOST_MEMBERS = 1_000  # of one effect's family
+FEWEST_POINTS = 3  # of a correlation within a seed: two always lie on a line
+
+Vary = Mapping[str, tuple[Scalar, ...]]
+Place = Callable[..., Position]
+Report = Callable[[Position, str], None]
+
+
+def check_effect(name: str, effect: Effect, vary: Vary, at: Place, error: Report, *, cells_say: bool) -> None:
+    """Check one effect. `cells_say`: it is a table's, whose cells name the values of the axes that `at` leaves out."""
+    place, head = partial(at, "effects", name), f"effect {name}"
+    for where, point in (("at", effect.at), ("minus", effect.minus or {}), ("over", effect.over or {})):
+        for axis, value in point.items():
+            values = value if isinstance(value, tuple) else (value,)
+            for index, one in enumerate(values):
+                spot = place(where, axis, index) if isinstance(value, tuple) else place(where, axis)
+                unvisited = not_visited(axis, one, vary)
+                if unvisited:
+                    error(spot, f"{head}: {unvisited}")
+                elif axis in effect.axes:
+                    error(place(where, axis), f"{head}: {axis} is the axis it runs along; leave it out here")
+                if any(same(one, other) for other in values[:index]):
+                    error(spot, f"{head}: {axis} = {word(one)} stands twice")
+    whole = _axes(head, effect, vary, place, error)
+    for axis, levels in vary.items() if whole and not cells_say else ():
+        if axis not in (*effect.at, *effect.axes) and len(levels) > 1:
+            error(place(), f"{head}: say in `at` at which {axis}; it takes {', '.join(map(word, levels))}")
+    _family(head, effect, vary, place, error)
+    _numbers(head, effect, place, error)
+
+
+def _axes(head: str, effect: Effect, vary: Vary, place: Place, error: Report) -> bool:
+    """Whether every axis is one of the grid; what is wrong with their levels is reported."""
+    whole, points = True, 1
+    for axis, reducer in zip(effect.axes, effect.reducers, strict=True):
+        spot = place("along", axis)
+        if axis not in vary:
+            error(spot, f"{head}: no axis '{axis}' in vary; {did_you_mean(axis, vary)}")
+            whole = False
+            continue
+        levels = vary[axis]
+        points *= len(levels)
+        if reducer in COEFFICIENTS:
+            continue
+        if len(levels) < 2:
+            error(spot, f"{head}: {axis} has one value; nothing runs along it")
+        elif not all(map(is_number, levels)):
+            error(spot, f"{head}: {axis} is not numeric; nothing runs along it")
+        else:
+            why = _needs_logs(effect, reducer, axis == effect.axis)
+            bad = [level for level in levels if is_number(level) and float(level) <= 0]  # type: ignore[arg-type]
+            if why and bad:
+                error(spot, f"{head}: {why}, but {axis} takes {word(bad[0])}; give it values above 0 only")
+    if effect.with_ is not None and whole and points < FEWEST_POINTS:
+        error(place("along"), f"{head}: a correlation of {points} points; at least {FEWEST_POINTS} must be visited")
+    return whole
+
+
+def _needs_logs(effect: Effect, reducer: str, last: bool) -> str:
+    """Why the logarithm of an axis is taken; empty where it is not."""
+    if reducer == "exponent":
+        return "an exponent is a slope over log values"
+    if reducer == "argmax" and last and effect.is_shift:
+        return "an optimum's shift is in octaves (log2)"
+    return "interpolate: log" if reducer == "crossing" and effect.interpolate == "log" else ""
+
+
+def _family(head: str, effect: Effect, vary: Vary, place: Place, error: Report) -> None:
+    sizes = [
+        len(value) for value in (*effect.at.values(), *(effect.against or {}).values()) if isinstance(value, tuple)
+    ]
+    size = math.prod(sizes) * (len(vary.get(str(effect.axis), ())) - 1 if effect.reducer == "steps" else 1)
+    if size > MOST_MEMBERS:
+        error(place(), f"{head}: a family of {size} numbers; at most {MOST_MEMBERS}")
+    elif any(other is not None and same_point(at, other) for at, other in effect.members()):
+        what = "divides a point by itself" if effect.over else "subtracts a point from itself"
+        error(place("over" if effect.over else "minus"), f"{head}: {what}")
+
+
+def _numbers(head: str, effect: Effect, place: Place, error: Report) -> None:
+    """That a level can be crossed, and that a logarithm of the metric can be taken."""
+    about = catalog.find("metric", effect.metric).value
+    span = f"{effect.metric} ({about.low:g} to {about.high:g})"
+    if effect.goal and effect.reducers[0] == "crossing" and not about.low < effect.goal[0] < about.high:
+        key = "rises_to" if effect.goal[1] else "falls_to"
+        error(place(key), f"{head}: {effect.goal[0]:g} is on or past the bounds of {span}; no curve crosses it")
+    of_metric = effect.over is not None if not effect.along else effect.reducers[0] == "exponent"
+    if of_metric and about.low < 0:
+        why = "a ratio" if effect.over else "an exponent"
+        error(place("metric"), f"{head}: {why} needs numbers above 0, and {span} can lie below")

@@ -1,0 +1,144 @@
+"""Effects: one number a seed. A metric at a point of the grid, along an axis, against another point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from lnbench.recipe import Scalar, Scalars, known, name_of
+from lnbench.references import Strict
+from lnbench.validation import Misfit
+
+Reducer = Literal[
+    "drop", "slope", "kendall", "area", "argmax", "crossing", "exponent", "steps", "pearson", "spearman"
+]  # fmt: skip
+COEFFICIENTS = ("pearson", "spearman")  # over points: the axes need be no numbers, and there may be several
+DIFFERENCES = ("drop", "steps")  # two of the metric's numbers apart
+ON_THE_AXIS = ("argmax", "crossing")  # in the axis's own unit
+LOGARITHMIC = ("exponent",)  # needs a positive axis
+
+
+class Effect(Strict):
+    """One number a seed. A list in `at`, `minus` or `over` makes a family: one number for each value.
+
+    `along` makes one number of an axis; of two axes, the one written first is reduced first (where a curve crosses a
+    level, then the exponent of that place along the other axis).
+    """
+
+    metric: Annotated[str, name_of("metric")]
+    at: dict[str, Scalar | Scalars] = Field(default={})
+    along: Annotated[dict[str, Reducer], Field(min_length=1)] | None = None
+    minus: Annotated[dict[str, Scalar | Scalars], Field(min_length=1)] | None = None
+    over: Annotated[dict[str, Scalar | Scalars], Field(min_length=1)] | None = None  # the log ratio to that point
+    rises_to: float | None = None  # the level whose crossing is sought, from below
+    falls_to: float | None = None  # or from above
+    interpolate: Literal["linear", "log"] = "linear"  # between the two levels of the axis around a crossing
+    with_: Annotated[str, name_of("metric")] | None = Field(default=None, alias="with")  # of a correlation
+
+    _metric = field_validator("metric")(known("metric"))
+
+    @field_validator("with_")
+    @classmethod
+    def _with(cls, value: str | None) -> str | None:
+        return value if value is None else str(known("metric").__func__(cls, value))
+
+    @model_validator(mode="after")
+    def _fits(self) -> Effect:
+        reducers = self.reducers
+        correlates = any(reducer in COEFFICIENTS for reducer in reducers)
+        if self.minus and self.over:
+            raise Misfit("over", "over: a ratio, and `minus` a difference; keep one of them")
+        if correlates != (self.with_ is not None):
+            if correlates:
+                raise Misfit(
+                    "along", f"along: {reducers[0]} of {self.metric} and what? name the other metric in `with`"
+                )
+            raise Misfit("with", "with: two metrics are correlated along an axis; write along: {AXIS: pearson}")
+        if correlates:
+            self._correlates(reducers)
+        elif len(reducers) > 2:
+            raise Misfit("along", f"along: {len(reducers)} axes; at most two are reduced, the first of them first")
+        elif "steps" in reducers[:-1]:
+            raise Misfit("along", "along: steps is a family of numbers, so nothing can follow it; write it last")
+        if self.over and self.reducer == "argmax":
+            raise Misfit("over", "over: an optimum is compared by `minus`, which gives the shift in octaves")
+        self._crosses("crossing" in reducers)
+        return self
+
+    def _crosses(self, crossing: bool) -> None:
+        given = [key for key in ("rises_to", "falls_to") if getattr(self, key) is not None]
+        if len(given) > 1:
+            raise Misfit("falls_to", "falls_to: a crossing is from one side; keep this or `rises_to`")
+        if crossing and not given:
+            raise Misfit("along", "along: crossing of which level? give it as `rises_to` or `falls_to`")
+        if given and not crossing:
+            raise Misfit(given[0], f"{given[0]}: no axis is reduced by crossing; write along: {{AXIS: crossing}}")
+        if self.interpolate == "log" and not crossing:
+            raise Misfit("interpolate", "interpolate: is for a crossing; nothing else lies between the levels")
+
+    def _correlates(self, reducers: tuple[str, ...]) -> None:
+        if len(set(reducers)) > 1:
+            raise Misfit(
+                "along", f"along: the points of a correlation are those of all its axes; say {reducers[0]} of each"
+            )
+        if self.minus or self.over:
+            raise Misfit("minus" if self.minus else "over", "a correlation is not compared with another one")
+        if self.with_ == self.metric:
+            raise Misfit("with", f"with: {self.metric} is correlated with itself")
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axes that `along` runs over, in the order in which they are reduced."""
+        return tuple(self.along or ())
+
+    @property
+    def reducers(self) -> tuple[str, ...]:
+        """What `along` makes of each axis."""
+        return tuple(self.along.values()) if self.along else ()
+
+    @property
+    def axis(self) -> str | None:
+        """The axis that is reduced last: the effect's own."""
+        return self.axes[-1] if self.along else None
+
+    @property
+    def reducer(self) -> str | None:
+        """What `along` makes of the last axis."""
+        return self.reducers[-1] if self.along else None
+
+    @property
+    def goal(self) -> tuple[float, bool] | None:
+        """(level, whether the curve rises to it) of a crossing."""
+        if self.rises_to is not None:
+            return self.rises_to, True
+        return None if self.falls_to is None else (self.falls_to, False)
+
+    @property
+    def is_shift(self) -> bool:
+        """Whether the number is how far an optimum moves, in octaves of its axis."""
+        return self.reducer == "argmax" and self.minus is not None
+
+    @property
+    def against(self) -> Mapping[str, Scalar | Scalars] | None:
+        """What changes at the other point, of a difference or a ratio."""
+        return self.minus or self.over
+
+    def members(self) -> list[tuple[dict[str, Scalar], dict[str, Scalar] | None]]:
+        """(at, at of what is subtracted or divided by) of each member of the family; one where no list is given."""
+        found = []
+        for at in _expand(self.at):
+            for other in _expand(self.against) if self.against else [None]:
+                found.append((at, None if other is None else {**at, **other}))
+        return found
+
+    def at_point(self, point: Mapping[str, Scalar]) -> Effect:
+        """The same effect with more said in `at`."""
+        return self.model_copy(update={"at": {**self.at, **point}})
+
+
+def _expand(point: Mapping[str, Scalar | tuple[Scalar, ...]]) -> list[dict[str, Scalar]]:
+    choices = [value if isinstance(value, tuple) else (value,) for value in point.values()]
+    return [dict(zip(point, values, strict=True)) for values in product(*choices)]

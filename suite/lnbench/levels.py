@@ -1,0 +1,37 @@
+"""The values of an axis: compared as a file means them, and put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lnbench.recipe import Scalar
+from lnbench.tree import did_you_mean
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal, where true is not 1."""
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+
+
+def same_point(one: Mapping[str, Scalar], other: Mapping[str, Scalar]) -> bool:
+    return set(one) == set(other) and all(same(value, other[axis]) for axis, value in one.items())
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def word(value: Scalar) -> str:
+    """A level as a file writes it, short enough for a line."""
+    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def not_visited(axis: str, value: Any, vary: Mapping[str, tuple[Scalar, ...]]) -> str | None:
+    """Why no run is at this value of the axis; None where one is."""
+    if axis not in vary:
+        return f"no axis '{axis}' in vary; {did_you_mean(axis, vary)}"
+    if not any(same(value, level) for level in vary[axis]):
+        return f"no run visits {axis} = {word(value)}; it takes {', '.join(map(word, vary[axis]))}"
+    return None

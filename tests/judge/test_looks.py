@@ -1,0 +1,161 @@
+"""Planned looks: `verify` trains no seed beyond the first look that decides; a report is judged again the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from claims_page import Metrics, load_in_frame, record_of
+from lnbench.commands.judging import judged
+from lnbench.commands.verify import _run_and_judge
+from lnbench.execute.local import Execution
+from lnbench.judge import StudyResult, look_sizes
+from lnbench.plan import Plan, plan_study
+from lnbench.report import load_report, markdown, report_differs, result_to_json, write_report
+from lnbench.spec import Scalar, Study
+from lnbench.store import Record
+from lnbench.studies import load_study
+
+LOOKS = """
+seeds: {n: 10, looks: [3, 5, 10], pair: [noise, order, init]}
+effects: {e: {metric: test_accuracy, at: {model: mlp1, noise.alpha: 0}}}
+parts: {claim: {kind: above, effect: e, threshold: 0.8}}
+"""
+CLEAR = [0.90, 0.91, 0.92]
+CLOSE = [0.82, 0.83, 0.81]  # decided by five seeds and not by three
+OPEN = [0.79, 0.83, 0.80]
+
+
+class Machine:
+    """A store that trains by making records up, and remembers how many seeds it was asked for."""
+
+    def __init__(self, metrics: Metrics):
+        self.metrics = metrics
+        self.records: dict[str, Record] = {}
+        self.asked: list[int] = []
+
+    def get(self, run_id: str) -> Record | None:
+        return self.records.get(run_id)
+
+    def run(self, plans: list[Plan], only: Callable[[Mapping[str, Scalar]], bool]) -> Execution:
+        for plan in plans:
+            self.asked.append(1 + max(job.seed for job in plan.jobs))
+            for job in plan.jobs:
+                if only(job.point):
+                    self.records[job.run().id] = record_of(job.run(), self.metrics(job.run().recipe, job.seed))
+        return Execution()
+
+
+def machine(values: list[float]) -> Machine:
+    return Machine(lambda recipe, seed: {"test_accuracy": values[seed % 3], "test_loss": 1.0, "train_accuracy": 0.5})
+
+
+def verified(study: Study, on: Machine, seeds: int | None = None) -> StudyResult:
+    result, _, failures = _run_and_judge(study, seeds, on, on.run, lambda point: True, (), (), True)
+    assert not failures
+    return result
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return load_in_frame(tmp_path, LOOKS)
+
+
+@pytest.mark.parametrize(
+    ("values", "asked", "verdict", "look"),
+    [(CLEAR, [3], "reproduced", 3), (CLOSE, [3, 5], "reproduced", 5), (OPEN, [3, 5, 10], "inconclusive", 10)],
+)
+def test_no_seed_is_trained_beyond_the_first_look_that_decides(
+    study: Study, values: list[float], asked: list[int], verdict: str, look: int
+) -> None:
+    on = machine(values)
+    (claim,) = verified(study, on).claims
+    assert on.asked == asked
+    assert claim.look is not None
+    assert (claim.verdict, claim.look.seeds) == (verdict, look)
+    assert len(on.records) == asked[-1] * len(study.cells)
+
+
+def test_the_seeds_of_a_look_are_those_of_the_whole_plan(study: Study) -> None:
+    whole = [job.run().id for job in plan_study(study).jobs]
+    few = [job.run().id for job in plan_study(study, 3).jobs]
+    assert whole[: len(few)] == few
+
+
+@pytest.mark.parametrize(("seeds", "sizes"), [(None, [3, 5, 10]), (5, [3, 5]), (4, [3]), (20, [3, 5, 10]), (2, [2])])
+def test_seeds_on_the_command_line_are_the_most_that_a_look_may_take(
+    study: Study, seeds: int | None, sizes: list[int]
+) -> None:
+    assert look_sizes(study, seeds) == sizes
+
+
+def test_fewer_seeds_than_the_first_look_decide_nothing(study: Study) -> None:
+    (claim,) = verified(study, machine(CLEAR), seeds=2).claims
+    assert claim.verdict == "inconclusive"
+
+
+def test_smoke_has_fixed_seeds_and_no_looks(study: Study) -> None:
+    assert look_sizes(replace(study, tier="smoke")) == [10]
+
+
+@pytest.mark.parametrize("values", [CLEAR, CLOSE, OPEN], ids=["clear", "close", "open"])
+def test_a_report_says_the_look_and_is_judged_again_the_same_way(
+    study: Study, values: list[float], tmp_path: Path
+) -> None:
+    on = machine(values)
+    result = verified(study, on)
+    write_report(result, tmp_path / "report")
+    _, _, seeds, get = load_report(tmp_path / "report")
+    again, _ = judged(study, get, seeds)
+    assert report_differs(tmp_path / "report", again) == []
+    from_store, _ = judged(study, on.get, None)  # with no word on how many seeds were run
+    assert result_to_json(from_store) == result_to_json(result)
+    page = markdown(result_to_json(result))
+    look = result.claims[0].look
+    assert look is not None
+    assert f"at look {look.number} of 3 ({look.seeds} seeds)" in page
+    assert "Looks were planned at 3, 5 and 10 seeds" in page
+    assert "96.67 % interval" in page
+
+
+def test_an_accusation_at_a_look_is_tried_on_as_many_seeds(study: Study, tmp_path: Path) -> None:
+    file = study.path
+    text = file.read_text().replace(
+        "paper:", "choices:\n- {key: epochs, ours: two, try: {epochs: {times: 2}}}\npaper:", 1
+    )
+    file.write_text(text)
+    tried = load_study(file).tiers["full"]
+    on = machine([0.70, 0.71, 0.72])
+    (claim,) = verified(tried, on).claims
+    assert on.asked == [3, 3]  # as run, and under the alternative
+    assert claim.look is not None
+    assert (claim.verdict, claim.tried, claim.look.seeds) == ("contradicted", {"epochs": "contradicted"}, 3)
+
+
+def test_a_contradiction_that_an_alternative_takes_back_is_not_looked_at_again(study: Study) -> None:
+    file = study.path
+    text = file.read_text().replace(
+        "paper:", "choices:\n- {key: epochs, ours: two, try: {epochs: {times: 2}}}\npaper:", 1
+    )
+    file.write_text(text)
+
+    def metrics(recipe: dict[str, Any], seed: int) -> dict[str, float]:
+        value = (0.90 if recipe["epochs"] == 4 else 0.70) + 0.01 * (seed % 3)
+        return {"test_accuracy": value, "test_loss": 1.0, "train_accuracy": 0.5}
+
+    on = Machine(metrics)
+    (claim,) = verified(load_study(file).tiers["full"], on).claims
+    assert on.asked == [3, 3]
+    assert (claim.verdict, claim.why) == ("inconclusive", "depends on: epochs")
+
+
+def test_a_store_that_ends_before_the_next_look_is_judged_on_the_looks_that_were_taken(study: Study) -> None:
+    on = machine(CLOSE)
+    result = verified(study, on, seeds=3)
+    from_store, _ = judged(study, on.get, None)
+    assert result_to_json(from_store) == result_to_json(result)
+    assert result_to_json(from_store)["seeds"]["n"] == 3
