@@ -18,15 +18,18 @@ SECONDS_TO_START = {"cpu": 6.0, "cuda": 15.0}
 
 
 def seconds_of(run: Run, device: str) -> float:
-    """A rough guess of a training's time on one core or one GPU."""
+    """A rough guess of a run's time on one core or one GPU; experiments run on a core whatever the device."""
+    if run.seconds is not None:
+        return run.seconds
     kind = device.partition(":")[0]
     steps = run.examples * run.recipe["epochs"] / run.recipe["batch_size"]
     return run.flop / FLOP_A_SECOND[kind, run.recipe["precision"]] + float(steps) * SECONDS_A_STEP[kind]
 
 
 def plan_runs(plan: Plan) -> list[Run]:
-    """All runs of a plan, choosing ones first, each once."""
-    return list({run.id: run for run in [*plan.choosing_runs, *plan.provisional_runs()]}.values())
+    """All runs of a plan, those of inputs and choosing ones first, each once."""
+    runs = [*plan.input_runs, *plan.choosing_runs, *plan.provisional_runs()]
+    return list({run.id: run for run in runs}.values())
 
 
 def plan_seconds(plan: Plan, device: str) -> float:
@@ -48,5 +51,6 @@ def describe_cost(plan: Plan, device: str) -> str:
         else f"{seconds / 3600:.1f} h"
     )
     extra = f" ({len(choosing)} of them to choose {plan.choices[0].key})" if choosing else ""
-    work = f"{len(runs)} runs{extra}, {sum(run.flop for run in runs):.1e} operations"
+    flop = sum(run.flop for run in runs if run.experiment is None)
+    work = f"{len(runs)} runs{extra}" + (f", {flop:.1e} operations" if flop else "")
     return f"{work}, very roughly {size} here if none is done"

@@ -1,8 +1,8 @@
 """A study at a tier as the runs it needs: a DAG of trainings and of choices between trainings.
 
 A *run* is one fully resolved recipe and one set of seeds; its id is the hash of exactly that, of the versions of all
-code it names and of the ids of the runs it builds on (`inputs`). Where a hyper-parameter is chosen by validation, the
-runs that depend on it are *jobs* until the choice is made. Planning trains nothing and imports no torch.
+code it names and of the ids of the records it builds on (inputs.py). Where a hyper-parameter is chosen by validation,
+the runs that depend on it are *jobs* until the choice is made. Planning trains nothing and imports no torch.
 """
 
 from __future__ import annotations
@@ -14,16 +14,20 @@ from typing import Any
 
 from lnbench import catalog
 from lnbench.canonical import canonical_json, content_id
+from lnbench.inputs import Derived
 from lnbench.randomness import SEED_STREAMS, derived_seed
-from lnbench.spec import Cell, Choose, Recipe, Scalar, Study
+from lnbench.recipe import AnyRecipe
+from lnbench.spec import Cell, Choose, Scalar, Study
 
+EXPERIMENT_FLOP_A_SECOND = 6e10  # a core's, in training (cost.py): so that shares of a plan compare time with time
 CHOOSING_SEEDS = 1_000_000  # seed indices from here on are for choices; a verdict's seeds lie below
+INPUT_SEEDS = 2_000_000  # and from here on for the runs that inputs are made of
 Outcome = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training: everything that decides its outcome, and nothing else."""
+    """One training, or one run of an experiment: everything that decides its outcome, and nothing else."""
 
     recipe: dict[str, Any]
     seeds: dict[str, int]
@@ -45,9 +49,36 @@ class Run:
         return content_id(self.content)
 
     @property
+    def experiment(self) -> str | None:
+        """The experiment's name; None for the training of a classifier."""
+        name: str | None = self.recipe.get("experiment")
+        return name
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the data; an experiment is one."""
+        return 1 if self.experiment else int(self.recipe["epochs"])
+
+    @property
+    def held_out(self) -> int:
+        """Validation images: only runs between which a choice is made have any."""
+        return 0 if self.experiment else int(self.recipe["dataset"]["validation"])
+
+    @property
+    def seconds(self) -> float | None:
+        """What an experiment's run takes on one core; None for a training, which is priced by its operations."""
+        if self.experiment is None:
+            return None
+        seconds = catalog.find("experiment", self.experiment).seconds
+        return seconds(self.recipe) if seconds else 1.0
+
+    @property
     def examples(self) -> int:
-        """Examples in one epoch, noisy copies included."""
+        """Examples in one epoch, noisy copies included; of an experiment, those that all its steps read."""
         recipe = self.recipe
+        if self.experiment:
+            each = recipe.get("images") or (1 if recipe.get("batch") == "one" else recipe.get("samples", 1))
+            return int(recipe.get("steps", 1)) * int(each)
         classes = catalog.find("dataset", recipe["dataset"]["name"]).value.classes
         noise = catalog.find("noise", recipe["noise"]["kind"]).load()
         size: int = noise(recipe["dataset"]["clean"], classes, 0, recipe["noise"]).size
@@ -55,7 +86,12 @@ class Run:
 
     @property
     def flop(self) -> float:
-        """Floating-point operations of the training: 6 · MACs · examples · epochs (forward 2, backward 4)."""
+        """Floating-point operations of the training: 6 · MACs · examples · epochs (forward 2, backward 4).
+
+        Of an experiment, its seconds in the operations that training does in that time on one core.
+        """
+        if self.seconds is not None:
+            return self.seconds * EXPERIMENT_FLOP_A_SECOND
         source = catalog.find("dataset", self.recipe["dataset"]["name"]).value
         mmac = catalog.find("model", self.recipe["model"]).mmac
         per_example = 6e6 * mmac(source.shape, source.classes) if mmac else 0.0
@@ -63,6 +99,10 @@ class Run:
 
     def describe(self) -> str:
         """A short line for progress and messages."""
+        if self.experiment:
+            told = {key: value for key, value in self.recipe.items() if isinstance(value, float) and value}
+            words = " ".join(f"{key}={value:g}" for key, value in told.items())
+            return f"{self.experiment} {words} steps={self.recipe.get('steps', 1)} seed={self.seeds['init']}"
         noise = {key: value for key, value in self.recipe["noise"].items() if isinstance(value, float)}
         words = " ".join(f"{key}={value:g}" for key, value in noise.items())
         rate = self.recipe["optimizer"]["lr"]
@@ -121,11 +161,12 @@ class Job:
     recipe: dict[str, Any]
     paired: tuple[str, ...]
     choice: Choice | None
+    inputs: dict[str, str] = field(default_factory=dict)  # name -> id of the record that the run builds on
 
     def run(self, chosen: Scalar = None) -> Run:
         """The run, once the choice (if there is one) is made."""
         recipe = self.recipe if self.choice is None else put(self.recipe, self.choice.key, chosen)
-        return Run(recipe, stream_seeds(self.seed, recipe, self.paired))
+        return Run(recipe, stream_seeds(self.seed, recipe, self.paired), self.inputs)
 
 
 @dataclass(frozen=True)
@@ -135,6 +176,12 @@ class Plan:
     study: Study
     choices: tuple[Choice, ...]
     jobs: tuple[Job, ...]
+    inputs: tuple[Derived, ...] = ()
+
+    @property
+    def input_runs(self) -> list[Run]:
+        """The trainings that inputs are made of, each once."""
+        return list({run.id: run for derived in self.inputs for run in derived.runs}.values())
 
     @property
     def choosing_runs(self) -> list[Run]:
@@ -159,13 +206,32 @@ class Plan:
 def plan_study(study: Study, seeds: int | None = None) -> Plan:
     """The plan of a study; `seeds` overrides how many seeds the verdict's runs have."""
     runs = study.spec.runs
-    choices = _choices(study.cells, runs.choose) if runs.choose else {}
+    inputs = _inputs(study)
+    choices = _choices(study.cells, runs.choose, inputs) if runs.choose else {}
     jobs = []
     for seed in range(seeds or runs.seeds.n):
         for cell in study.cells:
             choice = choices.get(_group(cell, runs.choose)) if runs.choose else None
-            jobs.append(Job(cell.point, seed, cell.recipe.identity(), runs.seeds.pair, choice))
-    return Plan(study, tuple(choices.values()), tuple(jobs))
+            recipe = cell.recipe.identity()
+            jobs.append(Job(cell.point, seed, recipe, runs.seeds.pair, choice, _read(cell.recipe, inputs)))
+    return Plan(study, tuple(choices.values()), tuple(jobs), tuple(inputs.values()))
+
+
+def _inputs(study: Study) -> dict[str, Derived]:
+    """The inputs that some cell needs. Their runs have seeds of their own, in all streams."""
+    needed = {name for cell in study.cells for name in cell.recipe.needs}
+    found = {}
+    for name, source in study.sources.items():
+        if name in needed:
+            recipe = source.recipe.identity()
+            seeds = (stream_seeds(INPUT_SEEDS + number, recipe, SEED_STREAMS) for number in range(source.seeds))
+            found[name] = Derived(name, tuple(Run(recipe, own) for own in seeds))
+    return found
+
+
+def _read(recipe: AnyRecipe, inputs: Mapping[str, Derived]) -> dict[str, str]:
+    """name -> id of the inputs that a recipe needs."""
+    return {name: inputs[name].id for name in recipe.needs}
 
 
 def stream_seeds(index: int, recipe: dict[str, Any], paired: tuple[str, ...]) -> dict[str, int]:
@@ -187,7 +253,7 @@ def _group(cell: Cell, choose: Choose | None) -> str:
     return canonical_json([cell.point[axis] for axis in choose.per]) if choose else ""
 
 
-def _choices(cells: tuple[Cell, ...], choose: Choose) -> dict[str, Choice]:
+def _choices(cells: tuple[Cell, ...], choose: Choose, inputs: Mapping[str, Derived]) -> dict[str, Choice]:
     """One choice for each combination of the `per` axes; its candidates are scored over all cells of the group."""
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
@@ -195,7 +261,7 @@ def _choices(cells: tuple[Cell, ...], choose: Choose) -> dict[str, Choice]:
     choices = {}
     for name, group in groups.items():
         candidates = tuple(
-            (value, tuple(run for cell in group for run in _choosing_runs(cell.recipe, choose, value)))
+            (value, tuple(run for cell in group for run in _choosing_runs(cell.recipe, choose, value, inputs)))
             for value in choose.from_
         )
         point = {axis: group[0].point[axis] for axis in choose.per}
@@ -203,11 +269,14 @@ def _choices(cells: tuple[Cell, ...], choose: Choose) -> dict[str, Choice]:
     return choices
 
 
-def _choosing_runs(recipe: Recipe, choose: Choose, value: Scalar) -> Iterator[Run]:
-    """The candidate's trainings: the validation images come out of the clean ones, the seeds are the choice's own."""
+def _choosing_runs(
+    recipe: AnyRecipe, choose: Choose, value: Scalar, inputs: Mapping[str, Derived]
+) -> Iterator[Run]:
+    """The candidate's trainings: on seeds of the choice's own, and on fewer clean images where the validation images
+    come out of these."""
     tried = put(recipe.identity(), choose.key, value)
     dataset = tried["dataset"]
-    held_out = {"clean": dataset["clean"] - choose.validation, "validation": choose.validation}
-    tried = {**tried, "dataset": {**dataset, **held_out}}
+    clean = dataset["clean"] - choose.out_of_clean(dataset["name"], dataset["clean"])
+    tried = {**tried, "dataset": {**dataset, "clean": clean, "validation": choose.validation}}
     for number in range(choose.seeds):
-        yield Run(tried, stream_seeds(CHOOSING_SEEDS + number, tried, SEED_STREAMS))
+        yield Run(tried, stream_seeds(CHOOSING_SEEDS + number, tried, SEED_STREAMS), _read(recipe, inputs))

@@ -1,12 +1,18 @@
-"""A recipe: everything that decides a training but its seeds, every default spelled out. And its names' checks."""
+"""A recipe: everything that decides a run but its seeds, every default spelled out. And its names' checks.
+
+There are two forms: `Recipe`, the training of a classifier of images, and `ExperimentRecipe`, with one class of
+options for each experiment of the catalog. A mapping with the key `experiment` is of the second.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter, field_validator, model_validator
 
 from lnbench import catalog
+from lnbench.experiments.options import ExperimentRecipe as ExperimentRecipe
 from lnbench.references import Strict
 from lnbench.tree import did_you_mean
 from lnbench.validation import Misfit
@@ -42,12 +48,15 @@ def _union(kind: str) -> Any:
 
 if TYPE_CHECKING:
     NoiseOptions = catalog.Options
+    MethodOptions = catalog.Options
     OptimizerOptions = catalog.Options
     ScheduleOptions = catalog.Options
     Texts = tuple[str, ...]
     Scalars = tuple[Scalar, ...]
 else:
-    NoiseOptions, OptimizerOptions, ScheduleOptions = map(_union, ("noise", "optimizer", "schedule"))
+    NoiseOptions, MethodOptions, OptimizerOptions, ScheduleOptions = map(
+        _union, ("noise", "method", "optimizer", "schedule")
+    )
     Texts, Scalars = items(str), items(Scalar)
 
 
@@ -69,23 +78,61 @@ class Dataset(Strict):
         return self
 
 
+def _known_method(name: str) -> str:
+    if name not in catalog.names("method"):
+        raise ValueError(f"method: '{name}' is not known; {did_you_mean(name, catalog.names('method'))}")
+    options = catalog.find("method", name).options
+    if options is not None:
+        keys = ", ".join(f"{key}: …" for key in options.model_fields if key != "kind")
+        raise ValueError(f"method: {name} takes options; write {{kind: {name}, {keys}}}")
+    return name
+
+
+if TYPE_CHECKING:
+    Method = str | catalog.Options
+else:
+    Method = Annotated[  # a name; of a method with options, a mapping
+        Annotated[str, name_of("method"), AfterValidator(_known_method), Tag("name")]
+        | Annotated[MethodOptions, Tag("options")],
+        Discriminator(lambda value: "options" if isinstance(value, Mapping | catalog.Options) else "name"),
+    ]
+
+Triple = Annotated[tuple[float, ...], Field(strict=False, min_length=1)]
+
+
+class Pixels(Strict):
+    """What is taken off a pixel in [0, 1], and by what it is then divided: one number a channel."""
+
+    mean: Triple
+    std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(strict=False, min_length=1)]
+
+
 class Recipe(Strict):
-    """Everything that decides a training but its seeds. Every default is spelled out in the file."""
+    """Everything that decides a training but its seeds. Every default is spelled out in the file.
+
+    `pixels` and `probes` came later than the first records: where they are not used they are no part of a run's
+    identity, so that these stay what they are. `arm` names a place of the grid, so that `vary` can go over arms that
+    differ in several keys (`set` gives them); it is no part of the identity either.
+    """
 
     dataset: Dataset
     noise: NoiseOptions
     model: Annotated[str, name_of("model")]
-    method: Annotated[str, name_of("method")]
+    method: Method
     optimizer: OptimizerOptions
     schedule: ScheduleOptions
     batch_size: Annotated[int, Field(ge=1)]
     epochs: Annotated[int, Field(ge=1)]
-    augment: Literal["none"]
+    augment: Literal["none", "crop_flip"]
     precision: Literal["fp32", "fast"]
     selection: Literal["last_epoch", "best_test", "best_validation"]
+    pixels: Pixels | None = None
+    probes: Annotated[
+        tuple[Literal["example_loss", "test_confusion", "gradient_cosine"], ...], Field(strict=False)
+    ] = ()
+    arm: str | None = None
 
     _model = field_validator("model")(known("model"))
-    _method = field_validator("method")(known("method"))
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
@@ -95,7 +142,16 @@ class Recipe(Strict):
         if self.selection == "best_validation" and not self.dataset.validation:
             what = "selection: best_validation needs dataset.validation, a number of held-out images"
             raise Misfit("selection", what)
+        if getattr(self.schedule, "momentum", None) is not None and not (
+            getattr(self.optimizer, "momentum", 0) or getattr(self.optimizer, "kind", "") == "adam"
+        ):
+            what = "schedule: its momentum needs an optimizer that has one; write `momentum: null`"
+            raise Misfit("schedule", what)
         source = catalog.find("dataset", self.dataset.name).value
+        if self.pixels and not len(self.pixels.mean) == len(self.pixels.std) == source.shape[0]:
+            what = f"pixels: {self.dataset.name} has {source.shape[0]} channels; give mean and std one number for each"
+            raise Misfit("pixels", what)
+        self._enough_novel_images(source.train)
         mmac = catalog.find("model", self.model).mmac
         if mmac is not None:
             try:
@@ -104,6 +160,60 @@ class Recipe(Strict):
                 raise Misfit("model", f"model: {self.model} on {self.dataset.name}: {error}") from None
         return self
 
+    def _enough_novel_images(self, have: int) -> None:
+        novel = self.noise.novel(self.dataset.clean) if hasattr(self.noise, "novel") else 0
+        held = self.dataset.clean + self.dataset.validation
+        if novel and held + novel > have:
+            what = f"{novel} novel images beside {held} others, but {self.dataset.name} has {have} for training"
+            raise Misfit("noise.alpha", f"alpha: {what}")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The inputs, by name, that a run of this recipe reads."""
+        needed: tuple[str, ...] = getattr(self.noise, "needs", ())
+        return needed
+
     def identity(self) -> dict[str, Any]:
-        """The recipe as plain data, without `selection`: how a curve is read changes no training."""
-        return self.model_dump(mode="json", exclude={"selection"})
+        """The recipe as plain data, without `selection`: how a curve is read changes no training.
+
+        Options that come to the same thing (a noise of strength 0) have one identity.
+        """
+        unused = {name for name in ("pixels", "probes") if not getattr(self, name)}
+        recipe = self.model_dump(mode="json", exclude={"selection", "arm", *unused})
+        for name in ("noise", "method"):
+            option = getattr(self, name)
+            if hasattr(option, "identity"):
+                recipe[name] = option.identity()
+        return recipe
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The image data that a run reads."""
+        return (self.dataset.name,)
+
+
+def _form(recipe: Any) -> str:
+    """Which of the two forms a mapping or an object has: the name of its class."""
+    is_experiment = isinstance(recipe, ExperimentRecipe) or (isinstance(recipe, Mapping) and "experiment" in recipe)
+    return ExperimentRecipe.__name__ if is_experiment else Recipe.__name__
+
+
+def _experiments() -> Any:
+    options = tuple(entry.options for entry in catalog.entries()["experiment"].values())
+    return Annotated[Union[options], Field(discriminator="experiment")]  # noqa: UP007
+
+
+if TYPE_CHECKING:
+    AnyRecipe = Recipe | ExperimentRecipe
+else:
+    AnyRecipe = Annotated[
+        Annotated[Recipe, Tag(Recipe.__name__)] | Annotated[_experiments(), Tag(ExperimentRecipe.__name__)],
+        Discriminator(_form),
+    ]
+
+_any_recipe: TypeAdapter[Recipe | ExperimentRecipe] = TypeAdapter(AnyRecipe)
+
+
+def recipe_of(tree: Any) -> Recipe | ExperimentRecipe:
+    """The recipe in a mapping, of whichever form. Raises pydantic's ValidationError."""
+    return _any_recipe.validate_python(tree)

@@ -1,0 +1,28 @@
+"""What every experiment does between two pieces of its work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from lnbench.hooks import Hooks, Progress, State, Stopped
+
+__all__ = ["Hooks", "Progress", "State", "Stopped", "attend", "fits"]
+
+
+def attend(hooks: Any, progress: Progress, snapshot: Callable[[], State]) -> None:
+    """Between two pieces of work of less than half a second: tell, save where asked, stop where asked."""
+    save = hooks.tick(progress)
+    stop = hooks.should_stop()
+    if save or stop:
+        hooks.save(snapshot())
+    if stop:
+        raise Stopped
+
+
+def fits(state: Any, shapes: dict[str, tuple[int, ...]], last: int) -> bool:
+    """Whether a checkpoint is of a run like this: the very arrays, each of its shape, and a step within the run."""
+    found = {name: np.shape(array) for name, array in state.tensors.items()}
+    return found == shapes and 0 < state.step <= last

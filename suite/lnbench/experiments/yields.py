@@ -1,0 +1,87 @@
+"""The numbers that a run of an experiment yields: bounds and words. No numpy here: a study's checks need them."""
+
+from __future__ import annotations
+
+import math
+
+INF = math.inf
+Yield = tuple[float, float, str]  # lowest, highest, words
+
+_BOTH: dict[str, Yield] = {
+    "train_loss_end": (0, INF, "loss on the training data, labels without noise, at the end"),
+    "test_loss_end": (0, INF, "loss on the test data, at the end"),
+}
+
+_LINEAR_NETWORK: dict[str, Yield] = {
+    "norm_ratio_end": (0, INF, "mean norm of first-layer neurons at the end, over its first value"),
+    "norm_trend_tau": (-1, 1, "Kendall's tau of the mean norm against time, over the points"),
+    "norm_trend_p": (0, 1, "Mann-Kendall p, one-sided, that the mean norm falls over the points"),
+    "relative_movement": (0, INF, "distance of the first layer from its start, over its first norm"),
+    "alignment_start": (0, 1, "mean |cos| between neurons and the teacher, before training"),
+    "alignment_end": (0, 1, "mean |cos| between neurons and the teacher, at the end"),
+    "alignment_change": (-1, 1, "the alignment's gain over the whole run"),
+    "alignment_gain": (-1, 1, "the alignment's gain from its change point to the end"),
+    "change_point_step": (1, INF, "where the alignment begins to rise: the knee of a fitted ramp"),
+    "half_life_steps": (1, INF, "steps until the mean norm has halved"),
+    "half_life_scaled": (0, INF, "steps until the mean norm has halved, times lr² sigma²"),
+    "half_life_of_bound": (0, INF, "steps until the mean norm has halved, over theorem 4.2's T1"),
+    "neuron_half_life_mean": (1, INF, "steps until a neuron's norm has halved, mean over neurons"),
+    "neuron_half_life_slowest": (1, INF, "steps until all neurons but one have halved their norm"),
+    "slowest_of_bound": (0, INF, "steps until all neurons but one have halved their norm, over theorem 4.2's T1"),
+    "phase_lag": (-INF, INF, "decades (log10 of steps) from the norm's half-life to the alignment's change point"),
+    "test_loss_early": (0, INF, "loss on fresh clean samples after 2 % of the steps"),
+    "test_loss_ratio": (0, INF, "loss on fresh clean samples at the end, over that after 2 %"),
+    "norm_change_on": (
+        -INF,
+        INF,
+        "change of the mean norm while the noise is on; of all such periods, the smallest fall",
+    ),
+    "norm_change_off": (
+        0,
+        INF,
+        "absolute change of the mean norm while the noise is off; the largest of all such periods",
+    ),
+    "second_weights_sd_on": (
+        0,
+        INF,
+        "sd of second-layer weights over the last 500 steps of a period with noise; the smallest",
+    ),
+    "second_weights_sd_off": (
+        0,
+        INF,
+        "sd of second-layer weights over the last 500 steps of a period without; the largest",
+    ),
+}
+
+_NTK: dict[str, Yield] = {
+    "linear_train_loss_end": (0, INF, "training loss of the linearisation, at the end"),
+    "linear_test_loss_end": (0, INF, "test loss of the linearisation, at the end"),
+    "departure": (0, INF, "how far the test loss lies from the linearisation's at the end, relative to it"),
+    "departure_train": (0, INF, "how far the training loss lies from the linearisation's at the end"),
+    "first_norm_start": (0, INF, "mean norm of first-layer neurons, before training"),
+    "first_norm_end": (0, INF, "mean norm of first-layer neurons, at the end"),
+    "first_norm_change": (-INF, INF, "change of the mean norm of first-layer neurons over the run"),
+    "frobenius_change": (-INF, INF, "change of the first layer's Frobenius norm over the run"),
+    "first_norm_least_step": (0, INF, "the step at which the mean norm of first-layer neurons is least"),
+}
+
+_LABEL_LAW: dict[str, Yield] = {
+    "correct_labels": (0, INF, "right labels an image, on average"),
+    "label_accuracy_above_chance": (-1, 1, "share of right labels, less one over the number of classes"),
+    "correct_share": (0, 1, "share of the true class among an image's labels"),
+    "likeliest_wrong_excess": (-1, 1, "share of the likeliest wrong class, less that of the true class"),
+    "share_misfit": (0, 1, "largest distance of a class's share from the one that the paper's law gives"),
+    "best_prediction": (0, 1, "probability of the true class where the loss is least"),
+}
+
+# name -> (lowest, highest, the experiments that yield it, words)
+YIELDS: dict[str, tuple[float, float, tuple[str, ...], str]] = {
+    name: (low, high, experiments, words)
+    for experiments, yields in (
+        (("linear_network",), _LINEAR_NETWORK),
+        (("ntk",), _NTK),
+        (("label_law",), _LABEL_LAW),
+        (("linear_network", "ntk"), _BOTH),
+    )
+    for name, (low, high, words) in yields.items()
+}
