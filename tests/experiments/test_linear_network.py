@@ -113,6 +113,19 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(questions: int, changes
     assert run(state=hooks.saved, **changes) == run(**changes)
 
 
+def test_half_lives_survive_an_interruption() -> None:
+    """So noisy that some neurons halve their norm before it, some after."""
+    options, hooks = linear(sigma=6.0), Interrupting(300)
+    with pytest.raises(Stopped):
+        run(hooks=hooks, sigma=6.0)
+    whole, resumed = (linear_network._Network(options, seeds(), state) for state in (None, hooks.saved))
+    for network in (whole, resumed):
+        network.finish(NOTHING)
+    early = (whole.hits > 0) & (whole.hits < hooks.saved.step)
+    assert early.any() and (whole.hits > hooks.saved.step).any()
+    assert np.array_equal(whole.hits, resumed.hits)
+
+
 def test_a_state_of_another_run_is_not_used() -> None:
     hooks = Interrupting(40)
     with pytest.raises(Stopped):

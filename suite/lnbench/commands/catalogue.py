@@ -83,12 +83,27 @@ def _show_claim(claim: Any, study: Any) -> None:
     for name, part in claim.parts.items():
         reference = getattr(part, "reference", None)
         printed = study.baseline.references[reference].printed if reference else None
-        facts = [f"{part.kind} {part.effect}"]
+        facts = [f"{part.kind} {part.effect}", *_edges(part)]
         facts += [f"reference {reference} (printed {printed})"] if reference else []
-        facts += [f"margin {part.margin:g}: {part.because}"] if hasattr(part, "margin") else []
+        facts += [f"{len(part.cells)} cells, at least {part.at_least or len(part.cells)}"] if part.kind == "table" else []
+        facts += [f"because: {part.because}"] if part.because else []
         mark = "claim " if name in claim.verdict.of else "beside"
         click.echo(f"  {mark} {name}: {', '.join(facts)}")
     click.echo("")
+
+
+def _edges(part: Any) -> list[str]:
+    """What the file says of the part's region, whatever its kind: `delta 0`, `region -2.3 to -1.7`, …"""
+    said = []
+    for name in ("threshold", "delta", "margin", "pi", "best_of"):
+        value = getattr(part, name, None)
+        said += [f"{name.replace('_', ' ')} {value:g}"] if value is not None else []
+    for name in ("side", "direction", "unit"):
+        said += [f"{name} {getattr(part, name)}"] if getattr(part, name, None) else []
+    if getattr(part, "region", None):
+        low, high = ("no edge" if edge is None else f"{edge:g}" for edge in part.region)
+        said.append(f"region {low} to {high}")
+    return said
 
 
 def find_claim(name: str) -> tuple[Path, str | None]:

@@ -208,6 +208,7 @@ def _plain_log(axis: Any) -> None:
 def linearisation(data: Json) -> bytes:
     """Training and test loss of every arm with the linearisation's, and the change of the first layer's norm."""
     cells = [cell for cell in data["cells"] if cell.get("experiment") == "ntk" and cell["steps"]]
+    cells = [cell for cell in cells if cell["recipe"]["kernel"] == cells[0]["recipe"]["kernel"]]
     styles = {id(cell): (OKABE_ITO[i % len(OKABE_ITO)], ("-", "--", "-.")[i // len(OKABE_ITO) % 3])
               for i, cell in enumerate(cells)}  # fmt: skip
     panels = (("train_loss", "training loss"), ("test_loss", "test loss"), ("norm_change", "first norm, change × 10⁵"))
