@@ -34,9 +34,10 @@ class Goal:
 def reduce(reducer: str, levels: Sequence[float], readings: Sequence[Reading], goal: Goal | None = None) -> Reading:
     """One number of a curve: `levels` (L,) rise, `readings` (L,) are the curve's values there.
 
-    drop: first less last. steps: last less first (of two levels). slope, kendall, area, exponent (of log y on log x):
-    as `lnbench.stats` has them. argmax: where the curve is highest, tied maxima at the mean of their levels. crossing:
-    see `crossing`. Raises ValueError for another name.
+    drop: first less last. gain: the mean of all but the first, less the first. mean: of all, each as much. steps: last
+    less first (of two levels). slope, kendall, area, exponent (of log y on log x): as `lnbench.stats` has them. argmax:
+    where the curve is highest, tied maxima at the mean of their levels. crossing: see `crossing`. Raises ValueError for
+    another name.
     """
     if reducer == "crossing":
         assert goal is not None, "a spec gives the level that is crossed"
@@ -48,6 +49,10 @@ def reduce(reducer: str, levels: Sequence[float], readings: Sequence[Reading], g
         return Reading(math.nan, step, collapsed)
     if reducer == "drop":
         return Reading(values[0] - values[-1], step, collapsed)
+    if reducer == "gain":
+        return Reading(sum(values[1:]) / len(values[1:]) - values[0], step, collapsed)
+    if reducer == "mean":
+        return Reading(sum(values) / len(values), step / len(values), collapsed)
     if reducer == "steps":
         return Reading(values[-1] - values[0], step, collapsed)
     if reducer == "slope":

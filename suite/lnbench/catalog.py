@@ -35,13 +35,15 @@ class Metric:
     counted: bool  # a share of N examples, so its step is 1/N; else continuous
     words: str
     experiments: tuple[str, ...] = ()  # those whose runs yield it; none: the training of a classifier does
+    curve: str = ""  # of a smoothed reading: the curve that is smoothed
+    probe: str = ""  # what the recipe's `probes` must ask for, so that a training yields it
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One name of the catalog. `version` is raised when its behaviour changes, so that old records are not reused."""
 
-    kind: str  # dataset, noise, model, method, optimizer, schedule, experiment, metric
+    kind: str  # dataset, noise, model, method, optimizer, schedule, experiment, metric, input
     name: str
     version: int = 1
     target: str = ""
@@ -86,7 +88,41 @@ def _experiments() -> list[Entry]:
               words="a two-layer linear network fits a linear teacher under label noise or SAM"),
         Entry("experiment", "ntk", target=f"{where}.ntk:run", options=experiment.Ntk, seconds=experiment.ntk_seconds,
               words="a network of one hidden erf layer and its linearisation, on a few images"),
+        Entry("experiment", "label_law", target=f"{where}.label_law:run", options=experiment.LabelLaw,
+              seconds=experiment.label_law_seconds,
+              words="labels of a balanced set counted under label noise, and a loss's least point on them"),
     ]  # fmt: skip
+
+
+# what the probe gradient_cosine yields, and when it looks
+GRADIENT_COSINES = {
+    "gradient_cosine_start": "before the first step",
+    "gradient_cosine_tenth": "after a tenth of the steps",
+    "gradient_cosine_half": "after half of the steps",
+    "gradient_cosine_end": "after the last step",
+}
+
+
+# what the probe pruned_accuracy looks at: per cent of a network's weights that are kept, and of these what is a metric
+PRUNED_KEPT = (100, 80, 60, 50, 40, 30, 20, 15, 10, 5)
+PRUNED_SHARES_JUDGED = (80, 60, 50)
+SMOOTHING = 0.9  # the decay, an epoch, of a smoothed curve
+
+
+def _probed() -> dict[str, Metric]:
+    """The metrics of a training that asks for probes."""
+    found = {}
+    for name, words in GRADIENT_COSINES.items():
+        what = f"cosine between the loss's gradient and the cross-entropy's on clean labels, {words}"
+        found[name] = Metric(-1, 1, "none", False, what, probe="gradient_cosine")
+    what = "mean test accuracy over 5 to 60 per cent of the weights kept, the largest ones"
+    found["pruned_area"] = Metric(0, 1, "test", True, what, probe="pruned_accuracy")
+    what = f"{what}, as a share of the unpruned accuracy"
+    found["pruned_relative"] = Metric(0, math.inf, "test", False, what, probe="pruned_accuracy")
+    for share in PRUNED_SHARES_JUDGED:
+        what = f"test accuracy with the largest {share} per cent of the weights"
+        found[f"pruned_accuracy_{share}"] = Metric(0, 1, "test", True, what, probe="pruned_accuracy")
+    return found
 
 
 def _builtin() -> list[Entry]:
@@ -94,11 +130,15 @@ def _builtin() -> list[Entry]:
     schedule = "lnbench.training.schedules"
     metrics = {
         "test_accuracy": Metric(0, 1, "test", True, "accuracy on the clean test set"),
+        "test_accuracy_ema": Metric(
+            0, 1, "test", True, f"test accuracy, its curve smoothed (decay {SMOOTHING} an epoch)", curve="test_accuracy"
+        ),
         "test_loss": Metric(0, math.inf, "test", False, "cross-entropy on the clean test set"),
         "validation_accuracy": Metric(0, 1, "validation", True, "accuracy on held-out clean images"),
         "train_accuracy": Metric(0, 1, "train", True, "accuracy on the training labels as given, during the epoch"),
         "train_loss": Metric(0, math.inf, "train", False, "loss on the training labels, during the epoch"),
     }
+    metrics |= _probed()
     for name, (low, high, yielded_by, words) in YIELDS.items():
         metrics[name] = Metric(low, high, "none", False, words, yielded_by)
     return [
@@ -109,8 +149,21 @@ def _builtin() -> list[Entry]:
               words="alpha copies of each image with a uniform random label"),
         Entry("noise", "replace_uniform", target=f"{noise}:ReplaceUniform", options=named.ReplaceUniform,
               words="each label replaced, at a rate, by a uniform random one"),
+        Entry("noise", "resample_uniform", target=f"{noise}:ResampleUniform", options=named.ResampleUniform,
+              words="each label, at every visit and at a rate, drawn anew from the uniform law"),
+        Entry("noise", "dilute_structured", target="lnbench.data.structured:DiluteStructured",
+              options=named.DiluteStructured,
+              words="alpha copies of each image, some wrong classes likelier than others"),
+        Entry("noise", "dilute_novel", target=f"{noise}:DiluteNovel", options=named.DiluteNovel,
+              words="alpha other images for each, with a uniform random label"),
+        Entry("noise", "pair_flip", target=f"{noise}:PairFlip", options=named.PairFlip,
+              words="each label replaced, at a rate, by the next class"),
         *_models(),
         Entry("method", "standard", target="lnbench.methods.standard:Standard", words="cross-entropy"),
+        Entry("method", "noisy_loss", target="lnbench.methods.noisy_loss:NoisyLoss", options=named.NoisyLoss,
+              words="H_alpha, the mean of what dilution gives"),
+        Entry("input", "confusion", target="lnbench.inputs:summed_confusion", value=("test_confusion",),
+              words="the test confusion matrices of some trainings, summed"),
         Entry("optimizer", "adadelta", target=f"{optimizer}:AdaDelta", options=named.AdaDelta),
         Entry("optimizer", "sgd", target=f"{optimizer}:Sgd", options=named.Sgd),
         Entry("optimizer", "adam", target=f"{optimizer}:Adam", options=named.Adam),
@@ -152,6 +205,11 @@ def find(kind: str, name: str) -> Entry:
     return entries()[kind][name]
 
 
+def name_and_options(named: str | dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
+    """Of what a recipe says in one word, or as a mapping with its `kind` and options."""
+    return (named, None) if isinstance(named, str) else (named["kind"], named)
+
+
 def names(kind: str) -> list[str]:
     """All names of one kind, in the order in which they are registered."""
     return list(entries().get(kind, {}))
@@ -170,7 +228,7 @@ def versions(recipe: dict[str, Any]) -> dict[str, int]:
         "dataset": find("dataset", recipe["dataset"]["name"]).version,
         "noise": find("noise", recipe["noise"]["kind"]).version,
         "model": find("model", recipe["model"]).version,
-        "method": find("method", recipe["method"]).version,
+        "method": find("method", name_and_options(recipe["method"])[0]).version,
         "optimizer": find("optimizer", recipe["optimizer"]["kind"]).version,
         "schedule": find("schedule", recipe["schedule"]["kind"]).version,
     }

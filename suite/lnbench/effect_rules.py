@@ -52,8 +52,14 @@ def _axes(head: str, effect: Effect, vary: Vary, place: Place, error: Report) ->
             error(spot, f"{head}: no axis '{axis}' in vary; {did_you_mean(axis, vary)}")
             whole = False
             continue
-        levels = vary[axis]
+        levels = effect.levels_of(axis, vary[axis])
         points *= len(levels)
+        for index, level in enumerate(effect.levels.get(axis, ())):
+            unvisited = not_visited(axis, level, vary)
+            if unvisited:
+                error(place("levels", axis, index), f"{head}: {unvisited}")
+            elif any(same(level, other) for other in levels[:index]):
+                error(place("levels", axis, index), f"{head}: {axis} = {word(level)} stands twice")
         if reducer in COEFFICIENTS:
             continue
         if len(levels) < 2:
@@ -83,7 +89,8 @@ def _family(head: str, effect: Effect, vary: Vary, place: Place, error: Report) 
     sizes = [
         len(value) for value in (*effect.at.values(), *(effect.against or {}).values()) if isinstance(value, tuple)
     ]
-    size = math.prod(sizes) * (len(vary.get(str(effect.axis), ())) - 1 if effect.reducer == "steps" else 1)
+    levels = effect.levels_of(str(effect.axis), vary.get(str(effect.axis), ()))
+    size = math.prod(sizes) * (len(levels) - 1 if effect.reducer == "steps" else 1)
     if size > MOST_MEMBERS:
         error(place(), f"{head}: a family of {size} numbers; at most {MOST_MEMBERS}")
     elif any(other is not None and same_point(at, other) for at, other in effect.members()):

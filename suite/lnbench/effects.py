@@ -13,10 +13,10 @@ from lnbench.references import Strict
 from lnbench.validation import Misfit
 
 Reducer = Literal[
-    "drop", "slope", "kendall", "area", "argmax", "crossing", "exponent", "steps", "pearson", "spearman"
+    "drop", "gain", "mean", "slope", "kendall", "area", "argmax", "crossing", "exponent", "steps", "pearson", "spearman"
 ]  # fmt: skip
 COEFFICIENTS = ("pearson", "spearman")  # over points: the axes need be no numbers, and there may be several
-DIFFERENCES = ("drop", "steps")  # two of the metric's numbers apart
+DIFFERENCES = ("drop", "gain", "steps")  # two of the metric's numbers apart
 ON_THE_AXIS = ("argmax", "crossing")  # in the axis's own unit
 LOGARITHMIC = ("exponent",)  # needs a positive axis
 
@@ -25,12 +25,13 @@ class Effect(Strict):
     """One number a seed. A list in `at`, `minus` or `over` makes a family: one number for each value.
 
     `along` makes one number of an axis; of two axes, the one written first is reduced first (where a curve crosses a
-    level, then the exponent of that place along the other axis).
+    level, then the exponent of that place along the other axis). `levels`: of an axis of `along` these levels only.
     """
 
     metric: Annotated[str, name_of("metric")]
     at: dict[str, Scalar | Scalars] = Field(default={})
     along: Annotated[dict[str, Reducer], Field(min_length=1)] | None = None
+    levels: dict[str, Scalars] = Field(default={})
     minus: Annotated[dict[str, Scalar | Scalars], Field(min_length=1)] | None = None
     over: Annotated[dict[str, Scalar | Scalars], Field(min_length=1)] | None = None  # the log ratio to that point
     rises_to: float | None = None  # the level whose crossing is sought, from below
@@ -66,7 +67,14 @@ class Effect(Strict):
         if self.over and self.reducer == "argmax":
             raise Misfit("over", "over: an optimum is compared by `minus`, which gives the shift in octaves")
         self._crosses("crossing" in reducers)
+        for axis in self.levels:
+            if axis not in self.axes:
+                raise Misfit("levels", f"levels: the effect does not run along {axis}")
         return self
+
+    def levels_of(self, axis: str, levels: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+        """Those levels of an axis, of all of them, that the effect runs along."""
+        return tuple(self.levels.get(axis, levels))
 
     def _crosses(self, crossing: bool) -> None:
         given = [key for key in ("rises_to", "falls_to") if getattr(self, key) is not None]

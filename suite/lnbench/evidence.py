@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from lnbench import along, catalog
 from lnbench.along import Goal, Reading
+from lnbench.catalog import SMOOTHING
 from lnbench.inputs import given, misbuilt
 from lnbench.labels import label
 from lnbench.plan import Job, Plan, Run
@@ -115,7 +116,7 @@ class Evidence:
         """How the axes are walked: once over all of each, or once for every step of the last."""
         spans = []
         for axis, reducer in zip(effect.axes, effect.reducers, strict=True):
-            levels = self.study.levels(axis)
+            levels = effect.levels_of(axis, self.study.levels(axis))
             numeric = all(isinstance(level, int | float) for level in levels)  # the points of a correlation need not be
             spans.append(_Span(axis, reducer, tuple(sorted(levels)) if numeric else levels))  # type: ignore[type-var]
         if not spans or spans[-1].reducer != "steps":
@@ -294,9 +295,16 @@ def _failure(plan: Plan, job: Job, run: Run | None, failures: Mapping[str, str])
 
 
 def _yielded(metric: str, outcome: dict[str, Any]) -> Reading:
-    """An experiment's number. One that does not exist (the run diverged; a level was never reached) is a collapse."""
-    value = outcome["metrics"][metric]
-    return Reading(math.nan, 0.0, True) if value is None else Reading(float(value), 0.0, False)
+    """A number that a run yields. One that does not exist (the run diverged; a level was never reached) is a collapse,
+    and one that is of a classifier's test images collapses with its accuracy at the end."""
+    value, about = outcome["metrics"][metric], catalog.find("metric", metric).value
+    if value is None:
+        return Reading(math.nan, 0.0, True)
+    if about.split != "test" or "curves" not in outcome:
+        return Reading(float(value), 0.0, False)
+    examples = outcome["examples"]["test"]
+    step = accuracy_step(examples) if about.counted else 0.0
+    return Reading(float(value), step, _dead(outcome["curves"]["test_accuracy"][-1], outcome))
 
 
 def _read(metric: str, selection: str, outcome: dict[str, Any]) -> Reading:
@@ -309,9 +317,18 @@ def _read(metric: str, selection: str, outcome: dict[str, Any]) -> Reading:
         return Reading(chance if about.counted else math.log(outcome["classes"]), step, True)
     curves = outcome["curves"]
     epoch = _epoch(selection, curves)
-    accuracy = curves["test_accuracy"][epoch]
-    dead = bool(is_collapsed(accuracy, chance, outcome["examples"]["test"]))
-    return Reading(curves[metric][epoch], step, dead)
+    curve = smoothed(curves[about.curve]) if about.curve else curves[metric]
+    return Reading(curve[epoch], step, _dead(curves["test_accuracy"][epoch], outcome))
+
+
+def _dead(accuracy: float, outcome: dict[str, Any]) -> bool:
+    """Whether a test accuracy is at chance."""
+    return bool(is_collapsed(accuracy, 1.0 / outcome["classes"], outcome["examples"]["test"]))
+
+
+def smoothed(curve: Sequence[float]) -> list[float]:
+    """The exponential moving average of a curve, one value an epoch, which begins at its first value."""
+    return list(itertools.accumulate(curve, lambda before, now: SMOOTHING * before + (1 - SMOOTHING) * now))
 
 
 def _epoch(selection: str, curves: dict[str, list[float]]) -> int:

@@ -28,7 +28,10 @@ class Progress:
 
 @dataclass
 class State:
-    """All that a checkpoint keeps: where the runs are, and every array that the next step reads."""
+    """All that a checkpoint keeps: where the runs are, and every array that the next step reads.
+
+    Of a group, what is a run's lies at its place along the first axis, so that some runs can go on without others.
+    """
 
     epoch: int = 0  # epochs finished
     step: int = 0  # batches finished in the current epoch; of an experiment, steps
@@ -42,7 +45,7 @@ class Hooks:
     """What the outside wants of a running training; the defaults want nothing.
 
     `tick` is asked after every step and says whether to save; `should_stop` then says whether to leave off, which saves
-    and raises Stopped.
+    and raises Stopped. `save` gets a copy, which the run does not change.
     """
 
     tick: Callable[[Progress], bool] = lambda progress: False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -41,6 +41,72 @@ class ReplaceUniform(Options):
     kind: Literal["replace_uniform"]
     rate: Annotated[float, Field(ge=0, le=1)]
     include_true_class: bool
+
+
+class ResampleUniform(Options):
+    """Each time an example is visited its label is, with probability `rate`, a uniform random one, drawn anew."""
+
+    kind: Literal["resample_uniform"]
+    rate: Annotated[float, Field(ge=0, le=1)]
+    include_true_class: bool
+
+    def identity(self) -> dict[str, Any]:
+        """At rate 0 there is no noise: it shares the runs of `none`."""
+        return self.model_dump(mode="json") if self.rate else {"kind": "none"}
+
+
+class DiluteNovel(Options):
+    """Every clean pair once, and `alpha` other images of the data set for each, with a uniform random label."""
+
+    kind: Literal["dilute_novel"]
+    alpha: NotNegative
+    include_true_class: bool
+
+    def novel(self, clean: int) -> int:
+        """Images beyond the clean ones."""
+        return round(self.alpha * clean)
+
+
+class DiluteStructured(Options):
+    """Dilution in which some wrong classes are likelier than others, by `delta` (Rolnick et al. 2018, Figure 5)."""
+
+    kind: Literal["dilute_structured"]
+    alpha: NotNegative
+    delta: Annotated[float, Field(ge=0, le=1)]
+    order: Literal["confusing", "reverse", "random"]  # of the wrong classes, from the likeliest on
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The inputs that a run with this noise reads."""
+        return ("confusion",) if self.delta and self.order != "random" else ()
+
+    def identity(self) -> dict[str, Any]:
+        """At delta 0 there is no order: it is uniform dilution, and shares its runs."""
+        if self.delta:
+            return self.model_dump(mode="json")
+        return {"kind": "dilute_uniform", "alpha": self.alpha, "include_true_class": True}
+
+
+class PairFlip(Options):
+    """Each label y is, with probability `rate`, the next class, (y + 1) mod m."""
+
+    kind: Literal["pair_flip"]
+    rate: Annotated[float, Field(ge=0, le=1)]
+
+
+class NoisyLoss(Options):
+    """The noisy loss H_alpha (Rolnick et al. 2018, equation 3): on clean labels, what dilution is on average.
+
+    form: `definition`, as the equation's first line has it, or `proportional`, (1 + alpha) times that, its second.
+    """
+
+    kind: Literal["noisy_loss"]
+    alpha: NotNegative
+    form: Literal["definition", "proportional"]
+
+    def identity(self) -> dict[str, Any] | str:
+        """At alpha 0 it is the cross-entropy, and shares its runs."""
+        return self.model_dump(mode="json") if self.alpha else "standard"
 
 
 class AdaDelta(Options):

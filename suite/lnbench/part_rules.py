@@ -146,7 +146,8 @@ def _fits(part: Part, effect: Effect, vary: Vary | None, place: Place, error: Re
         if effect.with_ is None:
             error(place("unit"), f"correlation: {effect.metric} is one r a seed; points are there to correlate `with`")
             return False
-        points = math.prod(len((vary or {}).get(axis, (None,) * FEWEST_POINTS)) for axis in effect.axes)
+        of_grid = {axis: (vary or {}).get(axis, (None,) * FEWEST_POINTS) for axis in effect.axes}
+        points = math.prod(len(effect.levels_of(axis, levels)) for axis, levels in of_grid.items())
         if points < FEWEST_POINTS:
             error(place("unit"), f"correlation: {points} points; a sample of points needs at least {FEWEST_POINTS}")
             return False
@@ -182,11 +183,12 @@ def bounds_of(effect: Effect, vary: Vary | None) -> Bounds | None:
     """Between which numbers the effect can lie; None where nothing bounds it (a slope), or the grid is not known."""
     about = catalog.find("metric", effect.metric).value
     reducers = effect.reducers
-    if not reducers or (len(reducers) == 1 and effect.reducer in DIFFERENCES):
+    if not reducers or reducers == ("mean",) or (len(reducers) == 1 and effect.reducer in DIFFERENCES):
         low, high, words = about.low, about.high, effect.metric
-        if effect.minus or reducers:
+        apart = effect.reducer in DIFFERENCES
+        if effect.minus or apart:
             # Two numbers apart, or three and four: a difference of drops reaches twice as far.
-            reach = (high - low) * (2 if effect.minus and reducers else 1)
+            reach = (high - low) * (2 if effect.minus and apart else 1)
             low, high, words = -reach, reach, f"a difference of {effect.metric}"
         return Bounds(low, high, words)
     if effect.reducer == "kendall":
@@ -204,7 +206,7 @@ def bounds_of(effect: Effect, vary: Vary | None) -> Bounds | None:
 
 def _numbers(effect: Effect, vary: Vary | None) -> list[float]:
     """The levels of the effect's own axis; none where the grid is not known or the axis is not one of it."""
-    levels = (vary or {}).get(str(effect.axis), ())
+    levels = effect.levels_of(str(effect.axis), (vary or {}).get(str(effect.axis), ()))
     return [float(level) for level in levels if is_number(level)]  # type: ignore[arg-type]
 
 
@@ -238,7 +240,7 @@ def _region(part: Part, effect: Effect, vary: Vary | None, number: Number | None
 
 def _width(effect: Effect, bounds: Bounds) -> float:
     """How wide a margin may be: less than the metric reaches, also where it is a difference that is judged."""
-    if effect.reducer in (None, *DIFFERENCES):
+    if effect.reducer in (None, "mean", *DIFFERENCES):
         about = catalog.find("metric", effect.metric).value
         return float(about.high - about.low)
     return bounds.high - bounds.low

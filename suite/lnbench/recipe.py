@@ -88,11 +88,16 @@ def _known_method(name: str) -> str:
     return name
 
 
+def _named_methods(schema: dict[str, Any]) -> None:
+    """Editors complete the names of the methods that take no options."""
+    schema["enum"] = [name for name, entry in catalog.entries()["method"].items() if entry.options is None]
+
+
 if TYPE_CHECKING:
     Method = str | catalog.Options
 else:
     Method = Annotated[  # a name; of a method with options, a mapping
-        Annotated[str, name_of("method"), AfterValidator(_known_method), Tag("name")]
+        Annotated[str, Field(json_schema_extra=_named_methods), AfterValidator(_known_method), Tag("name")]
         | Annotated[MethodOptions, Tag("options")],
         Discriminator(lambda value: "options" if isinstance(value, Mapping | catalog.Options) else "name"),
     ]
@@ -128,7 +133,7 @@ class Recipe(Strict):
     selection: Literal["last_epoch", "best_test", "best_validation"]
     pixels: Pixels | None = None
     probes: Annotated[
-        tuple[Literal["example_loss", "test_confusion", "gradient_cosine"], ...], Field(strict=False)
+        tuple[Literal["example_loss", "test_confusion", "gradient_cosine", "pruned_accuracy"], ...], Field(strict=False)
     ] = ()
     arm: str | None = None
 

@@ -30,7 +30,7 @@ def needed_points(study: Study, claims: set[str]) -> set[str]:
 
 def points_of(study: Study, effect: Effect) -> Iterator[dict[str, Scalar]]:
     """Every point that an effect reads, both sides of its comparisons and all levels of its axes."""
-    columns = list(product(*(study.levels(axis) for axis in effect.axes)))
+    columns = list(product(*(effect.levels_of(axis, study.levels(axis)) for axis in effect.axes)))
     for pair in effect.members():
         for place in pair:
             if place is not None:

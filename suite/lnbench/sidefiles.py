@@ -40,14 +40,19 @@ def read(file: Path, name: str, about: Mapping[str, Any]) -> Array:
         with np.load(file, allow_pickle=False) as arrays:
             array: Array = arrays[name]
     except FileNotFoundError:
-        raise StoreError(f"{file}: not there; records came without their arrays (--compact?): run it again") from None
+        what = f"{file}: not there (an export holds none); copy it from the store that the record came from"
+        raise StoreError(f"{what}, or {_again(file)}") from None
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be read: {error.strerror or error}; {_again(file)}") from None
     except Exception as error:  # numpy and zipfile raise a dozen kinds of error for a damaged file
-        raise StoreError(
-            f"{file}: cannot be read ({type(error).__name__}); remove its record to run it again"
-        ) from None
+        raise StoreError(f"{file}: damaged, or without '{name}' ({type(error).__name__}); {_again(file)}") from None
     if list(array.shape) != about["shape"] or str(array.dtype) != about["dtype"] or _sha256(array) != about["sha256"]:
-        raise StoreError(f"{file}: '{name}' is not the array that its record speaks of; remove both to run it again")
+        raise StoreError(f"{file}: '{name}' is not the array that its record speaks of; {_again(file)}")
     return array
+
+
+def _again(file: Path) -> str:
+    return f"remove {file.with_suffix('.json').name} beside it to run it again"
 
 
 def _sha256(array: Array) -> str:

@@ -132,19 +132,30 @@ class Store:
             return None
         return record
 
-    def put(self, record: Record) -> None:
-        """Keep a record; a sound one of the same id that is already there stays as it is. Raises StoreError."""
+    def put(self, record: Record, arrays: Mapping[str, sidefiles.Array] | None = None) -> None:
+        """Keep a record; a sound one of the same id that is already there stays as it is. Raises StoreError.
+
+        Its arrays are written first: what a record speaks of is there, and never replaced by another training's.
+        """
         if self.get(record["id"]) is None:
             file = self._file(record["id"])
-            self.write(file, json.dumps(envelope(record), indent=1, ensure_ascii=False, allow_nan=False).encode())
-
-    def put_arrays(self, record_id: str, arrays: Mapping[str, sidefiles.Array]) -> None:
-        """Keep the arrays of a record, before the record itself: what it speaks of is then there. Raises StoreError."""
-        self.write(self._file(record_id).with_suffix(".npz"), sidefiles.packed(arrays))
+            text = json.dumps(envelope(record), indent=1, ensure_ascii=False, allow_nan=False).encode()
+            if arrays:
+                self.write(_side_file(file), sidefiles.packed(arrays))
+            self.write(file, text)
 
     def array(self, record: Record, name: str) -> sidefiles.Array:
         """One of a record's arrays, read now. Raises StoreError where it is not there, or not what the record says."""
-        return sidefiles.read(self._file(record["id"]).with_suffix(".npz"), name, record["outcome"]["arrays"][name])
+        file = self._file(record["id"])
+        about = record["outcome"].get("arrays", {}).get(name)
+        if about is None:
+            raise StoreError(f"{file}: this record has no '{name}'; name it in the recipe's `probes` to measure it")
+        return sidefiles.read(_side_file(file), name, about)
+
+    def with_arrays(self, ids: Iterable[str] | None = None) -> int:
+        """How many records (all, or those of `ids` that are there) have arrays in a side file."""
+        chosen = self.records() if ids is None else (r for r in map(self.get, ids) if r is not None)
+        return sum("arrays" in record["outcome"] for record in chosen)
 
     def write(self, file: Path, data: bytes) -> None:
         """Write a file of the store atomically and durably. Raises StoreError, and then nothing is changed."""
@@ -197,8 +208,8 @@ class Store:
         return self.path / "checkpoints" / f"{record_id}.npz"
 
     def checkpoints(self) -> list[Path]:
-        """The states of all trainings that were begun and have not ended."""
-        return sorted((self.path / "checkpoints").glob("*.npz"))
+        """The states of all trainings that were begun and have not ended, the oldest first."""
+        return sorted((self.path / "checkpoints").glob("*.npz"), key=_written)
 
     def drop_checkpoint(self, record_id: str) -> None:
         """Remove a finished run's state, and what a process that was killed while writing it has left."""
@@ -221,7 +232,11 @@ class Store:
         )
 
     def export(self, file: Path, ids: Iterable[str] | None = None) -> int:
-        """Write records (all, or those of `ids` that are there) to one JSON-lines file, gzipped if it ends in .gz."""
+        """Write records (all, or those of `ids` that are there) to one JSON-lines file, gzipped if it ends in .gz.
+
+        Side files stay behind: what an imported record says of its arrays is then all there is of them, until the side
+        file itself is copied to the same place in the other store.
+        """
         chosen = self.records() if ids is None else (r for r in map(self.get, ids) if r is not None)
         lines = [canonical_json(envelope(record)) for record in chosen]
         data = ("\n".join(lines) + "\n" if lines else "").encode()
@@ -286,6 +301,18 @@ def _explained(file: Path) -> Iterator[None]:
         else:
             advice = error.strerror or str(error)
         raise kind(f"{file}: {advice}") from None
+
+
+def _side_file(file: Path) -> Path:
+    """Where the arrays of a record lie."""
+    return file.with_suffix(".npz")
+
+
+def _written(file: Path) -> tuple[float, str]:
+    """When a file was last written; 0 for one that another process has just removed."""
+    with contextlib.suppress(OSError):
+        return file.stat().st_mtime, file.name
+    return 0.0, file.name
 
 
 def _size(file: Path) -> int:

@@ -13,7 +13,7 @@ from lnbench.tree import Mapping, Position, Sequence_, did_you_mean, position_of
 
 Report = Callable[[Position, str], None]  # where, what is wrong
 
-RUN_BLOCKS = ("vary", "set", "choose", "seeds")
+RUN_BLOCKS = ("vary", "set", "choose", "inputs", "seeds")
 
 
 def at_tier(tree: Mapping, tier: str, report: Report) -> Mapping:

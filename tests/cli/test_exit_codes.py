@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cli_call import Call
 
+from lnbench.execute.groups import Task
 from lnbench.store import Store
 
 
@@ -77,6 +78,8 @@ def test_an_invalid_spec_is_2_and_shows_every_error_with_its_line(home: Path, ca
         (("verify", "toy", "--tier", "smok"), "smok"),
         (("verify", "toy", "--device", "cuda:7"), "no CUDA device"),
         (("verify", "toy", "--device", "tpu"), "not a device"),
+        (("verify", "toy", "--backend", "magic"), "'magic' is not one of 'auto', 'loop', 'stacked', 'graph'"),
+        (("verify", "toy", "--backend", "graph", "--device", "cpu"), "graph: is for a CUDA device"),
         (("verify", "toy", "--where", "alpha=1"), "no axis 'alpha'"),
         (("verify", "toy", "--where", "noise.alpha=9"), "no run is at that value; noise.alpha takes 0, 2"),
         (("verify", "toy", "--where", "noise.alpha"), "AXIS=VALUE"),
@@ -106,10 +109,11 @@ def test_a_failed_run_is_3_and_the_others_are_kept(home: Path, call: Call, monke
 
     train = Trainer._train
 
-    def broken(self: Trainer, run: object) -> None:
-        if run.recipe["noise"]["alpha"] == 2 and run.seeds["init"] == 1:  # type: ignore[attr-defined]
+    def broken(self: Trainer, task: Task) -> None:
+        (run,) = task.runs
+        if run.recipe["noise"]["alpha"] == 2 and run.seeds["init"] == 1:
             raise RuntimeError("the device caught fire")
-        train(self, run)  # type: ignore[arg-type]
+        train(self, task)
 
     monkeypatch.setattr(Trainer, "_train", broken)
     monkeypatch.setattr("lnbench.execute.local.available_cores", lambda: 0)  # no worker process: train in this one

@@ -123,6 +123,29 @@ def test_store_export_and_import_round_trip(trained: Path, call: Call) -> None:
     assert code == 0 and "nothing to train" in out
 
 
+def test_an_export_says_what_stays_behind(trained: Path, call: Call) -> None:
+    import numpy as np
+
+    from lnbench.sidefiles import describe
+    from lnbench.store import make_record
+
+    store = Store(trained / ".lnbench")
+    arrays = {"example_loss": np.zeros((2, 3), np.float32)}
+    store.put(make_record({"kind": "training", "number": 1}, {"status": "ok", "arrays": describe(arrays)}, {}), arrays)
+    code, out, err = call("store", "export", "all.jsonl")
+    assert code == 0 and len(out.splitlines()) == 1
+    assert "1 of them have a side file that stays behind; to take it along, copy" in err
+    assert call("store", "export", "all.jsonl", "--compact")[2] == ""
+
+
+def test_verify_trains_by_the_backend_that_is_asked_for(home: Path, call: Call) -> None:
+    code, out, _ = call("verify", "toy", "--tier", "smoke", "--backend", "stacked", "--workers", "1")
+    assert code == 0, out
+    provenance = [one["provenance"] for one in Store(home / ".lnbench").records()]
+    assert {one["backend"] for one in provenance} == {"stacked"}
+    assert {one["replicas"] for one in provenance} == {3}
+
+
 def test_an_unwritable_output_is_one_line_and_not_a_traceback(trained: Path, call: Call) -> None:
     (trained / "file").write_text("")
     code, _, err = call("verify", "toy", "--tier", "full", "-o", "file")

@@ -1,4 +1,4 @@
-"""A process that works off a study, for the tests that disturb one: `sweep.py STUDY STORE WORKERS`.
+"""A process that works off studies, for the tests that disturb one: `sweep.py STUDY[,STUDY] STORE WORKERS BACKEND`.
 
 Says on its output what happens, a line each: `started ID`, `report ID`, `finished ID how`, and last
 `done TRAINED REUSED FAILED`, or `interrupted`.
@@ -6,28 +6,32 @@ Says on its output what happens, a line each: `started ID`, `report ID`, `finish
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 from lnbench.execute import worker
+from lnbench.execute.groups import Task
 from lnbench.execute.local import execute
 from lnbench.execute.worker import Report
 from lnbench.plan import Run, plan_study
 from lnbench.store import Store
 from lnbench.studies import load_study
 
-worker.SECONDS_BETWEEN_REPORTS = 0.05  # in the workers too: they import this file as their main module
+# in the workers too: they import this file as their main module
+worker.SECONDS_BETWEEN_REPORTS = 0.05
+worker.SECONDS_BETWEEN_CHECKPOINTS = float(os.environ.get("SECONDS_BETWEEN_CHECKPOINTS", "60"))
 
 
 class Lines:
     def planned(self, runs: list[Run], reused: int) -> None:
         print("planned", len(runs), reused, flush=True)
 
-    def started(self, run: Run) -> None:
-        print("started", run.id, flush=True)
+    def started(self, task: Task) -> None:
+        print("started", task.id, flush=True)
 
     def report(self, report: Report) -> None:
-        print("report", report.run_id, flush=True)
+        print("report", report.task_id, flush=True)
 
     def finished(self, run: Run, how: str, message: str) -> None:
         print("finished", run.id, how, message, flush=True)
@@ -37,9 +41,11 @@ class Lines:
 
 
 if __name__ == "__main__":
-    plan = plan_study(load_study(Path(sys.argv[1])).tiers["smoke"])
+    studies, folder, workers, backend = sys.argv[1:]
+    plans = [plan_study(load_study(Path(study)).tiers["smoke"]) for study in studies.split(",")]
     try:
-        came = execute([plan], Store(Path(sys.argv[2]), Lines().note), Lines(), workers=int(sys.argv[3]))
+        store = Store(Path(folder), Lines().note)
+        came = execute(plans, store, Lines(), workers=int(workers), backend=backend)
         print("done", came.trained, came.reused, len(came.failures), flush=True)
     except KeyboardInterrupt:
         print("interrupted", flush=True)

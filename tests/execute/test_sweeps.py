@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,56 +14,18 @@ from typing import Any
 
 import pytest
 import stand_ins
+from sweep_tools import Watcher, finish, group_is_gone, no_child_is_left, outcomes, sweeping, wait_for, workers_of
 
 from lnbench.execute import pool, worker
 from lnbench.execute.groups import Task
 from lnbench.execute.local import Execution, execute
-from lnbench.execute.worker import Finished, Report
-from lnbench.plan import Plan, Run
+from lnbench.execute.worker import Finished
+from lnbench.plan import Plan
 from lnbench.store import Store, StoreUnwritable, make_record
 from lnbench.training.checkpoints import load_state
-from small_runs import small_plan, write_study
+from small_runs import small_plan
 
-SWEEP = Path(__file__).parent / "sweep.py"
-SUITE = Path(__file__).resolve().parents[2] / "suite"
 LONG = {"clean": 1300, "epochs": 25, "alphas": "[0, 1]", "seeds": 1}  # two runs of a few tenths of a second
-
-
-class Watcher:
-    """Remembers what it is told; `on_report` and `on_start` may disturb."""
-
-    def __init__(self, on_report: Callable[[Report], None] = lambda report: None):
-        self.on_report = on_report
-        self.plans: list[tuple[int, int]] = []
-        self.begun: list[str] = []
-        self.ended: list[tuple[str, str, str]] = []
-        self.notes: list[str] = []
-        self.reports: list[Report] = []
-
-    def planned(self, runs: list[Run], reused: int) -> None:
-        self.plans.append((len(runs), reused))
-
-    def started(self, run: Run) -> None:
-        self.begun.append(run.id)
-
-    def report(self, report: Report) -> None:
-        self.reports.append(report)
-        self.on_report(report)
-
-    def finished(self, run: Run, how: str, message: str) -> None:
-        self.ended.append((run.id, how, message))
-
-    def note(self, line: str) -> None:
-        self.notes.append(line)
-
-
-def outcomes(store: Store) -> dict[str, Any]:
-    """What equal sweeps have in common: everything but times and machines."""
-    return {one["id"]: (one["content"], one["outcome"]) for one in store.records()}
-
-
-def no_child_is_left() -> bool:
-    return multiprocessing.active_children() == []
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +104,7 @@ def test_training_in_this_process_gives_the_same_records(
     assert outcomes(store) == outcomes(whole)
     assert {one["provenance"]["threads"] for one in store.records()} == {1}
     for run_id in watcher.begun:  # reports grow
-        mine = [report for report in watcher.reports if report.run_id == run_id]
+        mine = [report for report in watcher.reports if report.task_id == run_id]
         assert mine and all(a.done < b.done <= b.total for a, b in pairwise(mine))
 
 
@@ -262,7 +221,7 @@ def test_a_bug_in_a_run_is_one_line_and_its_traceback_is_kept(
 
 
 def test_when_the_disk_is_full_no_more_is_begun(small: Plan, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def put(self: Store, one: Any) -> None:
+    def put(self: Store, one: Any, arrays: Any) -> None:
         raise StoreUnwritable("the disk is full; free some space")
 
     monkeypatch.setattr(Store, "put", put)
@@ -353,7 +312,7 @@ def test_a_worker_that_does_not_end_is_killed(small: Plan, store: Store, monkeyp
     began = time.monotonic()
 
     class Impatient(Watcher):
-        def started(self, run: Run) -> None:
+        def started(self, task: Task) -> None:
             signal.setitimer(signal.ITIMER_REAL, 1.0)
 
     def interrupt(number: int, frame: Any) -> None:
@@ -423,63 +382,6 @@ def test_ctrl_c_in_this_process_leaves_a_checkpoint(
     assert resumed is not None and resumed["provenance"]["resumed"] is True
 
 
-@contextlib.contextmanager
-def sweeping(folder: Path, workers: int = 1, **options: Any) -> Iterator[subprocess.Popen[str]]:
-    """The sweep in a process (and process group) of its own."""
-    study = write_study(folder, **options)
-    command = [sys.executable, str(SWEEP), str(study), str(folder / "store"), str(workers)]
-    environment = {**os.environ, "PYTHONPATH": str(SUITE), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, start_new_session=True
-    )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
-
-
-def wait_for(process: subprocess.Popen[str], word: str) -> str:
-    """Read on to the first line that begins with `word`."""
-    assert process.stdout is not None
-    seen = []
-    for line in process.stdout:
-        if line.startswith(word):
-            return line.strip()
-        seen.append(line)
-    raise AssertionError(f"no '{word}' in:\n{''.join(seen)}")
-
-
-def group_is_gone(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return True
-    return False
-
-
-def finish(plan: Plan, store: Store, whole: Store) -> Execution:
-    """The next call: it ends with the records of an undisturbed sweep."""
-    came = execute([plan], store, Watcher(), workers=0)
-    assert came.failures == {}
-    assert outcomes(store) == outcomes(whole)
-    assert not list((store.path / "checkpoints").glob("*")) and not list((store.path / "locks").glob("*"))
-    return came
-
-
-def children(parent: int) -> list[int]:
-    """Process ids; torch's workers and multiprocessing's tracker."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            if int(entry.read_text().rpartition(")")[2].split()[1]) == parent:
-                found.append(int(entry.parent.name))
-    return found
-
-
 @pytest.mark.parametrize(
     ("how", "words"), [(signal.SIGKILL, "killed by signal 9"), (signal.SIGTERM, "told to end")], ids=["KILL", "TERM"]
 )
@@ -489,7 +391,7 @@ def test_a_real_worker_that_is_killed_or_told_to_end_is_replaced(
     plan, whole, _, _ = undisturbed
     with sweeping(tmp_path, **LONG) as process:
         wait_for(process, "report")
-        (victim,) = (pid for pid in children(process.pid) if "multiprocessing-fork" in command_of(pid))
+        (victim,) = workers_of(process.pid)
         os.kill(victim, how)
         assert words in (line := wait_for(process, "note")) and "trying once more" in line
         assert wait_for(process, "done") == "done 2 0 0"
@@ -499,10 +401,6 @@ def test_a_real_worker_that_is_killed_or_told_to_end_is_replaced(
     disturbed = store.get(longest.id)
     assert disturbed is not None  # who is told to end saves its step first
     assert disturbed["provenance"]["resumed"] is (how == signal.SIGTERM)
-
-
-def command_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def test_after_ctrl_c_the_next_call_goes_on(undisturbed: Any, tmp_path: Path) -> None:

@@ -180,6 +180,7 @@ def test_a_rounded_number_is_never_put_on_an_edge_that_it_is_not_on() -> None:
         (None, None, True, "%", 100),
         (None, {"model": "a"}, True, "points", 100),
         ("drop", None, True, "points", 100),
+        ("gain", None, True, "points", 100),
         ("slope", None, True, "points per unit", 100),
         ("argmax", None, True, "", 1),
         (None, None, False, "", 1),

@@ -51,8 +51,9 @@ def test_pixels_are_normalised_as_torchvision_does() -> None:
     from torchvision.transforms.v2.functional import normalize
 
     mean, std = (0.4914, 0.4824, 0.4467), (0.2471, 0.2435, 0.2616)
-    images = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (10, 32, 32, 3), dtype=np.uint8))
-    pixels = Pixels.of({"pixels": {"mean": list(mean), "std": list(std)}}, 255.0, torch.device("cpu"))
+    data = DeviceData(load("synthetic_cifar10", options={"train": 10, "test": 10}), torch.device("cpu"))
+    images = data.images
+    pixels = Pixels.of({"pixels": {"mean": list(mean), "std": list(std)}}, data)
     expected = normalize(images.movedim(-1, 1).float() / 255, list(mean), list(std))
     assert torch.allclose(pixels(images), expected, atol=1e-5)
     assert pixels(images).is_contiguous(memory_format=torch.channels_last)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lnbench.store import write_atomically
-from lnbench.training.checkpoints import load_state, save_state
+from lnbench.training.checkpoints import load_state, runs_in, save_state
 from lnbench.training.engine import State
 
 STATE = State(
@@ -46,6 +46,23 @@ def test_what_is_kept_comes_back_to_the_last_bit(file: Path) -> None:
 
 def test_another_runs_state_is_not_taken(file: Path) -> None:
     assert load_state(["abd"], file) is None
+
+
+def test_some_runs_of_a_group_are_taken_in_any_order(tmp_path: Path) -> None:
+    weights = np.arange(6.0).reshape(3, 2)
+    group = State(1, 4, [{"a": [0.0]}, {"a": [1.0]}, {}], [False, False, True], {"weights.0": weights})
+    save_state(group, ["x", "y", "z"], tmp_path / "group.npz", write_atomically)
+    assert runs_in(tmp_path / "group.npz") == ["x", "y", "z"]
+    state = load_state(["z", "x"], tmp_path / "group.npz")
+    assert state is not None
+    assert (state.epoch, state.step, state.curves, state.diverged) == (1, 4, [{}, {"a": [0.0]}], [True, False])
+    assert state.tensors["weights.0"].tolist() == [[4.0, 5.0], [0.0, 1.0]]
+    assert load_state(["x", "other"], tmp_path / "group.npz") is None
+    group.tensors["of all together"] = np.zeros((4, 3))  # whose share of it is whose?
+    save_state(group, ["x", "y", "z"], tmp_path / "group.npz", write_atomically)
+    assert load_state(["x", "y", "z"], tmp_path / "group.npz") is not None
+    assert load_state(["x", "y"], tmp_path / "group.npz") is None
+    assert runs_in(tmp_path / "none.npz") == []
 
 
 def test_there_may_be_none(tmp_path: Path) -> None:

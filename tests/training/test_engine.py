@@ -324,7 +324,7 @@ def test_every_epoch_has_its_own_order_and_the_same_labels(digits: ImageData) ->
 def test_pixels_come_as_numbers_from_0_to_1(digits: ImageData) -> None:
     made = sets(digits, 300, 0)
     images = made.pictures(made.identity, None)
-    pixels = Pixels.of(recipe(), digits.scale, CPU)(images)
+    pixels = Pixels.of(recipe(), DeviceData(digits, CPU))(images)
     assert pixels.dtype == torch.float32 and pixels.shape == (300, 1, 8, 8)
     assert pixels.min() == 0 and pixels.max() == 1
     assert torch.equal(pixels, images.movedim(-1, 1).float() / 16)

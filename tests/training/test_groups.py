@@ -16,7 +16,7 @@ from lnbench.data import load
 from lnbench.data.images import ImageData
 from lnbench.training import train, train_group
 from lnbench.training.backends import Loop
-from lnbench.training.batches import DeviceData
+from lnbench.training.batches import DeviceData, TrainingSet
 from lnbench.training.engine import BACKENDS, Group, Hooks, State, Stopped, prepare
 from lnbench.training.stacked import Stacked
 from small_runs import ADADELTA, SGD, dilution, recipe, seeds
@@ -125,13 +125,30 @@ def test_where_compiling_fails_training_goes_on_with_one_warning(
     assert canonical_json(compiled) == canonical_json(eager)
 
 
+def test_a_compiled_step_that_needs_too_much_memory_is_not_a_compiler_that_fails(
+    digits: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The group is to be halved, not computed without the compiler, which needs more."""
+
+    def full(function: Any, **options: Any) -> Any:
+        def call(*arguments: Any) -> Any:
+            raise torch.OutOfMemoryError
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        train(recipe(model="mlp1"), seeds(), digits, backend="stacked", compile=True)
+
+
+@pytest.mark.parametrize("compile", [False, pytest.param(True, marks=pytest.mark.long)], ids=["eager", "compiled"])
 @pytest.mark.parametrize("precision", ["fp32", "fast"])
-def test_a_replica_does_not_see_its_neighbours(digits: ImageData, precision: str) -> None:
+def test_a_replica_does_not_see_its_neighbours(digits: ImageData, precision: str, compile: bool) -> None:
     """To the bit on this machine: in a group of three or alone."""
     recipes, streams = replicas(model="mlp1", precision=precision)
-    together = train_group(recipes, streams, digits, backend="stacked")
+    together = train_group(recipes, streams, digits, backend="stacked", compile=compile)
     for number in range(3):
-        (alone,) = train_group(recipes[number : number + 1], streams[number : number + 1], digits, backend="stacked")
+        alone = train(recipes[number], streams[number], digits, backend="stacked", compile=compile)
         assert canonical_json(alone) == canonical_json(together[number])
 
 
@@ -157,12 +174,14 @@ def test_a_group_resumed_at_any_step_ends_with_the_same_bits(
     )  # fmt: skip
     recipes[0] = {**recipes[0], "optimizer": {**recipes[0]["optimizer"], "lr": 1e12}}  # diverges, and stays diverged
     states: list[State] = []
-    hooks = Hooks(tick=lambda progress: True, save=lambda state: states.append(kept(state)))
+    hooks = Hooks(tick=lambda progress: True, save=states.append)  # what is given stays as it is
     whole = train_group(recipes, streams, digits, backend="stacked", hooks=hooks)
     assert [(state.epoch, state.step) for state in states] == [(e, s) for e in range(3) for s in range(1, 6)]
     for state in states:
         again = train_group(recipes, streams, digits, backend="stacked", state=state)
         assert canonical_json(again) == canonical_json(whole)
+    at = [(state.epoch, state.step, len(state.curves[2].get("train_loss", []))) for state in states]
+    assert at == [(e, s, e) for e in range(3) for s in range(1, 6)]  # nor did going on from it change it
 
 
 def test_a_group_that_is_stopped_saves_and_goes_on(digits: ImageData) -> None:
@@ -196,6 +215,21 @@ def test_each_examples_loss_is_kept_at_its_own_place(digits: ImageData, backend:
     assert np.median(noisy) > np.median(right) + 0.5
 
 
+def test_a_groups_examples_do_not_mix(digits: ImageData) -> None:
+    recipes, streams = replicas(model="mlp1", probes=["example_loss"])
+    together = train_group(recipes, streams, digits, backend="stacked")
+    for number in range(3):
+        alone = train(recipes[number], streams[number], digits, backend="stacked")
+        assert np.array_equal(alone["arrays"]["example_loss"], together[number]["arrays"]["example_loss"])
+
+
+def test_which_labels_are_wrong_is_known(digits: ImageData) -> None:
+    spec = recipe(noise={"kind": "replace_uniform", "rate": 0.3, "include_true_class": False}, epochs=1)
+    wrong = TrainingSet(DeviceData(digits, CPU), spec, seeds(3)).wrong()
+    facts = train(spec, seeds(3), digits)["noise"]
+    assert wrong.shape == (300,) and wrong.sum() == 300 - facts["right_labels"] > 0
+
+
 def test_a_probe_survives_a_resume(digits: ImageData) -> None:
     spec = recipe(probes=["example_loss"], epochs=2)
     states: list[State] = []
@@ -218,6 +252,9 @@ def test_what_a_group_may_not_be(digits: ImageData) -> None:
     refused("2 recipes, but seeds for 1", [one, one], [seeds()])
     refused(r"run 1 cannot train .* differs in model \('mlp1', not 'perceptron'\)", [one, two], [seeds()] * 2)
     refused("differs in examples an epoch", [one, recipe(noise=dilution(2.0))], [seeds()] * 2)
+    pixels = {"mean": [0.5], "std": [0.2]}
+    for pair in ([one, recipe(pixels=pixels)], [recipe(pixels=pixels), one]):
+        refused("run 1 cannot train .* differs in pixels", pair, [seeds()] * 2)
     refused("differs in optimizer", [one, recipe(optimizer={**SGD, "momentum": 0.5})], [seeds()] * 2)
     refused("the loop backend trains one run at a time", [one, one], [seeds()] * 2, backend="loop")
     refused("no backend 'magic'", [one], [seeds()], backend="magic")

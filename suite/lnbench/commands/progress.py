@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
 
+from lnbench.execute.groups import Task
 from lnbench.execute.worker import Report
 from lnbench.plan import Run
 
@@ -25,6 +27,19 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+@dataclass
+class Row:
+    """A task at work: what is left of its runs, and how far each of them is."""
+
+    task: Task
+    left: dict[str, Run] = field(default_factory=dict)
+    report: Report | None = None
+
+    @property
+    def share(self) -> float:
+        return self.report.done / self.report.total if self.report else 0.0
+
+
 class Display:
     """A Watcher. Time left is guessed from the operations still to do and the rate at which they were done."""
 
@@ -33,7 +48,7 @@ class Display:
         self.total_flop = self.done_flop = 0.0
         self.runs = self.finished_runs = 0
         self.examples = 0.0
-        self.running: dict[str, tuple[Run, Report | None]] = {}
+        self.running: dict[str, Row] = {}  # by the task's id
         self.last_line = 0.0
 
     def planned(self, runs: list[Run], reused: int) -> None:
@@ -45,22 +60,30 @@ class Display:
         else:
             self.line(f"nothing to train: all {reused} runs are in the store")
 
-    def started(self, run: Run) -> None:
-        self.running[run.id] = (run, None)
+    def started(self, task: Task) -> None:
+        for run in task.runs:
+            self._gone(run)  # from a row of an earlier try, in another group
+        self.running[task.id] = Row(task, {run.id: run for run in task.runs})
 
     def report(self, report: Report) -> None:
-        if report.run_id in self.running:
-            self.running[report.run_id] = (self.running[report.run_id][0], report)
+        if report.task_id in self.running:
+            self.running[report.task_id].report = report
         self.show()
 
     def finished(self, run: Run, how: str, message: str) -> None:
-        self.running.pop(run.id, None)
+        self._gone(run)
         self.finished_runs += 1
         self.done_flop += run.flop
         self.examples += run.examples * run.epochs
         if message:
             self.line(f"{run.describe()}: {how}: {message}")
         self.show()
+
+    def _gone(self, run: Run) -> None:
+        for task_id, row in list(self.running.items()):
+            row.left.pop(run.id, None)
+            if not row.left:
+                del self.running[task_id]
 
     def note(self, line: str) -> None:
         self.line(f"note: {line}")
@@ -78,17 +101,18 @@ class Display:
     @property
     def share(self) -> float:
         """Of the operations of all planned runs, how much is done (0 to 1)."""
-        partly = sum(run.flop * report.done / report.total for run, report in self.running.values() if report)
+        partly = sum(row.share * sum(run.flop for run in row.left.values()) for row in self.running.values())
         return min(1.0, (self.done_flop + partly) / self.total_flop) if self.total_flop else 1.0
 
     def summary(self) -> str:
         """`12/30 runs, epoch 2/3, 34,000 examples/s, about 4 min left`."""
         elapsed = time.monotonic() - self.began
-        reports = [report for _, report in self.running.values() if report]
-        seen = self.examples + sum(report.done for report in reports)
+        heard = [(row.report, len(row.left)) for row in self.running.values() if row.report]
+        seen = self.examples + sum(report.done * runs for report, runs in heard)
         parts = [f"{self.finished_runs}/{self.runs} runs"]
-        if reports:
-            parts.append("epoch " + ", ".join(f"{report.epoch + 1}/{report.epochs}" for report in reports))
+        if heard:
+            epochs = dict.fromkeys(f"{report.epoch + 1}/{report.epochs}" for report, _ in heard)
+            parts.append("epoch " + ", ".join(epochs))
         if elapsed > 1:
             parts.append(f"{seen / elapsed:,.0f} examples/s")
         if 0.01 < self.share < 1:
@@ -97,7 +121,7 @@ class Display:
 
 
 class BarDisplay(Display):
-    """The same on a terminal, as one bar and a line for each run in work."""
+    """The same on a terminal, as one bar and a line for each run, or group of runs, at work."""
 
     def __init__(self, live: Any):
         super().__init__()
@@ -112,9 +136,8 @@ class BarDisplay(Display):
         from rich.text import Text
 
         rows: list[Any] = [ProgressBar(total=1.0, completed=self.share, width=60), Text(self.summary())]
-        for run, report in self.running.values():
-            done = f"{report.done / report.total:4.0%}" if report else "  0%"
-            rows.append(Text(f"  {done}  {run.describe()}", style="dim"))
+        for row in self.running.values():
+            rows.append(Text(f"  {row.share:4.0%}  {row.task.describe()}", style="dim"))
         self.live.update(Group(*rows))
 
 

@@ -33,10 +33,14 @@ def status(store_path: Path | None) -> int:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--study", help="Only what this study needs (with --tier).")
 @click.option("--tier", type=click.Choice(["smoke", "cpu", "lite", "full"]), default="full", show_default=True)
-@click.option("--compact", is_flag=True, help="Records only, no side files (per-sample arrays).")
+@click.option("--compact", is_flag=True, help="Leave side files behind without a word.")
 @store_option
 def export(file: Path, study: str | None, tier: str, compact: bool, store_path: Path | None) -> int:
-    """Write records to FILE (JSON lines; gzipped where it ends in .gz)."""
+    """Write records to FILE (JSON lines; gzipped where it ends in .gz).
+
+    An export holds records only. What some of them speak of, losses of every single example, lies in side files in the
+    store, too large to travel with them: without --compact this says how many stay behind.
+    """
     source = open_store(store_path)
     ids = None
     if study is not None:
@@ -51,6 +55,11 @@ def export(file: Path, study: str | None, tier: str, compact: bool, store_path: 
         ids = sorted(gather(plan_study(loaded.tiers[tier]), source.get).records)
     count = source.export(file, ids)
     click.echo(f"{count} records -> {file}")
+    if not compact and (left := source.with_arrays(ids)):
+        records = source.path / "records"
+        click.echo(
+            f"{left} of them have a side file that stays behind; to take it along, copy {records}/*/*.npz", err=True
+        )
     return Exit.OK if count else Exit.NOTHING_SELECTED
 
 

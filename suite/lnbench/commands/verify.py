@@ -14,6 +14,7 @@ from lnbench.commands.progress import display
 from lnbench.commands.tables import exit_code, print_verdicts
 from lnbench.errors import Exit, LnbenchError
 from lnbench.evidence import Evidence
+from lnbench.execute.groups import BACKENDS, check_backend
 from lnbench.execute.local import Execution, execute
 from lnbench.judge import StudyResult
 from lnbench.spec import Scalar, Study
@@ -28,6 +29,15 @@ from lnbench.studies import LoadedStudy
 @seeds_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes. [default: one a core; one on a GPU]")
+@click.option(
+    "--backend",
+    type=click.Choice(BACKENDS),
+    default="auto",
+    show_default=True,
+    help="How runs are computed. auto: on the CPU dense networks of equal shape together (stacked) where that pays, "
+    "the rest one by one (loop), as all on a GPU. graph: one by one on a GPU, each step replayed from a recording; "
+    "untested, as its records then say. The choice changes the last digits of a run, not what it is.",
+)
 @click.option("--try/--no-try", "tries", default=True, help="Train the alternatives a contradiction must survive.")
 @store_option
 @data_option
@@ -40,6 +50,7 @@ def verify(
     seeds: int | None,
     device: str,
     workers: int | None,
+    backend: str,
     tries: bool,
     store_path: Path | None,
     data_dir: Path | None,
@@ -58,6 +69,7 @@ def verify(
     signal.signal(signal.SIGTERM, _as_interrupt)
     loaded = load_studies([find_study(name) for name in studies])
     place = resolve_device(device)
+    check_backend(backend, place)
     chosen = [at for study in loaded if (at := _at_tier(study, tier, place, data_dir)) is not None]
     if not chosen:
         return Exit.NOTHING_SELECTED
@@ -66,7 +78,7 @@ def verify(
     results = []
     for study in chosen:
         _announce(study, plan_study(study, seeds), place, tier)
-        run = _runner(store, place, data_dir, workers)
+        run = _runner(store, place, data_dir, workers, backend)
         result, tried, failures = _run_and_judge(study, seeds, store, run, only[study.key], claims, where, tries)
         folder = (output or store.path / "reports") / study.key
         write_report(result, folder, tries=tried)
@@ -175,11 +187,16 @@ def _announce(study: Study, plan: Any, device: str, asked: str | None) -> None:
     click.echo(f"{study.key}: {study.spec.title}; {describe_cost(plan, device)}")
 
 
-def _runner(store: Any, device: str, data_dir: Path | None, workers: int | None) -> Callable[..., Execution]:
+def _runner(
+    store: Any, device: str, data_dir: Path | None, workers: int | None, backend: str
+) -> Callable[..., Execution]:
     def run(plans: list[Any], only: Callable[[Mapping[str, Scalar]], bool]) -> Execution:
         try:
             with display() as watcher:
-                return execute(plans, store, watcher, device=device, data_root=data_dir, workers=workers, only=only)
+                return execute(
+                    plans, store, watcher,
+                    device=device, data_root=data_dir, workers=workers, backend=backend, only=only,
+                )  # fmt: skip
         except KeyboardInterrupt:
             click.echo(
                 f"\ninterrupted: finished runs are kept in {store.path}, running ones left a checkpoint; "

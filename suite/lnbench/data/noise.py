@@ -8,14 +8,14 @@ a batch's labels are made on the device that trains, and the same seed gives the
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from lnbench.randomness import Stream, below, u32
 
-CHUNK = 1 << 18  # examples at a time when all labels are gone through: 2 MB of int64
+CHUNK = 1 << 15  # examples at a time when all labels are gone through: a quarter MB of int64 an array
 
 
 def _random_label(bits: Any, clean: Any, classes: int, include_true_class: bool) -> Any:
@@ -31,7 +31,10 @@ def _share_wrong(classes: int, include_true_class: bool) -> float:
 
 
 class LabelNoise(Protocol):
-    """Which image and which label each training example has. `clean` (n,) int64 are the true labels."""
+    """Which image and which label each training example has. `clean` (n,) int64 are the true labels.
+
+    A kind whose labels are drawn anew has `at(epoch)` too, the noise as it is in that epoch: see `in_epoch`.
+    """
 
     size: int
 
@@ -125,12 +128,125 @@ class ReplaceUniform:
         return float(self.options["rate"]) * _share_wrong(self.classes, self.options["include_true_class"])
 
 
+@dataclass(frozen=True, slots=True)
+class DiluteNovel:
+    """Dilution with images of their own (Rolnick et al. 2018, Figure 7): n pairs, and round(alpha·n) other images of
+    the same data set, each shown once, with a uniform random label.
+
+    Example e shows image e of the n clean images and the `novel` ones behind them. The label depends on the seed and
+    on the image's number in the whole data set only. Without `include_true_class` it is never the image's own class.
+    """
+
+    n: int
+    classes: int
+    seed: int
+    options: dict[str, Any]
+
+    @property
+    def novel(self) -> int:
+        """Images beyond the clean ones that this noise shows."""
+        return round(float(self.options["alpha"]) * self.n)
+
+    @property
+    def size(self) -> int:
+        return self.n + self.novel
+
+    def images(self, example: Any) -> Any:
+        return example
+
+    def labels(self, example: Any, clean: Any, identity: Any) -> Any:
+        bits = u32(self.seed, Stream.NOISE, 1, identity)
+        drawn = _random_label(bits, clean, self.classes, self.options["include_true_class"])
+        return clean + (drawn - clean) * (example >= self.n)
+
+    def nominal_wrong(self) -> float:
+        return _share_wrong(self.classes, self.options["include_true_class"]) * self.novel / self.size
+
+
+@dataclass(frozen=True, slots=True)
+class PairFlip:
+    """Pair noise: each of n labels y is, with probability `rate`, (y + 1) mod m."""
+
+    n: int
+    classes: int
+    seed: int
+    options: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        return self.n
+
+    def images(self, example: Any) -> Any:
+        return example
+
+    def labels(self, example: Any, clean: Any, identity: Any) -> Any:
+        flipped = u32(self.seed, Stream.NOISE, 0, identity) < round(self.options["rate"] * 2**32)
+        return (clean + flipped * 1) % self.classes
+
+    def nominal_wrong(self) -> float:
+        return float(self.options["rate"])
+
+
+@dataclass(frozen=True, slots=True)
+class ResampleUniform:
+    """Label noise as label-noise SGD has it: each time an example is visited, once an epoch, its label is with
+    probability `rate` a uniform random one, drawn anew (true class included or not).
+
+    A label is a function of the seed, the epoch and the image's number in the whole data set; `at` is the noise of
+    another epoch. The first epoch's labels are those of `ReplaceUniform`.
+    """
+
+    n: int
+    classes: int
+    seed: int
+    options: dict[str, Any]
+    epoch: int = 0
+
+    @property
+    def size(self) -> int:
+        return self.n
+
+    def at(self, epoch: int) -> ResampleUniform:
+        return replace(self, epoch=epoch)
+
+    def images(self, example: Any) -> Any:
+        return example
+
+    def labels(self, example: Any, clean: Any, identity: Any) -> Any:
+        redrawn = u32(self.seed, Stream.NOISE, 2 * self.epoch, identity) < round(self.options["rate"] * 2**32)
+        bits = u32(self.seed, Stream.NOISE, 2 * self.epoch + 1, identity)
+        drawn = _random_label(bits, clean, self.classes, self.options["include_true_class"])
+        return clean + (drawn - clean) * redrawn
+
+    def nominal_wrong(self) -> float:
+        return float(self.options["rate"]) * _share_wrong(self.classes, self.options["include_true_class"])
+
+    def facts(self) -> dict[str, Any]:
+        """For the record: what it says of labels holds of the first epoch's."""
+        return {"labels_redrawn": "every epoch"}
+
+
+def in_epoch(noise: LabelNoise, epoch: int) -> LabelNoise:
+    """The noise as it is in an epoch, 0 the first: another one only of a kind that draws labels anew (it has `at`)."""
+    changed: LabelNoise = noise.at(epoch) if hasattr(noise, "at") else noise
+    return changed
+
+
+def novel_images(noise: LabelNoise) -> int:
+    """How many images beyond the clean ones a kind of noise shows."""
+    return int(getattr(noise, "novel", 0))
+
+
 def describe(noise: LabelNoise, clean: np.ndarray, identity: np.ndarray) -> dict[str, Any]:
     """What a draw turned out to be, for the record: sizes, nominal and realised share of wrong labels, the labels'
-    checksum (sha256 over uint8/uint16 labels in example order) and the number of right labels.
+    checksum (sha256 over uint8/uint16 labels in example order) and the number of right labels; and what the kind of
+    noise itself has to say (its `facts`).
 
-    `clean`, `identity`: (n,) int64. Goes through all labels in chunks; memory does not grow with the noise.
+    `clean`, `identity`: (n,) int64, of the clean images and the novel ones. Goes through all labels in chunks; memory
+    does not grow with the noise.
     """
+    novel = novel_images(noise)
+    facts: dict[str, Any] = noise.facts() if hasattr(noise, "facts") else {}
     digest, wrong = hashlib.sha256(), 0
     narrow = np.uint8 if int(clean.max(initial=0)) < 256 else np.uint16
     for start in range(0, noise.size, CHUNK):
@@ -141,9 +257,11 @@ def describe(noise: LabelNoise, clean: np.ndarray, identity: np.ndarray) -> dict
         digest.update(labels.astype(narrow).tobytes())
     return {
         "examples": noise.size,
-        "clean_images": len(clean),
+        "clean_images": len(clean) - novel,
+        **({"novel_images": novel} if novel else {}),
         "right_labels": noise.size - wrong,
         "nominal_wrong": noise.nominal_wrong(),
         "realised_wrong": wrong / noise.size,
         "labels_sha256": digest.hexdigest(),
+        **facts,
     }

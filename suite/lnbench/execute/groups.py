@@ -1,25 +1,34 @@
 """Which runs train together, by which backend, and whether their step is compiled: one rule, no trials.
 
-On the CPU a run of a minute or more is worth a compiler's seconds. Networks of dense layers are then stacked: as many
-replicas as keep their weights and optimiser states in STACK_BYTES, about a core's share of cache, because a stack that
-leaves the cache is no faster than its runs one after another. Networks with batch normalisation run one at a time,
-compiled; all others one at a time, as torch runs them. Convolutions are never stacked: grouped convolutions are slower
-than the same ones in turn. Smoke never compiles. On a GPU everything is looped until a GPU has shown what is faster
-(docs/performance.md has the measurements behind each sentence).
+On the CPU, dense networks are stacked, and the step of the stack compiled, where a full group trains for a minute or
+more: that is worth a compiler's seconds. A full group is as many replicas as keep their weights and optimiser states in
+STACK_BYTES, about a core's share of cache, because a stack that leaves the cache is no faster than its runs one after
+another. Networks with batch normalisation run one at a time, compiled from ten minutes on (it takes their compiler half
+a minute, and saves a sixth); all others one at a time, as torch runs them. Convolutions are never stacked: grouped
+convolutions are slower than the same ones in turn. Smoke never compiles. On a GPU everything is looped until a GPU has
+shown what is faster (docs/performance.md has the measurements behind each sentence).
+
+How a run is computed hangs on the run alone, never on which others are left to train with it. A replica does not see
+its neighbours either (training/stacked.py), so a sweep that was killed and goes on in other groups, or shares its work
+with another process, ends with the numbers of one that was left alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from lnbench import catalog
 from lnbench.canonical import canonical_json, content_id
 from lnbench.cost import seconds_of
+from lnbench.errors import LnbenchError
+from lnbench.models.layers import Layer
 from lnbench.plan import Run
 from lnbench.shape import group_shape
 
-SECONDS_WORTH_COMPILING = 60.0
+BACKENDS = ("auto", "loop", "stacked", "graph")  # that a user may ask for
+UNTESTED_ON_A_GPU = ("stacked", "graph")  # no machine of ours has run them: never chosen there, and a record says so
+SECONDS_WORTH_COMPILING = {"dense": 60.0, "norm": 600.0}
 STACK_BYTES = 4 << 20
 STACK_MOST = 8
 TENSORS_A_WEIGHT = 3  # the weight itself, and what AdaDelta or Adam keep of it
@@ -27,17 +36,27 @@ TENSORS_A_WEIGHT = 3  # the weight itself, and what AdaDelta or Adam keep of it
 
 @dataclass(frozen=True)
 class Task:
-    """Runs that one worker trains together: all of one shape, or one alone. `halved`: how often memory ran out."""
+    """Runs that one worker trains together: all of one shape, or one alone.
+
+    `halved`: how often it was made half as large, as memory ran out or its process died twice. `begun`: the id of an
+    earlier task that had these runs, and maybe others: this one goes on from its checkpoint, unless it has one.
+    """
 
     runs: tuple[Run, ...]
     backend: str = "loop"
     compile: bool = False
     halved: int = 0
+    begun: str = ""
 
     @property
     def id(self) -> str:
         """Of the checkpoint: a run's own, or the hash of all."""
         return self.runs[0].id if len(self.runs) == 1 else content_id({"group": [run.id for run in self.runs]})
+
+    def describe(self) -> str:
+        """A short line for progress and messages."""
+        first = self.runs[0]
+        return first.describe() if len(self.runs) == 1 else f"{len(self.runs)} × {first.recipe['model']} together"
 
 
 @dataclass
@@ -49,48 +68,68 @@ class Grouping:
     backend: str = "auto"
     smoke: Callable[[str], bool] = lambda run_id: False
     largest: dict[str, int] = field(default_factory=dict)  # shape -> how many fitted into memory, where more did not
+    _shapes: dict[str, str] = field(default_factory=dict)  # run id -> shape: asked for every run at every task
 
-    def task(self, first: Run, others: list[Run]) -> Task:
+    def task(self, first: Run, others: Sequence[Run]) -> Task:
         """`first`, with those of `others` (in their order) that train with it."""
-        if first.experiment is not None:
-            return Task((first,), "experiment")
-        if self.backend not in ("auto", "stacked"):
-            return Task((first,), self.backend)
-        if not self._stacks(first):
-            return Task((first,), "loop", self._normalised(first) and self._worth_compiling([first]))
-        shape = shape_key(first)
-        alike = [run for run in others if run.id != first.id and run.experiment is None and shape_key(run) == shape]
-        size = min(self._replicas(first), -(-(len(alike) + 1) // max(1, self.workers)))
-        runs = [first, *alike[: size - 1]]
-        if self._worth_compiling(runs):
-            return Task(tuple(runs), "stacked", compile=True)
-        return Task(tuple(runs), "stacked") if self.backend == "stacked" else Task((first,))
+        backend, compiled = self.way(first)
+        if backend != "stacked":
+            return Task((first,), backend, compiled)
+        alike = [run for run in others if run.id != first.id and self._alike(run, first)]
+        share = -(-(len(alike) + 1) // max(1, self.workers))  # no worker stands idle while another has several
+        size = min(self._full(first), self._fitting(first), share)
+        return Task((first, *alike[: size - 1]), backend, compiled)
 
-    def again(self, task: Task) -> Task:
-        """A task that was begun in an earlier call: as it would be made now, with its runs as they were."""
-        made = self.task(task.runs[0], list(task.runs))
-        return Task(task.runs, made.backend if len(task.runs) == 1 else "stacked", made.compile)
+    def again(self, runs: Sequence[Run], begun: str) -> Task | None:
+        """A task that goes on where `begun` left off, with `runs` of it, or as many as fit into memory. None where they
+        would not be stacked now."""
+        backend, compiled = self.way(runs[0])
+        if backend != "stacked":
+            return None
+        return Task(tuple(runs[: self._fitting(runs[0])]), backend, compiled, begun=begun)
 
     def too_large(self, task: Task) -> None:
         """Memory was not enough: from now on half as many at once."""
-        self.largest[shape_key(task.runs[0])] = max(1, len(task.runs) // 2)
+        self.largest[self._shape(task.runs[0])] = max(1, len(task.runs) // 2)
 
-    def _stacks(self, run: Run) -> bool:
-        if self.device != "cpu" and self.backend != "stacked":
-            return False
-        return all(layer == "dense" for layer in _layers(run))
+    def way(self, run: Run) -> tuple[str, bool]:
+        """(backend, whether its step is compiled)."""
+        if run.experiment is not None:
+            return "experiment", False
+        if self.backend not in ("auto", "stacked"):
+            return self.backend, False
+        on_cpu, kinds = self.device == "cpu", {layer.kind for layer in layers(run)}
+        if kinds == {"dense"} and (on_cpu or self.backend == "stacked") and _can_be_stacked(run):
+            compiled = self._worth_compiling(run, "dense", self._full(run))
+            return ("stacked" if compiled or self.backend == "stacked" else "loop"), compiled
+        return "loop", on_cpu and "norm" in kinds and self._worth_compiling(run, "norm", 1)
 
-    def _normalised(self, run: Run) -> bool:
-        return self.device == "cpu" and "norm" in _layers(run)
+    def _worth_compiling(self, run: Run, kind: str, replicas: int) -> bool:
+        return not self.smoke(run.id) and seconds_of(run, self.device) * replicas >= SECONDS_WORTH_COMPILING[kind]
 
-    def _worth_compiling(self, runs: list[Run]) -> bool:
-        if any(self.smoke(run.id) for run in runs):
-            return False
-        return sum(seconds_of(run, self.device) for run in runs) >= SECONDS_WORTH_COMPILING
+    def _alike(self, run: Run, first: Run) -> bool:
+        return self.way(run) == self.way(first) and self._shape(run) == self._shape(first)
 
-    def _replicas(self, run: Run) -> int:
-        fit = STACK_BYTES // (4 * TENSORS_A_WEIGHT * _parameters(run))
-        return max(1, min(STACK_MOST, fit, self.largest.get(shape_key(run), STACK_MOST)))
+    def _shape(self, run: Run) -> str:
+        if run.id not in self._shapes:
+            self._shapes[run.id] = shape_key(run)
+        return self._shapes[run.id]
+
+    def _full(self, run: Run) -> int:
+        """Replicas of a full group."""
+        parameters = sum(layer.parameters for layer in layers(run))
+        return max(1, min(STACK_MOST, STACK_BYTES // (4 * TENSORS_A_WEIGHT * parameters)))
+
+    def _fitting(self, run: Run) -> int:
+        return self.largest.get(self._shape(run), STACK_MOST)
+
+
+def check_backend(backend: str, device: str) -> None:
+    """Raises LnbenchError for a backend that does not exist, or not on this device."""
+    if backend not in BACKENDS:
+        raise LnbenchError(f"--backend {backend}: there is no such backend; use {', '.join(BACKENDS)}")
+    if backend == "graph" and not device.startswith("cuda"):
+        raise LnbenchError(f"--backend graph: is for a CUDA device, not for {device}; use --backend auto")
 
 
 def shape_key(run: Run) -> str:
@@ -98,18 +137,13 @@ def shape_key(run: Run) -> str:
     return canonical_json(group_shape(run.recipe))
 
 
-def _layers(run: Run) -> list[str]:
-    """The kinds of the network's layers; a plug-in's network without a table is of a kind of its own."""
-    source, entry = (
-        catalog.find("dataset", run.recipe["dataset"]["name"]).value,
-        catalog.find("model", run.recipe["model"]),
-    )
-    return [layer.kind for layer in entry.layers(source.shape, source.classes)] if entry.layers else ["unknown"]
+def layers(run: Run) -> list[Layer]:
+    """The network's layers with their sizes; none known of a plug-in's network without a table."""
+    source = catalog.find("dataset", run.recipe["dataset"]["name"]).value
+    entry = catalog.find("model", run.recipe["model"])
+    return entry.layers(source.shape, source.classes) if entry.layers else []
 
 
-def _parameters(run: Run) -> int:
-    source, entry = (
-        catalog.find("dataset", run.recipe["dataset"]["name"]).value,
-        catalog.find("model", run.recipe["model"]),
-    )
-    return sum(layer.parameters for layer in entry.layers(source.shape, source.classes)) if entry.layers else 1
+def _can_be_stacked(run: Run) -> bool:
+    """The stacked backend compares no gradients."""
+    return "gradient_cosine" not in run.recipe.get("probes", ())

@@ -16,7 +16,7 @@ from typing import Any
 
 from lnbench.environment import available_cores
 from lnbench.execute import worker
-from lnbench.execute.groups import Grouping
+from lnbench.execute.groups import Grouping, check_backend
 from lnbench.execute.pool import Pool
 from lnbench.execute.work import Execution, Watcher, Work
 from lnbench.plan import Plan
@@ -36,14 +36,16 @@ def execute(
 ) -> Execution:
     """Train what the store lacks of several plans. `only` picks jobs by their point; the choices they need come along.
 
-    `backend`: "auto" (the rule of groups.py), or one for every training. `workers`: processes, by default one a core on
-    the CPU and one on a GPU; 0 trains in this process. On KeyboardInterrupt the running trainings write a checkpoint
-    before it is passed on.
+    `backend`: "auto" (the rule of groups.py), or one for every training that it can train. `workers`: processes, by
+    default one a core on the CPU and one on a GPU, started as they are needed; 0 trains in this process. On
+    KeyboardInterrupt the running trainings write a checkpoint before it is passed on. Raises LnbenchError for a backend
+    that is not to be had here.
     """
+    check_backend(backend, device)
     work = Work(plans, store, watcher, only, Grouping(device.partition(":")[0], backend=backend))
     if work.waiting:
         if workers is None:
-            workers = 1 if device.startswith("cuda") else min(available_cores(), len(work.waiting))
+            workers = 1 if device.startswith("cuda") else available_cores()
         work.grouping.workers = workers
         if workers == 0:
             _in_this_process(work, device, data_root)

@@ -39,6 +39,7 @@ class Pool:
         self.stop = self.context.Event()
         self.workers: list[Worker] = []
         self.silent_deaths = 0
+        self.noted: set[str] = set()  # every worker finds the same things amiss
 
     def __enter__(self) -> Pool:
         return self
@@ -107,8 +108,9 @@ class Pool:
             if message.last:
                 self._lost(member, work)
             work.done(message)
-        elif not isinstance(message, Ready):
-            work.watcher.note(str(message))
+        elif not isinstance(message, Ready) and message not in self.noted:
+            self.noted.add(message)
+            work.watcher.note(message)
 
     def _lost(self, member: Worker, work: Work, why: str = "") -> None:
         """A worker has gone: its task is tried once more by another, or it fails where `why` tells that none could."""

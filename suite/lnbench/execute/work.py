@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from lnbench.environment import environment
 from lnbench.execute.groups import Grouping, Task
 from lnbench.execute.worker import Finished, Report
+from lnbench.inputs import Derived, given
 from lnbench.plan import Choice, Job, Outcome, Plan, Run
 from lnbench.store import Store, make_record
 from lnbench.training.checkpoints import runs_in
@@ -22,7 +23,7 @@ class Watcher(Protocol):
 
     def planned(self, runs: list[Run], reused: int) -> None: ...
 
-    def started(self, run: Run) -> None: ...
+    def started(self, task: Task) -> None: ...
 
     def report(self, report: Report) -> None: ...
 
@@ -59,23 +60,38 @@ class Work:
         self.grouping.smoke = lambda run_id: run_id not in self._above_smoke
         self.execution = Execution()
         self.waiting: dict[str, Run] = {}  # ready and not given out
+        self.blocked: dict[str, Run] = {}  # some input is not made yet
         self.running: dict[str, Task] = {}
-        self.halved: dict[str, int] = {}  # run id -> how often its group was too large for the memory
+        self.halved: dict[str, int] = {}  # run id -> how often its group was halved
         self._above_smoke: set[str] = set()
-        self._saved: dict[str, tuple[str, ...]] | None = None  # run id -> the group whose checkpoint it is in
+        self._saved: dict[str, tuple[str, tuple[str, ...]]] = {}  # run id -> (its checkpoint, all runs in that)
         self.attempts: dict[str, int] = {}
         self.not_before: dict[str, float] = {}  # runs that another process is training: looked at again later
-        self._priority: dict[str, tuple[bool, float, str]] = {}
+        self._priority: dict[str, tuple[int, float, str]] = {}
         self._choices = {job.choice.id: job.choice for _, job in self._jobs() if job.choice}
+        self._inputs: dict[str, Derived] = {}
+        for plan, derived in self._needed_inputs():
+            self._inputs[derived.id] = derived
+            for run in derived.runs:
+                self._need(run, plan, rank=2)
         for plan, job in self._jobs():
             for run in _runs_of(job.choice) if job.choice else []:
-                self._need(run, plan)
+                self._need(run, plan, rank=1)
+        self._make_inputs()
         self._choose_what_can_be()
         self._resolve()
-        self.watcher.planned([*self.waiting.values(), *self._to_come()], self.execution.reused)
+        self._look_at_checkpoints()
+        to_do = [*self.waiting.values(), *self.blocked.values(), *self._to_come()]
+        self.watcher.planned(to_do, self.execution.reused)
+        self._release()
 
     def _jobs(self) -> Iterator[tuple[Plan, Job]]:
         return ((plan, job) for plan in self.plans for job in plan.jobs if self.only(job.point))
+
+    def _needed_inputs(self) -> Iterator[tuple[Plan, Derived]]:
+        for plan in self.plans:
+            needed = {record for job in plan.jobs if self.only(job.point) for record in job.inputs.values()}
+            yield from ((plan, derived) for derived in plan.inputs if derived.id in needed)
 
     def _to_come(self) -> list[Run]:
         """Runs whose choice is still to be made, as if the first candidate were chosen (for the totals shown)."""
@@ -85,6 +101,30 @@ class Work:
             if job.choice and job.choice.id not in self.execution.outcomes
         )
         return list({run.id: run for run in undecided}.values())
+
+    def _make_inputs(self) -> None:
+        """Make every input whose runs are all done."""
+        outcomes = self.execution.outcomes
+        for derived in self._inputs.values():
+            if derived.id not in outcomes and all(run.id in outcomes for run in derived.runs):
+                outcomes[derived.id] = derived.make(outcomes)
+                record = make_record(derived.content, outcomes[derived.id], {"environment": environment()})
+                self.store.put(record)
+
+    def _release(self) -> None:
+        """Let go the runs whose inputs are all made; they fail where nothing can be built on one."""
+        outcomes = self.execution.outcomes
+        for run in list(self.blocked.values()):
+            inputs = given(run, outcomes)
+            if inputs is None:
+                continue
+            del self.blocked[run.id]
+            failed = [made["message"] for made in inputs.values() if made["status"] != "ok"]
+            if failed:
+                self.execution.failures[run.id] = failed[0]
+                self.watcher.finished(run, "failed", failed[0])
+            else:
+                self.waiting[run.id] = run
 
     def _choose_what_can_be(self) -> bool:
         """Make every choice whose runs are all done; whether there was one."""
@@ -110,14 +150,15 @@ class Work:
         self.store.put(make_record(choice.content, outcome, {"environment": environment()}))
         self.execution.outcomes[choice.id] = outcome
 
-    def _need(self, run: Run, plan: Plan) -> None:
+    def _need(self, run: Run, plan: Plan, rank: int = 0) -> None:
+        """Take in a run. Those of a higher rank are begun first: others wait for them."""
         if plan.study.tier != "smoke":
             self._above_smoke.add(run.id)
         if run.id in self._priority:
             return
-        self._priority[run.id] = (bool(run.held_out), run.flop, run.id)
+        self._priority[run.id] = (rank, run.flop, run.id)
         if not self._take_over(run):
-            self.waiting[run.id] = run
+            (self.blocked if run.inputs else self.waiting)[run.id] = run
 
     def _take_over(self, run: Run) -> bool:
         """Whether the store has the run."""
@@ -134,76 +175,112 @@ class Work:
         return bool(self.waiting or self.running)
 
     def take(self) -> Task | None:
-        """The next task to start: choosing runs first, as others wait for them, then the longest, so that all ends
-        together; with it, the runs that train with it."""
+        """The next task to start: those that others wait for first (inputs', then choosing runs), then the longest, so
+        that all ends together; with it, the runs that train with it."""
         now = time.monotonic()
         ready = [run for run in self.waiting.values() if self.not_before.get(run.id, 0.0) <= now]
         if not ready:
             return None
         ready.sort(key=lambda run: self._priority[run.id], reverse=True)
-        task = self._begun(ready) or self.grouping.task(ready[0], ready)
+        task = self._begun(ready)
+        if task is None:  # who has a checkpoint does not join others: it would begin anew with them
+            fresh = [] if ready[0].id in self._saved else [run for run in ready if run.id not in self._saved]
+            task = self.grouping.task(ready[0], fresh)
         task = replace(task, halved=max(self.halved.get(run.id, 0) for run in task.runs))
         for run in task.runs:
             del self.waiting[run.id]
-            self.watcher.started(run)
+        self.watcher.started(task)
         self.running[task.id] = task
         return task
 
     def _begun(self, ready: list[Run]) -> Task | None:
-        """The first ready run's group of an earlier call, as it was, where there is a checkpoint of it."""
-        if self._saved is None:
-            groups = [tuple(runs_in(file)) for file in self.store.checkpoints()]
-            self._saved = {run_id: group for group in groups if len(group) > 1 for run_id in group}
-        group = self._saved.get(ready[0].id, ())
+        """The first ready run with those that it was begun with, where a checkpoint of them all is there: they go on
+        together, without those that are done by now, wanted no longer, or in another process's hands."""
+        begun, together = self._saved.get(ready[0].id, ("", ()))
+        if len(together) < 2:
+            return None
         by_id = {run.id: run for run in ready}
-        if not group or not all(run_id in by_id for run_id in group):
-            return None  # some of it is done, or not wanted: the rest is grouped anew
-        return self.grouping.again(Task(tuple(by_id[run_id] for run_id in group)))
+        return self.grouping.again([by_id[run_id] for run_id in together if run_id in by_id], begun)
+
+    def _look_at_checkpoints(self) -> None:
+        """Find out which runs were begun, and with which others; drop what is left of groups that are done."""
+        self._saved = {}
+        for file in self.store.checkpoints():  # of two of one run the later counts
+            together = tuple(runs_in(file))
+            if len(together) > 1 and all(self._recorded(run_id) for run_id in together):
+                self.store.drop_checkpoint(file.stem)
+            else:
+                self._saved |= dict.fromkeys(together, (file.stem, together))
+
+    def _recorded(self, run_id: str) -> bool:
+        return run_id in self.execution.outcomes or self.store.get(run_id) is not None
 
     def done(self, finished: Finished) -> None:
         """Take note of how a task ended."""
         task = self.running.pop(finished.task_id)
-        if finished.how == "too large":
-            self.grouping.too_large(task)
-            self._saved = {}
-            self.halved |= dict.fromkeys([run.id for run in task.runs], task.halved + 1)
-            self.waiting |= {run.id: run for run in task.runs}
-            self.watcher.note(f"{len(task.runs)} runs at once are too large for the memory; going on with half as many")
-            return
-        for run in task.runs:
-            self._run_done(run, finished)
+        left = [run for run in task.runs if not self._run_done(run, finished)]
+        if finished.how == "busy":
+            self._wait_for_others(left, finished.busy)
+        elif finished.how in ("too large", "died", "stopped"):  # "stopped" without our word: somebody ended the worker
+            self._try_again(task, left, finished)
+        else:
+            message = finished.message or "its record could not be read back from the store"
+            self._fail(left, message, finished.detail)
         if finished.fatal:
             self.give_up(finished.message)
-        elif self._choose_what_can_be():
+            return
+        if left or task.begun:
+            self._look_at_checkpoints()
+        self._make_inputs()
+        if self._choose_what_can_be():
             self._resolve()
+        self._release()
 
-    def _run_done(self, run: Run, finished: Finished) -> None:
-        how, message = finished.how, finished.message
-        if how == "busy":
-            if not self._take_over(run):
-                self.not_before[run.id] = time.monotonic() + (1.0 if run.id in finished.busy else 0.0)
-                self.waiting[run.id] = run
-                return
-            how = "trained"
-        elif how in ("died", "stopped"):  # "stopped" without our word: somebody ended the worker
-            self.attempts[run.id] = self.attempts.get(run.id, 0) + 1
-            message = message or "its process was told to end"
-            if self.attempts[run.id] < ATTEMPTS:
-                self.waiting[run.id] = run
-                self.watcher.note(f"{run.describe()}: {message}; trying once more")
-                return
-            how = "failed"
-        elif how == "trained":
+    def _run_done(self, run: Run, finished: Finished) -> bool:
+        """Whether the run's record is there: even where its task did not come to a good end."""
+        if finished.how == "busy":
+            done = self._take_over(run)
+        else:
             record = self.store.get(run.id)
-            if record is None:
-                how, message = "failed", "its record could not be read back from the store"
-            else:
+            done = record is not None
+            if record is not None:
                 self.execution.outcomes[run.id] = record["outcome"]
                 self.execution.trained += 1
-        if how == "failed":
+        if done:
+            self.watcher.finished(run, "trained", "")
+        return done
+
+    def _wait_for_others(self, left: list[Run], busy: tuple[str, ...]) -> None:
+        for run in left:
+            self.not_before[run.id] = time.monotonic() + (1.0 if run.id in busy else 0.0)
+            self.waiting[run.id] = run
+
+    def _try_again(self, task: Task, left: list[Run], finished: Finished) -> None:
+        """A task that was cut short is tried once more as it was, then with half as many runs at once: one of them may
+        be what ends its process, or all of them more than the memory holds. What is too large is halved at once."""
+        if not left:
+            return
+        message = finished.message or "its process was told to end"
+        attempts = 1 + max(self.attempts.get(run.id, 0) for run in left)
+        halve = finished.how == "too large" or attempts >= ATTEMPTS
+        if halve and len(task.runs) == 1:
+            self._fail(left, message, finished.detail)
+            return
+        if halve:
+            self.grouping.too_large(task)
+            self.halved |= dict.fromkeys([run.id for run in left], task.halved + 1)
+            attempts = ATTEMPTS - 1
+            self.watcher.note(f"{task.describe()}: {message}; going on with half as many at once")
+        else:
+            self.watcher.note(f"{task.describe()}: {message}; trying once more")
+        self.attempts |= dict.fromkeys([run.id for run in left], attempts)
+        self.waiting |= {run.id: run for run in left}
+
+    def _fail(self, runs: list[Run], message: str, detail: str) -> None:
+        for run in runs:
             self.execution.failures[run.id] = message
-            self.execution.details[run.id] = finished.detail
-        self.watcher.finished(run, how, message)
+            self.execution.details[run.id] = detail
+            self.watcher.finished(run, "failed", message)
 
     def give_up(self, message: str, detail: str = "") -> None:
         """Every run that is still waiting fails for this one reason."""

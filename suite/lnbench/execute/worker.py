@@ -13,7 +13,8 @@ import multiprocessing
 import signal
 import time
 import traceback
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import Any
 from lnbench import experiments, sidefiles
 from lnbench.environment import environment
 from lnbench.errors import LnbenchError
-from lnbench.execute.groups import Task
+from lnbench.execute.groups import UNTESTED_ON_A_GPU, Task
 from lnbench.plan import Run
 from lnbench.store import Store, StoreUnwritable, make_record
 
@@ -42,9 +43,9 @@ SECONDS_BETWEEN_CHECKPOINTS = 60.0
 
 @dataclass(frozen=True)
 class Report:
-    """How far a run is: examples trained on, of how many, and the epoch."""
+    """How far each run of a task is: examples trained on, of how many, and the epoch."""
 
-    run_id: str
+    task_id: str
     done: int
     total: int
     epoch: int
@@ -53,11 +54,11 @@ class Report:
 
 @dataclass(frozen=True)
 class Finished:
-    """A task has ended: "trained", "busy" (another process has some of its runs), "stopped", "too large" (for the
-    memory, as a group), or "failed" with a message.
+    """A task has ended: "trained", "busy" (another process has, or had, some of its runs), "stopped", "died" (said by
+    the parent: its process did), "too large" (for the memory, as a group), or "failed" with a message.
 
-    `busy`: the runs that another process has. `fatal`: every other task would fail alike (the store cannot be written),
-    so none should be begun. `last`: this process ends now.
+    `busy`: the runs that another process has, or has just finished. `fatal`: every other task would fail alike (the
+    store cannot be written), so none should be begun. `last`: this process ends now.
     """
 
     task_id: str
@@ -101,6 +102,7 @@ class Trainer:
         self.device = torch.device(device_name)
         prepare(self.device)
         self.data: dict[str, Any] = {}
+        self.warned: set[str] = set()
 
     def do(self, task: Task) -> Finished:
         """Train a task's runs and store their records."""
@@ -121,12 +123,12 @@ class Trainer:
         except LnbenchError as error:
             return Finished(task.id, "failed", str(error))
         except Exception as error:
-            if _out_of_memory(error):
-                self._free()
-                if len(task.runs) > 1:
-                    return Finished(task.id, "too large")
-                return Finished(task.id, "failed", f"out of memory ({in_one_line(error)})")
-            return Finished(task.id, "failed", in_one_line(error), traceback.format_exc())
+            if not _out_of_memory(error):
+                return Finished(task.id, "failed", in_one_line(error), traceback.format_exc())
+            message = f"out of memory, with nothing beside it in this process ({in_one_line(error)})"
+        # here, as the error's traceback would have held on to all that the training had
+        self._free()
+        return Finished(task.id, "failed" if len(task.runs) == 1 else "too large", message)
 
     def _done(self, run: Run) -> bool:
         """Whether another process has just put the run's record into the store."""
@@ -140,6 +142,16 @@ class Trainer:
             self._free()  # one at a time: studies seldom mix data sets
             self.data = {name: DeviceData(load(name, root=self.data_root), self.device)}
         return self.data[name]
+
+    def _inputs(self, run: Run) -> dict[str, Any]:
+        """name -> outcome of what the run builds on; it is in the store before the run is given out."""
+        found = {}
+        for name, record_id in run.inputs.items():
+            record = self.store.get(record_id)
+            if record is None:
+                raise LnbenchError(f"its input {name} ({record_id}) is not in the store; give the same command again")
+            found[name] = record["outcome"]
+        return found
 
     def _free(self) -> None:
         """Give back what memory is held between tasks."""
@@ -159,6 +171,8 @@ class Trainer:
         ids = [run.id for run in task.runs]
         file = self.store.checkpoint_path(task.id)
         state = load_state(ids, file)
+        if state is None and task.begun:
+            state = load_state(ids, self.store.checkpoint_path(task.begun))
         began = time.monotonic()
         last_report = last_save = began
 
@@ -168,8 +182,7 @@ class Trainer:
             if now - last_report >= SECONDS_BETWEEN_REPORTS:
                 last_report = now
                 done, total = progress.examples_done, progress.examples_total
-                for run_id in ids:
-                    self.tell(Report(run_id, done, total, progress.epoch, progress.epochs))
+                self.tell(Report(task.id, done, total, progress.epoch, progress.epochs))
             if now - last_save >= SECONDS_BETWEEN_CHECKPOINTS:
                 last_save = now
                 return True
@@ -181,17 +194,41 @@ class Trainer:
             outcomes = [experiments.run(recipes[0], seeds[0], self.data_root, state=state, hooks=hooks)]
         else:
             data = self._load(recipes[0]["dataset"]["name"])
-            options = {"backend": task.backend, "compile": task.compile}
-            outcomes = train_group(recipes, seeds, data, state=state, hooks=hooks, **options)
+            inputs = [self._inputs(run) for run in task.runs]
+            options = {"backend": task.backend, "compile": task.compile, "inputs": inputs}
+            with self._compiler_heard() as failures:
+                outcomes = train_group(recipes, seeds, data, state=state, hooks=hooks, **options)
+            task = replace(task, compile=task.compile and not failures)
         provenance = self._provenance(task, time.monotonic() - began, state is not None)
         for place, (run, outcome) in enumerate(zip(task.runs, outcomes, strict=True)):
             arrays = outcome.pop("arrays", {})
             group = {"replicas": len(ids), "place": place} if len(ids) > 1 else {}
             if arrays:
                 outcome["arrays"] = sidefiles.describe(arrays)
-                self.store.put_arrays(run.id, arrays)
-            self.store.put(make_record(run.content, outcome, {**provenance, **group}))
+            self.store.put(make_record(run.content, outcome, {**provenance, **group}), arrays)
         self.store.drop_checkpoint(task.id)
+
+    @contextlib.contextmanager
+    def _compiler_heard(self) -> Iterator[list[str]]:
+        """What torch.compile could not do: told once a process, and known for the record."""
+        from lnbench.training.backends import NotCompiled
+
+        failures: list[str] = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", NotCompiled)
+            show = warnings.showwarning
+
+            def heard(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
+                if not issubclass(category, NotCompiled):
+                    show(message, category, *place, **more)
+                    return
+                failures.append(str(message))
+                if str(message) not in self.warned:
+                    self.warned.add(str(message))
+                    self.store.warn(str(message))
+
+            warnings.showwarning = heard
+            yield failures
 
     def _provenance(self, task: Task, seconds: float, resumed: bool) -> dict[str, Any]:
         """When, where and how: of a group, `seconds` is each run's share of the whole."""
@@ -202,6 +239,7 @@ class Trainer:
             "environment": environment(),
             "device": torch.cuda.get_device_name(self.device) if cuda else "cpu",
             "backend": task.backend,
+            **({"untested": True} if cuda and task.backend in UNTESTED_ON_A_GPU else {}),
             **({"compiled": True} if task.compile else {}),
             **({"halved": task.halved} if task.halved else {}),
             "threads": torch.get_num_threads(),

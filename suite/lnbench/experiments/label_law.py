@@ -67,7 +67,7 @@ def _label_shares(options: dict[str, Any], seed: int, hooks: Any) -> tuple[Float
 def _ranks(options: dict[str, Any], seed: int) -> np.ndarray[Any, Any]:
     """(m, m): row y, the true class and then the wrong ones, from the one that the noise likes best."""
     m = options["classes"]
-    ranks = getattr(_noise(options, seed), "by_rank", None)
+    ranks: np.ndarray[Any, Any] | None = getattr(_noise(options, seed), "by_rank", None)
     return (np.arange(m)[:, None] + np.arange(m)) % m if ranks is None else ranks
 
 
@@ -93,16 +93,16 @@ def _best_predictions(method: Any, shares: Floats) -> Floats:
     best = []
     for row in torch.from_numpy(np.ascontiguousarray(shares)):
 
-        def mean_loss(z: torch.Tensor, row: torch.Tensor = row) -> torch.Tensor:
-            return (row * losses(z.expand(m, m), labels)).sum()
-
         z = torch.zeros(m, dtype=torch.float64)
         for _ in range(NEWTON_STEPS):
-            gradient = torch.func.grad(mean_loss)(z)
+            z.requires_grad_()
+            mean_loss = torch.dot(row, losses(z.expand(m, m), labels))
+            (gradient,) = torch.autograd.grad(mean_loss, z, create_graph=True)
             if gradient.abs().max() < SMALLEST:
                 break
-            curved = torch.func.hessian(mean_loss)(z)
-            z = z - torch.linalg.pinv(curved, hermitian=True) @ gradient
+            curved = torch.stack([torch.autograd.grad(part, z, retain_graph=True)[0] for part in gradient])
+            step = torch.linalg.pinv(curved, hermitian=True) @ gradient.detach()
+            z = z.detach() - step
             z = (z - z.mean()).clamp(-50, 50)
-        best.append(torch.softmax(z, dim=0).numpy())
+        best.append(torch.softmax(z.detach(), dim=0).numpy())
     return np.array(best)

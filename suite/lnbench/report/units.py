@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lnbench.effects import DIFFERENCES
 from lnbench.report.plain import Json
 
 Ends = tuple[float, float]
@@ -87,7 +88,7 @@ def metric_unit(effect: Json, step: float = 0.0) -> Unit:
         return Unit(100.0, "points", None)
     if effect["along"] in ("slope", "area"):  # a unit of the axis, which the effect's label names
         return Unit(100.0, "points per unit" if effect["along"] == "slope" else "points × units", None)
-    difference = effect["minus"] is not None or effect["along"] in ("drop", "steps")
+    difference = effect["minus"] is not None or effect["along"] in DIFFERENCES
     return Unit(100.0, "points" if difference else "%", decimals_of(100.0 * step))
 
 
@@ -198,9 +199,9 @@ def bounds_of(effect: Json) -> Ends:
     high = _scaled(effect["metric_bounds"][1], 1.0, math.inf)
     if effect["along"] == "kendall":
         return (-1.0, 1.0) if effect["minus"] is None else (-2.0, 2.0)
-    if effect["along"] not in (None, "drop", "steps") or effect.get("inner") or effect.get("over"):
+    if effect["along"] not in (None, *DIFFERENCES) or effect.get("inner") or effect.get("over"):
         return INFINITE
-    for difference in (effect["along"] in ("drop", "steps"), effect["minus"] is not None):
+    for difference in (effect["along"] in DIFFERENCES, effect["minus"] is not None):
         if difference:
             low, high = low - high, high - low
     return low, high

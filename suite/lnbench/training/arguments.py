@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from lnbench import catalog
 from lnbench.data.images import ImageData
+from lnbench.data.noise import novel_images
 from lnbench.randomness import SEED_STREAMS
 from lnbench.shape import group_shape
 from lnbench.training.batches import DeviceData
@@ -34,9 +36,10 @@ def check_group(
         raise ValueError(f"the {backend} backend trains one run at a time, not {len(recipes)}")
     shapes = [group_shape(recipe) for recipe in recipes]
     for number, shape in enumerate(shapes):
-        different = [key for key in shape if shape[key] != shapes[0].get(key)]
+        keys = {**shape, **shapes[0]}  # what only one of them has is a difference too
+        different = [key for key in keys if shape.get(key) != shapes[0].get(key)]
         if different:
-            what = ", ".join(f"{key} ({shape[key]!r}, not {shapes[0].get(key)!r})" for key in different)
+            what = ", ".join(f"{key} ({shape.get(key)!r}, not {shapes[0].get(key)!r})" for key in different)
             raise ValueError(f"run {number} cannot train in one group with run 0: it differs in {what}")
     for number, own in enumerate(seeds):
         missing = [stream for stream in SEED_STREAMS if type(own.get(stream)) is not int]
@@ -49,6 +52,11 @@ def check_group(
 
 def _check_data(recipe: dict[str, Any], data: ImageData) -> None:
     clean, validation = recipe["dataset"]["clean"], recipe["dataset"]["validation"]
+    noise = catalog.find("noise", recipe["noise"]["kind"]).load()(clean, data.classes, 0, recipe["noise"])
+    novel = novel_images(noise)
+    if novel and clean + validation + novel > len(data.train_labels):
+        have = len(data.train_labels)
+        raise ValueError(f"{novel} novel images beside {clean + validation}, but {data.name} has {have} for training")
     if clean + validation > len(data.train_labels):
         have = len(data.train_labels)
         raise ValueError(f"{clean} clean and {validation} validation images, but {data.name} has {have} for training")

@@ -50,12 +50,27 @@ class Backend(Protocol):
     def begin(self, rates: Rates, losses: Tensor | None, *, afresh: bool) -> None:
         """Before an epoch's first step, or the first after a checkpoint within one (`afresh` false: the sums stay).
 
-        `losses` (K, N + 1) float32 takes each example's loss as it is trained on.
+        `losses` (K, N) float32 takes each example's loss as it is trained on.
         """
         ...
 
     def evaluate(self, held: list[Held]) -> Tensor:
         """(K, 2) float64 on the device: right answers and the sum of losses on held-out images, in float32."""
+        ...
+
+    def predicted(self, held: list[Held]) -> list[Tensor]:
+        """Of each replica (n,) int64: the classes that it takes held-out images for."""
+        ...
+
+    def gradient_cosine(self, images: list[Held]) -> Tensor:
+        """(K,) on the device: the cosine of the method's mean gradient and the cross-entropy's, on these images."""
+        ...
+
+    def connections(self) -> list[Tensor]:
+        """The weights of all convolutions and dense layers, no biases and no normalisations: (K, …) each, not copies.
+
+        What is written there is what `evaluate` uses next.
+        """
         ...
 
     def tensors(self) -> dict[str, Tensor]: ...
@@ -78,6 +93,13 @@ def built(recipe: dict[str, Any], shape: tuple[int, int, int], classes: int) -> 
     return module
 
 
+def method_of(recipe: dict[str, Any]) -> Any:
+    """The recipe's method: made of its options, where it has any."""
+    name, options = catalog.name_and_options(recipe["method"])
+    made = catalog.find("method", name).load()
+    return made() if options is None else made(options)
+
+
 class Loop:
     """One network, step by step as torch runs it. The reference: what is on record was trained by it."""
 
@@ -88,10 +110,10 @@ class Loop:
         self.flat = FlatParameters(self.model, self.device)
         self.model.to(self.device)  # the buffers; the parameters are there
         initialise(self.model, catalog.find("model", recipe["model"]).initial, data.seeds["init"])
-        self.method = catalog.find("method", recipe["method"]).load()()
+        self.method = method_of(recipe)
         optimizer = recipe["optimizer"]
         self.optimiser = catalog.find("optimizer", optimizer["kind"]).load()(optimizer, self.flat.weights)
-        self.pixels = Pixels.of(recipe, data.on_device.scale, self.device)
+        self.pixels = Pixels.of(recipe, data.on_device)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         self.right = torch.zeros((), dtype=torch.int64, device=self.device)
         self.losses: Tensor | None = None
@@ -145,6 +167,33 @@ class Loop:
             loss += nn.functional.cross_entropy(logits, labels, reduction="sum").double()
         return torch.stack((right.double(), loss)).unsqueeze(0)
 
+    @torch.no_grad()
+    def predicted(self, held: list[Held]) -> list[Tensor]:
+        (images,) = held
+        self.model.eval()
+        return [torch.cat([self.model(self.pixels(images.images[index])).argmax(1) for index, _ in pieces(images)])]
+
+    def gradient_cosine(self, images: list[Held]) -> Tensor:
+        """In float32 and without a trace: a batch normalisation uses what it has learnt and learns nothing."""
+        (held,) = images
+        was_training = self.model.training
+        self.model.eval()
+        own, plain = (self._mean_gradient(held, losses) for losses in (self.method.losses, cross_entropies))
+        self.model.train(was_training)
+        return ((own @ plain) / (own.norm() * plain.norm())).float().unsqueeze(0)
+
+    def _mean_gradient(self, held: Held, losses: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """(P,) float64: of the mean loss on all the images."""
+        self.flat.gradient.zero_()
+        for index, labels in pieces(held):
+            logits = self.model(self.pixels(held.images[index]))
+            (losses(logits, labels).sum() / len(held)).backward()  # type: ignore[no-untyped-call]
+        return self.flat.gradient.double()
+
+    def connections(self) -> list[Tensor]:
+        layers = (layer for layer in self.model.modules() if isinstance(layer, nn.Conv2d | nn.Linear))
+        return [layer.weight.detach().unsqueeze(0) for layer in layers]
+
     def tensors(self) -> dict[str, Tensor]:
         return {
             "weights": self.flat.weights,
@@ -158,13 +207,22 @@ class Loop:
         pass
 
 
+def cross_entropies(logits: Tensor, labels: Tensor) -> Tensor:
+    """(B,): each example's."""
+    return nn.functional.cross_entropy(logits, labels, reduction="none")
+
+
 def pieces(held: Held) -> Iterator[tuple[Tensor, Tensor]]:
     """(numbers of images, labels), EVALUATION_BATCH at a time."""
     return zip(held.index.split(EVALUATION_BATCH), held.labels.split(EVALUATION_BATCH), strict=True)
 
 
+class NotCompiled(UserWarning):
+    """torch.compile failed, and training goes on without it."""
+
+
 def compiled_or_eager(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` by torch.compile; where that fails (no C++ compiler, a bug of it), one warning and as it is.
+    """`function` by torch.compile; where that fails (no C++ compiler, a bug of it), a NotCompiled warning and as it is.
 
     The function must not have changed anything when it is compiled, which happens before its first operation.
     """
@@ -180,10 +238,13 @@ def compiled_or_eager(function: Callable[..., Any]) -> Callable[..., Any]:
         if compiled is not None:
             try:
                 return compiled(*arguments)
+            except torch.OutOfMemoryError:  # it would not fit uncompiled either
+                raise
             except Exception as error:  # of any kind: compilers fail in many ways
                 reason = str(error).strip().splitlines()
                 what = f"{type(error).__name__}: {reason[0] if reason else ''}"
-                warnings.warn(f"torch.compile fails here, so training runs uncompiled ({what})", stacklevel=2)
+                told = f"torch.compile fails here, so training runs uncompiled ({what})"
+                warnings.warn(told, NotCompiled, stacklevel=2)
                 compiled = None
         return function(*arguments)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,11 +12,11 @@ import torch
 
 from lnbench import catalog
 from lnbench.data.images import ImageData
-from lnbench.data.noise import LabelNoise, describe
+from lnbench.data.noise import LabelNoise, describe, in_epoch, novel_images
 from lnbench.randomness import Stream, permutation_at
 from lnbench.training.augment import PADDING, crop_and_flip, pad, shifts
 
-BATCHES_A_DRAW = 64  # examples and labels are drawn for that many batches at a time
+BATCHES_A_DRAW = 256  # examples and labels are drawn for that many batches at a time
 
 
 class DeviceData:
@@ -62,24 +62,25 @@ class Batch:
 class Pixels:
     """From bytes to numbers: x / scale, then, where a recipe says so, less a mean and over a deviation a channel."""
 
-    factor: torch.Tensor  # (1,) or (C,) float32
-    offset: torch.Tensor | None  # (C,) float32
+    factor: torch.Tensor  # (1,) float32; with an offset (W·C,), a whole row: a loop over 3 channels is 5 times slower
+    offset: torch.Tensor | None  # (W·C,) float32
 
     @staticmethod
-    def of(recipe: dict[str, Any], scale: float, device: torch.device) -> Pixels:
+    def of(recipe: dict[str, Any], data: DeviceData) -> Pixels:
         about = recipe.get("pixels")
         if about is None:
-            return Pixels(torch.full((1,), 1.0 / scale, device=device), None)
+            return Pixels(torch.full((1,), 1.0 / data.scale, device=data.device), None)
         mean, deviation = (torch.tensor(about[name], dtype=torch.float64) for name in ("mean", "std"))
-        factor, offset = 1.0 / (scale * deviation), -mean / deviation
-        return Pixels(factor.float().to(device), offset.float().to(device))
+        factor, offset = 1.0 / (data.scale * deviation), -mean / deviation
+        width = data.shape[2]
+        return Pixels(*(each.float().repeat(width).to(data.device) for each in (factor, offset)))
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """(..., H, W, C) uint8 as (..., C, H, W) float32 in channels-last memory."""
-        numbers = images.to(torch.float32).mul_(self.factor)
-        if self.offset is not None:
-            numbers.add_(self.offset)
-        return numbers.movedim(-1, -3)
+        if self.offset is None:
+            return images.to(torch.float32).mul_(self.factor).movedim(-1, -3)
+        rows = images.flatten(-2).to(torch.float32)
+        return torch.addcmul(self.offset, rows, self.factor).view(images.shape).movedim(-1, -3)
 
 
 @dataclass(frozen=True)
@@ -95,16 +96,32 @@ class Held:
 
 
 class TrainingSet:
-    """What one run trains on, is validated on and is tested on: a function of its recipe and its seeds."""
+    """What one run trains on, is validated on and is tested on: a function of its recipe, its seeds and its inputs.
 
-    def __init__(self, on_device: DeviceData, recipe: dict[str, Any], seeds: dict[str, int]):
+    `identity` (n,) and `labels` (n,) are of the clean images, in the data set's order, and behind them of the novel
+    images that its noise shows, in the order of the draw.
+    """
+
+    def __init__(
+        self,
+        on_device: DeviceData,
+        recipe: dict[str, Any],
+        seeds: dict[str, int],
+        inputs: Mapping[str, Any] | None = None,
+    ):
         data, device = on_device.data, on_device.device
         have = len(data.train_labels)
         clean, validation = recipe["dataset"]["clean"], recipe["dataset"]["validation"]
         shuffled = permutation_at(seeds["split"], Stream.SPLIT, 0, have, np.arange(have, dtype=np.int64))
-        identity = np.sort(shuffled[:clean])  # each image's number in the whole data set
+        noise_class = catalog.find("noise", recipe["noise"]["kind"]).load()
+        extra = {"inputs": inputs} if inputs else {}
+        self.noise: LabelNoise = noise_class(clean, data.classes, seeds["noise"], recipe["noise"], **extra)
+        novel = shuffled[clean + validation :][: novel_images(self.noise)]
+        # each image's number in the whole data set
+        identity = np.concatenate((np.sort(shuffled[:clean]), novel))
         held_out = np.sort(shuffled[clean : clean + validation])
         labels = data.train_labels.astype(np.int64)
+        self.clean = clean
         self.device, self.on_device = device, on_device
         self.seeds, self.augment = seeds, recipe["augment"]
         self.identity = torch.from_numpy(identity).to(device)
@@ -113,8 +130,6 @@ class TrainingSet:
         self.validation = Held(on_device.images, held, torch.from_numpy(labels[held_out]).to(device))
         every = torch.arange(len(on_device.test_labels), device=device)
         self.test = Held(on_device.test_images, every, on_device.test_labels)
-        noise_class = catalog.find("noise", recipe["noise"]["kind"]).load()
-        self.noise: LabelNoise = noise_class(clean, data.classes, seeds["noise"], recipe["noise"])
         self.noise_facts = describe(self.noise, labels[identity], identity)
 
     @property
@@ -122,15 +137,30 @@ class TrainingSet:
         """Training examples in an epoch."""
         return self.noise.size
 
+    def wrong(self, epoch: int = 0) -> torch.Tensor:
+        """(N,) bool: which examples carry a wrong label, by their numbers (those of the probe `example_loss`).
+
+        The same in every epoch, unless the noise draws labels anew.
+        """
+        example = torch.arange(self.examples, device=self.device)
+        image = self.noise.images(example)
+        true = self.labels[image]
+        return in_epoch(self.noise, epoch).labels(example, true, self.identity[image]) != true
+
+    def clean_images(self, most: int) -> Held:
+        """At most so many of the clean images, with their true labels: the first in the data set's order."""
+        count = min(self.clean, most)
+        return Held(self.on_device.images, self.identity[:count], self.labels[:count])
+
     def batches(self, epoch: int, size: int, first: int = 0) -> Iterator[Batch]:
         """The epoch's batches from number `first` on; the last may be smaller."""
-        span = size * BATCHES_A_DRAW
+        span, noise = size * BATCHES_A_DRAW, in_epoch(self.noise, epoch)
         for start in range(first * size, self.examples, span):
             position = torch.arange(start, min(start + span, self.examples), device=self.device)
             example = permutation_at(self.seeds["order"], Stream.ORDER, epoch, self.examples, position)
-            image = self.noise.images(example)
+            image = noise.images(example)
             identity = self.identity[image]
-            label = self.noise.labels(example, self.labels[image], identity)
+            label = noise.labels(example, self.labels[image], identity)
             shift = None
             if self.augment == "crop_flip":
                 shift = shifts(self.seeds["augment"], epoch, example)
@@ -141,9 +171,7 @@ class TrainingSet:
     def pictures(self, image: torch.Tensor, shift: torch.Tensor | None) -> torch.Tensor:
         """(..., H, W, C) uint8: the images of a batch, cropped and flipped where there is a shift."""
         if shift is None:
-            images = (
-                self.on_device.images
-            )  # whole images by index_select: a memory copy each, 4 times as fast as [image]
+            images = self.on_device.images  # whole ones: by index_select a memory copy each, 4 times as fast as [image]
             return images.flatten(1).index_select(0, image.flatten()).view(*image.shape, *images.shape[1:])
         return crop_and_flip(self.on_device.padded, image, shift)
 

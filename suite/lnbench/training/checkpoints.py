@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,15 +29,26 @@ def save_state(state: State, runs: list[str], file: Path, write: Callable[[Path,
     write(file, buffer.getvalue())
 
 
-def load_state(runs: list[str], file: Path) -> State | None:
-    """The state, or None where there is none, or none that is whole and of these runs: then training starts anew."""
+def load_state(runs: Sequence[str], file: Path) -> State | None:
+    """The state, or None where there is none, or none that is whole and of these runs: then training starts anew.
+
+    Of a group's checkpoint some runs can be taken, in any order: all that a replica is lies along the first axis.
+    """
     try:
         with np.load(file, allow_pickle=False) as arrays:
             about = json.loads(arrays["about"].tobytes())
-            if about["format"] != FORMAT or about["runs"] != runs:
+            of = about["runs"]
+            if about["format"] != FORMAT or not set(runs) <= set(of):
                 return None
             tensors = {name: arrays[name] for name in arrays.files if name != "about"}
-            return State(about["epoch"], about["step"], about["curves"], about["diverged"], tensors)
+            curves, diverged = about["curves"], about["diverged"]
+            if list(runs) != of:
+                places = [of.index(run) for run in runs]
+                if any(array.shape[:1] != (len(of),) for array in tensors.values()):
+                    return None
+                tensors = {name: array[places] for name, array in tensors.items()}
+                curves, diverged = [curves[place] for place in places], [diverged[place] for place in places]
+            return State(about["epoch"], about["step"], curves, diverged, tensors)
     except Exception:  # numpy and zipfile raise a dozen kinds of error for a damaged file, MemoryError among them
         return None
 

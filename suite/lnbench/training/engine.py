@@ -7,29 +7,36 @@ asked for numbers once an epoch, never inside one. Runs of equal shape can be tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from lnbench import catalog
+from lnbench.canonical import sha256
 from lnbench.data.images import ImageData
 from lnbench.hooks import Hooks, Progress, State, Stopped
 from lnbench.training.arguments import check_group
 from lnbench.training.backends import Backend, Loop, Rates
 from lnbench.training.batches import DeviceData, TrainingSet
 from lnbench.training.graph import Graph
+from lnbench.training.probes import GradientCosine, test_confusion
+from lnbench.training.pruning import pruned_accuracies, pruned_metrics
 from lnbench.training.schedules import momentum
 from lnbench.training.stacked import Stacked
 
 BACKENDS: dict[str, Callable[..., Backend]] = {"loop": Loop, "stacked": Stacked, "graph": Graph}
 EXAMPLE_LOSS = "example_loss"
+TEST_CONFUSION = "test_confusion"
+GRADIENT_COSINE = "gradient_cosine"
+PRUNED_ACCURACY = "pruned_accuracy"
 
 
 def prepare(device: torch.device) -> None:
     """The reference arithmetic: TF32 off, deterministic kernels. Once a process."""
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # every value is written before it is read
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
@@ -44,13 +51,15 @@ def train(
     *,
     backend: str = "loop",
     compile: bool = False,
+    inputs: Mapping[str, Any] | None = None,
     state: State | None = None,
     hooks: Hooks | None = None,
 ) -> dict[str, Any]:
     """Train once and return the outcome: see `train_group`, of which this is the group of one."""
     (outcome,) = train_group(
-        [recipe], [seeds], data, device, backend=backend, compile=compile, state=state, hooks=hooks
-    )
+        [recipe], [seeds], data, device,
+        backend=backend, compile=compile, inputs=[inputs or {}], state=state, hooks=hooks,
+    )  # fmt: skip
     return outcome
 
 
@@ -62,6 +71,7 @@ def train_group(
     *,
     backend: str = "loop",
     compile: bool = False,
+    inputs: Sequence[Mapping[str, Any]] | None = None,
     state: State | None = None,
     hooks: Hooks | None = None,
 ) -> list[dict[str, Any]]:
@@ -73,17 +83,20 @@ def train_group(
     data: a data set as `lnbench.data.load` gives it, or already on the device (then `device` is not looked at).
     backend: "loop" (one run at a time only), "stacked" (dense networks), "graph" (one run, on CUDA; untested).
     compile: whether torch.compile is used where the backend can; it costs seconds once and pays in long runs.
+    inputs: of each run, name -> outcome of the record that it builds on (`lnbench.inputs`).
     state: what `hooks.save` was given, to go on from there; one that does not fit is not used.
 
     An outcome is plain data for JSON: `status` ("ok", or "diverged" when a loss is no longer finite: the run ends there
-    and the others go on), `curves` (one value an epoch), counts, facts about the noise; and, where the recipe's
-    `probes` ask for them, `arrays` (numpy): `example_loss` (epochs, examples) float32, the loss of each training
-    example as it was trained on. Raises ValueError for runs that cannot be trained together, and Stopped after
-    `hooks.should_stop()` is true (the state is saved first).
+    and the others go on), `curves` (one value an epoch), counts, facts about the noise; `inputs`, the sha256 of each;
+    and, where the recipe's `probes` ask for them, `arrays` (numpy): `example_loss` (epochs, examples) float32, the loss
+    of each training example as it was trained on; `confusion` (classes, classes), how many test images of a class were
+    taken for another; `pruned`, test accuracy by how many weights are kept (`training/pruning.py`); `metrics`: the
+    cosines of `training/probes.py`, and numbers of the pruned curve. Raises ValueError for runs that cannot be trained
+    together, and Stopped after `hooks.should_stop()` is true (the state is saved first).
     """
     check_group(recipes, seeds, data, device, backend)
     on_device = data if isinstance(data, DeviceData) else DeviceData(data, torch.device(device))
-    group = Group(recipes, seeds, on_device, BACKENDS[backend], compile, state or State(), hooks or Hooks())
+    group = Group(recipes, seeds, on_device, BACKENDS[backend], compile, state or State(), hooks or Hooks(), inputs)
     return group.finish()
 
 
@@ -99,17 +112,26 @@ class Group:
         compile: bool = False,
         state: State | None = None,
         hooks: Hooks | None = None,
+        inputs: Sequence[Mapping[str, Any]] | None = None,
     ):
+        self.inputs = inputs or [{} for _ in recipes]
         self.recipes, self.data, self.device, self.hooks = recipes, data, data.device, hooks or Hooks()
-        self.sets = [TrainingSet(data, recipe, own) for recipe, own in zip(recipes, seeds, strict=True)]
+        self.sets = [
+            TrainingSet(data, recipe, own, given)
+            for recipe, own, given in zip(recipes, seeds, self.inputs, strict=True)
+        ]
         self.backend = make_backend(list(zip(recipes, self.sets, strict=True)), compile)
         self.schedules = [catalog.find("schedule", recipe["schedule"]["kind"]).load() for recipe in recipes]
         self.batch_size, self.epochs = recipes[0]["batch_size"], recipes[0]["epochs"]
         self.examples = self.sets[0].examples
         self.steps_an_epoch = -(-self.examples // self.batch_size)
         self.history: torch.Tensor | None = None
-        if EXAMPLE_LOSS in recipes[0].get("probes", ()):  # one place more takes what is not an example's
-            shape = (self.epochs, len(recipes), self.examples + 1)
+        self.probes = recipes[0].get("probes", ())
+        self.cosine: GradientCosine | None = None
+        if GRADIENT_COSINE in self.probes:
+            self.cosine = GradientCosine(self.sets, self.epochs * self.steps_an_epoch)
+        if EXAMPLE_LOSS in self.probes:
+            shape = (len(recipes), self.epochs, self.examples)
             self.history = torch.zeros(shape, dtype=torch.float32, device=self.device)
         self.state = self._start(state or State())
 
@@ -119,7 +141,7 @@ class Group:
             for name, tensor in self._tensors(state.epoch).items():
                 tensor.copy_(torch.from_numpy(state.tensors[name]))
             self.backend.restored()
-            return state
+            return _snapshot(state, {})
         count = len(self.recipes)
         return State(curves=[{} for _ in range(count)], diverged=[False] * count)
 
@@ -128,17 +150,27 @@ class Group:
         while self.state.epoch < self.epochs and not all(self.state.diverged):
             self.epoch()
             self.record()
+        if self.cosine is not None:
+            self.cosine.look(self.backend, self.epochs * self.steps_an_epoch)
+        self.confusion = []
+        if TEST_CONFUSION in self.probes:
+            self.confusion = test_confusion(self.backend, self.sets, self.data.classes)
+        self.pruned = []
+        if PRUNED_ACCURACY in self.probes:
+            self.pruned = pruned_accuracies(self.backend, self.sets)
         return [self._outcome(number) for number in range(len(self.recipes))]
 
     def epoch(self) -> None:
         """The rest of the current epoch. Asks the device for nothing."""
         epoch, first = self.state.epoch, self.state.step
-        row = None if self.history is None else self.history[epoch]
+        row = None if self.history is None else self.history[:, epoch]
         self.backend.begin(self._rates(epoch), row, afresh=first == 0)
         done = epoch * self.examples + first * self.batch_size
         total = self.epochs * self.examples
         streams = [data.batches(epoch, self.batch_size, first) for data in self.sets]
         for batches in zip(*streams, strict=True):
+            if self.cosine is not None:
+                self.cosine.look(self.backend, epoch * self.steps_an_epoch + self.state.step)
             self.backend.step(list(batches), self.state.step)
             self.state.step += 1
             done += len(batches[0])
@@ -193,15 +225,28 @@ class Group:
             "noise": data.noise_facts,
             "data_sha256": self.data.data.checksum,
         }
+        if self.inputs[run]:
+            outcome["inputs"] = {name: sha256(given) for name, given in sorted(self.inputs[run].items())}
+        if self.cosine is not None:
+            outcome["metrics"] = self.cosine.metrics(run, self.state.diverged[run])
+        if self.confusion and not self.state.diverged[run]:
+            outcome["confusion"] = self.confusion[run]
+        if self.pruned:
+            curve = None if self.state.diverged[run] else self.pruned[run]
+            outcome["metrics"] = {**outcome.get("metrics", {}), **pruned_metrics(curve)}
+            if curve is not None:
+                outcome["pruned"] = {"kept_percent": list(catalog.PRUNED_KEPT), "test_accuracy": curve}
         if self.history is not None:
             epochs = len(self.state.curves[run].get("train_loss", []))
-            outcome["arrays"] = {EXAMPLE_LOSS: self.history[:epochs, run, :-1].cpu().numpy()}
+            outcome["arrays"] = {EXAMPLE_LOSS: self.history[run, :epochs].cpu().numpy()}
         return outcome
 
     def _tensors(self, epoch: int) -> dict[str, torch.Tensor]:
         kept = dict(self.backend.tensors())
         if self.history is not None:
-            kept[EXAMPLE_LOSS] = self.history[: min(epoch + 1, self.epochs)]
+            kept[EXAMPLE_LOSS] = self.history[:, : min(epoch + 1, self.epochs)]
+        if self.cosine is not None:
+            kept[GRADIENT_COSINE] = self.cosine.values
         return kept
 
     def _fits(self, state: State) -> bool:
@@ -213,5 +258,11 @@ class Group:
 
     def _save(self) -> None:
         tensors = self._tensors(self.state.epoch)
-        self.state.tensors = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
-        self.hooks.save(self.state)
+        arrays = {name: tensor.detach().to("cpu", copy=True).numpy() for name, tensor in tensors.items()}
+        self.hooks.save(_snapshot(self.state, arrays))
+
+
+def _snapshot(state: State, arrays: dict[str, np.ndarray]) -> State:
+    """A copy that stays as it is while the training goes on."""
+    curves = [{name: list(values) for name, values in run.items()} for run in state.curves]
+    return State(state.epoch, state.step, curves, list(state.diverged), arrays)

@@ -4,7 +4,7 @@ Weights of a layer are (K, inputs, outputs), so that their gradient comes in the
 each replica's own images goes through all of them by batched matrix products, the gradient by torch.func, the
 optimiser by its formula on each tensor. A step is a function of tensors that ends with writing its results where they
 lay, so that torch.compile makes two or three passes over memory of it. Replica k's numbers do not depend on K
-(measured to the bit on the CPU; docs/performance.md).
+(to the bit on the CPU, compiled or not: a test holds it).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lnbench import catalog
-from lnbench.training.backends import Rates, built, compiled_or_eager, pieces
+from lnbench.training.backends import Rates, built, compiled_or_eager, method_of, pieces
 from lnbench.training.batches import Batch, Held, Pixels, TrainingSet
 from lnbench.training.initial import initialise
 
@@ -32,10 +32,10 @@ class Stacked:
         self.members, self.device, self.compiled = members, data.device, compile
         self.classes, self.batch = data.on_device.classes, recipe["batch_size"]
         self.low = recipe["precision"] == "fast"
-        self.method = catalog.find("method", recipe["method"]).load()()
+        self.method = method_of(recipe)
         self.optimiser = catalog.find("optimizer", recipe["optimizer"]["kind"]).load()
         self.options = recipe["optimizer"]
-        self.pixels = Pixels.of(recipe, data.on_device.scale, self.device)
+        self.pixels = Pixels.of(recipe, data.on_device)
         self.parts = [part.to(self.device) for part in self._first_weights()]
         self.states = [self.optimiser.first_state(self.options, part.flatten(1)) for part in self.parts]
         decay = np.array([[float(recipe["optimizer"]["weight_decay"]) for recipe, _ in members]])
@@ -168,6 +168,21 @@ class Stacked:
                 loss += F.cross_entropy(logits, labels, reduction="sum").double()
             results.append(torch.stack((right.double(), loss)))
         return torch.stack(results)
+
+    @torch.no_grad()
+    def predicted(self, held: list[Held]) -> list[Tensor]:
+        results = []
+        for replica, images in enumerate(held):
+            parts = [part[replica : replica + 1] for part in self.parts]
+            inputs = (self.pixels(images.images[index]).flatten(1).unsqueeze(0) for index, _ in pieces(images))
+            results.append(torch.cat([self._forward(parts, each).squeeze(0).argmax(1) for each in inputs]))
+        return results
+
+    def gradient_cosine(self, images: list[Held]) -> Tensor:
+        raise NotImplementedError("the stacked backend compares no gradients (groups.py gives such runs to the loop)")
+
+    def connections(self) -> list[Tensor]:
+        return [part for part in self.parts if part.dim() == 3]
 
     def tensors(self) -> dict[str, Tensor]:
         kept = {"loss_sum": self.loss_sum, "right": self.right}

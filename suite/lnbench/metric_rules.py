@@ -1,0 +1,44 @@
+"""Whether the runs of a grid give the number that an effect asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from lnbench import catalog
+from lnbench.effects import Effect
+from lnbench.levels import same
+from lnbench.recipe import AnyRecipe, Recipe, Scalar
+from lnbench.tree import did_you_mean
+
+
+def may_read(effect: Effect, point: Mapping[str, Scalar]) -> bool:
+    """Whether an effect reads the cell at a point, or one that differs from it along its axes only."""
+    for axis, value in point.items():
+        said = [side[axis] for side in (effect.at, effect.against or {}) if axis in side]
+        levels = [level for one in said for level in (one if isinstance(one, tuple) else (one,))]
+        if said and not any(same(level, value) for level in levels):
+            return False
+    return True
+
+
+def not_yielded(metric: str, recipes: Iterable[AnyRecipe]) -> str:
+    """Why some of these runs give no such number; "" where all do."""
+    about = catalog.find("metric", metric).value
+    for recipe in recipes:
+        if isinstance(recipe, Recipe):
+            if about.experiments:
+                return f"{metric} is a number of the experiment {about.experiments[0]}; {_known_for(None, metric)}"
+            if about.probe and about.probe not in recipe.probes:
+                return f"{metric}, but a run does not measure it; give it `probes: [{about.probe}]`"
+            if about.split == "validation" and not recipe.dataset.validation:
+                return f"{metric}, but no images are held out; set dataset.validation in base"
+        elif recipe.experiment not in about.experiments:
+            return f"the experiment {recipe.experiment} yields no {metric}; {_known_for(recipe.experiment, metric)}"
+    return ""
+
+
+def _known_for(experiment: str | None, metric: str) -> str:
+    """A hint: the metrics of an experiment, or of the training of a classifier."""
+    every = {name: catalog.find("metric", name).value.experiments for name in catalog.names("metric")}
+    own = [name for name, experiments in every.items() if experiment in (experiments or [None])]
+    return did_you_mean(metric, own)

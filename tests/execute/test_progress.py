@@ -1,0 +1,83 @@
+"""What a person sees while runs train: groups are one row, and an epoch is said once."""
+
+from __future__ import annotations
+
+import pytest
+
+from lnbench.commands import progress
+from lnbench.commands.progress import BarDisplay, Display, duration
+from lnbench.execute.groups import Task
+from lnbench.execute.worker import Report
+from small_runs import run
+
+GROUP = Task(tuple(run(seed, model="mlp1") for seed in range(8)), "stacked")
+ALONE = Task((run(9, model="convnet4"),))
+
+
+@pytest.fixture
+def display() -> Display:
+    shown = Display()
+    shown.planned([*GROUP.runs, *ALONE.runs], reused=0)
+    for task in (GROUP, ALONE):
+        shown.started(task)
+    return shown
+
+
+def test_a_groups_epoch_is_said_once(display: Display) -> None:
+    display.report(Report(GROUP.id, 300, 1200, 0, 2))
+    display.report(Report(ALONE.id, 10, 1200, 0, 2))
+    assert display.summary().startswith("0/9 runs, epoch 1/2") and display.summary().count("1/2") == 1
+    display.report(Report(ALONE.id, 900, 1200, 1, 2))
+    assert display.summary().startswith("0/9 runs, epoch 1/2, 2/2")
+
+
+def test_every_run_of_a_group_counts(display: Display, monkeypatch: pytest.MonkeyPatch) -> None:
+    group, alone = (sum(run.flop for run in task.runs) for task in (GROUP, ALONE))
+    display.report(Report(GROUP.id, 300, 1200, 0, 2))
+    assert display.share == pytest.approx(0.25 * group / (group + alone))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: display.began + 10)
+    assert "240 examples/s" in display.summary()  # 8 × 300 in 10 s
+    for one in GROUP.runs[:7]:
+        display.finished(one, "trained", "")
+    assert display.share == pytest.approx((7 * group / 8 + 0.25 * group / 8) / (group + alone))
+    assert len(display.running) == 2
+    display.finished(GROUP.runs[7], "trained", "")
+    display.finished(ALONE.runs[0], "trained", "")
+    assert display.share == 1 and not display.running
+    assert display.summary().startswith("9/9 runs, ") and "epoch" not in display.summary()
+
+
+def test_a_group_that_is_formed_anew_leaves_no_row_behind(display: Display) -> None:
+    display.report(Report(GROUP.id, 300, 1200, 0, 2))
+    halves = [Task(GROUP.runs[:4], "stacked"), Task(GROUP.runs[4:], "stacked")]
+    display.started(halves[0])
+    assert list(display.running[GROUP.id].left) == [run.id for run in GROUP.runs[4:]]
+    display.started(halves[1])
+    assert set(display.running) == {halves[0].id, halves[1].id, ALONE.id}
+    display.report(Report(GROUP.id, 600, 1200, 1, 2))  # a late word of the worker that is gone
+    assert display.share == 0
+
+
+def test_on_a_terminal_a_group_is_one_row() -> None:
+    from rich.console import Console
+
+    class Live:
+        console = Console(record=True, width=100)
+
+        def update(self, rows: object) -> None:
+            self.console.print(rows)
+
+    live = Live()
+    shown = BarDisplay(live)
+    shown.planned([*GROUP.runs, *ALONE.runs], reused=0)
+    for task in (GROUP, ALONE):
+        shown.started(task)
+    live.console.export_text()
+    shown.report(Report(GROUP.id, 300, 1200, 0, 2))
+    rows = live.console.export_text().splitlines()
+    assert [" ".join(row.split()) for row in rows[-2:]] == ["25% 8 × mlp1 together", f"0% {ALONE.describe()}"]
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(42.4, "42 s"), (190, "3 min 10 s"), (7500, "2 h 05 min")])
+def test_durations(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
