@@ -40,7 +40,8 @@ def _what(effect: Effect, step: Sequence[Scalar]) -> str:
         elif reducer == "argmax" and effect.is_shift:
             words = f"shift of the argmax of {words} along {axis}"
         else:
-            words = f"{reducer} of {words} along {axis}"
+            only = f" ({', '.join(map(_short, effect.levels[axis]))})" if axis in effect.levels else ""
+            words = f"{reducer} of {words} along {axis}{only}"
     return words
 
 

@@ -269,9 +269,7 @@ def _choices(cells: tuple[Cell, ...], choose: Choose, inputs: Mapping[str, Deriv
     return choices
 
 
-def _choosing_runs(
-    recipe: AnyRecipe, choose: Choose, value: Scalar, inputs: Mapping[str, Derived]
-) -> Iterator[Run]:
+def _choosing_runs(recipe: AnyRecipe, choose: Choose, value: Scalar, inputs: Mapping[str, Derived]) -> Iterator[Run]:
     """The candidate's trainings: on seeds of the choice's own, and on fewer clean images where the validation images
     come out of these."""
     tried = put(recipe.identity(), choose.key, value)

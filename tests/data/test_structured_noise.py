@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ def test_the_shares_of_all_labels_are_those_of_the_paper(alpha: float, delta: fl
     assert sum(shares) == 1
     assert shares[0] == e + u
     assert shares[1] - shares[-1] == 2 * Fraction(delta) * e
-    assert len({one - other for one, other in zip(shares[1:], shares[2:], strict=False)}) <= 1
+    assert len({one - other for one, other in pairwise(shares[1:])}) <= 1
     if delta == 0:
         assert set(shares[1:]) == {u}
     if delta == 1:
@@ -168,7 +168,7 @@ def test_a_pair_flip_takes_the_next_class(rate: float) -> None:
     assert set(offset) <= {0, 1}
     assert offset.mean() == pytest.approx(rate, abs=4 * (rate * (1 - rate) / 6000) ** 0.5)
     for true in range(10):
-        assert offset[DIGITS == true].mean() == pytest.approx(rate, abs=4 * (rate * (1 - rate) / 600) ** 0.5)
+        assert offset[true == DIGITS].mean() == pytest.approx(rate, abs=4 * (rate * (1 - rate) / 600) ** 0.5)
     assert describe(noise, DIGITS, NUMBERS)["nominal_wrong"] == rate
 
 

@@ -33,7 +33,10 @@ def test_the_step_is_one_test_example(world: World) -> None:
         assert world.evidence().members(world.study.spec.effects[name])[0].step == step
 
 
-@pytest.mark.parametrize(("reducer", "expected"), [("drop", 0.07), ("gain", -0.07), ("slope", -0.035), ("area", 1.87), ("argmax", 0.0)])
+@pytest.mark.parametrize(
+    ("reducer", "expected"),
+    [("drop", 0.07), ("gain", -0.07), ("slope", -0.035), ("area", 1.87), ("argmax", 0.0)],
+)
 def test_what_an_axis_is_reduced_to(world: World, reducer: str, expected: float) -> None:
     effect = Effect.model_validate(
         {"metric": "test_accuracy", "along": {"noise.alpha": reducer}, "at": {"model": "mlp1"}}

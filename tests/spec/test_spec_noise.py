@@ -1,4 +1,4 @@
-"""What a study says of noise, methods with options, arms and parts of an axis: what is right, and each mistake's place."""
+"""What a study says of noise, methods with options, arms and parts of an axis: what is right, and where a mistake is."""
 
 from __future__ import annotations
 
@@ -45,9 +45,13 @@ def test_structured_noise_out_of_its_bounds(toy: Folder, noise: str, gist: str) 
 
 def test_a_rate_of_pair_flips_is_a_probability(toy: Folder) -> None:
     """The axis goes too, as this noise has no alpha."""
-    study = toy.study.read_text().replace(NOISE, "noise: {kind: pair_flip, rate: »1.2}").replace("noise.alpha", "epochs")
+    study = (
+        toy.study.read_text().replace(NOISE, "noise: {kind: pair_flip, rate: »1.2}").replace("noise.alpha", "epochs")
+    )
     study = study.replace("- {at: {epochs: 0}, epochs: 5}", "- {at: {epochs: 10}, batch_size: 90}")
-    toy.refuses_text(study.replace("epochs: [0, 10]", "epochs: [5, 10]"), "rate: must be less than or equal to 1, not 1.2")
+    toy.refuses_text(
+        study.replace("epochs: [0, 10]", "epochs: [5, 10]"), "rate: must be less than or equal to 1, not 1.2"
+    )
 
 
 def test_more_novel_images_than_the_data_set_has(toy: Folder) -> None:
@@ -162,8 +166,8 @@ LEVELS = (ALPHAS, ALPHAS.replace("[0, 10]", "[0, 5, 10]"))
 
 def test_an_effect_may_run_along_a_part_of_an_axis(toy: Folder) -> None:
     mean = GAP.replace("drop}", "mean}, levels: {noise.alpha: [0, 5]}")
-    study = toy.load(LEVELS, (GAP, mean), ("vary: {model: [perceptron, convnet4], noise.alpha: [0, 10]}",
-                                          "vary: {model: [perceptron, convnet4], noise.alpha: [0, 5, 10]}"))  # fmt: skip
+    models = "vary: {model: [perceptron, convnet4], noise.alpha: "
+    study = toy.load(LEVELS, (GAP, mean), (f"{models}[0, 10]}}", f"{models}[0, 5, 10]}}"))
     assert study.tiers["full"].spec.effects["gap"].levels_of("noise.alpha", (0, 5, 10)) == (0, 5)
 
 
@@ -183,7 +187,8 @@ def test_levels_are_those_of_an_axis_it_runs_along(toy: Folder, levels: str, gis
 
 
 @pytest.mark.parametrize(
-    ("out_of", "clean", "left"), [("clean", 1000, 900), ("rest", 1000, 1000), ("rest", 1250, 1200), ("rest", 1300, 1200)]
+    ("out_of", "clean", "left"),
+    [("clean", 1000, 900), ("rest", 1000, 1000), ("rest", 1250, 1200), ("rest", 1300, 1200)],
 )
 def test_where_the_validation_images_come_from(toy: Folder, out_of: str, clean: int, left: int) -> None:
     edits = ("validation: 100, seeds: 1}", f"validation: 100, seeds: 1, out_of: {out_of}}}")

@@ -92,7 +92,6 @@ def _best_predictions(method: Any, shares: Floats) -> Floats:
     labels = torch.arange(m)
     best = []
     for row in torch.from_numpy(np.ascontiguousarray(shares)):
-
         z = torch.zeros(m, dtype=torch.float64)
         for _ in range(NEWTON_STEPS):
             z.requires_grad_()

@@ -85,7 +85,7 @@ def runs_to_json(evidence: Evidence) -> Json:
     """How many runs were planned and what became of them, and what they cost, the choosing runs included."""
     records = trainings(evidence)
     verdict_runs = [record for _, record in evidence.by_job.values()]
-    choosing = evidence.plan.choosing_runs
+    choosing, behind = evidence.plan.choosing_runs, evidence.plan.input_runs
     flags = [record["outcome"]["status"] == "diverged" for record in verdict_runs if _experiment(record)] + [
         flag
         for cell in evidence.study.cells
@@ -96,9 +96,9 @@ def runs_to_json(evidence: Evidence) -> Json:
     possible = _possible_ids(evidence)
     finished = sorted(record["provenance"]["finished"] for record in records if "finished" in record["provenance"])
     return {
-        "planned": len(evidence.plan.jobs) + len(choosing),
+        "planned": len(evidence.plan.jobs) + len(choosing) + len(behind),
         "planned_choosing": len(choosing),
-        "done": len(evidence.by_job) + sum(run.id in evidence.records for run in choosing),
+        "done": len(evidence.by_job) + sum(run.id in evidence.records for run in [*choosing, *behind]),
         "done_choosing": sum(run.id in evidence.records for run in choosing),
         "missing": evidence.missing,
         "failed": [
