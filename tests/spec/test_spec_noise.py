@@ -1,4 +1,4 @@
-"""What a study says of noise, methods with options, arms and parts of an axis: what is right, and where a mistake is."""
+"""What a study says of noise, methods with options, arms and parts of an axis: what is right; where a mistake is."""
 
 from __future__ import annotations
 
