@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from claims_page import believable, blocks, evidence_of, load_in_frame
 
+from claims_page import believable, blocks, evidence_of, load_in_frame
 from lnbench.effects import Reducer
 from lnbench.explain import explain
 from lnbench.judge import judge
