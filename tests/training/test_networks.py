@@ -28,6 +28,7 @@ MNIST, CIFAR = (1, 28, 28), (3, 32, 32)
 # costs that the studies were planned with
 PRINTED = {
     "perceptron": (MNIST, 7_850, 0.008),
+    "mlp1_w32": (MNIST, 25_450, 0.03),
     "mlp1": (MNIST, 407_050, 0.41),
     "mlp2": (MNIST, 669_706, 0.67),
     "mlp4": (MNIST, 1_195_018, 1.19),
