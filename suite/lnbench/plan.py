@@ -244,8 +244,11 @@ def stream_seeds(index: int, recipe: dict[str, Any], paired: tuple[str, ...]) ->
 
 
 def put(tree: dict[str, Any], dotted: str, value: Any) -> dict[str, Any]:
-    """A copy of nested dicts with `value` at a dotted path."""
+    """Nested dicts with `value` at a dotted path; as it is where there is no such place (a loss of strength 0 is
+    the cross-entropy, and has no options)."""
     head, _, rest = dotted.partition(".")
+    if head not in tree or (rest and not isinstance(tree[head], dict)):
+        return tree
     return {**tree, head: put(tree[head], rest, value) if rest else value}
 
 

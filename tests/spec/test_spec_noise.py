@@ -195,3 +195,13 @@ def test_where_the_validation_images_come_from(toy: Folder, out_of: str, clean: 
     study = toy.load(edits, ("digits, clean: 1000", f"digits, clean: {clean}")).tiers["full"]
     for run in plan_study(study).choosing_runs:
         assert run.recipe["dataset"] == {"name": "digits", "clean": left, "validation": 100}
+
+
+def test_a_choice_of_an_option_that_some_cells_do_not_have(toy: Folder) -> None:
+    """At alpha 0 the noisy loss is the cross-entropy, whose form there is none of: its candidates are one run."""
+    choose = "{key: optimizer.lr, from: [0.05, 0.1], per: [model]"
+    edits = (METHOD, LOSS.replace("10", "0")), (choose, choose.replace("optimizer.lr, from: [0.05, 0.1]",
+             "method.form, from: [definition, proportional]"))  # fmt: skip
+    plan = plan_study(toy.load(*edits).tiers["full"])
+    assert {run.recipe["method"] for run in plan.choosing_runs} == {"standard"}
+    assert len({run.id for run in plan.choosing_runs}) == 3 * 2

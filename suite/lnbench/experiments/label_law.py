@@ -2,8 +2,8 @@
 
 The noise draws the labels of a balanced set of images, by the very code that trainings draw by, and the method's loss
 is minimised over the predictions p(label | true class), by the very code that trainings step along. So the identities
-of Rolnick et al. 2018 are statements about this implementation: 11 of 101 labels right at alpha 100 (§2), the shares
-of structured noise (§3.2), and H_alpha (equation 3), whose minimum on clean labels is what dilution's labels give.
+of Rolnick et al. 2018 are statements about this implementation: 11 of 101 labels right at alpha 100, the shares of
+structured noise (§3.2), and H_alpha (equation 3), whose minimum on clean labels is what dilution's labels give.
 """
 
 from __future__ import annotations
