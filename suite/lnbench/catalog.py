@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from lnbench import options as named
 from lnbench.data.sources import SOURCES
+from lnbench.detection import yields as detection
 from lnbench.errors import LnbenchError
 from lnbench.experiments import options as experiment
 from lnbench.experiments.yields import YIELDS
@@ -37,13 +38,15 @@ class Metric:
     experiments: tuple[str, ...] = ()  # those whose runs yield it; none: the training of a classifier does
     curve: str = ""  # of a smoothed reading: the curve that is smoothed
     probe: str = ""  # what the recipe's `probes` must ask for, so that a training yields it
+    reading: str = ""  # what its runs' arrays are read by: a name of kind "reading"
+    of_two: bool = False  # a number of two runs
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One name of the catalog. `version` is raised when its behaviour changes, so that old records are not reused."""
 
-    kind: str  # dataset, noise, model, method, optimizer, schedule, experiment, metric, input
+    kind: str  # dataset, noise, model, method, optimizer, schedule, experiment, metric, input, reading
     name: str
     version: int = 1
     target: str = ""
@@ -125,6 +128,33 @@ def _probed() -> dict[str, Metric]:
     return found
 
 
+_READINGS = {"detection": detection.DETECTION, "agreement": detection.AGREEMENT, "suspects": detection.SUSPECTS}
+# what a reading's metrics need beside `example_loss`
+_MORE_PROBES = {
+    "aul_auc_eval": "example_loss_eval",
+    "aum_auc": "example_margin",
+    "aum_pearson": "example_margin",
+    "mean_test_loss_pearson": "held_loss",
+    "test_loss_pearson": "held_loss",
+    "mean_validation_loss_pearson": "held_loss",
+    "validation_loss_pearson": "held_loss",
+    "suspects_mislabeled": "suspects",
+}
+
+
+def _read() -> dict[str, Metric]:
+    """The metrics that are read from a training's arrays, by reading."""
+    found = {}
+    for reading, metrics in _READINGS.items():
+        for name, (low, high, words) in metrics.items():
+            split: Literal["validation", "none"] = "validation" if "validation" in name else "none"
+            probe = _MORE_PROBES.get(name, "example_loss")
+            found[name] = Metric(
+                low, high, split, False, words, probe=probe, reading=reading, of_two=reading == "agreement"
+            )
+    return found
+
+
 def _builtin() -> list[Entry]:
     noise, optimizer = "lnbench.data.noise", "lnbench.training.optimisers"
     schedule = "lnbench.training.schedules"
@@ -138,7 +168,7 @@ def _builtin() -> list[Entry]:
         "train_accuracy": Metric(0, 1, "train", True, "accuracy on the training labels as given, during the epoch"),
         "train_loss": Metric(0, math.inf, "train", False, "loss on the training labels, during the epoch"),
     }
-    metrics |= _probed()
+    metrics |= _probed() | _read()
     for name, (low, high, yielded_by, words) in YIELDS.items():
         metrics[name] = Metric(low, high, "none", False, words, yielded_by)
     return [
@@ -164,6 +194,12 @@ def _builtin() -> list[Entry]:
               words="H_alpha, the mean of what dilution gives"),
         Entry("input", "confusion", target="lnbench.inputs:summed_confusion", value=("test_confusion",),
               words="the test confusion matrices of some trainings, summed"),
+        Entry("reading", "detection", target="lnbench.detection.readings:detection",
+              words="how well a run's loss curves tell wrong labels from right ones"),
+        Entry("reading", "agreement", target="lnbench.detection.readings:agreement",
+              words="how alike two runs' loss curves are, example by example"),
+        Entry("reading", "suspects", target="lnbench.detection.readings:suspects",
+              words="the training images of highest area under the loss"),
         Entry("optimizer", "adadelta", target=f"{optimizer}:AdaDelta", options=named.AdaDelta),
         Entry("optimizer", "sgd", target=f"{optimizer}:Sgd", options=named.Sgd),
         Entry("optimizer", "adam", target=f"{optimizer}:Adam", options=named.Adam),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from lnbench import catalog
-from lnbench.effects import COEFFICIENTS, Effect
+from lnbench.effects import COEFFICIENTS, EPOCH, PAIRS, Effect
 from lnbench.levels import is_number, not_visited, same, same_point, word
 from lnbench.recipe import Scalar
 from lnbench.tree import Position, did_you_mean
@@ -20,8 +20,11 @@ Place = Callable[..., Position]
 Report = Callable[[Position, str], None]
 
 
-def check_effect(name: str, effect: Effect, vary: Vary, at: Place, error: Report, *, cells_say: bool) -> None:
-    """Check one effect. `cells_say`: it is a table's, whose cells name the values of the axes that `at` leaves out."""
+def check_effect(
+    name: str, effect: Effect, vary: Vary, at: Place, error: Report, *, cells_say: bool, epochs: int | None = None
+) -> None:
+    """Check one effect. `cells_say`: it is a table's, whose cells name the values of the axes that `at` leaves out.
+    `epochs`: how many the shortest of the runs has that it reads; None where none of them has any."""
     place, head = partial(at, "effects", name), f"effect {name}"
     for where, point in (("at", effect.at), ("minus", effect.minus or {}), ("over", effect.over or {})):
         for axis, value in point.items():
@@ -35,10 +38,12 @@ def check_effect(name: str, effect: Effect, vary: Vary, at: Place, error: Report
                     error(place(where, axis), f"{head}: {axis} is the axis it runs along; leave it out here")
                 if any(same(one, other) for other in values[:index]):
                     error(spot, f"{head}: {axis} = {word(one)} stands twice")
+    _epochs(head, effect, epochs, place, error)
     whole = _axes(head, effect, vary, place, error)
     for axis, levels in vary.items() if whole and not cells_say else ():
         if axis not in (*effect.at, *effect.axes) and len(levels) > 1:
             error(place(), f"{head}: say in `at` at which {axis}; it takes {', '.join(map(word, levels))}")
+    _pairs(head, effect, place, error)
     _family(head, effect, vary, place, error)
     _numbers(head, effect, place, error)
 
@@ -48,11 +53,15 @@ def _axes(head: str, effect: Effect, vary: Vary, place: Place, error: Report) ->
     whole, points = True, 1
     for axis, reducer in zip(effect.axes, effect.reducers, strict=True):
         spot = place("along", axis)
-        if axis not in vary:
+        if axis == EPOCH and axis not in effect.levels:
+            error(spot, f"{head}: along which epochs? name them, as in levels: {{epoch: [1, 10, 30]}}")
+            whole = False
+            continue
+        if axis not in vary and axis != EPOCH:
             error(spot, f"{head}: no axis '{axis}' in vary; {did_you_mean(axis, vary)}")
             whole = False
             continue
-        levels = effect.levels_of(axis, vary[axis])
+        levels = effect.levels_of(axis, vary.get(axis, ()))
         points *= len(levels)
         for index, level in enumerate(effect.levels.get(axis, ())):
             unvisited = not_visited(axis, level, vary)
@@ -63,7 +72,10 @@ def _axes(head: str, effect: Effect, vary: Vary, place: Place, error: Report) ->
         if reducer in COEFFICIENTS:
             continue
         if len(levels) < 2:
-            error(spot, f"{head}: {axis} has one value; nothing runs along it")
+            what = "there are no pairs" if reducer == PAIRS else "nothing runs along it"
+            error(spot, f"{head}: {axis} has one value; {what}")
+        elif reducer == PAIRS:
+            continue
         elif not all(map(is_number, levels)):
             error(spot, f"{head}: {axis} is not numeric; nothing runs along it")
         else:
@@ -74,6 +86,34 @@ def _axes(head: str, effect: Effect, vary: Vary, place: Place, error: Report) ->
     if effect.with_ is not None and whole and points < FEWEST_POINTS:
         error(place("along"), f"{head}: a correlation of {points} points; at least {FEWEST_POINTS} must be visited")
     return whole
+
+
+def _epochs(head: str, effect: Effect, epochs: int | None, place: Place, error: Report) -> None:
+    """That every epoch named is one of the runs, and that the metric has a value an epoch."""
+    sides = (("at", effect.at), ("minus", effect.minus or {}), ("over", effect.over or {}), ("levels", effect.levels))
+    named = [(key, side[EPOCH]) for key, side in sides if EPOCH in side]
+    for key, value in named:
+        for epoch in value if isinstance(value, tuple) else (value,):
+            if epochs is not None and type(epoch) is int and epoch > epochs:
+                error(place(key, EPOCH), f"{head}: epoch {epoch}, but a run that it reads has {epochs}")
+    for key, metric in (("metric", effect.metric), ("less", effect.less)) if named else ():
+        about = catalog.find("metric", metric).value if metric else None
+        if about is not None and (about.experiments or (about.probe and not about.reading)):
+            error(place(key), f"{head}: {metric} is one number a run, not one an epoch; leave `epoch` out")
+
+
+def _pairs(head: str, effect: Effect, place: Place, error: Report) -> None:
+    """That a number of two runs is read from pairs, and no other number is."""
+    for key, metric in (("metric", effect.metric), ("less", effect.less)):
+        if metric is None:
+            continue
+        of_two = catalog.find("metric", metric).value.of_two
+        if of_two and effect.reducers != (PAIRS,):
+            error(
+                place(key), f"{head}: {metric} is a number of two runs; write along: {{AXIS: pairs}}, and no other axis"
+            )
+        elif not of_two and PAIRS in effect.reducers:
+            error(place(key), f"{head}: {metric} is a number of one run; pairs are for those of two")
 
 
 def _needs_logs(effect: Effect, reducer: str, last: bool) -> str:

@@ -13,12 +13,16 @@ from lnbench.references import Strict
 from lnbench.validation import Misfit
 
 Reducer = Literal[
-    "drop", "gain", "mean", "slope", "kendall", "area", "argmax", "crossing", "exponent", "steps", "pearson", "spearman"
+    "drop", "gain", "mean", "slope", "kendall", "area", "argmax", "crossing", "exponent", "steps", "pearson",
+    "spearman", "pairs",
 ]  # fmt: skip
 COEFFICIENTS = ("pearson", "spearman")  # over points: the axes need be no numbers, and there may be several
 DIFFERENCES = ("drop", "gain", "steps")  # two of the metric's numbers apart
 ON_THE_AXIS = ("argmax", "crossing")  # in the axis's own unit
 LOGARITHMIC = ("exponent",)  # needs a positive axis
+PAIRS = "pairs"  # the median of a number that two runs have together, over all pairs of the axis's levels
+NOT_LINEAR = (*ON_THE_AXIS, *LOGARITHMIC, *COEFFICIENTS)  # after which two metrics are not of one unit any more
+EPOCH = "epoch"  # where along a run a number is read: an axis of every effect, and none of the grid
 
 
 class Effect(Strict):
@@ -26,6 +30,9 @@ class Effect(Strict):
 
     `along` makes one number of an axis; of two axes, the one written first is reduced first (where a curve crosses a
     level, then the exponent of that place along the other axis). `levels`: of an axis of `along` these levels only.
+
+    `epoch` is an axis of every effect of a training that no `vary` names: the number is read after that epoch, in place
+    of where the recipe's selection says. `less`: the other metric, of the same runs, that is subtracted.
     """
 
     metric: Annotated[str, name_of("metric")]
@@ -38,12 +45,13 @@ class Effect(Strict):
     falls_to: float | None = None  # or from above
     interpolate: Literal["linear", "log"] = "linear"  # between the two levels of the axis around a crossing
     with_: Annotated[str, name_of("metric")] | None = Field(default=None, alias="with")  # of a correlation
+    less: Annotated[str, name_of("metric")] | None = None
 
     _metric = field_validator("metric")(known("metric"))
 
-    @field_validator("with_")
+    @field_validator("with_", "less")
     @classmethod
-    def _with(cls, value: str | None) -> str | None:
+    def _other(cls, value: str | None) -> str | None:
         return value if value is None else str(known("metric").__func__(cls, value))
 
     @model_validator(mode="after")
@@ -66,11 +74,23 @@ class Effect(Strict):
             raise Misfit("along", "along: steps is a family of numbers, so nothing can follow it; write it last")
         if self.over and self.reducer == "argmax":
             raise Misfit("over", "over: an optimum is compared by `minus`, which gives the shift in octaves")
+        self._subtracts(reducers)
         self._crosses("crossing" in reducers)
         for axis in self.levels:
             if axis not in self.axes:
                 raise Misfit("levels", f"levels: the effect does not run along {axis}")
         return self
+
+    def _subtracts(self, reducers: tuple[str, ...]) -> None:
+        if self.less is None:
+            return
+        if self.less == self.metric:
+            raise Misfit("less", f"less: {self.metric} less itself is 0")
+        if self.minus or self.over:
+            raise Misfit("minus" if self.minus else "over", "`less` subtracts already; keep one of them")
+        odd = next((reducer for reducer in reducers if reducer in NOT_LINEAR), None)
+        if odd:
+            raise Misfit("less", f"less: a {odd} is not in the unit of {self.metric}; compare two points by `minus`")
 
     def levels_of(self, axis: str, levels: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
         """Those levels of an axis, of all of them, that the effect runs along."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -11,9 +12,11 @@ from typing import Any, TypeVar
 from lnbench import along, catalog
 from lnbench.along import Goal, Reading
 from lnbench.catalog import SMOOTHING
+from lnbench.effects import EPOCH, PAIRS
 from lnbench.inputs import given, misbuilt
 from lnbench.labels import label
 from lnbench.plan import Job, Plan, Run
+from lnbench.readings import Reads, Stored
 from lnbench.recipe import ExperimentRecipe
 from lnbench.selection import point_key
 from lnbench.spec import Effect, Point, Scalar, Study
@@ -92,6 +95,7 @@ class Evidence:
     failures: dict[str, str] = field(default_factory=dict)  # run id -> message
     failed_jobs: dict[tuple[str, int], str] = field(default_factory=dict)
     missing: int = 0
+    reads: Reads = field(default=Stored({}.get))
 
     @property
     def study(self) -> Study:
@@ -117,7 +121,8 @@ class Evidence:
         spans = []
         for axis, reducer in zip(effect.axes, effect.reducers, strict=True):
             levels = effect.levels_of(axis, self.study.levels(axis))
-            numeric = all(isinstance(level, int | float) for level in levels)  # the points of a correlation need not be
+            # the points of a correlation, and the members of a pair, need not be
+            numeric = all(isinstance(level, int | float) for level in levels)
             spans.append(_Span(axis, reducer, tuple(sorted(levels)) if numeric else levels))  # type: ignore[type-var]
         if not spans or spans[-1].reducer != "steps":
             return [tuple(spans)]
@@ -135,7 +140,7 @@ class Evidence:
             elif number:
                 failures.append(number)
         readings = [one.reading for one in found.values()]
-        walked = path[-1] if path and effect.with_ is None else None
+        walked = path[-1] if path and effect.with_ is None and effect.reducer != PAIRS else None
         return Member(
             label(effect, at, other, walked.levels if walked and walked.reducer == "steps" else ()),
             at,
@@ -162,7 +167,10 @@ class Evidence:
         """The effect for one seed; a message where a run failed, None where one is missing."""
         if effect.with_ is not None:
             return self._correlation(effect, at, path, seed)
-        sides = _whole([self._side(effect, path, point, seed) for point in (at, other) if point is not None])
+        sides = _whole(
+            [self._side(effect, effect.metric, path, point, seed) for point in (at, other) if point is not None]
+            + [self._side(effect, metric, path, at, seed) for metric in (effect.less,) if metric is not None]
+        )
         if not isinstance(sides, list):
             return sides
         if effect.is_shift:
@@ -176,14 +184,17 @@ class Evidence:
         return _Found(reading, arms, _values(curves[0]), _values(curves[1]) if len(curves) > 1 else (), step)
 
     def _side(
-        self, effect: Effect, path: Sequence[_Span], point: Point, seed: int
+        self, effect: Effect, metric: str, path: Sequence[_Span], point: Point, seed: int
     ) -> tuple[Reading, list[Reading]] | str | None:
         """The number at one point, and the curve along the last axis that it was made of."""
+        if effect.reducer == PAIRS:
+            reading = self._pairs(metric, path[-1], point, seed)
+            return (reading, []) if isinstance(reading, Reading) else reading
         if not path:
-            reading = self._metric(effect.metric, point, seed)
+            reading = self._metric(metric, point, seed)
             return (reading, []) if isinstance(reading, Reading) else reading
         *inner, last = path
-        sides = _whole([self._side(effect, inner, {**point, last.axis: level}, seed) for level in last.levels])
+        sides = _whole([self._side(effect, metric, inner, {**point, last.axis: level}, seed) for level in last.levels])
         if not isinstance(sides, list):
             return sides
         curve = [reading for reading, _ in sides]
@@ -203,13 +214,42 @@ class Evidence:
         return _Found(reading, (), _values(columns[0]), _values(columns[1]))
 
     def _metric(self, metric: str, point: Point, seed: int) -> Reading | str | None:
-        key = (point_key(self.study.at(point).point), seed)
-        if key not in self.by_job:
-            return self.failed_jobs.get(key)
-        recipe, outcome = self.study.at(point).recipe, self.by_job[key][1]["outcome"]
+        record = self._record(point, seed)
+        if record is None or isinstance(record, str):
+            return record
+        recipe, outcome, epoch = self.study.at(point).recipe, record["outcome"], _epoch_of(point)
         if isinstance(recipe, ExperimentRecipe) or metric in outcome.get("metrics", {}):
             return _yielded(metric, outcome)
-        return _read(metric, recipe.selection, outcome)
+        if catalog.find("metric", metric).value.reading:
+            return self._of_arrays(metric, [record], epoch or recipe.epochs)
+        return _read(metric, recipe.selection, outcome, epoch)
+
+    def _record(self, point: Point, seed: int) -> Record | str | None:
+        """The run's record; a message where it failed, None where it is missing."""
+        key = (point_key(self.study.at(point).point), seed)
+        return self.by_job[key][1] if key in self.by_job else self.failed_jobs.get(key)
+
+    def _pairs(self, metric: str, span: _Span, point: Point, seed: int) -> Reading | str | None:
+        """The median over all pairs of an axis's levels of a number that two runs have together."""
+        places: list[Point] = [{**point, span.axis: level} for level in span.levels]
+        records = _whole([self._record(place, seed) for place in places])
+        if not isinstance(records, list):
+            return records
+        epoch = _epoch_of(point) or min(int(record["content"]["recipe"]["epochs"]) for record in records)
+        pairs = _whole([self._of_arrays(metric, pair, epoch) for pair in itertools.combinations(records, 2)])
+        if not isinstance(pairs, list):
+            return pairs
+        return Reading(statistics.median(_values(pairs)), 0.0, any(pair.collapsed for pair in pairs))
+
+    def _of_arrays(self, metric: str, runs: Sequence[Record], epoch: int) -> Reading | str:
+        """A number that is read from the arrays of one run or of two, up to an epoch; one that does not exist (the run
+        diverged before it; no label is wrong) is a collapse."""
+        found = self.reads(catalog.find("metric", metric).value.reading, runs, epoch)
+        if isinstance(found, str):
+            return found
+        self.records[found["id"]] = found
+        value = found["outcome"].get("metrics", {}).get(metric)
+        return Reading(math.nan, 0.0, True) if value is None else Reading(float(value), 0.0, False)
 
 
 def _whole(found: list[T | str | None]) -> list[T] | str | None:
@@ -235,10 +275,11 @@ def _compared(effect: Effect, at: Reading, other: Reading) -> Reading:
     return Reading(math.log(at.value) - math.log(other.value), moved, collapsed)
 
 
-def gather(plan: Plan, get: Get, failures: Mapping[str, str] | None = None) -> Evidence:
+def gather(plan: Plan, get: Get, failures: Mapping[str, str] | None = None, reads: Reads | None = None) -> Evidence:
     """Look up every record that the plan asks for. Inputs and choices are made anew from their runs: no record can
-    misstate them. A run that was given another input than its runs give now counts as missing."""
-    evidence = Evidence(plan, failures=dict(failures or {}))
+    misstate them. A run that was given another input than its runs give now counts as missing. `reads`: where numbers
+    of arrays come from; without it only those that `get` finds."""
+    evidence = Evidence(plan, failures=dict(failures or {}), reads=reads or Stored(get))
     outcomes: dict[str, Any] = {}
     for derived in plan.inputs:
         found = {run.id: get(run.id) for run in derived.runs}
@@ -307,8 +348,15 @@ def _yielded(metric: str, outcome: dict[str, Any]) -> Reading:
     return Reading(float(value), step, _dead(outcome["curves"]["test_accuracy"][-1], outcome))
 
 
-def _read(metric: str, selection: str, outcome: dict[str, Any]) -> Reading:
-    """A run's number for a metric, by its selection rule. Diverged: accuracy at chance, loss at ln(classes)."""
+def _epoch_of(point: Point) -> int | None:
+    """The epoch that a point names, counted from 1."""
+    epoch = point.get(EPOCH)
+    return None if epoch is None else int(epoch)
+
+
+def _read(metric: str, selection: str, outcome: dict[str, Any], at: int | None = None) -> Reading:
+    """A run's number for a metric, after the epoch `at` or else by its selection rule. Diverged: accuracy at chance,
+    loss at ln(classes)."""
     about = catalog.find("metric", metric).value
     chance = 1.0 / outcome["classes"]
     examples = outcome["examples"][about.split]
@@ -316,7 +364,7 @@ def _read(metric: str, selection: str, outcome: dict[str, Any]) -> Reading:
     if outcome["status"] == "diverged":
         return Reading(chance if about.counted else math.log(outcome["classes"]), step, True)
     curves = outcome["curves"]
-    epoch = _epoch(selection, curves)
+    epoch = _epoch(selection, curves) if at is None else at - 1
     curve = smoothed(curves[about.curve]) if about.curve else curves[metric]
     return Reading(curve[epoch], step, _dead(curves["test_accuracy"][epoch], outcome))
 

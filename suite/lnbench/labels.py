@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lnbench.effects import COEFFICIENTS, Effect
+from lnbench.effects import COEFFICIENTS, PAIRS, Effect
 from lnbench.recipe import Scalar
 from lnbench.spec import Point
 
@@ -30,13 +30,15 @@ def _what(effect: Effect, step: Sequence[Scalar]) -> str:
         coefficient = effect.reducer
         assert coefficient in COEFFICIENTS
         return f"{coefficient} r of {effect.metric} with {effect.with_} over {', '.join(effect.axes)}"
-    words = effect.metric
+    words = f"{effect.metric} − {effect.less}" if effect.less else effect.metric
     for axis, reducer in zip(effect.axes, effect.reducers, strict=True):
         if reducer == "steps":
             words = f"{words} from {axis} {_short(step[0])} to {_short(step[1])}"
         elif reducer == "crossing":
             level, rising = effect.goal or (0.0, True)
             words = f"{axis} at which {words} {'rises' if rising else 'falls'} to {_short(level)}"
+        elif reducer == PAIRS:
+            words = f"{words}, median over pairs of {axis}"
         elif reducer == "argmax" and effect.is_shift:
             words = f"shift of the argmax of {words} along {axis}"
         else:

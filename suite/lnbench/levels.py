@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lnbench.effects import EPOCH
 from lnbench.recipe import Scalar
 from lnbench.tree import did_you_mean
 
@@ -29,7 +30,10 @@ def word(value: Scalar) -> str:
 
 
 def not_visited(axis: str, value: Any, vary: Mapping[str, tuple[Scalar, ...]]) -> str | None:
-    """Why no run is at this value of the axis; None where one is."""
+    """Why no run is at this value of the axis; None where one is. `epoch` is in no `vary`: it counts from 1."""
+    if axis == EPOCH:
+        whole = type(value) is int and value >= 1
+        return None if whole else f"epoch {word(value)} is no epoch; they count 1, 2, 3, …"
     if axis not in vary:
         return f"no axis '{axis}' in vary; {did_you_mean(axis, vary)}"
     if not any(same(value, level) for level in vary[axis]):

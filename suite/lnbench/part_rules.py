@@ -9,7 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from lnbench import catalog
-from lnbench.effects import DIFFERENCES, ON_THE_AXIS, Effect
+from lnbench.effects import DIFFERENCES, ON_THE_AXIS, PAIRS, Effect
 from lnbench.levels import is_number, not_visited, same_point, word
 from lnbench.recipe import Scalar
 from lnbench.references import Baseline, Number
@@ -174,7 +174,8 @@ def _misfit(part: Part, effect: Effect) -> str:
         return "is no exponent; write along: {AXIS: exponent}, without `minus`"
     if isinstance(part, Correlation) and effect.with_ is None:
         about = catalog.find("metric", effect.metric).value
-        if (about.low, about.high) != (-1, 1) or effect.along or effect.minus:
+        along = effect.reducers not in ((), (PAIRS,))
+        if (about.low, about.high) != (-1, 1) or along or effect.minus or effect.less:
             return "is no correlation; write `with` and along: {AXIS: pearson}, or take a metric that is an r"
     return ""
 
@@ -183,17 +184,19 @@ def bounds_of(effect: Effect, vary: Vary | None) -> Bounds | None:
     """Between which numbers the effect can lie; None where nothing bounds it (a slope), or the grid is not known."""
     about = catalog.find("metric", effect.metric).value
     reducers = effect.reducers
-    if not reducers or reducers == ("mean",) or (len(reducers) == 1 and effect.reducer in DIFFERENCES):
+    if not reducers or reducers in (("mean",), (PAIRS,)) or (len(reducers) == 1 and effect.reducer in DIFFERENCES):
         low, high, words = about.low, about.high, effect.metric
         apart = effect.reducer in DIFFERENCES
-        if effect.minus or apart:
+        two = bool(effect.minus or effect.less)
+        if two or apart:
             # Two numbers apart, or three and four: a difference of drops reaches twice as far.
-            reach = (high - low) * (2 if effect.minus and apart else 1)
+            reach = (_reach(effect) if effect.less else high - low) * (2 if two and apart else 1)
             low, high, words = -reach, reach, f"a difference of {effect.metric}"
         return Bounds(low, high, words)
     if effect.reducer == "kendall":
-        reach = 2 if effect.minus else 1
-        return Bounds(-reach, reach, "a difference of Kendall's tau" if effect.minus else "Kendall's tau")
+        two = bool(effect.minus or effect.less)
+        reach = 2 if two else 1
+        return Bounds(-reach, reach, "a difference of Kendall's tau" if two else "Kendall's tau")
     if effect.reducer in ON_THE_AXIS:
         levels = _numbers(effect, vary)
         if levels and effect.minus:
@@ -202,6 +205,12 @@ def bounds_of(effect: Effect, vary: Vary | None) -> Bounds | None:
         if levels:
             return Bounds(min(levels), max(levels), f"the axis {effect.axis}")
     return None
+
+
+def _reach(effect: Effect) -> float:
+    """How far the two metrics of `less` can lie apart, either way."""
+    one, other = (catalog.find("metric", str(name)).value for name in (effect.metric, effect.less))
+    return float(max(one.high - other.low, other.high - one.low))
 
 
 def _numbers(effect: Effect, vary: Vary | None) -> list[float]:
@@ -240,7 +249,9 @@ def _region(part: Part, effect: Effect, vary: Vary | None, number: Number | None
 
 def _width(effect: Effect, bounds: Bounds) -> float:
     """How wide a margin may be: less than the metric reaches, also where it is a difference that is judged."""
-    if effect.reducer in (None, "mean", *DIFFERENCES):
+    if effect.less:
+        return bounds.high
+    if effect.reducer in (None, "mean", PAIRS, *DIFFERENCES):
         about = catalog.find("metric", effect.metric).value
         return float(about.high - about.low)
     return bounds.high - bounds.low

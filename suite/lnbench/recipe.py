@@ -6,8 +6,8 @@ options for each experiment of the catalog. A mapping with the key `experiment` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter, field_validator, model_validator
 
@@ -102,6 +102,28 @@ else:
         Discriminator(lambda value: "options" if isinstance(value, Mapping | catalog.Options) else "name"),
     ]
 
+Probe = Literal[
+    "example_loss",
+    "example_margin",
+    "example_loss_eval",
+    "held_loss",
+    "suspects",
+    "test_confusion",
+    "gradient_cosine",
+    "pruned_accuracy",
+]
+
+
+def probe_problem(probes: Sequence[str]) -> str | None:
+    """What is wrong with a recipe's probes, in one line; None where nothing is."""
+    for probe in probes:
+        if probe not in get_args(Probe):
+            return f"probes: '{probe}' is not known; {did_you_mean(probe, get_args(Probe))}"
+    if "suspects" in probes and "example_loss" not in probes:
+        return "probes: suspects are ranked by their losses; write [example_loss, suspects]"
+    return None
+
+
 Triple = Annotated[tuple[float, ...], Field(strict=False, min_length=1)]
 
 
@@ -115,9 +137,10 @@ class Pixels(Strict):
 class Recipe(Strict):
     """Everything that decides a training but its seeds. Every default is spelled out in the file.
 
-    `pixels` and `probes` came later than the first records: where they are not used they are no part of a run's
-    identity, so that these stay what they are. `arm` names a place of the grid, so that `vary` can go over arms that
-    differ in several keys (`set` gives them); it is no part of the identity either.
+    `pixels`, `probes` and `repeat` came later than the first records: where they are not used they are no part of a
+    run's identity, so that these stay what they are. `repeat` asks for the same training once more: it changes nothing
+    but the seeds of the streams that arms do not share (`seeds.pair`). `arm` names a place of the grid, so that `vary`
+    can go over arms that differ in several keys (`set` gives them); it is no part of the identity either.
     """
 
     dataset: Dataset
@@ -132,9 +155,8 @@ class Recipe(Strict):
     precision: Literal["fp32", "fast"]
     selection: Literal["last_epoch", "best_test", "best_validation"]
     pixels: Pixels | None = None
-    probes: Annotated[
-        tuple[Literal["example_loss", "test_confusion", "gradient_cosine", "pruned_accuracy"], ...], Field(strict=False)
-    ] = ()
+    probes: Annotated[tuple[Probe, ...], Field(strict=False)] = ()
+    repeat: Annotated[int, Field(ge=0)] = 0
     arm: str | None = None
 
     _model = field_validator("model")(known("model"))
@@ -152,6 +174,8 @@ class Recipe(Strict):
         ):
             what = "schedule: its momentum needs an optimizer that has one; write `momentum: null`"
             raise Misfit("schedule", what)
+        if problem := probe_problem(self.probes):
+            raise Misfit("probes", problem)
         source = catalog.find("dataset", self.dataset.name).value
         if self.pixels and not len(self.pixels.mean) == len(self.pixels.std) == source.shape[0]:
             what = f"pixels: {self.dataset.name} has {source.shape[0]} channels; give mean and std one number for each"
@@ -183,7 +207,7 @@ class Recipe(Strict):
 
         Options that come to the same thing (a noise of strength 0) have one identity.
         """
-        unused = {name for name in ("pixels", "probes") if not getattr(self, name)}
+        unused = {name for name in ("pixels", "probes", "repeat") if not getattr(self, name)}
         recipe = self.model_dump(mode="json", exclude={"selection", "arm", *unused})
         for name in ("noise", "method"):
             option = getattr(self, name)

@@ -342,9 +342,10 @@ class _TierRules:
         parts = [part for claim in items(self.tree, "claims") for part in block(claim, "parts").values()]
         kinds = [part.get("kind") for part in parts if isinstance(part, Mapping) and part.get("effect") == name]
         cells_say = bool(kinds) and all(kind == "table" for kind in kinds)
-        check_effect(name, effect, runs.vary, self.at, self.error, cells_say=cells_say)
         read = [cell.recipe for cell in self.cells if may_read(effect, cell.point)]
-        for key, metric in (("metric", effect.metric), ("with", effect.with_)):
+        epochs = min((recipe.epochs for recipe in read if isinstance(recipe, Recipe)), default=None)
+        check_effect(name, effect, runs.vary, self.at, self.error, cells_say=cells_say, epochs=epochs)
+        for key, metric in (("metric", effect.metric), ("with", effect.with_), ("less", effect.less)):
             what = "" if metric is None else not_yielded(metric, read)
             if what:
                 self.error(self.at("effects", name, key), f"effect {name}: {what}")

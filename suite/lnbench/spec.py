@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from lnbench import catalog
-from lnbench.effects import Effect
+from lnbench.effects import EPOCH, Effect
 from lnbench.parts import (
     Agrees,
     CanReach,
@@ -277,8 +277,10 @@ class Study:
         return f"{self.name}-{self.tier}"
 
     def at(self, point: Mapping[str, Scalar]) -> Cell:
-        """The cell at a point; axes with one value may be left out. KeyError where no run goes, or several do."""
+        """The cell at a point; axes with one value may be left out, and `epoch` is none. KeyError where no run goes, or
+        several do."""
         axes, cells = self._by_point
+        point = {axis: value for axis, value in point.items() if axis != EPOCH}
         levels = {axis: {cell.point[axis] for cell in self.cells} for axis in axes if axis not in point}
         if set(point) <= set(axes) and all(len(values) == 1 for values in levels.values()):
             place = tuple(point[axis] if axis in point else next(iter(levels[axis])) for axis in axes)
@@ -292,8 +294,8 @@ class Study:
         return axes, {tuple(cell.point[axis] for axis in axes): cell for cell in self.cells}
 
     def levels(self, axis: str) -> tuple[Scalar, ...]:
-        """The values of an axis, in the file's order."""
-        return self.spec.runs.vary[axis]
+        """The values of an axis, in the file's order; of `epoch`, which each effect names for itself, none."""
+        return () if axis == EPOCH else self.spec.runs.vary[axis]
 
 
 def study_schema() -> dict[str, Any]:

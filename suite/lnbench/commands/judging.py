@@ -13,11 +13,16 @@ from lnbench.commands.tables import exit_code, print_verdicts
 from lnbench.errors import Exit, LnbenchError
 from lnbench.evidence import Evidence, Get
 from lnbench.judge import StudyResult
+from lnbench.readings import FromStore, Reads
 from lnbench.spec import Study
 
 
 def judged(
-    study: Study, get: Get, seeds: int | None, failures: Mapping[str, str] | None = None
+    study: Study,
+    get: Get,
+    seeds: int | None,
+    failures: Mapping[str, str] | None = None,
+    reads: Reads | None = None,
 ) -> tuple[StudyResult, dict[str, Evidence]]:
     """A study judged from what `get` finds, and the evidence under the alternatives that it was judged with.
 
@@ -30,8 +35,9 @@ def judged(
 
     last = None
     for size in look_sizes(study, seeds):
-        evidence = gather(plan_study(study, size), get, failures)
-        tries = {key: gather(plan_study(variant(study, key), size), get) for key in alternatives(study)}
+        evidence = gather(plan_study(study, size), get, failures, reads)
+        others = {key: plan_study(variant(study, key), size) for key in alternatives(study)}
+        tries = {key: gather(plan, get, reads=reads) for key, plan in others.items()}
         result = judge(evidence, tries)
         if last is not None and not any(claim.look and claim.look.seeds == size for claim in result.claims):
             break  # this look was not taken
@@ -110,7 +116,7 @@ def report(
     results = []
     for name in studies:
         study = _study_at(name, tier)
-        result, tries = judged(study, store.get, seeds)
+        result, tries = judged(study, store.get, seeds, reads=FromStore(store))
         if not result.evidence.records:
             click.echo(f"{study.key}: the store {store.path} has none of its runs", err=True)
             continue
@@ -139,7 +145,8 @@ def explain(claim: str, tier: str | None, seeds: int | None, store_path: Path | 
     if folder is not None:
         result, _ = _from_folder(folder)
     else:
-        result, _ = judged(_study_at(str(path), tier), open_store(store_path).get, seeds)
+        store = open_store(store_path)
+        result, _ = judged(_study_at(str(path), tier), store.get, seeds, reads=FromStore(store))
     if claim_id not in [entry.claim.id for entry in result.claims]:
         raise LnbenchError(f"{folder} holds no claim {claim_id}")
     click.echo(words(result, claim_id))
@@ -165,7 +172,8 @@ def measure(study: str, tier: str, seeds: int, replace: bool, store_path: Path |
     at = _study_at(study, tier)
     if at.measured_path is None:
         raise LnbenchError(f"{at.key} names no `measured:` reference")
-    result, _ = judged(at, open_store(store_path).get, seeds)
+    store = open_store(store_path)
+    result, _ = judged(at, store.get, seeds, reads=FromStore(store))
     lacking = [
         part.why for claim in result.claims for part in claim.parts.values() if part.verdict in ("not-run", "error")
     ]

@@ -107,14 +107,16 @@ def _run_and_judge(
     from lnbench.evidence import gather
     from lnbench.judge import alternatives, judge, look_sizes
     from lnbench.plan import plan_study
+    from lnbench.readings import FromStore
     from lnbench.variants import variant
 
     failures: dict[str, str] = {}
+    reads = FromStore(store)
     sizes = look_sizes(study, seeds)
     for size in sizes:
         plan = plan_study(study, size)
         failures |= run([plan], only).failures
-        result = judge(gather(plan, store.get, failures))
+        result = judge(gather(plan, store.get, failures, reads))
         tried: dict[str, Evidence] = {}
         untried = [claim for claim in result.claims if "not-run" in claim.tried.values()]
         if untried and tries:
@@ -124,7 +126,7 @@ def _run_and_judge(
             enough = max(claim.look.seeds if claim.look else size for claim in untried)
             for key in alternatives(study):
                 other = plan_study(variant(study, key), enough)
-                tried[key] = gather(other, store.get, run([other], needed).failures)
+                tried[key] = gather(other, store.get, run([other], needed).failures, reads)
             result = judge(result.evidence, tried)
         still = [claim.claim.id for claim in result.claims if claim.open and (not claims or claim.claim.id in claims)]
         if not still:

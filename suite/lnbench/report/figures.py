@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lnbench.report.curves import curves, training
+from lnbench.report.detection_figures import draw_detection
 from lnbench.report.experiment_figures import draw_experiments
 from lnbench.report.forest import forest
 from lnbench.report.names import curve_axis, figures_of
@@ -21,6 +22,7 @@ def draw_all(data: Json) -> dict[str, bytes]:
     if figures.training:
         drawn[figures.training] = training(data)
     drawn |= draw_experiments(data)
+    drawn |= draw_detection(data)
     for claim in data["claims"]:
         if claim["id"] in figures.claims:
             drawn[figures.claims[claim["id"]]] = forest([claim], data["tier"])

@@ -16,10 +16,11 @@ from dataclasses import asdict
 
 from lnbench import catalog
 from lnbench.checks import ALPHA, region_of
-from lnbench.evidence import Member
+from lnbench.evidence import Evidence, Member
 from lnbench.judge import ChoiceResult, ClaimResult, DriftResult, PartResult, StudyResult
 from lnbench.references import Number
 from lnbench.report.beside import beside_to_json
+from lnbench.report.detection_cells import detection_to_json, suspects_to_json
 from lnbench.report.plain import Json, interval_to_json, plain, region_to_json, without_paths
 from lnbench.report.runs import cells_to_json, data_to_json, environments_to_json, runs_to_json
 from lnbench.spec import Effect, Part, Table
@@ -63,10 +64,17 @@ def result_to_json(result: StudyResult) -> Json:
         "deviations": list(spec.deviations),
         "notes": [without_paths(note) for note in dict.fromkeys(result.notes)],
         "cells": cells_to_json(evidence),
+        **_of_arrays(evidence),
         "runs": runs_to_json(evidence),
         "data": data_to_json(evidence),
         "environments": environments_to_json(evidence),
     }
+
+
+def _of_arrays(evidence: Evidence) -> Json:
+    """What was read from arrays beside the records, if anything was."""
+    found = {"detection": detection_to_json(evidence), "suspects": suspects_to_json(evidence)}
+    return {name: shown for name, shown in found.items() if shown}
 
 
 def _claim(claim: ClaimResult, result: StudyResult) -> Json:
@@ -158,7 +166,7 @@ def _more(effect: Effect) -> Json:
     """What few effects have."""
     inner = [{"axis": axis, "along": reducer} for axis, reducer in zip(effect.axes, effect.reducers, strict=True)][:-1]
     goal = {"level": effect.goal[0], "rises": effect.goal[1], "interpolate": effect.interpolate} if effect.goal else {}
-    return {"inner": inner, "over": effect.over, "with": effect.with_, "crossing": goal}
+    return {"inner": inner, "over": effect.over, "with": effect.with_, "less": effect.less, "crossing": goal}
 
 
 def _member(member: Member) -> Json:

@@ -45,7 +45,7 @@ def markdown(data: Json) -> str:
         ]
     if figures.curves:
         lines += [f"![Curves of the study, every seed a dot]({FIGURES}/{figures.curves})", ""]
-    for file, words in figures.experiments.items():
+    for file, words in (figures.experiments | figures.detection).items():
         lines += [f"![{words}]({FIGURES}/{file})", "", f"*{words}.*", ""]
     for claim in data["claims"]:
         figure = figures.claims.get(claim["id"])
@@ -175,13 +175,21 @@ def _against_region(claim: Json) -> list[str]:
     cells = []
     deciding = [part for part in claim["parts"] if part["decides"]]
     for part in deciding:
-        name = f"`{part['name']}`: " if len(deciding) > 1 else ""
         for member in part["members"]:
+            name = _which(part, member, several=len(deciding) > 1)
             view = shown(part, member)
             measured = view.effect_words() + (f" {_plain_interval(view.interval_words())}" if view.interval else "")
             cells.append(f"{name}{measured}; to be {view.region_words()}")
     more = len(cells) - MOST_IN_SUMMARY
     return cells if more <= 1 else [*cells[:MOST_IN_SUMMARY], f"and {more} more comparisons, below"]
+
+
+def _which(part: Json, member: Json, *, several: bool) -> str:
+    """Which comparison a line is of, as far as there are others: its part, and of a family the member's place."""
+    names = [f"`{part['name']}`"] if several else []
+    if len(part["members"]) > 1:
+        names.append(escaped(member["label"].rsplit(": ", 1)[0]))
+    return f"{', '.join(names)}: " if names else ""
 
 
 def _plain_interval(words: str) -> str:

@@ -40,10 +40,11 @@ class Figures:
     training: str | None
     claims: dict[str, str]  # claim id -> file
     experiments: dict[str, str]  # file -> what it shows
+    detection: dict[str, str]
 
     def all(self) -> list[str]:
         """Every file name, in the page's order."""
-        named = (self.forest, self.curves, *self.experiments, self.training, *self.claims.values())
+        named = (self.forest, self.curves, *self.experiments, *self.detection, self.training, *self.claims.values())
         return [name for name in named if name]
 
 
@@ -60,6 +61,7 @@ def figures_of(data: Json) -> Figures:
         training="training.png" if any(cell["epochs"] > 1 and cell["done"] for cell in data["cells"]) else None,
         claims=claims,
         experiments=experiment_figures(data),
+        detection=detection_figures(data),
     )
 
 
@@ -76,6 +78,25 @@ def experiment_figures(data: Json) -> dict[str, str]:
     """The figures of the experiment of which there are runs that did not diverge, and what they show."""
     drawn = {cell["experiment"] for cell in data["cells"] if cell.get("experiment") and cell["steps"]}
     return {file: words for name in sorted(drawn) for file, words in EXPERIMENT_FIGURES.get(name, {}).items()}
+
+
+DETECTION_FIGURES = {
+    "detection-histograms.png": "Losses and the area under them (AUL) of clean and of mislabeled examples, and the two "
+    "Gaussians fitted to the AUL; one seed",
+    "detection-curves.png": "Losses of clean and of mislabeled examples over the epochs, and how well loss, AUL and "
+    "AUM tell them apart; one seed",
+    "detection-suspects.png": "The training images of highest AUL, the highest first; one seed",
+}
+
+
+def detection_figures(data: Json) -> dict[str, str]:
+    """The figures of loss curves, where some were read, and what they show."""
+    there = {
+        "detection-histograms.png": bool(data.get("detection")),
+        "detection-curves.png": any("auc" in entry and entry["epoch"] > 1 for entry in data.get("detection", [])),
+        "detection-suspects.png": bool(data.get("suspects")),
+    }
+    return {file: words for file, words in DETECTION_FIGURES.items() if there[file]}
 
 
 def measured(member: Json) -> bool:

@@ -23,7 +23,7 @@ def cells_to_json(evidence: Evidence) -> list[Json]:
     `metrics` holds, for each metric that an effect reads (and the test accuracy), one value a seed by the
     recipe's selection rule; a diverged run has its stand-in there and is marked in `collapsed` and `status`.
     """
-    named = [effect.metric for effect in evidence.study.spec.effects.values() if not _of_experiments(effect)]
+    named = [effect.metric for effect in evidence.study.spec.effects.values() if not _elsewhere(effect)]
     metrics = list(dict.fromkeys(["test_accuracy", *named]))
     by_point: dict[str, dict[int, tuple[Run, Record]]] = {}
     for (point, seed), found in evidence.by_job.items():
@@ -34,8 +34,10 @@ def cells_to_json(evidence: Evidence) -> list[Json]:
     ]
 
 
-def _of_experiments(effect: Effect) -> bool:
-    return bool(catalog.find("metric", effect.metric).value.experiments)
+def _elsewhere(effect: Effect) -> bool:
+    """Whether a metric is shown elsewhere: an experiment's, or one that is read from arrays."""
+    about = catalog.find("metric", effect.metric).value
+    return bool(about.experiments or about.reading)
 
 
 def _cell(cell: Cell, runs: dict[int, tuple[Run, Record]], metrics: list[str], evidence: Evidence) -> Json:

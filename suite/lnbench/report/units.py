@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lnbench.effects import DIFFERENCES
+from lnbench.effects import DIFFERENCES, PAIRS
 from lnbench.report.plain import Json
 
 Ends = tuple[float, float]
@@ -88,8 +88,13 @@ def metric_unit(effect: Json, step: float = 0.0) -> Unit:
         return Unit(100.0, "points", None)
     if effect["along"] in ("slope", "area"):  # a unit of the axis, which the effect's label names
         return Unit(100.0, "points per unit" if effect["along"] == "slope" else "points × units", None)
-    difference = effect["minus"] is not None or effect["along"] in DIFFERENCES
+    difference = _compared(effect) or effect["along"] in DIFFERENCES
     return Unit(100.0, "points" if difference else "%", decimals_of(100.0 * step))
+
+
+def _compared(effect: Json) -> bool:
+    """Whether the effect is a difference of two points, or of two metrics."""
+    return effect["minus"] is not None or "less" in effect
 
 
 def octave_slope_unit(effect: Json) -> Unit:
@@ -198,10 +203,10 @@ def bounds_of(effect: Json) -> Ends:
     low = _scaled(effect["metric_bounds"][0], 1.0, -math.inf)
     high = _scaled(effect["metric_bounds"][1], 1.0, math.inf)
     if effect["along"] == "kendall":
-        return (-1.0, 1.0) if effect["minus"] is None else (-2.0, 2.0)
-    if effect["along"] not in (None, *DIFFERENCES) or effect.get("inner") or effect.get("over"):
+        return (-2.0, 2.0) if _compared(effect) else (-1.0, 1.0)
+    if effect["along"] not in (None, PAIRS, *DIFFERENCES) or effect.get("inner") or effect.get("over"):
         return INFINITE
-    for difference in (effect["along"] in DIFFERENCES, effect["minus"] is not None):
+    for difference in (effect["along"] in DIFFERENCES, _compared(effect)):
         if difference:
             low, high = low - high, high - low
     return low, high

@@ -12,6 +12,7 @@ from lnbench import catalog
 from lnbench.data.images import ImageData
 from lnbench.data.noise import novel_images
 from lnbench.randomness import SEED_STREAMS
+from lnbench.recipe import probe_problem
 from lnbench.shape import group_shape
 from lnbench.training.batches import DeviceData
 
@@ -45,6 +46,9 @@ def check_group(
         missing = [stream for stream in SEED_STREAMS if type(own.get(stream)) is not int]
         if missing or not all(0 <= own[stream] < 2**32 for stream in SEED_STREAMS):
             raise ValueError(f"seeds of run {number}: one integer in [0, 2^32) for each of {', '.join(SEED_STREAMS)}")
+    problem = probe_problem(recipes[0].get("probes", ()))
+    if problem:
+        raise ValueError(problem)
     _check_data(recipes[0], data.data if isinstance(data, DeviceData) else data)
     if not isinstance(data, DeviceData):
         _check_device(torch.device(device))

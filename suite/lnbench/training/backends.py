@@ -20,6 +20,7 @@ from lnbench import catalog
 from lnbench.training.batches import Batch, Held, Pixels, TrainingSet
 from lnbench.training.flat import FlatParameters
 from lnbench.training.initial import initialise
+from lnbench.training.visits import Visits, margins
 
 EVALUATION_BATCH = 1000
 
@@ -47,19 +48,22 @@ class Backend(Protocol):
         """(K, 2) float64 on the device: right answers and the sum of losses since the epoch began."""
         ...
 
-    def begin(self, rates: Rates, losses: Tensor | None, *, afresh: bool) -> None:
+    def begin(self, rates: Rates, visits: Visits, *, afresh: bool) -> None:
         """Before an epoch's first step, or the first after a checkpoint within one (`afresh` false: the sums stay).
 
-        `losses` (K, N) float32 takes each example's loss as it is trained on.
+        `visits` takes what the epoch's steps see of each example.
         """
         ...
 
-    def evaluate(self, held: list[Held]) -> Tensor:
-        """(K, 2) float64 on the device: right answers and the sum of losses on held-out images, in float32."""
+    def evaluate(self, held: list[Held], each: Tensor | None = None) -> Tensor:
+        """(K, 2) float64 on the device: right answers and the sum of losses on held-out images, in float32.
+
+        `each` (K, n) float32 takes the cross-entropy of each image; the sums are the same bits with it and without.
+        """
         ...
 
-    def predicted(self, held: list[Held]) -> list[Tensor]:
-        """Of each replica (n,) int64: the classes that it takes held-out images for."""
+    def logits(self, held: list[Held]) -> list[Tensor]:
+        """Of each replica (n, classes) float32 on the device: its answers on images that no step sees, as evaluated."""
         ...
 
     def gradient_cosine(self, images: list[Held]) -> Tensor:
@@ -116,7 +120,7 @@ class Loop:
         self.pixels = Pixels.of(recipe, data.on_device)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         self.right = torch.zeros((), dtype=torch.int64, device=self.device)
-        self.losses: Tensor | None = None
+        self.visits = Visits()
         self.rates: Rates
         self.compiled = compile
         self.forward = compiled_or_eager(self.model) if compile else self.model
@@ -125,8 +129,8 @@ class Loop:
     def parameters(self) -> int:
         return self.flat.weights.numel()
 
-    def begin(self, rates: Rates, losses: Tensor | None, *, afresh: bool) -> None:
-        self.rates, self.losses = rates, losses
+    def begin(self, rates: Rates, visits: Visits, *, afresh: bool) -> None:
+        self.rates, self.visits = rates, visits
         if afresh:
             self.loss_sum.zero_()
             self.right.zero_()
@@ -149,29 +153,33 @@ class Loop:
         with torch.no_grad():
             self.loss_sum += losses.sum(dtype=torch.float64)
             self.right += (logits.argmax(1) == batch.label).sum()
-            if self.losses is not None:
-                self.losses[0].index_copy_(0, batch.example, losses)
+            if self.visits.losses is not None:
+                self.visits.losses[0].index_copy_(0, batch.example, losses)
+            if self.visits.margins is not None:
+                self.visits.margins[0].index_copy_(0, batch.example, margins(logits, batch.label))
 
     def sums(self) -> Tensor:
         return torch.stack((self.right.double(), self.loss_sum)).unsqueeze(0)
 
     @torch.no_grad()
-    def evaluate(self, held: list[Held]) -> Tensor:
+    def evaluate(self, held: list[Held], each: Tensor | None = None) -> Tensor:
         (images,) = held
         self.model.eval()
         right = torch.zeros((), dtype=torch.int64, device=self.device)
         loss = torch.zeros((), dtype=torch.float64, device=self.device)
-        for index, labels in pieces(images):
+        for number, (index, labels) in enumerate(pieces(images)):
             logits = self.model(self.pixels(images.images[index]))
             right += (logits.argmax(1) == labels).sum()
             loss += nn.functional.cross_entropy(logits, labels, reduction="sum").double()
+            if each is not None:
+                each[0].split(EVALUATION_BATCH)[number].copy_(cross_entropies(logits, labels))
         return torch.stack((right.double(), loss)).unsqueeze(0)
 
     @torch.no_grad()
-    def predicted(self, held: list[Held]) -> list[Tensor]:
+    def logits(self, held: list[Held]) -> list[Tensor]:
         (images,) = held
         self.model.eval()
-        return [torch.cat([self.model(self.pixels(images.images[index])).argmax(1) for index, _ in pieces(images)])]
+        return [torch.cat([self.model(self.pixels(images.images[index])) for index, _ in pieces(images)])]
 
     def gradient_cosine(self, images: list[Held]) -> Tensor:
         """In float32 and without a trace: a batch normalisation uses what it has learnt and learns nothing."""

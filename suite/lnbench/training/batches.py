@@ -142,10 +142,14 @@ class TrainingSet:
 
         The same in every epoch, unless the noise draws labels anew.
         """
+        image, label = self.given(epoch)
+        return label != self.labels[image]
+
+    def given(self, epoch: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of every example, by number, (N,) int64 each: its image's place in `identity`, and the label it carries."""
         example = torch.arange(self.examples, device=self.device)
         image = self.noise.images(example)
-        true = self.labels[image]
-        return in_epoch(self.noise, epoch).labels(example, true, self.identity[image]) != true
+        return image, in_epoch(self.noise, epoch).labels(example, self.labels[image], self.identity[image])
 
     def clean_images(self, most: int) -> Held:
         """At most so many of the clean images, with their true labels: the first in the data set's order."""

@@ -21,13 +21,13 @@ from lnbench.training.arguments import check_group
 from lnbench.training.backends import Backend, Loop, Rates
 from lnbench.training.batches import DeviceData, TrainingSet
 from lnbench.training.graph import Graph
+from lnbench.training.history import History
 from lnbench.training.probes import GradientCosine, test_confusion
 from lnbench.training.pruning import pruned_accuracies, pruned_metrics
 from lnbench.training.schedules import momentum
 from lnbench.training.stacked import Stacked
 
 BACKENDS: dict[str, Callable[..., Backend]] = {"loop": Loop, "stacked": Stacked, "graph": Graph}
-EXAMPLE_LOSS = "example_loss"
 TEST_CONFUSION = "test_confusion"
 GRADIENT_COSINE = "gradient_cosine"
 PRUNED_ACCURACY = "pruned_accuracy"
@@ -88,11 +88,12 @@ def train_group(
 
     An outcome is plain data for JSON: `status` ("ok", or "diverged" when a loss is no longer finite: the run ends there
     and the others go on), `curves` (one value an epoch), counts, facts about the noise; `inputs`, the sha256 of each;
-    and, where the recipe's `probes` ask for them, `arrays` (numpy): `example_loss` (epochs, examples) float32, the loss
-    of each training example as it was trained on; `confusion` (classes, classes), how many test images of a class were
-    taken for another; `pruned`, test accuracy by how many weights are kept (`training/pruning.py`); `metrics`: the
-    cosines of `training/probes.py`, and numbers of the pruned curve. Raises ValueError for runs that cannot be trained
-    together, and Stopped after `hooks.should_stop()` is true (the state is saved first).
+    and, where the recipe's `probes` ask for them, `arrays` (numpy): a number of each training example or held-out image
+    for each finished epoch, and what the examples are (`training/history.py`); `confusion` (classes, classes), how many
+    test images of a class were taken for another; `pruned`, test accuracy by how many weights are kept
+    (`training/pruning.py`); `metrics`: the cosines of `training/probes.py`, and numbers of the pruned curve. Raises
+    ValueError for runs that cannot be trained together or probes that do not go together, and Stopped after
+    `hooks.should_stop()` is true (the state is saved first).
     """
     check_group(recipes, seeds, data, device, backend)
     on_device = data if isinstance(data, DeviceData) else DeviceData(data, torch.device(device))
@@ -125,14 +126,11 @@ class Group:
         self.batch_size, self.epochs = recipes[0]["batch_size"], recipes[0]["epochs"]
         self.examples = self.sets[0].examples
         self.steps_an_epoch = -(-self.examples // self.batch_size)
-        self.history: torch.Tensor | None = None
         self.probes = recipes[0].get("probes", ())
+        self.history = History(self.probes, self.sets, self.epochs)
         self.cosine: GradientCosine | None = None
         if GRADIENT_COSINE in self.probes:
             self.cosine = GradientCosine(self.sets, self.epochs * self.steps_an_epoch)
-        if EXAMPLE_LOSS in self.probes:
-            shape = (len(recipes), self.epochs, self.examples)
-            self.history = torch.zeros(shape, dtype=torch.float32, device=self.device)
         self.state = self._start(state or State())
 
     def _start(self, state: State) -> State:
@@ -163,8 +161,7 @@ class Group:
     def epoch(self) -> None:
         """The rest of the current epoch. Asks the device for nothing."""
         epoch, first = self.state.epoch, self.state.step
-        row = None if self.history is None else self.history[:, epoch]
-        self.backend.begin(self._rates(epoch), row, afresh=first == 0)
+        self.backend.begin(self._rates(epoch), self.history.visits(epoch), afresh=first == 0)
         done = epoch * self.examples + first * self.batch_size
         total = self.epochs * self.examples
         streams = [data.batches(epoch, self.batch_size, first) for data in self.sets]
@@ -197,8 +194,11 @@ class Group:
         """Close an epoch: one value on each curve of each run. The one place where the device is asked."""
         splits = {"test": [data.test for data in self.sets], "validation": [data.validation for data in self.sets]}
         splits = {name: held for name, held in splits.items() if len(held[0])}
-        measured = [self.backend.sums(), *(self.backend.evaluate(held) for held in splits.values())]
+        epoch = self.state.epoch
+        judged = (self.backend.evaluate(held, self.history.held(split, epoch)) for split, held in splits.items())
+        measured = [self.backend.sums(), *judged]
         numbers = torch.stack(measured, dim=1).cpu().numpy()  # (K, 1 + splits, 2): right answers, sum of losses
+        self.history.close(self.backend, epoch)
         for run, (trained, *evaluated) in enumerate(numbers):
             if self.state.diverged[run]:
                 continue
@@ -236,15 +236,13 @@ class Group:
             outcome["metrics"] = {**outcome.get("metrics", {}), **pruned_metrics(curve)}
             if curve is not None:
                 outcome["pruned"] = {"kept_percent": list(catalog.PRUNED_KEPT), "test_accuracy": curve}
-        if self.history is not None:
-            epochs = len(self.state.curves[run].get("train_loss", []))
-            outcome["arrays"] = {EXAMPLE_LOSS: self.history[run, :epochs].cpu().numpy()}
+        arrays = self.history.arrays(run, len(self.state.curves[run].get("train_loss", [])))
+        if arrays:
+            outcome["arrays"] = arrays
         return outcome
 
     def _tensors(self, epoch: int) -> dict[str, torch.Tensor]:
-        kept = dict(self.backend.tensors())
-        if self.history is not None:
-            kept[EXAMPLE_LOSS] = self.history[:, : min(epoch + 1, self.epochs)]
+        kept = {**self.backend.tensors(), **self.history.tensors(epoch)}
         if self.cosine is not None:
             kept[GRADIENT_COSINE] = self.cosine.values
         return kept

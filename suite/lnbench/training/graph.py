@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lnbench.training.backends import Loop, Rates
 from lnbench.training.batches import Batch, TrainingSet
+from lnbench.training.visits import Visits
 
 WARM_UP = 3  # steps that libraries need to choose and allocate before a capture; their effects are undone
 
@@ -29,10 +30,10 @@ class Graph(Loop):
         self.momentum = torch.zeros((), device=self.device)
         self.batch: Batch | None = None
 
-    def begin(self, rates: Rates, losses: Tensor | None, *, afresh: bool) -> None:
-        super().begin(rates, losses, afresh=afresh)
-        if losses is not None:
-            self.graph = None  # it writes each example's loss to the epoch's own row
+    def begin(self, rates: Rates, visits: Visits, *, afresh: bool) -> None:
+        super().begin(rates, visits, afresh=afresh)
+        if visits.tensors():
+            self.graph = None  # it writes what it sees of each example to the epoch's own rows
 
     def step(self, batches: list[Batch], number: int) -> None:
         (batch,) = batches
@@ -56,7 +57,7 @@ class Graph(Loop):
         shift = None if batch.shift is None else batch.shift.clone()
         self.batch = Batch(batch.example.clone(), batch.image.clone(), batch.label.clone(), shift)
         before = {name: tensor.clone() for name, tensor in self.tensors().items()}
-        kept = None if self.losses is None else self.losses.clone()
+        seen = [(row, row.clone()) for row in self.visits.tensors()]
         stream = torch.cuda.Stream(self.device)
         stream.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(stream):
@@ -65,8 +66,8 @@ class Graph(Loop):
         torch.cuda.current_stream(self.device).wait_stream(stream)
         for name, tensor in self.tensors().items():
             tensor.copy_(before[name])
-        if self.losses is not None and kept is not None:
-            self.losses.copy_(kept)
+        for row, kept in seen:
+            row.copy_(kept)
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
             self._step(self.batch, self.lr, momentum)

@@ -17,8 +17,8 @@ COSINE_IMAGES = 4096  # clean training images whose mean gradients are compared
 def test_confusion(backend: Backend, sets: Sequence[TrainingSet], classes: int) -> list[list[list[int]]]:
     """For each replica a (classes, classes) matrix: how many test images of a class (row) are taken for another."""
     found = []
-    for data, predicted in zip(sets, backend.predicted([data.test for data in sets]), strict=True):
-        place = data.test.labels * classes + predicted
+    for data, logits in zip(sets, backend.logits([data.test for data in sets]), strict=True):
+        place = data.test.labels * classes + logits.argmax(1)
         found.append(torch.bincount(place, minlength=classes**2).view(classes, classes).tolist())
     return found
 

@@ -17,9 +17,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lnbench import catalog
-from lnbench.training.backends import Rates, built, compiled_or_eager, method_of, pieces
+from lnbench.training.backends import (
+    EVALUATION_BATCH,
+    Rates,
+    built,
+    compiled_or_eager,
+    cross_entropies,
+    method_of,
+    pieces,
+)
 from lnbench.training.batches import Batch, Held, Pixels, TrainingSet
 from lnbench.training.initial import initialise
+from lnbench.training.visits import Visits, margins
 
 Parts = list[Tensor]
 
@@ -45,7 +54,7 @@ class Stacked:
         self.right = torch.zeros(self.replicas, dtype=torch.int64, device=self.device)
         self.rows = torch.arange(self.replicas, device=self.device).unsqueeze(1)
         self.whole = self._weight(self.batch)
-        self.losses: Tensor | None = None
+        self.visits = Visits()
         self.lr: Tensor
         self.momentum: Tensor | None
         self.run_step = compiled_or_eager(self._step) if compile else self._step
@@ -76,8 +85,8 @@ class Stacked:
         weight[:count] = 1.0 / count
         return weight
 
-    def begin(self, rates: Rates, losses: Tensor | None, *, afresh: bool) -> None:
-        self.losses = losses
+    def begin(self, rates: Rates, visits: Visits, *, afresh: bool) -> None:
+        self.visits = visits
         self.lr = self._on_device(rates.lr)
         self.momentum = None if rates.momentum is None else self._on_device(rates.momentum)
         if afresh:
@@ -89,19 +98,21 @@ class Stacked:
             [data.pictures(batch.image, batch.shift) for (_, data), batch in zip(self.members, batches, strict=True)]
         )
         labels = torch.stack([batch.label for batch in batches])
-        examples = torch.stack([batch.example for batch in batches]) if self.losses is not None else None
+        examples = torch.stack([batch.example for batch in batches]) if self.visits.tensors() else None
         count = labels.shape[1]
         if count < self.batch:  # an epoch's last: filled up with examples of weight 0, as shapes must not change
             images = F.pad(images, (0, 0) * (images.dim() - 2) + (0, self.batch - count))
             labels = F.pad(labels, (0, self.batch - count))
         weight = self.whole if count == self.batch else self._weight(count)
         with torch.no_grad():
-            losses = self.run_step(
+            losses, margin = self.run_step(
                 self.parts, self.states, self.shadow, self.loss_sum, self.right,
                 images, labels, weight, self.lr[number], None if self.momentum is None else self.momentum[number],
+                self.visits.margins is not None,
             )  # fmt: skip
-        if self.losses is not None and examples is not None:
-            self.losses[self.rows, examples] = losses[:, :count]
+        for row, seen in ((self.visits.losses, losses), (self.visits.margins, margin)):
+            if row is not None:
+                row[self.rows, examples] = seen[:, :count]
 
     def _step(
         self,
@@ -115,8 +126,12 @@ class Stacked:
         weight: Tensor,
         lr: Tensor,
         momentum: Tensor | None,
-    ) -> Tensor:
-        """One step; the first five are changed. images (K, B, H, W, C) uint8, labels (K, B), weight (B,)."""
+        with_margins: bool,
+    ) -> tuple[Tensor, Tensor | None]:
+        """One step; the first five are changed. images (K, B, H, W, C) uint8, labels (K, B), weight (B,).
+
+        The losses (K, B) and, where they are wanted, the margins (K, B): no operation is there for them otherwise.
+        """
         inputs = self.pixels(images).flatten(2)
 
         def loss(weights: Parts) -> tuple[Tensor, tuple[Tensor, Tensor]]:
@@ -140,7 +155,7 @@ class Stacked:
                 shadow[number].copy_(weights.view(parts[number].shape))
             for name, tensor in state.items():
                 states[number][name].copy_(tensor)
-        return losses
+        return losses, margins(logits, labels) if with_margins else None
 
     def _forward(self, parts: Parts, inputs: Tensor) -> Tensor:
         """(K, B, classes) of inputs (K, B, D), in the parts' precision."""
@@ -155,27 +170,29 @@ class Stacked:
         return torch.stack((self.right.double(), self.loss_sum), dim=1)
 
     @torch.no_grad()
-    def evaluate(self, held: list[Held]) -> Tensor:
+    def evaluate(self, held: list[Held], each: Tensor | None = None) -> Tensor:
         results = []
         for replica, images in enumerate(held):
             parts = [part[replica : replica + 1] for part in self.parts]
             right = torch.zeros((), dtype=torch.int64, device=self.device)
             loss = torch.zeros((), dtype=torch.float64, device=self.device)
-            for index, labels in pieces(images):
+            for number, (index, labels) in enumerate(pieces(images)):
                 inputs = self.pixels(images.images[index]).flatten(1).unsqueeze(0)
                 logits = self._forward(parts, inputs).squeeze(0)
                 right += (logits.argmax(1) == labels).sum()
                 loss += F.cross_entropy(logits, labels, reduction="sum").double()
+                if each is not None:
+                    each[replica].split(EVALUATION_BATCH)[number].copy_(cross_entropies(logits, labels))
             results.append(torch.stack((right.double(), loss)))
         return torch.stack(results)
 
     @torch.no_grad()
-    def predicted(self, held: list[Held]) -> list[Tensor]:
+    def logits(self, held: list[Held]) -> list[Tensor]:
         results = []
         for replica, images in enumerate(held):
             parts = [part[replica : replica + 1] for part in self.parts]
             inputs = (self.pixels(images.images[index]).flatten(1).unsqueeze(0) for index, _ in pieces(images))
-            results.append(torch.cat([self._forward(parts, each).squeeze(0).argmax(1) for each in inputs]))
+            results.append(torch.cat([self._forward(parts, each).squeeze(0) for each in inputs]))
         return results
 
     def gradient_cosine(self, images: list[Held]) -> Tensor:

@@ -1,0 +1,67 @@
+"""The numbers that a reading of a training yields: bounds and words. No numpy here: a study's checks need them."""
+
+from __future__ import annotations
+
+import math
+
+INF = math.inf
+Yield = tuple[float, float, str]  # lowest, highest, words
+
+_AUC = "ROC AUC (mislabeled above clean) of"
+
+DETECTION: dict[str, Yield] = {
+    "loss_auc": (0, 1, f"{_AUC} the epoch's training loss"),
+    "aul_auc": (0, 1, f"{_AUC} the AUL"),
+    "aul_auc_skip_first": (0, 1, f"{_AUC} the AUL from epoch 2 on"),
+    "aul_auc_eval": (0, 1, f"{_AUC} the AUL of losses in evaluation mode"),
+    "aum_auc": (0, 1, f"{_AUC} the negative AUM"),
+    "noise_estimate": (0, 1, "estimated share of wrong labels: mean responsibility of the upper Gaussian, guarded"),
+    "noise_bias": (-1, 1, "estimated less realised share of wrong labels"),
+    "noise_error": (0, 1, "estimated less realised share of wrong labels, its absolute value"),
+    "recall": (0, 1, "share of the mislabeled examples that are found (responsibility > .5, guarded)"),
+    "precision": (0, 1, "share of wrong labels among the examples found (responsibility > .5, guarded)"),
+    "noise_estimate_unguarded": (0, 1, "estimated share of wrong labels, without the guard"),
+    "recall_unguarded": (0, 1, "share of the mislabeled examples that are found, without the guard"),
+    "precision_unguarded": (0, 1, "share of wrong labels among the examples found, without the guard"),
+    "mislabeled_loss_median": (0, INF, "median training loss of the mislabeled examples"),
+    "clean_loss_median": (0, INF, "median training loss of the clean examples"),
+    "low_loss_share": (0, 1, "share of all training examples with a loss below .5"),
+    "loss_distance": (-INF, INF, "how far the training losses of both groups lie apart, in sd (Cohen's d)"),
+    "aul_distance": (-INF, INF, "how far the AULs of both groups lie apart, in sd (Cohen's d)"),
+    "aul_mean_distance": (-INF, INF, "mean AUL of the mislabeled less that of the clean examples"),
+    "aul_mode_distance": (0, INF, "distance between the two highest modes of the AUL's density"),
+    "aul_ashman": (0, INF, "Ashman's D of the two Gaussians fitted to the AUL"),
+    "aul_dip_p": (0, 1, "p of Hartigan's dip test that the AUL has one mode"),
+    "aul_modes": (1, 2, "how many groups the AUL shows: one or two"),
+    "aul_low_mean": (0, INF, "mean of the lower Gaussian fitted to the AUL"),
+    "aul_high_mean": (0, INF, "mean of the upper Gaussian fitted to the AUL"),
+    "aul_low_sd": (0, INF, "sd of the lower Gaussian fitted to the AUL"),
+    "aul_high_sd": (0, INF, "sd of the upper Gaussian fitted to the AUL"),
+    "aul_clean_ks": (0, 1, "Kolmogorov–Smirnov distance of the clean AULs from their normal"),
+    "aul_mislabeled_ks": (0, 1, "Kolmogorov–Smirnov distance of the mislabeled AULs from their normal"),
+    "aul_clean_skew": (-INF, INF, "skewness of the clean AULs"),
+    "aul_mislabeled_skew": (-INF, INF, "skewness of the mislabeled AULs"),
+    "aul_clean_kurtosis": (-2, INF, "excess kurtosis of the clean AULs"),
+    "aul_mislabeled_kurtosis": (-2, INF, "excess kurtosis of the mislabeled AULs"),
+    "aul_pair_order": (0, 1, "share of pairs whose clean example has the lower AUL at every epoch"),
+    "loss_pair_order": (0, 1, "share of pairs whose clean example has the lower loss at every epoch"),
+    "aul_roughness": (0, INF, "roughness of an example's AUL over epochs: mean |second difference| over range"),
+    "loss_roughness": (0, INF, "roughness of an example's loss over epochs: mean |second difference| over range"),
+    "aul_last_spearman": (-1, 1, "rank correlation of the AUL with that of the last epoch, over examples"),
+    "recall_top_double": (0, 1, "share of the mislabeled among the highest AULs, twice as many as are mislabeled"),
+}
+
+AGREEMENT: dict[str, Yield] = {
+    "aul_pearson": (-1, 1, "correlation of the AUL between two trainings, over examples"),
+    "aul_spearman": (-1, 1, "rank correlation of the AUL between two trainings, over examples"),
+    "aum_pearson": (-1, 1, "correlation of the AUM between two trainings, over examples"),
+    "train_loss_pearson": (-1, 1, "correlation of the epoch's training loss between two trainings, over examples"),
+    "mean_test_loss_pearson": (-1, 1, "correlation of the test loss, mean over epochs, between two trainings"),
+    "test_loss_pearson": (-1, 1, "correlation of the epoch's test loss between two trainings, over images"),
+    "mean_validation_loss_pearson": (-1, 1, "correlation of the validation loss, mean over epochs, of two trainings"),
+    "validation_loss_pearson": (-1, 1, "correlation of the epoch's validation loss between two trainings"),
+}
+
+SUSPECTS: dict[str, Yield] = {
+    "suspects_mislabeled": (0, 1, "share of wrong labels among the 64 training images of highest AUL"),
+}

@@ -1,0 +1,111 @@
+"""A user's labelled images, as the training takes them; where they come from is `folders.py` or `archive.py`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from lnbench.data.images import ImageData
+from lnbench.errors import DataError
+
+FEWEST = 50  # images: two Gaussians fitted to fewer values say nothing
+FEW_OF_A_CLASS = 5  # images that a network hardly learns as a class
+SMALLEST, LARGEST = 8, 224  # pixels a side
+USUAL_SIZE = 32
+SIZE_STEP = 4  # a side is a multiple of it: residual networks halve the image twice
+Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """N labelled images, all (C, S, S).
+
+    images: (N, C, S, S) uint8; labels: (N,) int64, indices into `classes`; names: of each image, its path in the folder
+    or its index in the archive. `classes`: those that have images. `skipped`: (file, why) of what gave no image.
+    `notes`: what was done to the images that a reader should know. `view(index, size)`: one image for the eye,
+    (size', size', 3) uint8, as large as `size` where the original is.
+    """
+
+    images: Images
+    labels: Labels
+    names: list[str]
+    classes: list[str]
+    view: Callable[[int, int], Images]
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
+        _, channels, height, width = self.images.shape
+        return channels, height, width
+
+    @property
+    def checksum(self) -> str:
+        """sha256, hex, of what is trained on: images, labels, and how many classes. Names are not part of it."""
+        digest = hashlib.sha256(f"{self.images.shape} {len(self.classes)}\n".encode())
+        digest.update(np.ascontiguousarray(self.images).data)
+        digest.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
+        return digest.hexdigest()
+
+    def counts(self) -> list[int]:
+        """Images a class."""
+        return [int(count) for count in np.bincount(self.labels, minlength=len(self.classes))]
+
+    def for_training(self) -> ImageData:
+        """As the engine takes it. It wants a test set that is not empty: one training image, whose result is not
+        read."""
+        images, labels = self.images, self.labels
+        return ImageData(
+            "user", images, labels, images[:1], labels[:1], len(self.classes), 255.0, checksum=self.checksum
+        )
+
+
+def read(path: Path, size: int | None, say: Say) -> Labelled:
+    """The images at `path`: a folder of class folders, or an .npz archive. Raises DataError.
+
+    size: pixels a side; None: as large as nine tenths of the images are at their shorter side, but no more than
+    USUAL_SIZE, and a multiple of SIZE_STEP. `say` hears how far the reading is.
+    """
+    from lnbench.suspects import archive, folders
+
+    if path.is_dir():
+        found = folders.read(path, size, say)
+    elif path.is_file():
+        found = archive.read(path, size)
+    else:
+        raise DataError(f"{path}: no such folder or file; give a folder of class folders, or an .npz")
+    if len(found.labels) < FEWEST:
+        raise DataError(f"{path}: {len(found.labels)} images are too few; at least {FEWEST} are needed")
+    if len(found.classes) < 2:
+        only = printable(found.classes[0])
+        raise DataError(f"{path}: all images are of one class ('{only}'), so no label can be wrong")
+    small = [name for name, count in zip(found.classes, found.counts(), strict=True) if count < FEW_OF_A_CLASS]
+    if small:
+        words = f"classes of fewer than {FEW_OF_A_CLASS} images, which rank high whatever their labels"
+        found.notes.append(f"{words}: {', '.join(small)}")
+    return found
+
+
+def usual_size(shorter: list[int]) -> int:
+    """The side to train on, from the images' shorter sides, by the rule of `read`."""
+    have = sorted(shorter)[len(shorter) // 10]
+    return max(SMALLEST, min(USUAL_SIZE, have) // SIZE_STEP * SIZE_STEP)
+
+
+def printable(name: str) -> str:
+    """A file's name as text that any encoding of Unicode takes: bytes that are no UTF-8 as \\udc.. escapes."""
+    return name.encode(errors="backslashreplace").decode()
+
+
+def one_channel_if_grey(images: Images) -> Images:
+    """(N, 3, S, S) to (N, 1, S, S) where the three channels are equal in every image."""
+    grey = all(np.array_equal(images[:, 0], images[:, channel]) for channel in (1, 2))
+    return np.ascontiguousarray(images[:, :1]) if grey else images

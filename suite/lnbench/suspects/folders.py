@@ -1,0 +1,131 @@
+"""A folder of class folders: every file of each is an image of that class, however deep it lies (ImageFolder)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from lnbench.environment import available_cores
+from lnbench.errors import DataError
+from lnbench.suspects.data import Images, Labelled, Say, one_channel_if_grey, usual_size
+from lnbench.suspects.decode import Header, Unreadable, header, picture, watchful
+
+SECONDS_BETWEEN_LINES = 10.0
+Of = TypeVar("Of")
+Got = TypeVar("Got")
+
+
+def read(path: Path, size: int | None, say: Say) -> Labelled:
+    """Raises DataError where there is no class folder or no image in it. What gives no image is skipped and listed."""
+    folders, loose = _folders(path)
+    if not folders:
+        raise DataError(f"{path}: has no class folders; expected {path}/CLASS/IMAGE, one folder a class")
+    files = [(label, file) for label, folder in enumerate(folders) for file in _files(folder)]
+    with watchful():
+        headers = _each(lambda one: header(one[1]), files, say, "headers")
+        fit = [(*one, about) for one, about in zip(files, headers, strict=True) if isinstance(about, Header)]
+        if not fit:
+            raise DataError(f"{path}: {_nothing(path, files, headers)}")
+        side = size or usual_size([about.shorter for _, _, about in fit])
+        pictures = _each(lambda one: picture(one[1], side), fit, say, "images")
+    whys = {file: about for (_, file), about in zip(files, headers, strict=True) if isinstance(about, str)}
+    whys |= {file: got for (_, file, _), got in zip(fit, pictures, strict=True) if isinstance(got, str)}
+    good = [(*one, got) for one, got in zip(fit, pictures, strict=True) if not isinstance(got, str)]
+    if not good:
+        raise DataError(f"{path}: {_nothing(path, files, pictures)}")
+    present = sorted({label for label, *_ in good})
+    images = np.stack([got for *_, got in good]).transpose(0, 3, 1, 2)
+    return Labelled(
+        images=one_channel_if_grey(images),
+        labels=np.array([present.index(label) for label, *_ in good], dtype=np.int64),
+        names=[file.relative_to(path).as_posix() for _, file, _, _ in good],
+        classes=[folders[label].name for label in present],
+        view=_viewer([file for _, file, _, _ in good]),
+        skipped=sorted((file.relative_to(path).as_posix(), why) for file, why in whys.items()),
+        notes=_notes(folders, present, loose, [about for _, _, about, _ in good], side),
+    )
+
+
+def _folders(path: Path) -> tuple[list[Path], int]:
+    """(class folders by name, how many files lie beside them). Hidden ones are neither."""
+    try:
+        entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    return [entry for entry in entries if entry.is_dir()], sum(not entry.is_dir() for entry in entries)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All files below, in order of their paths; links are followed, each folder is entered once."""
+    seen: set[str] = set()
+    found = []
+    for here, inner, names in os.walk(folder, followlinks=True):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        if (real := os.path.realpath(here)) in seen:
+            inner[:] = []
+            continue
+        seen.add(real)
+        found += [Path(here, name) for name in names if not name.startswith(".")]
+    yield from sorted(found)
+
+
+def _each(work: Callable[[Of], Got], items: list[Of], say: Say, what: str) -> list[Got | str]:
+    """`work` of each, in order, by as many threads as there are cores; the reason where it gives nothing."""
+
+    def tried(item: Of) -> Got | str:
+        try:
+            return work(item)
+        except Unreadable as error:
+            return str(error)
+
+    pool = ThreadPoolExecutor(available_cores())
+    try:
+        return list(_told(pool.map(tried, items), len(items), say, what))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C does not wait for what is left
+
+
+def _told(results: Iterable[Of], total: int, say: Say, what: str) -> Iterator[Of]:
+    last = time.monotonic()
+    for number, result in enumerate(results, start=1):
+        yield result
+        if time.monotonic() - last > SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            say(f"reading {what}: {number:,} of {total:,}")
+
+
+def _nothing(path: Path, files: list[tuple[int, Path]], results: Sequence[object]) -> str:
+    """Why no image could be read, with the first file's reason."""
+    if not files:
+        return "its class folders are empty"
+    reason = next((result for result in results if isinstance(result, str)), "")
+    return f"none of {len(files)} files could be read as an image ({files[0][1].relative_to(path)}: {reason})"
+
+
+def _notes(folders: list[Path], present: list[int], loose: int, headers: list[Header], side: int) -> list[str]:
+    notes = []
+    empty = [folder.name for label, folder in enumerate(folders) if label not in present]
+    if empty:
+        notes.append(f"class folders without an image are left out: {', '.join(empty)}")
+    if loose:
+        notes.append(f"{loose} file{'s' * (loose > 1)} beside the class folders, left out")
+    several = sum(one.several for one in headers)
+    if several:
+        notes.append(f"{several} file{'s' * (several > 1)} with several pictures (animations): the first was taken")
+    if any((one.width, one.height) != (side, side) for one in headers):
+        notes.append(f"each image's middle square was scaled to {side}×{side} pixels")
+    return notes
+
+
+def _viewer(files: list[Path]) -> Callable[[int, int], Images]:
+    def view(index: int, size: int) -> Images:
+        with watchful():
+            return picture(files[index], max(1, min(size, header(files[index]).shorter)))
+
+    return view

@@ -1,0 +1,125 @@
+"""How the networks are trained: what a user may choose, and what is taken where they do not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from lnbench import catalog
+from lnbench.errors import LnbenchError
+from lnbench.suspects.data import Images, Labelled
+from lnbench.tree import did_you_mean
+
+COLOUR_WORTH_CROPPING = 24  # pixels a side
+LENET_FROM, LENET_UP_TO = 16, 32  # pixels a side; smaller ones leave its convolutions nothing
+# The engine asks a recipe for the name of a data set that it knows; of it only the number of classes would be read, by
+# label noise, and none is put in here.
+STAND_IN = "digits"
+
+
+@dataclass(frozen=True)
+class Options:
+    """As on the command line; None: by the rules of `settled`."""
+
+    runs: int = 3
+    epochs: int = 30
+    model: str | None = None
+    size: int | None = None
+    batch_size: int = 64
+    lr: float = 0.1
+    augment: str | None = None
+    seed: int = 0
+    precision: str = "fp32"
+    top: int = 48
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def usual_model(shape: tuple[int, int, int]) -> str:
+    """Grey images: `mlp1` below 16 pixels a side, `lenet` up to 32. All others: `resnet20_aum`."""
+    channels, side, _ = shape
+    if channels == 1 and side <= LENET_UP_TO:
+        return "lenet" if side >= LENET_FROM else "mlp1"
+    return "resnet20_aum"
+
+
+def usual_augment(shape: tuple[int, int, int]) -> str:
+    """Crops and flips for colour images of 24 pixels or more. Grey ones are often signs, whose mirror image is another
+    sign, and of small ones a crop takes away much."""
+    channels, side, _ = shape
+    return "crop_flip" if channels > 1 and side >= COLOUR_WORTH_CROPPING else "none"
+
+
+def settled(asked: Options, data: Labelled) -> tuple[Options, list[str]]:
+    """The options with nothing left open, and what had to be changed, in words. Raises LnbenchError."""
+    if not math.isfinite(asked.lr):
+        raise LnbenchError(f"--lr {asked.lr}: not a finite number")
+    model = asked.model or usual_model(data.shape)
+    _check_model(model, data)
+    count = len(data.labels)
+    batch, notes = min(asked.batch_size, count), []
+    if batch < asked.batch_size:
+        notes.append(f"batches of {batch} in place of {asked.batch_size}: there are no more images")
+    while count % batch == 1 and batch > 2:
+        batch -= 1  # batch normalisation has nothing to compare in a batch of one
+    if batch < min(asked.batch_size, count):
+        notes.append(f"batches of {batch} in place of {asked.batch_size}, so that none has one image alone")
+    done = replace(
+        asked,
+        model=model,
+        size=data.shape[1],
+        batch_size=batch,
+        augment=asked.augment or usual_augment(data.shape),
+    )
+    return done, notes
+
+
+def _check_model(model: str, data: Labelled) -> None:
+    known = catalog.names("model")
+    if model not in known:
+        raise LnbenchError(f"--model {model}: no such network; {did_you_mean(model, known)}")
+    mmac = catalog.find("model", model).mmac
+    if mmac is not None:
+        try:
+            mmac(data.shape, len(data.classes))
+        except ValueError as error:
+            raise LnbenchError(f"--model {model}: {error}; choose another --size or --model") from None
+
+
+def recipe(options: Options, data: Labelled) -> dict[str, Any]:
+    """What the engine trains by: P004-A of the AUL paper (plain SGD at a constant rate) with these options.
+
+    Pixels are standardised by the mean and deviation of each channel over all the images.
+    """
+    mean, deviation = channel_statistics(data.images)
+    return {
+        "dataset": {"name": STAND_IN, "clean": len(data.labels), "validation": 0},
+        "noise": {"kind": "none"},
+        "model": options.model,
+        "method": "standard",
+        "optimizer": {"kind": "sgd", "lr": options.lr, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-4},
+        "schedule": {"kind": "constant"},
+        "batch_size": options.batch_size,
+        "epochs": options.epochs,
+        "augment": options.augment,
+        "precision": options.precision,
+        "pixels": {"mean": mean, "std": deviation},
+        "probes": ["example_loss", "example_margin"],
+    }
+
+
+def channel_statistics(images: Images) -> tuple[list[float], list[float]]:
+    """(means, standard deviations) of each channel's pixels in [0, 1], exact: by counts of the 256 values. A channel
+    of one value has deviation 1."""
+    means, deviations = [], []
+    value = np.arange(256) / 255
+    for channel in range(images.shape[1]):
+        share = np.bincount(images[:, channel].ravel(), minlength=256) / images[:, channel].size
+        mean = float(share @ value)
+        means.append(mean)
+        deviations.append(float(np.sqrt(share @ (value - mean) ** 2)) or 1.0)
+    return means, deviations

@@ -1,0 +1,71 @@
+"""The folder that a detection writes to: whose it is, and how its files come there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from lnbench.errors import LnbenchError, StoreError
+from lnbench.store import Store, write_atomically
+
+RUNS = ".runs"  # the trainings: a store, as `lnbench verify` keeps one
+MARK = "made-by-lnbench-detect"
+MARK_TEXT = b"Finished trainings of `lnbench detect`, and checkpoints. Without this folder they are done again.\n"
+
+
+def place(data: Path, wanted: Path | None) -> Path:
+    """The output folder: `wanted`, or DATA.detect beside the data, or ./DATA-detect where nothing can be written there.
+
+    Raises LnbenchError where it lies inside the data, or has files that no detection wrote.
+    """
+    data = data.resolve()
+    name = data.name or "data"
+    folder = wanted or data.parent / f"{name}.detect"
+    if wanted is None and not folder.exists() and not os.access(data.parent, os.W_OK):
+        folder = Path(f"{name}-detect")
+    real = folder.resolve()
+    if data.is_dir() and real.is_relative_to(data):
+        raise LnbenchError(f"{folder}: lies inside the images' folder {data}; name another folder with -o")
+    if real.exists() and not real.is_dir():
+        raise LnbenchError(f"{folder}: is a file; name a folder with -o")
+    if not _ours(real):
+        raise LnbenchError(
+            f"{folder}: has files that `lnbench detect` did not write, which it leaves alone; name another folder "
+            "with -o"
+        )
+    return folder
+
+
+def _ours(folder: Path) -> bool:
+    """A folder that is not there, or empty, or that an earlier detection marked."""
+    try:
+        return not folder.exists() or (folder / RUNS / MARK).is_file() or not any(folder.iterdir())
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be read: {error.strerror}; name another folder with -o") from None
+
+
+def take(folder: Path, warn: Callable[[str], None]) -> Store:
+    """Mark the folder as ours, and open the store in it. `warn` hears of a damaged record, which is set aside. Raises
+    StoreError where the folder cannot be written."""
+    with explained():
+        write_atomically(folder / RUNS / MARK, MARK_TEXT)
+    return Store(folder / RUNS, warn)
+
+
+def write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Each file whole or as it was before, in this order. Raises StoreError."""
+    with explained():
+        for name, content in files.items():
+            write_atomically(folder / name, content)
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """The store's errors, with the option that helps here."""
+    try:
+        yield
+    except StoreError as error:
+        advice = str(error).replace("with --store or LNBENCH_STORE", "with -o")
+        raise StoreError(advice) from None

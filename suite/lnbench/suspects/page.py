@@ -1,0 +1,193 @@
+"""report.md: one page, a function of result.json and of the first suspects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from lnbench.suspects.data import Labelled, printable
+from lnbench.suspects.scores import Scores
+
+MOST_LISTED = 20  # skipped files, rows of the list of suspects
+Json = dict[str, Any]
+
+
+def report(result: Json, data: Labelled, scores: Scores) -> bytes:
+    parts = [
+        f"# Likely label errors in {escaped(result['data']['source'])}",
+        _summary(result),
+        *_notes(result),
+        "![The most suspect images](contact_sheet.png)",
+        _first(data, scores),
+        "## How many labels are wrong?",
+        _noise(result),
+        "![How the scores are spread](histogram.png)",
+        "## By class",
+        _classes(result),
+        "## What was done",
+        _done(result),
+        "## What this cannot find",
+        LIMITS,
+        "## How to go on",
+        NEXT,
+        *_skipped(result),
+    ]
+    return ("\n\n".join(parts) + "\n").encode()
+
+
+def _summary(result: Json) -> str:
+    images, options, noise = result["data"]["images"], result["options"], result["noise"]
+    found = f"{images:,} images of {len(result['classes'])} classes were ranked by how hard their labels were to learn"
+    if noise is None:
+        return (
+            f"{found}. **The scores form one group, so nothing is said about how many labels are wrong.** The ranking "
+            f"stands: look at the first {options['top']}, below and in `suspects.csv`. {_disliked(result)}: no "
+            "estimate, but a hint how far to go. Every image is in `scores.csv`."
+        )
+    return (
+        f"{found}. **About {share(noise['estimate'])} of the labels seem wrong**; {result['suspects']:,} images are "
+        f"more likely mislabeled than not (`suspects.csv`), and {_disliked(result)}. Every image is in `scores.csv`."
+    )
+
+
+def _disliked(result: Json) -> str:
+    return f"{result['negative_aum']:,} have an AUM below 0 (their networks preferred another class)"
+
+
+def _notes(result: Json) -> list[str]:
+    notes = list(result["notes"])
+    if skipped := len(result["data"]["skipped"]):
+        notes.append(
+            f"{skipped} file{'s' * (skipped > 1)} could not be read as an image and were skipped (end of page)"
+        )
+    return ["\n".join(f"- {escaped(note)}" for note in notes)] if notes else []
+
+
+def _first(data: Labelled, scores: Scores) -> str:
+    rows = []
+    for example in scores.order[: MOST_LISTED // 2].tolist():
+        probability = "" if scores.probability is None else percent(scores.probability[example])
+        label = data.classes[data.labels[example]]
+        numbers = [f"{scores.aul[example]:.2f}", f"{scores.aum[example]:.2f}"]
+        rows.append([str(scores.rank[example]), data.names[example], label, *numbers, probability])
+    return table(["rank", "image", "given label", "AUL", "AUM", "P(wrong)"], rows, "rllrrr")
+
+
+def _noise(result: Json) -> str:
+    noise, runs = result["noise"], result["runs"]
+    count = len(runs)
+    if noise is None:
+        alone = sum(run["groups"] == 2 for run in runs)
+        return (
+            "No estimate. It needs two groups of scores, those of right and of wrong labels, clearly apart: a mixture "
+            "of two Gaussians with two maxima, Ashman's D above 2, and a better BIC than one Gaussian. Here the mean "
+            f"over the runs is one group ({alone} of {count} run{'s' * (count > 1)} alone "
+            f"{'has' if alone == 1 else 'have'} two). So it is where there are few wrong labels, or none, and where "
+            "the network cannot tell them apart."
+        )
+    spread = ""
+    if noise["single_runs"]:
+        low, high = noise["single_runs"]
+        spread = (
+            f" Taken alone, the runs give {share(low)} to {share(high)} "
+            f"({noise['single_runs_with_two_groups']} of {count} fall into two groups)."
+        )
+    return (
+        f"**{share(noise['estimate'])}** ({100 * noise['level']:.0f} % interval {share(noise['low'])} to "
+        f"{share(noise['high'])}), the mean probability over all images.{spread}\n\n"
+        "The interval covers one thing, the luck of which images are in the data. The runs' range shows another, the "
+        "luck of a training. Neither covers the method's own bias: the two groups are not exactly Gaussian, and images "
+        "that are hard but rightly labeled count as wrong in part. The AUL paper reports estimates that are too high "
+        "where less than 20 % or more than 80 % of the labels are wrong (its Fig. 7). Looking at the images is the "
+        "only check."
+    )
+
+
+def _classes(result: Json) -> str:
+    known = result["noise"] is not None
+    head = ["class", "images", *(["suspects", "estimated share wrong"] if known else []), "AUM < 0", "among the first"]
+    rows = []
+    for one in result["classes"]:
+        guess = [f"{one['suspects']:,}", percent(one["estimated_share"])] if known else []
+        rows.append([one["name"], f"{one['images']:,}", *guess, f"{one['negative_aum']:,}", str(one["among_top"])])
+    first = result["options"]["top"]
+    words = (
+        f'\n\n"Among the first": of the {first} highest ranks. A class of few images, or one that looks like another, '
+        "ranks high whatever its labels: compare within a class."
+    )
+    return table(head, rows, "lrrrrr" if known else "lrrr") + words
+
+
+def _done(result: Json) -> str:
+    options, runs = result["options"], result["runs"]
+    channels, side, _ = result["data"]["shape"]
+    kind = "grey" if channels == 1 else "colour"
+    rows = [
+        [str(number), share(run["train_accuracy"]), f"{run['train_loss']:.3f}", _alone(run), f"{run['seconds']:,.0f} s"]
+        for number, run in enumerate(runs, start=1)
+    ]
+    agreement = result["agreement_of_runs"]
+    agree = f" The AULs of two runs correlate with r = {agreement:.3f} on average." if agreement is not None else ""
+    words = (
+        f"{options['runs']} training{'s' * (options['runs'] > 1)} of `{options['model']}` on the labels as given "
+        f"({kind}, {side}×{side} pixels, "
+        f"{'random crops and flips' if options['augment'] == 'crop_flip' else 'no augmentation'}, "
+        f"{options['epochs']} epochs, batches of {options['batch_size']}, SGD at a rate of {options['lr']:g}, momentum "
+        "0.9 with Nesterov's step, weight decay 1e-4). An image's area under the loss (AUL) is the sum of its losses "
+        "over the epochs: wrong labels are learnt late or never. Each training's AULs are standardised, then averaged; "
+        "the probability comes from a mixture of two Gaussians. AUM, the mean margin of the given label over the next "
+        f"best, is a second opinion: below 0, the network mostly preferred another class.{agree}"
+    )
+    head = ["run", "training accuracy", "loss", "share wrong, alone", "time"]
+    about = f"Device: {runs[0]['device']}. Data checksum: `{result['data']['checksum'][:16]}`."
+    return f"{words}\n\n{table(head, rows, 'rrrrr')}\n\n{about} All numbers: `result.json`."
+
+
+def _alone(run: Json) -> str:
+    return "one group" if run["noise"] is None else share(run["noise"])
+
+
+LIMITS = """\
+- Errors with a system: a class that is wrong throughout, a kind of image that always gets the same wrong label. They
+  are learnt like right labels.
+- Copies of one image with the same wrong label: the network remembers them.
+- What a small picture does not show. The images were scaled down; detail that decides the label may be gone.
+- Hard, rare or ambiguous images with right labels rank high, too. A high rank is a reason to look, no verdict."""
+
+NEXT = """\
+1. Look at `contact_sheet.png`, then go down `suspects.csv` from rank 1 and stop when most are right.
+2. Correct or remove what is wrong. Do not remove suspects unseen: the rare images are among them.
+3. Give the same command again on the corrected data: the first pass hides the second.
+4. Other settings: a larger `--size` where detail counts, more `--runs` for a steadier ranking, another `--model`."""
+
+
+def _skipped(result: Json) -> list[str]:
+    skipped = result["data"]["skipped"]
+    if not skipped:
+        return []
+    rows = [[one["file"], one["why"]] for one in skipped[:MOST_LISTED]]
+    more = len(skipped) - MOST_LISTED
+    rest = [f"and {more:,} more, in `result.json`"] if more > 0 else []
+    return [f"## Skipped files ({len(skipped):,})", table(["file", "why"], rows, "ll"), *rest]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], sides: str) -> str:
+    """A Markdown table; `sides`: l or r a column. Texts are escaped."""
+    rule = ["---:" if side == "r" else "---" for side in sides]
+    lines = [head, rule, *([escaped(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def escaped(text: str) -> str:
+    """A name of the user's as plain text in Markdown, on one line."""
+    one_line = " ".join(printable(text).split()) or (text and repr(text))
+    return re.sub(r"[\\`*_\[\]<>|#]", lambda sign: f"\\{sign[0]}", one_line)
+
+
+def percent(value: float) -> str:
+    return ">99 %" if value > 0.99 else f"{100 * value:.0f} %" if value >= 0.1 else f"{100 * value:.1f} %"
+
+
+def share(value: float) -> str:
+    return f"{100 * value:.1f} %"
