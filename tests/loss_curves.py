@@ -132,7 +132,7 @@ class World:
 
 
 def outcome_of(arrays: dict[str, np.ndarray], epochs: int = EPOCHS) -> dict[str, Any]:
-    rising = [0.5 + 0.03 * epoch for epoch in range(epochs)]
+    rising = [0.5 + 0.002 * epoch**2 for epoch in range(1, epochs + 1)]
     return {
         "status": "ok" if epochs == EPOCHS else "diverged",
         "curves": {name: rising for name in ("test_accuracy", "test_loss", "train_loss", "train_accuracy")},

@@ -1,4 +1,5 @@
-"""Every claim of Rolnick et al. 2018 that MNIST can show stands in one study, with a tier for each scale."""
+"""Every claim of Rolnick et al. 2018 that MNIST can show, and of Pleiss et al. 2020 on the area under the loss (AUL) as
+a detector of wrong labels, stands in one study, with a tier for each scale."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lnbench.cost import plan_runs
+from lnbench.plan import plan_study
 from lnbench.recipe import Recipe
 from lnbench.studies import LoadedStudy, load_studies
 
@@ -15,6 +18,12 @@ ON_MNIST = {
     *(f"R001-{number}" for number in NUMBERS),
     "R001-24-mnist",  # its steps on MNIST; the claim's others are CIFAR-10's
     "R001-06-law", "R001-18-law",  # the identities behind R001-06 and R001-18
+}  # fmt: skip
+
+ABOUT_THE_AUL = {
+    *(f"A004-{number:02}" for number in [*range(1, 17), 23, 24, 25, 26]),
+    "A004-13-bias", "A004-14-little", "A004-14-precision",  # other sentences on the same two figures
+    "A004-15-pair", "A004-15-precision", "A004-15-recall",  # and on CIFAR-100
 }  # fmt: skip
 
 
@@ -57,3 +66,29 @@ def test_an_ordering_has_five_seeds_at_least_on_real_data(studies: list[LoadedSt
             kinds = {part.kind for claim in tier.spec.claims for part in claim.parts.values()}
             if study.name.startswith("rolnick") and name != "smoke" and kinds & {"ordered", "trend"}:
                 assert tier.spec.runs.seeds.n >= 5, tier.key
+
+
+def test_each_claim_about_the_aul_stands_once(studies: list[LoadedStudy]) -> None:
+    aul = [study for study in studies if study.name.startswith("aul_")]
+    assert sorted(claim.id for study in aul for claim in study.any.spec.claims) == sorted(ABOUT_THE_AUL)
+    assert {study.any.spec.paper for study in aul} == {"aul2020"}
+    for study in aul:
+        assert {"smoke", "full"} <= set(study.tiers), study.name
+
+
+def test_studies_of_the_aul_train_a_network_once(studies: list[LoadedStudy]) -> None:
+    """All draw images and wrong labels alike, and where two need the same network it is one run."""
+    runs: dict[str, dict[str, set[str]]] = {}
+    for study in studies:
+        for name, tier in study.tiers.items() if study.name.startswith("aul_") else ():
+            assert tier.spec.runs.seeds.pair == ("split", "noise"), tier.key
+            runs.setdefault(name, {})[study.name] = {run.id for run in plan_runs(plan_study(tier))}
+    assert runs["cpu"]["aul_dynamics"] == runs["cpu"]["aul_detection"]
+    assert runs["smoke"]["aul_dynamics"] == runs["smoke"]["aul_mnist"]
+    assert runs["smoke"]["aul_dynamics"] < runs["smoke"]["aul_consistency"]
+    assert (
+        runs["smoke"]["aul_detection_levels"] | runs["smoke"]["aul_detection_cifar100"] < runs["smoke"]["aul_detection"]
+    )
+    for tier in ("lite", "full"):
+        assert runs[tier]["aul_detection_levels"] < runs[tier]["aul_detection"]
+        assert len(runs[tier]["aul_consistency"] & runs[tier]["aul_detection"]) == 5

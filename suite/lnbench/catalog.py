@@ -94,6 +94,9 @@ def _experiments() -> list[Entry]:
         Entry("experiment", "label_law", target=f"{where}.label_law:run", options=experiment.LabelLaw,
               seconds=experiment.label_law_seconds,
               words="labels of a balanced set counted under label noise, and a loss's least point on them"),
+        Entry("experiment", "label_errors", target=f"{where}.label_errors:run", options=experiment.LabelErrors,
+              seconds=experiment.label_errors_seconds,
+              words="wrong labels of one noise draw found by AUL, by AUM and by confident learning"),
     ]  # fmt: skip
 
 
@@ -258,10 +261,15 @@ def versions(recipe: dict[str, Any]) -> dict[str, int]:
     """The integer version of everything that a run's outcome hangs on; part of the run's identity."""
     if "experiment" in recipe:
         data = {"dataset": find("dataset", recipe["dataset"]).version} if "dataset" in recipe else {}
-        return {"experiment": find("experiment", recipe["experiment"]).version, **data}
+        trained = _training_versions(recipe) if "model" in recipe else {}
+        return {"experiment": find("experiment", recipe["experiment"]).version, **data, **trained}
+    return {"dataset": find("dataset", recipe["dataset"]["name"]).version, **_training_versions(recipe)}
+
+
+def _training_versions(recipe: dict[str, Any]) -> dict[str, int]:
+    """Of what a training of networks hangs on, whether it is the run or a part of an experiment."""
     return {
         "engine": ENGINE_VERSION,
-        "dataset": find("dataset", recipe["dataset"]["name"]).version,
         "noise": find("noise", recipe["noise"]["kind"]).version,
         "model": find("model", recipe["model"]).version,
         "method": find("method", name_and_options(recipe["method"])[0]).version,

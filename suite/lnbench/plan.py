@@ -94,7 +94,9 @@ class Run:
             return self.seconds * EXPERIMENT_FLOP_A_SECOND
         source = catalog.find("dataset", self.recipe["dataset"]["name"]).value
         mmac = catalog.find("model", self.recipe["model"]).mmac
-        per_example = 6e6 * mmac(source.shape, source.classes) if mmac else 0.0
+        macs = 1e6 * mmac(source.shape, source.classes) if mmac else 0.0
+        # a second look at every training image is one more forward pass
+        per_example = (8 if "example_loss_eval" in self.recipe.get("probes", ()) else 6) * macs
         return per_example * self.examples * float(self.recipe["epochs"])
 
     def describe(self) -> str:
@@ -106,7 +108,8 @@ class Run:
         noise = {key: value for key, value in self.recipe["noise"].items() if isinstance(value, float)}
         words = " ".join(f"{key}={value:g}" for key, value in noise.items())
         rate = self.recipe["optimizer"]["lr"]
-        return f"{self.recipe['model']} {words} lr={rate:g} seed={self.seeds['init']}".replace("  ", " ")
+        again = f"repeat={self.recipe['repeat']} " if "repeat" in self.recipe else ""
+        return f"{self.recipe['model']} {words} lr={rate:g} {again}seed={self.seeds['init']}".replace("  ", " ")
 
 
 @dataclass(frozen=True)

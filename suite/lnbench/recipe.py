@@ -108,6 +108,7 @@ Probe = Literal[
     "example_loss_eval",
     "held_loss",
     "suspects",
+    "test_probabilities",
     "test_confusion",
     "gradient_cosine",
     "pruned_accuracy",

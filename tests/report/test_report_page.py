@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from report_world import World
 
 from lnbench.report import markdown
+from lnbench.report.folder import read_result
 from lnbench.report.names import anchors
 from lnbench.report.units import Unit, metric_unit
 from lnbench.report.words import counted, duration, escaped, listed, p_words, position
@@ -204,3 +206,11 @@ def test_anchors_are_as_github_makes_them() -> None:
         "claim-r1-1",
         "what-it-says",
     ]
+
+
+def test_the_summary_tells_a_familys_members_apart() -> None:
+    """Two comparisons of one part with the same words would be two numbers that nobody can tell apart."""
+    data = read_result(Path(__file__).parents[2] / "reports" / "rolnick_identities-full")
+    (row,) = [line for line in markdown(data).splitlines() if line.startswith("| [R001-06-law]")]
+    assert "`shares`, arm edge: " in row and "`shares`, arm half: " in row
+    assert "`equal`: " in row

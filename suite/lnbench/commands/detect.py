@@ -7,11 +7,12 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lnbench.commands.progress import Display, display
+if TYPE_CHECKING:
+    from lnbench.commands.progress import Display
 
 SIZES = (8, 224)  # suspects.data.SMALLEST, LARGEST, written again so that `--help` need not import numpy
 
@@ -20,7 +21,7 @@ SIZES = (8, 224)  # suspects.data.SMALLEST, LARGEST, written again so that `--he
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of results. [default: DATA.detect]")
 @click.option("--runs", type=click.IntRange(1, 100), default=3, show_default=True, help="Trainings to average over.")
-@click.option("--epochs", type=click.IntRange(1, 10_000), default=30, show_default=True, help="Passes of each.")
+@click.option("--epochs", type=click.IntRange(1, 10_000), help="Passes of each. [default: 30; of residual networks on few images up to 150]")
 @click.option(
     "--model", help="Network, by its name in a study. [default: mlp1, lenet for small grey images, or resnet20_aum]"
 )
@@ -52,6 +53,7 @@ def detect(data: Path, output: Path | None, device: str, **options: Any) -> int:
     DATA is a folder with one folder of images a class, or an .npz with `images` and `labels`. The result is a page,
     two tables and two pictures in DATA.detect. docs/detect.md has an example.
     """
+    from lnbench.commands.progress import display
     from lnbench.devices import resolve_device
     from lnbench.hooks import Stopped
     from lnbench.suspects.data import read

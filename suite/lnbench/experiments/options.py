@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from lnbench import options as named
 from lnbench.options import Count, NotNegative, Options, Positive
+from lnbench.tree import did_you_mean
 from lnbench.validation import Misfit
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+LOOKED_AT = 1000  # test images on which `label_errors` looks, each epoch, how well its network learns
 
 
 class ExperimentRecipe(Options):
@@ -143,3 +145,130 @@ class LabelLaw(ExperimentRecipe):
 def label_law_seconds(recipe: dict[str, Any]) -> float:
     """Seconds on one core: a label takes two tenths of a microsecond."""
     return 2e-7 * float(recipe["images"] * (1 + recipe["noise"].get("alpha", 0))) + 0.1
+
+
+def _name_of(kind: str) -> Any:
+    """The type of a text that is a name of the catalog, which editors complete. The catalog needs this module first."""
+
+    def check(value: str) -> str:
+        from lnbench import catalog
+
+        if value not in catalog.names(kind):
+            raise ValueError(f"{kind}: '{value}' is not known; {did_you_mean(value, catalog.names(kind))}")
+        return value
+
+    def complete(schema: dict[str, Any]) -> None:
+        from lnbench import catalog
+
+        schema["enum"] = catalog.names(kind)
+
+    return Annotated[str, Field(json_schema_extra=complete), AfterValidator(check)]
+
+
+if TYPE_CHECKING:
+    DatasetName = str
+    ModelName = str
+else:
+    DatasetName, ModelName = _name_of("dataset"), _name_of("model")
+
+
+class ChannelPixels(Options):
+    """What is taken off a pixel in [0, 1], and by what it is then divided: one number a channel."""
+
+    mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)]
+    std: Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
+
+
+class LabelErrors(ExperimentRecipe):
+    """Wrong labels of one noise draw, found by loss curves, margins and confident learning (`label_errors.py`)."""
+
+    experiment: Literal["label_errors"]
+    dataset: DatasetName
+    clean: Count  # images whose labels the noise draws
+    noise: Annotated[named.ReplaceUniform | named.PairFlip, Field(discriminator="kind")]
+    model: ModelName
+    method: Literal["standard"]
+    optimizer: Annotated[named.AdaDelta | named.Sgd | named.Adam, Field(discriminator="kind")]
+    schedule: Annotated[
+        named.ConstantSchedule | named.StepSchedule | named.CosineSchedule | named.OneCycleSchedule,
+        Field(discriminator="kind"),
+    ]
+    batch_size: Count
+    epochs: Count  # of the network whose losses and margins are summed
+    augment: Literal["none", "crop_flip"]
+    precision: Literal["fp32"]
+    pixels: ChannelPixels | None
+    folds: Annotated[int, Field(ge=0, le=100)]  # of confident learning; 0: without it
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        return (self.dataset,)
+
+    @model_validator(mode="after")
+    def _folds_cost_as_much(self) -> LabelErrors:
+        if self.folds == 1:
+            raise Misfit("folds", "folds: one fold leaves nothing to train on; take 2 or more, or 0 for none")
+        if not self.folds:
+            return self
+        shares = self.folds - 1
+        if self.epochs % shares:
+            what = f"{self.folds} folds are trained for {self.epochs}/{shares} epochs each, which is no whole number"
+            raise Misfit("epochs", f"epochs: {what}")
+        largest = -(-self.clean // self.folds)
+        if self.batch_size > self.clean - largest:
+            what = f"{self.batch_size} is larger than what a fold is trained on, {self.clean - largest} images"
+            raise Misfit("batch_size", f"batch_size: {what}")
+        lengths = [*getattr(self.schedule, "milestones", ()), getattr(self.schedule, "length", shares)]
+        if getattr(self.schedule, "unit", "epochs") != "epochs" or any(length % shares for length in lengths):
+            what = (
+                f"{self.folds} folds have 1/{shares} of the epochs, so its lengths must be epochs, {shares} times whole"
+            )
+            raise Misfit("schedule", f"schedule: {what}")
+        return self
+
+    @model_validator(mode="after")
+    def _trains(self) -> LabelErrors:
+        """What must hold of any training of a classifier."""
+        from lnbench.recipe import Recipe
+
+        try:
+            training = network_of(self.identity(), self.clean)
+            Recipe.model_validate({**training, "selection": "last_epoch"})
+        except ValidationError as error:
+            inner = error.errors()[0].get("ctx", {}).get("error")
+            if isinstance(inner, Misfit):
+                raise Misfit(inner.key, str(inner)) from None
+            raise ValueError(str(inner or error)) from None
+        return self
+
+
+def network_of(recipe: dict[str, Any], images: int, shares: int = 1) -> dict[str, Any]:
+    """The training of one network of `label_errors` on so many images, for 1/shares of its epochs: a recipe as the
+    engine takes it. Its schedule is as much shorter, and the labels are as they are given."""
+    schedule = dict(recipe["schedule"])
+    if "milestones" in schedule:
+        schedule["milestones"] = [milestone // shares for milestone in schedule["milestones"]]
+    if "length" in schedule:
+        schedule["length"] //= shares
+    kept = ("model", "method", "optimizer", "batch_size", "augment", "precision", "pixels")
+    return {
+        **{key: recipe[key] for key in kept if recipe[key] is not None},
+        "dataset": {"name": recipe["dataset"], "clean": images, "validation": 0},
+        "noise": {"kind": "none"},
+        "schedule": schedule,
+        "epochs": recipe["epochs"] // shares,
+    }
+
+
+def label_errors_seconds(recipe: dict[str, Any]) -> float:
+    """Seconds on one core: operations and steps as trainings are priced (cost.py), mixtures and confident learning."""
+    from lnbench import catalog
+
+    source, mmac = catalog.find("dataset", recipe["dataset"]).value, catalog.find("model", recipe["model"]).mmac
+    macs = 1e6 * mmac(source.shape, source.classes) if mmac else 0.0
+    passes = float(recipe["clean"] * recipe["epochs"])
+    looks = float(recipe["epochs"] * LOOKED_AT)
+    if recipe["folds"]:
+        looks += passes / (recipe["folds"] - 1)
+        passes *= 2
+    return float(macs * (6 * passes + 2 * looks) / 6e10 + 4e-4 * passes / recipe["batch_size"] + 3e-5 * recipe["clean"])

@@ -74,6 +74,31 @@ _LABEL_LAW: dict[str, Yield] = {
     "best_prediction": (0, 1, "probability of the true class where the loss is least"),
 }
 
+_FOUND = "ROC AUC (mislabeled above clean) of"
+_MIXTURE = "the mixture of two Gaussians of the"
+
+_LABEL_ERRORS: dict[str, Yield] = {
+    "aul_error_auc": (0, 1, f"{_FOUND} the area under the loss"),
+    "aum_error_auc": (0, 1, f"{_FOUND} the negative area under the margin"),
+    "last_loss_error_auc": (0, 1, f"{_FOUND} the last epoch's training loss"),
+    "confident_error_auc": (0, 1, f"{_FOUND} cleanlab's self-confidence out of fold, negative"),
+    "confident_margin_error_auc": (0, 1, f"{_FOUND} cleanlab's normalised margin out of fold, negative"),
+    **{
+        f"{method}_error_{name}": (low, 1, f"{words}, by {by}")
+        for method, by in (
+            ("aul", f"{_MIXTURE} AUL"),
+            ("aum", f"{_MIXTURE} negative AUM"),
+            ("confident", "confident learning"),
+        )
+        for name, low, words in (
+            ("precision", 0, "share of wrong labels among the examples found"),
+            ("recall", 0, "share of the mislabeled examples that are found"),
+            ("noise_bias", -1, "estimated less realised share of wrong labels"),
+            ("noise_error", 0, "estimated less realised share of wrong labels, its absolute value"),
+        )
+    },
+}
+
 # name -> (lowest, highest, the experiments that yield it, words)
 YIELDS: dict[str, tuple[float, float, tuple[str, ...], str]] = {
     name: (low, high, experiments, words)
@@ -81,6 +106,7 @@ YIELDS: dict[str, tuple[float, float, tuple[str, ...], str]] = {
         (("linear_network",), _LINEAR_NETWORK),
         (("ntk",), _NTK),
         (("label_law",), _LABEL_LAW),
+        (("label_errors",), _LABEL_ERRORS),
         (("linear_network", "ntk"), _BOTH),
     )
     for name, (low, high, words) in yields.items()

@@ -45,9 +45,10 @@ def read(path: Path, size: int | None) -> Labelled:
 def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     found: dict[str, npt.NDArray[Any]] = {}
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataError(f"{path}: is one array; expected an .npz with `images` and `labels`")
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise DataError(f"{path}: is one array; expected an .npz with `images` and `labels`")
+        with archive:
             for name in ("images", "labels", "classes"):
                 if name in archive.files:
                     found[name] = _array(path, archive, name)

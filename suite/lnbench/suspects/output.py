@@ -23,7 +23,7 @@ def place(data: Path, wanted: Path | None) -> Path:
     data = data.resolve()
     name = data.name or "data"
     folder = wanted or data.parent / f"{name}.detect"
-    if wanted is None and not folder.exists() and not os.access(data.parent, os.W_OK):
+    if wanted is None and not folder.exists() and not _writable(data.parent):
         folder = Path(f"{name}-detect")
     real = folder.resolve()
     if data.is_dir() and real.is_relative_to(data):
@@ -36,6 +36,10 @@ def place(data: Path, wanted: Path | None) -> Path:
             "with -o"
         )
     return folder
+
+
+def _writable(folder: Path) -> bool:
+    return os.access(folder, os.W_OK)
 
 
 def _ours(folder: Path) -> bool:

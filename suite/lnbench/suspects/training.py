@@ -23,6 +23,7 @@ from lnbench.suspects.options import Options, recipe
 
 KIND = "detect"
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
+USUAL_RATE = 0.1
 MOST_THREADS = 8  # more are seldom faster for networks of this size
 
 
@@ -65,7 +66,7 @@ def planned(options: Options, data: Labelled) -> list[DetectRun]:
     plan, checksum, count = recipe(options, data), data.checksum, len(data.labels)
     mmac = catalog.find("model", plan["model"]).mmac
     # forward and backward: three times the forward pass, two operations a multiply-accumulate
-    flop = 6e6 * mmac(data.shape, len(data.classes)) * count * options.epochs if mmac else 1.0
+    flop = 6e6 * mmac(data.shape, len(data.classes)) * count * plan["epochs"] if mmac else 1.0
     return [
         DetectRun(
             number,
@@ -187,6 +188,6 @@ def _summary(run: DetectRun, outcome: dict[str, Any]) -> dict[str, Any]:
 
 
 def _diverged(run: DetectRun, epochs: int) -> str:
-    lr = run.recipe["optimizer"]["lr"]
+    lower = min(run.recipe["optimizer"]["lr"] / 10, USUAL_RATE)
     what = f"{run.describe()} diverged in epoch {epochs + 1} of {run.epochs}: its loss is no longer a finite number"
-    return f"{what}; give a lower learning rate, such as --lr {lr / 10:g}"
+    return f"{what}; give a lower learning rate, such as --lr {lower:g}"

@@ -20,15 +20,18 @@ EXAMPLE_MARGIN = "example_margin"
 EXAMPLE_LOSS_EVAL = "example_loss_eval"
 HELD_LOSS = "held_loss"
 SUSPECTS = "suspects"
+TEST_PROBABILITIES = "test_probabilities"
 WHILE_TRAINING = (EXAMPLE_LOSS, EXAMPLE_MARGIN)  # written step by step; all else when an epoch is over
 SHEET = 64  # suspects that are kept
 
 
 class History:
-    """`rows`: name of an array -> (K, epochs, n) float32, one row an epoch."""
+    """`rows`: name of an array -> (K, epochs, n) float32, one row an epoch. `answers`: of each run (n, classes)
+    float32, its probabilities for the test images after the last epoch; empty before."""
 
     def __init__(self, probes: Sequence[str], sets: Sequence[TrainingSet], epochs: int):
-        self.probes, self.sets = probes, sets
+        self.probes, self.sets, self.epochs = probes, sets, epochs
+        self.answers: list[torch.Tensor] = []
         data = sets[0]
         lengths = {name: data.examples for name in (*WHILE_TRAINING, EXAMPLE_LOSS_EVAL) if name in probes}
         if HELD_LOSS in probes:
@@ -48,7 +51,11 @@ class History:
         return self._row(_held_name(split), epoch)
 
     def close(self, backend: Backend, epoch: int) -> None:
-        """After an epoch: the loss of each training example, on its whole image, under the label of that epoch."""
+        """After an epoch: the loss of each training example, on its whole image, under the label of that epoch. After
+        the last one: the probabilities that the networks give the test images."""
+        if TEST_PROBABILITIES in self.probes and epoch == self.epochs - 1:
+            found = backend.logits([data.test for data in self.sets])
+            self.answers = [torch.softmax(logits, dim=1) for logits in found]
         row = self._row(EXAMPLE_LOSS_EVAL, epoch)
         if row is None:
             return
@@ -62,7 +69,8 @@ class History:
         return {name: rows[:, : epoch + (name in WHILE_TRAINING)] for name, rows in self.rows.items()}
 
     def arrays(self, run: int, epochs: int) -> dict[str, np.ndarray[Any, Any]]:
-        """One run's arrays of its finished epochs; with `example_loss`, what its examples are."""
+        """One run's arrays of its finished epochs; with `example_loss`, what its examples are. A run that diverged has
+        no probabilities."""
         found: dict[str, np.ndarray[Any, Any]] = {
             name: rows[run, :epochs].cpu().numpy() for name, rows in self.rows.items()
         }
@@ -70,6 +78,8 @@ class History:
             found |= described(self.sets[run])
         if SUSPECTS in self.probes:
             found |= suspects(self.sets[run], found[EXAMPLE_LOSS])
+        if self.answers and epochs == self.epochs:
+            found[TEST_PROBABILITIES] = self.answers[run].cpu().numpy()
         return found
 
     def _row(self, name: str, epoch: int) -> torch.Tensor | None:

@@ -1,0 +1,336 @@
+"""How well three methods find the wrong labels of one noise draw, on the same images and for the same passes over them.
+
+    AUL   the area under an example's training loss (Pleiss, Zhang, Elenberg & Weinberger)
+    AUM   the area under its margin (Pleiss et al. 2020); both, and the last epoch's loss, of one and the same network
+    confident learning (Northcutt et al. 2021), by the package cleanlab, from out-of-fold probabilities
+
+**The budget.** The network of AUL and AUM makes E passes over N examples. Confident learning trains k networks, each
+without one fold; without folds of N_1, …, N_k examples, for E/(k − 1) epochs, that is Σ (N − N_f) · E/(k − 1) =
+(kN − N) · E/(k − 1) = N · E examples: the same number exactly, whatever k and however uneven the folds. A schedule is
+shortened like the epochs. Nothing else differs between the networks but first weights and order.
+
+The images and labels are those that a training with the same seeds and noise has, so AUL and AUM here are those of that
+training. The true labels are used to measure, and by no method.
+"""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lnbench.data import ImageData, load
+from lnbench.data.noise import describe
+from lnbench.detection.measures import precision_recall, roc_auc
+from lnbench.detection.mixture import NothingToSplit, fit_split
+from lnbench.detection.scores import area_under_loss, area_under_margin
+from lnbench.environment import version_of
+from lnbench.errors import LnbenchError
+from lnbench.experiments.options import LOOKED_AT, network_of
+from lnbench.experiments.running import Hooks, Progress, State
+from lnbench.experiments.yields import YIELDS
+from lnbench.randomness import Stream, derived_seed, permutation_at, u32
+from lnbench.stats.seeds import Floats, Mask
+
+CURVES = ("train_loss", "train_accuracy", "test_accuracy")
+METRICS = tuple(name for name, (_, _, experiments, _) in YIELDS.items() if "label_errors" in experiments)
+FOLD_STREAM = 1  # of the stream of splits, beside 0, which chooses the images
+OWN_STREAMS = ("init", "order", "augment")  # of each fold's network
+
+Labels = npt.NDArray[np.int64]
+Arrays = dict[str, np.ndarray[Any, Any]]
+Metrics = dict[str, float | None]
+
+
+def run(
+    options: dict[str, Any], seeds: dict[str, int], data_root: Path | None, *, state: Any, hooks: Any
+) -> dict[str, Any]:
+    """One noise draw: an outcome as `lnbench.experiments` says.
+
+    Beside its keys: `noise`, what the draw came to; `passes`, how many examples the networks of each method were
+    trained on, visit by visit; `packages`, versions that decide the numbers; `diverged`, the networks that did: what
+    hangs on them is null. Raises LnbenchError where cleanlab is needed and not there, Stopped as hooks ask.
+    """
+    if options["folds"]:
+        cleanlab()  # before anything is trained
+    drawn = draw(options, seeds, _data(options["dataset"], data_root))
+    return _Work(options, seeds, drawn).finish(state, hooks)
+
+
+@lru_cache(maxsize=1)
+def _data(name: str, root: Path | None) -> ImageData:
+    return load(name, root=root)
+
+
+# ---- the draw
+
+
+@dataclass(frozen=True)
+class Draw:
+    """n images with noisy labels: `data`, whose training labels are those given; `wrong` (n,) bool, which of them are
+    wrong; `facts` of the noise; `checksum` of the whole data set."""
+
+    data: ImageData
+    wrong: Mask
+    facts: dict[str, Any]
+    checksum: str
+
+    @property
+    def given(self) -> Labels:
+        """(n,) int64: the labels as they are given."""
+        return self.data.train_labels
+
+
+def draw(options: dict[str, Any], seeds: dict[str, int], data: ImageData) -> Draw:
+    """The images and labels that `training.batches.TrainingSet` has of these seeds and this noise; the first LOOKED_AT
+    test images are kept, to see how well the network learns."""
+    from lnbench import catalog
+
+    have, n = len(data.train_labels), options["clean"]
+    shuffled = permutation_at(seeds["split"], Stream.SPLIT, 0, have, np.arange(have, dtype=np.int64))
+    identity = np.sort(shuffled[:n])
+    true = data.train_labels.astype(np.int64)[identity]
+    noise = catalog.find("noise", options["noise"]["kind"]).load()(n, data.classes, seeds["noise"], options["noise"])
+    given = noise.labels(np.arange(n, dtype=np.int64), true, identity)
+    chosen = with_labels(data, data.train_images[identity], given, data.test_images[:LOOKED_AT], data.test_labels)
+    return Draw(chosen, given != true, describe(noise, true, identity), data.checksum)
+
+
+def with_labels(
+    data: ImageData,
+    images: npt.NDArray[np.uint8],
+    labels: Labels,
+    held: npt.NDArray[np.uint8],
+    held_labels: Labels,
+) -> ImageData:
+    """The data set with other images: `images` to train on, `held` for testing; of `held_labels` the first."""
+    return ImageData(data.name, images, labels, held, held_labels[: len(held)], data.classes, data.scale, data.checksum)
+
+
+def folds_of(given: Labels, folds: int, seed: int) -> Labels:
+    """(n,) int64: the fold in which each example is held out. Each has equally many, to one, and of each given label
+    too; who is in which is drawn by the seed."""
+    keys = u32(seed, Stream.SPLIT, FOLD_STREAM, np.arange(len(given), dtype=np.int64))
+    by_label = np.lexsort((keys, given))
+    fold = np.empty(len(given), dtype=np.int64)
+    fold[by_label] = np.arange(len(given)) % folds
+    return fold
+
+
+# ---- the networks
+
+
+@dataclass(frozen=True)
+class _Network:
+    """One training of a run: its name, what it is trained and tested on, and how."""
+
+    name: str
+    data: ImageData
+    recipe: dict[str, Any]
+    seeds: dict[str, int]
+
+    @property
+    def passes(self) -> int:
+        """Examples that it is trained on, each as often as it is visited."""
+        return len(self.data.train_labels) * int(self.recipe["epochs"])
+
+
+def _networks(options: dict[str, Any], seeds: dict[str, int], drawn: Draw) -> Iterator[_Network]:
+    """The network of AUL and AUM, then that of each fold."""
+    data, n, folds = drawn.data, options["clean"], options["folds"]
+    probes = ["example_loss", "example_margin"]
+    yield _Network("network", data, {**network_of(options, n), "probes": probes}, seeds)
+    fold = folds_of(drawn.given, folds, seeds["split"]) if folds else np.empty(0)
+    for number in range(folds):
+        held = fold == number
+        images, labels = data.train_images, drawn.given
+        without = with_labels(data, images[~held], labels[~held], images[held], labels[held])
+        recipe = {**network_of(options, int((~held).sum()), folds - 1), "probes": ["test_probabilities"]}
+        own = {name: derived_seed(f"label_errors:{name}:{seeds[name]}:fold {number}") for name in OWN_STREAMS}
+        yield _Network(f"fold {number + 1}", without, recipe, {**seeds, **own})
+
+
+def _result(network: _Network, outcome: dict[str, Any]) -> Arrays:
+    """What is kept of a finished training. A network that diverged leaves its curves only."""
+    curves = np.array([outcome["curves"].get(name, []) for name in CURVES], dtype=np.float64)
+    found: Arrays = {"curves": curves}
+    if outcome["status"] == "ok" and network.name == "network":
+        losses, margins = outcome["arrays"]["example_loss"], outcome["arrays"]["example_margin"]
+        found["aul"] = area_under_loss(losses, len(losses))
+        found["aum"] = area_under_margin(margins, len(margins))
+        found["last_loss"] = losses[-1].astype(np.float64)
+    elif outcome["status"] == "ok":
+        found["probabilities"] = outcome["arrays"]["test_probabilities"].astype(np.float64)
+    return found
+
+
+class _Work:
+    """The networks of a run, one after the other; a checkpoint has the results of those that are done, and the engine's
+    own state of the one that is trained."""
+
+    def __init__(self, options: dict[str, Any], seeds: dict[str, int], drawn: Draw):
+        self.options, self.seeds, self.drawn = options, seeds, drawn
+        self.networks = list(_networks(options, seeds, drawn))
+        self.done: list[Arrays] = []
+
+    def finish(self, state: Any, hooks: Any) -> dict[str, Any]:
+        """Train what is left, and measure."""
+        import torch
+
+        from lnbench.training.engine import prepare, train
+
+        prepare(torch.device("cpu"))
+        left = self._take_up(state)
+        for network in self.networks[len(self.done) :]:
+            outcome = train(network.recipe, network.seeds, network.data, state=left, hooks=self._hooks(hooks))
+            left = None
+            self.done.append(_result(network, outcome))
+        return self._outcome()
+
+    def _hooks(self, hooks: Any) -> Hooks:
+        """The engine's hooks: progress over all networks, and states that hold what is done."""
+        before = sum(network.passes for network in self.networks[: len(self.done)])
+        total = sum(network.passes for network in self.networks)
+
+        def tick(progress: Progress) -> bool:
+            return bool(hooks.tick(Progress(0, 1, before + progress.examples_done, total)))
+
+        def save(state: State) -> None:
+            kept = {f"now.{name}": tensor for name, tensor in state.tensors.items()}
+            for number, arrays in enumerate(self.done):
+                kept |= {f"{number}.{name}": array for name, array in arrays.items()}
+            hooks.save(State(state.epoch, state.step, state.curves, state.diverged, kept))
+
+        return Hooks(tick, hooks.should_stop, save)
+
+    def _take_up(self, state: Any) -> State | None:
+        """Fill `done` from a checkpoint; the engine's state of the network that comes next, None for none."""
+        if state is None:
+            return None
+        parts: dict[str, Arrays] = {}
+        for name, array in state.tensors.items():
+            part, _, own = name.partition(".")
+            parts.setdefault(part, {})[own] = array
+        now = parts.pop("now", {})
+        done = [parts.get(str(number), {}) for number in range(len(parts))]
+        whole = all(_fits(arrays, network) for arrays, network in zip(done, self.networks, strict=False))
+        if not now or not whole or len(done) >= len(self.networks):
+            return None  # no checkpoint of such a run: all is done anew
+        self.done = done
+        return State(state.epoch, state.step, state.curves, state.diverged, now)
+
+    def _outcome(self) -> dict[str, Any]:
+        first, *others = self.done
+        diverged = [
+            network.name for network, arrays in zip(self.networks, self.done, strict=True) if set(arrays) == {"curves"}
+        ]
+        metrics: Metrics = dict.fromkeys(METRICS)
+        if "aul" in first:
+            metrics |= by_loss_curves(first, self.drawn.wrong)
+        if others and all("probabilities" in arrays for arrays in others):
+            metrics |= by_confident_learning(self.drawn.given, self._probabilities(others), self.drawn.wrong)
+        ends = [network_curves["curves"].shape[1] for network_curves in self.done]
+        early = [end for network, end in zip(self.networks, ends, strict=True) if network.name in diverged]
+        return {
+            "status": "diverged" if diverged else "ok",
+            "diverged_at": min(early) if early else None,
+            "diverged": diverged,
+            "metrics": metrics,
+            "steps": list(range(1, ends[0] + 1)),
+            "curves": {name: row.tolist() for name, row in zip(CURVES, first["curves"], strict=True)},
+            "passes": {
+                "network": self.networks[0].passes,
+                "folds": sum(network.passes for network in self.networks[1:]),
+            },
+            "noise": self.drawn.facts,
+            "packages": {"cleanlab": version_of("cleanlab")} if others else {},
+            "classes": self.drawn.data.classes,
+            "data_sha256": self.drawn.checksum,
+        }
+
+    def _probabilities(self, folds: list[Arrays]) -> Floats:
+        """(n, classes): of each example, by the network that did not see it."""
+        fold = folds_of(self.drawn.given, len(folds), self.seeds["split"])
+        found = np.empty((len(fold), self.drawn.data.classes))
+        for number, arrays in enumerate(folds):
+            found[fold == number] = arrays["probabilities"]
+        return found
+
+
+def _fits(arrays: Arrays, network: _Network) -> bool:
+    """Whether this is what a checkpoint has of such a network."""
+    if "curves" not in arrays or arrays["curves"].shape[:1] != (len(CURVES),):
+        return False
+    n, held = len(network.data.train_labels), len(network.data.test_labels)
+    shapes = {"aul": (n,), "aum": (n,), "last_loss": (n,), "probabilities": (held, network.data.classes)}
+    return all(arrays[name].shape == shape for name, shape in shapes.items() if name in arrays)
+
+
+# ---- what was found
+
+
+def by_loss_curves(scores: Arrays, wrong: Mask) -> Metrics:
+    """Of aul, aum and last_loss (n,): how well they rank, and what the guarded mixture of two Gaussians (`detection`)
+    finds by AUL and by −AUM."""
+    found: Metrics = {
+        "aul_error_auc": roc_auc(scores["aul"], wrong),
+        "aum_error_auc": roc_auc(-scores["aum"], wrong),
+        "last_loss_error_auc": roc_auc(scores["last_loss"], wrong),
+    }
+    for method, values in (("aul", scores["aul"]), ("aum", -scores["aum"])):
+        try:
+            z = fit_split(values).responsibilities(values)
+        except NothingToSplit:
+            continue  # the numbers do not exist
+        found |= _found(method, z > 0.5, float(z.mean()), wrong)
+    return found
+
+
+def by_confident_learning(given: Labels, probabilities: Floats, wrong: Mask) -> Metrics:
+    """What cleanlab makes of labels (n,) and out-of-fold probabilities (n, classes), at its default settings.
+
+    Ranked by self-confidence and by normalised margin; issues by `find_label_issues` (pruned by noise rate); the share
+    of wrong labels is 1 less the trace of its calibrated confident joint.
+    """
+    count, rank, filters = cleanlab()
+    about = {"labels": given, "pred_probs": probabilities / probabilities.sum(axis=1, keepdims=True)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of classes that no label names
+        quality = {
+            method: rank.get_label_quality_scores(**about, method=method)
+            for method in ("self_confidence", "normalized_margin")
+        }
+        issues = np.asarray(filters.find_label_issues(**about, n_jobs=1), dtype=bool)
+        estimate = 1.0 - float(np.trace(count.estimate_joint(**about)))
+    return {
+        "confident_error_auc": roc_auc(-quality["self_confidence"], wrong),
+        "confident_margin_error_auc": roc_auc(-quality["normalized_margin"], wrong),
+        **_found("confident", issues, estimate, wrong),
+    }
+
+
+def _found(method: str, predicted: Mask, estimate: float, wrong: Mask) -> Metrics:
+    precision, recall = precision_recall(predicted, wrong)
+    bias = estimate - float(wrong.mean())
+    found = {"precision": precision, "recall": recall, "noise_bias": bias, "noise_error": abs(bias)}
+    return {f"{method}_error_{name}": value for name, value in found.items()}
+
+
+def cleanlab() -> tuple[ModuleType, ModuleType, ModuleType]:
+    """cleanlab's count, rank and filter. Raises LnbenchError where it is not installed or cannot be imported."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it has no progress bars
+            count, rank, filters = (importlib.import_module(f"cleanlab.{name}") for name in ("count", "rank", "filter"))
+    except ImportError as error:
+        what = f"confident learning needs the package cleanlab, which cannot be imported ({error})"
+        raise LnbenchError(f"{what}; pip install 'lnbench[peers]', or write `folds: 0`") from error
+    return count, rank, filters
