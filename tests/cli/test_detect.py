@@ -15,7 +15,7 @@ from cli_call import Call
 from lnbench.suspects.data import Labelled
 from lnbench.suspects.options import Options, channel_statistics, settled, usual_augment, usual_model
 
-QUICK = ("--runs", "1", "--epochs", "2", "--model", "perceptron", "--device", "cpu")
+QUICK = ("--runs", "1", "--epochs", "2", "--model", "perceptron", "--top", "8", "--device", "cpu")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""docs/detect.md: its example runs as it stands there and gives the numbers that it shows, and it names what there is."""
+"""docs/detect.md: its example runs as it stands there and gives the numbers that it shows; it names what there is."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from lnbench.suspects.data import read
 from lnbench.suspects.options import Options, settled
 from lnbench.suspects.training import TrainingFailed, planned
 
-SMALL = ("--runs", 2, "--epochs", 8, "--model", "mlp1_w32")
+SMALL = ("--runs", 2, "--epochs", 8, "--model", "mlp1_w32", "--top", 8)
 
 
 @pytest.fixture(scope="module")

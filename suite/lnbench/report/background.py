@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 
 from lnbench.report.experiment_cells import experiment_runs
+from lnbench.report.left import left_section
 from lnbench.report.names import is_number, place, text
 from lnbench.report.plain import Json
 from lnbench.report.units import Unit, decimals_of, metric_unit, percent
@@ -21,6 +22,7 @@ SELECTIONS = {
 def background_sections(data: Json, training_figure: str | None) -> list[str]:
     """The lines of all sections after the claims."""
     lines = [*_open(data), *_made(data), *_deviations(data), *_drift(data), *_runs(data)]
+    lines += left_section(data)
     if training_figure:
         lines += [f"![Test accuracy after every epoch]({training_figure})", ""]
     return [*lines, *_environment(data), *_check(data)]

@@ -21,6 +21,7 @@ from lnbench.judge import ChoiceResult, ClaimResult, DriftResult, PartResult, St
 from lnbench.references import Number
 from lnbench.report.beside import beside_to_json
 from lnbench.report.detection_cells import detection_to_json, suspects_to_json
+from lnbench.report.left import left_to_json
 from lnbench.report.plain import Json, interval_to_json, plain, region_to_json, without_paths
 from lnbench.report.runs import cells_to_json, data_to_json, environments_to_json, runs_to_json
 from lnbench.spec import Effect, Part, Table
@@ -64,16 +65,20 @@ def result_to_json(result: StudyResult) -> Json:
         "deviations": list(spec.deviations),
         "notes": [without_paths(note) for note in dict.fromkeys(result.notes)],
         "cells": cells_to_json(evidence),
-        **_of_arrays(evidence),
+        **_where_there_is(evidence),
         "runs": runs_to_json(evidence),
         "data": data_to_json(evidence),
         "environments": environments_to_json(evidence),
     }
 
 
-def _of_arrays(evidence: Evidence) -> Json:
-    """What was read from arrays beside the records, if anything was."""
-    found = {"detection": detection_to_json(evidence), "suspects": suspects_to_json(evidence)}
+def _where_there_is(evidence: Evidence) -> Json:
+    """What was read from arrays beside the records, and what runs are missing, if any."""
+    found = {
+        "detection": detection_to_json(evidence),
+        "suspects": suspects_to_json(evidence),
+        "left": left_to_json(evidence),
+    }
     return {name: shown for name, shown in found.items() if shown}
 
 

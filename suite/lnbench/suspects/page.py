@@ -12,8 +12,8 @@ from lnbench.suspects.scores import Scores
 MOST_LISTED = 20  # skipped files, rows of the list of suspects
 BY_HEART = 0.99  # training accuracy
 BY_HEART_WORDS = (
-    "With a training accuracy of nearly 100 %, wrong labels, if there are any, were learnt by heart in the end: AUM and "
-    "the estimate suffer first, the ranking hardly. Fewer `--epochs` help."
+    "With a training accuracy of nearly 100 %, wrong labels, if there are any, were learnt by heart in the end: AUM "
+    "and the estimate suffer first, the ranking hardly. Fewer `--epochs` help."
 )
 Json = dict[str, Any]
 
