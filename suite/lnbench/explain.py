@@ -23,7 +23,8 @@ def explain(result: StudyResult, claim_id: str) -> str:
 def _claim(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
     spec, study = claim.claim, result.study
     yield f"{spec.id}: {spec.says}"
-    yield f'The paper ({study.baseline.cite}, {spec.where}): "{spec.quote}"'
+    said = f'"{spec.quote}"' if spec.quote else "shows it, and says it in no sentence"
+    yield f"The paper ({study.baseline.cite}, {spec.where}): {said}"
     if study.tier == "smoke":
         scale = "Its results say nothing about the paper."
     elif study.spec.deviations:

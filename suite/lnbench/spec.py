@@ -152,11 +152,12 @@ _VERDICT_FORMS = {  # as a file writes it; VerdictRule is what it comes to
 
 
 class Claim(Strict):
-    """A sentence of the paper, and the parts by which it is judged."""
+    """A sentence of the paper, and the parts by which it is judged. Without a `quote` it is what a figure shows, in our
+    words."""
 
     id: FileName
     says: str
-    quote: str
+    quote: str | None = None
     where: Place
     question: str | None = None
     verdict: Annotated[VerdictRule, WithJsonSchema(_VERDICT_FORMS)]

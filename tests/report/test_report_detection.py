@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from lnbench.explain import explain
 from lnbench.judge import judge
 from lnbench.report import markdown, result_to_json
 from lnbench.report.figures import draw_all
@@ -84,3 +85,10 @@ def test_the_contact_sheet_shows_the_suspects_and_their_labels(tmp_path: Path) -
     assert "figures/detection-suspects.png)" in markdown(data)
     picture = imread(io.BytesIO(draw_all(data)["detection-suspects.png"]))
     assert picture[..., :3].std() > 0.05
+
+
+def test_a_claim_that_only_a_figure_makes_is_in_our_words(tmp_path: Path) -> None:
+    world = world_in(tmp_path, ('    quote: "finds"\n', ""))
+    result = judge(world.evidence())
+    assert "*In our words (§1): the paper shows it.*" in markdown(result_to_json(result))
+    assert "shows it, and says it in no sentence" in explain(result, "T-01")

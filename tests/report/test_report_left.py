@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from loss_curves import world_in
-
 from lnbench.cost import seconds_of
 from lnbench.judge import judge
 from lnbench.report import markdown, result_to_json
+from loss_curves import world_in
 
 
 def test_runs_that_are_missing_are_listed_with_their_cost(tmp_path: Path) -> None:

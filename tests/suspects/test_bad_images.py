@@ -60,6 +60,21 @@ def test_what_is_no_image_is_skipped_listed_and_counted(folder: Path, capsys: py
     assert "5 skipped, the first: dark/empty.png" in capsys.readouterr().err
 
 
+def test_a_folder_that_may_not_be_read_is_listed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "dark/closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(path: str) -> Any:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    data = load(folder)
+    assert len(data.labels) == 80
+    assert data.skipped == [("dark/closed", "a folder that may not be read")]
+
+
 def test_nothing_but_unreadable_files_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in "ab":
         (tmp_path / "data" / name).mkdir(parents=True)

@@ -79,7 +79,7 @@ def show(name: str) -> int:
 
 def _show_claim(claim: Any, study: Any) -> None:
     click.echo(f"{click.style(claim.id, bold=True)} {claim.says}")
-    click.echo(f'  "{claim.quote}" ({claim.where})')
+    click.echo(f'  "{claim.quote}" ({claim.where})' if claim.quote else f"  in our words: {claim.where} shows it")
     for name, part in claim.parts.items():
         reference = getattr(part, "reference", None)
         printed = study.baseline.references[reference].printed if reference else None

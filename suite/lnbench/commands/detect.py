@@ -21,7 +21,11 @@ SIZES = (8, 224)  # suspects.data.SMALLEST, LARGEST, written again so that `--he
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of results. [default: DATA.detect]")
 @click.option("--runs", type=click.IntRange(1, 100), default=3, show_default=True, help="Trainings to average over.")
-@click.option("--epochs", type=click.IntRange(1, 10_000), help="Passes of each. [default: 30; of residual networks on few images up to 150]")
+@click.option(
+    "--epochs",
+    type=click.IntRange(1, 10_000),
+    help="Passes of each. [default: 30; of residual networks on few images up to 150]",
+)
 @click.option(
     "--model", help="Network, by its name in a study. [default: mlp1, lenet for small grey images, or resnet20_aum]"
 )

@@ -29,7 +29,10 @@ def claim_section(claim: Json, tier: str, figure: str | None) -> list[str]:
     """The lines of the section."""
     lines = [f"### {claim_heading(claim)}", "", f"**{escaped(claim['says'])}**", ""]
     where = f" ({escaped(claim['where'])})" if claim["where"] else ""
-    lines += [f"> “{escaped(claim['quote'])}”{where}", ""]
+    lines += [
+        f"> “{escaped(claim['quote'])}”{where}" if claim["quote"] else f"*In our words{where}: the paper shows it.*",
+        "",
+    ]
     if claim["question"]:
         lines += [f"Question: `{claim['question']}`", ""]
     lines += [*_verdict(claim, tier), ""]

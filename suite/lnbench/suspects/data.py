@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ class Labelled:
         _, channels, height, width = self.images.shape
         return channels, height, width
 
-    @property
+    @cached_property
     def checksum(self) -> str:
         """sha256, hex, of what is trained on: images, labels, and how many classes. Names are not part of it."""
         digest = hashlib.sha256(f"{self.images.shape} {len(self.classes)}\n".encode())

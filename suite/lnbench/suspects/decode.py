@@ -54,7 +54,8 @@ def _opened(file: Path) -> Iterator[Any]:
 
     try:
         if not file.is_file():  # a broken link, or a pipe, which would be waited for
-            raise Unreadable("no such file" if not file.exists() else "not a file")
+            why = "a folder that may not be read" if file.is_dir() else "not a file"
+            raise Unreadable(why if file.exists() else "no such file")
         with Image.open(file) as image:
             yield image
     except Unreadable:

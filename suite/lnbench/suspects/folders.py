@@ -62,10 +62,15 @@ def _folders(path: Path) -> tuple[list[Path], int]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All files below, in order of their paths; links are followed, each folder is entered once."""
+    """All files below, in order of their paths; links are followed, each folder is entered once. A folder that may not
+    be read is among them, to be listed with what gives no image."""
     seen: set[str] = set()
-    found = []
-    for here, inner, names in os.walk(folder, followlinks=True):
+    found: list[Path] = []
+
+    def refused(error: OSError) -> None:
+        found.append(Path(error.filename))
+
+    for here, inner, names in os.walk(folder, onerror=refused, followlinks=True):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         if (real := os.path.realpath(here)) in seen:
             inner[:] = []
