@@ -16,7 +16,7 @@ from lnbench.errors import Exit, LnbenchError
 # verb -> (module in lnbench.commands, what it does)
 VERBS: dict[str, tuple[str, str]] = {
     "verify": ("verify", "Train what is missing, judge the claims, write a report."),
-    "detect": ("detect", "Rank your own labelled images by how likely their labels are wrong."),
+    "detect": ("detect", "Rank your own images by how likely their labels are wrong."),
     "list": ("catalogue", "All claims that lnbench knows."),
     "show": ("catalogue", "One claim or study: quote, checks, tiers, cost."),
     "validate": ("catalogue", "Check study files; every error with its line."),

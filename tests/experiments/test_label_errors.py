@@ -30,7 +30,7 @@ from lnbench.report.folder import write_report
 from lnbench.store import make_record
 from lnbench.studies import load_study
 from lnbench.training.checkpoints import load_state, save_state
-from lnbench.training.engine import train
+from lnbench.training.engine import train, train_group
 
 STUDY = Path(__file__).parents[2] / "claims" / "peers_label_errors.yaml"
 NEEDS_CLEANLAB = pytest.mark.skipif(
@@ -373,6 +373,9 @@ def test_a_batch_normalisation_is_in_eval_mode_and_a_diverged_run_has_no_probabi
     assert right.mean() == outcome["curves"]["test_accuracy"][-1]
     wild = {**plain, "model": "mlp1", "optimizer": {**plain["optimizer"], "lr": 1e30}, "epochs": 3}
     assert "arrays" not in train(wild, seeds(), digits())
+    calm = {**wild, "optimizer": {**plain["optimizer"], "lr": 0.1}}
+    one, other = train_group([wild, calm], [seeds(), seeds()], digits(), backend="stacked")
+    assert "arrays" not in one and "test_probabilities" in other["arrays"]  # in one group with a run that goes on
 
 
 # ---- the record and the study

@@ -49,7 +49,10 @@ def test_after_kill_9_the_same_command_goes_on(
     deadline = time.monotonic() + 120
     store = out / ".runs"
     # killed while the second run has left a checkpoint, the first is finished
-    while not (list(store.glob("records/*/*.json")) and list(store.glob("checkpoints/[!.]*.npz"))):
+    while True:
+        finished = {file.stem for file in store.glob("records/*/[!.]*.json")}
+        if finished and {file.stem for file in store.glob("checkpoints/[!.]*.npz")} - finished:
+            break
         assert process.poll() is None and time.monotonic() < deadline
     process.kill()
     assert process.wait() == -signal.SIGKILL

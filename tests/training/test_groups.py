@@ -274,3 +274,12 @@ def test_what_a_group_may_not_be(digits: ImageData) -> None:
     refused("labels are integers from 0 to 9", [one], [seeds()], replace(digits, train_labels=labels))
     with pytest.raises(ValueError, match="the graph backend needs a CUDA device"):
         train(one, seeds(), digits, backend="graph")
+
+
+@pytest.mark.parametrize("backend", ["loop", "stacked"])
+def test_without_test_images_the_training_is_the_same(digits: ImageData, backend: str) -> None:
+    """Who looks for errors in the training labels holds no images out."""
+    bare = replace(digits, test_images=digits.test_images[:0], test_labels=digits.test_labels[:0])
+    spec = recipe(model="mlp1", epochs=2)
+    whole, alone = (train(spec, seeds(), data, backend=backend)["curves"] for data in (digits, bare))
+    assert alone == {name: curve for name, curve in whole.items() if not name.startswith("test_")}

@@ -106,6 +106,8 @@ class Trainer:
         with self.store.lock(run.id) as mine:
             found = self.store.get(run.id)
             if found is not None:
+                if mine:
+                    self.store.drop_checkpoint(run.id)  # left by one that was killed just before it did so itself
                 return found
             if not mine:
                 what = f"another lnbench is training {run.describe()} in {self.store.path}"
