@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from planted_digits import FILES, Planted, detect, planted, rows
 
+from lnbench.suspects.options import usual_rate
 from lnbench.suspects.training import Trainer
 
 
@@ -129,3 +130,8 @@ def test_clean_digits_are_one_group_and_get_no_estimate(tmp_path: Path, capsys: 
     assert len(rows(tmp_path / "out/suspects.csv")) == 48
     assert "form one group, so nothing is said" in (tmp_path / "out/report.md").read_text()
     assert "the scores form one group" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("model", "rate"), [("lenet", 0.01), ("convnet4", 0.01), ("mlp1", 0.1), ("resnet20_aum", 0.1)])
+def test_the_rate_is_the_papers_where_there_is_batch_normalisation(model: str, rate: float) -> None:
+    assert usual_rate(model) == rate

@@ -35,7 +35,11 @@ SIZES = (8, 224)  # suspects.data.SMALLEST, LARGEST, written again so that `--he
     help="Pixels a side that images are scaled to. [default: their own, at most 32]",
 )
 @click.option("--batch-size", type=click.IntRange(2, 65_536), default=64, show_default=True, help="Images a step.")
-@click.option("--lr", type=click.FloatRange(0, min_open=True), default=0.1, show_default=True, help="Learning rate.")
+@click.option(
+    "--lr",
+    type=click.FloatRange(0, min_open=True),
+    help="Learning rate. [default: 0.1; 0.01 of lenet and convnets, which have no batch normalisation]",
+)
 @click.option(
     "--augment",
     type=click.Choice(["none", "crop_flip"]),
