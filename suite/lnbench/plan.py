@@ -77,6 +77,8 @@ class Run:
         """Examples in one epoch, noisy copies included; of an experiment, those that all its steps read."""
         recipe = self.recipe
         if self.experiment:
+            if "clean" in recipe:
+                return int(recipe["clean"]) * int(recipe["epochs"]) * (2 if recipe.get("folds") else 1)
             each = recipe.get("images") or (1 if recipe.get("batch") == "one" else recipe.get("samples", 1))
             return int(recipe.get("steps", 1)) * int(each)
         classes = catalog.find("dataset", recipe["dataset"]["name"]).value.classes
@@ -104,7 +106,8 @@ class Run:
         if self.experiment:
             told = {key: value for key, value in self.recipe.items() if isinstance(value, float) and value}
             words = " ".join(f"{key}={value:g}" for key, value in told.items())
-            return f"{self.experiment} {words} steps={self.recipe.get('steps', 1)} seed={self.seeds['init']}"
+            size = f"steps={self.recipe['steps']} " if "steps" in self.recipe else ""
+            return f"{self.experiment} {words} {size}seed={self.seeds['init']}".replace("  ", " ")
         noise = {key: value for key, value in self.recipe["noise"].items() if isinstance(value, float)}
         words = " ".join(f"{key}={value:g}" for key, value in noise.items())
         rate = self.recipe["optimizer"]["lr"]

@@ -131,10 +131,10 @@ def test_confident_learning_sees_as_many_examples_as_the_one_network(
     """Counted in the steps of the trainings themselves."""
     seen: list[int] = []
 
-    def counted(recipe: Any, own: Any, data: Any, *, state: Any, hooks: Hooks) -> Any:
+    def counted(recipe: Any, own: Any, data: Any, device: Any, *, state: Any, hooks: Hooks) -> Any:
         done = []
         noted = Hooks(lambda progress: bool(done.append(progress.examples_done)), hooks.should_stop, hooks.save)
-        outcome = train(recipe, own, data, state=state, hooks=noted)
+        outcome = train(recipe, own, data, device, state=state, hooks=noted)
         seen.append(done[-1])
         return outcome
 

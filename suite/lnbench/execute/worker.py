@@ -191,7 +191,8 @@ class Trainer:
         hooks = Hooks(tick, self.stop, lambda state: save_state(state, ids, file, self.store.write))
         recipes, seeds = [run.recipe for run in task.runs], [run.seeds for run in task.runs]
         if task.runs[0].experiment:
-            outcomes = [experiments.run(recipes[0], seeds[0], self.data_root, state=state, hooks=hooks)]
+            place = {"state": state, "hooks": hooks, "device": self.device}
+            outcomes = [experiments.run(recipes[0], seeds[0], self.data_root, **place)]
         else:
             data = self._load(recipes[0]["dataset"]["name"])
             inputs = [self._inputs(run) for run in task.runs]
@@ -234,7 +235,8 @@ class Trainer:
         """When, where and how: of a group, `seconds` is each run's share of the whole."""
         import torch
 
-        cuda = self.device.type == "cuda" and task.backend != "experiment"
+        run = task.runs[0]
+        cuda = self.device.type == "cuda" and (not run.experiment or experiments.trains_network(run.recipe))
         return {
             "environment": environment(),
             "device": torch.cuda.get_device_name(self.device) if cuda else "cpu",

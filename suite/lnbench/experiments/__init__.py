@@ -28,7 +28,12 @@ from typing import Any
 
 from lnbench.experiments.running import Hooks, Progress, State, Stopped
 
-__all__ = ["Hooks", "Progress", "State", "Stopped", "run"]
+__all__ = ["Hooks", "Progress", "State", "Stopped", "run", "trains_network"]
+
+
+def trains_network(recipe: dict[str, Any]) -> bool:
+    """Whether an experiment trains a network of the catalog by the engine."""
+    return "model" in recipe
 
 
 def run(
@@ -38,10 +43,15 @@ def run(
     *,
     state: Any = None,
     hooks: Any = None,
+    device: Any = "cpu",
 ) -> dict[str, Any]:
-    """Do one run of the experiment that the recipe names, and return its outcome (see above). Raises Stopped."""
+    """Do one run of the experiment that the recipe names, and return its outcome (see above). Raises Stopped.
+
+    `device`: of those that train a network of the catalog; the others compute on the CPU wherever they are run.
+    """
     from lnbench import catalog
 
     target = catalog.find("experiment", recipe["experiment"]).load()
-    outcome: dict[str, Any] = target(recipe, seeds, data_root, state=state, hooks=hooks or Hooks())
+    place = {"device": device} if trains_network(recipe) else {}
+    outcome: dict[str, Any] = target(recipe, seeds, data_root, state=state, hooks=hooks or Hooks(), **place)
     return outcome

@@ -51,7 +51,13 @@ Metrics = dict[str, float | None]
 
 
 def run(
-    options: dict[str, Any], seeds: dict[str, int], data_root: Path | None, *, state: Any, hooks: Any
+    options: dict[str, Any],
+    seeds: dict[str, int],
+    data_root: Path | None,
+    *,
+    state: Any,
+    hooks: Any,
+    device: Any = "cpu",
 ) -> dict[str, Any]:
     """One noise draw: an outcome as `lnbench.experiments` says.
 
@@ -62,7 +68,7 @@ def run(
     if options["folds"]:
         cleanlab()  # before anything is trained
     drawn = draw(options, seeds, _data(options["dataset"], data_root))
-    return _Work(options, seeds, drawn).finish(state, hooks)
+    return _Work(options, seeds, drawn).finish(state, hooks, device)
 
 
 @lru_cache(maxsize=1)
@@ -181,16 +187,17 @@ class _Work:
         self.networks = list(_networks(options, seeds, drawn))
         self.done: list[Arrays] = []
 
-    def finish(self, state: Any, hooks: Any) -> dict[str, Any]:
+    def finish(self, state: Any, hooks: Any, device: Any = "cpu") -> dict[str, Any]:
         """Train what is left, and measure."""
         import torch
 
         from lnbench.training.engine import prepare, train
 
-        prepare(torch.device("cpu"))
+        prepare(torch.device(device))
         left = self._take_up(state)
         for network in self.networks[len(self.done) :]:
-            outcome = train(network.recipe, network.seeds, network.data, state=left, hooks=self._hooks(hooks))
+            told = self._hooks(hooks)
+            outcome = train(network.recipe, network.seeds, network.data, device, state=left, hooks=told)
             left = None
             self.done.append(_result(network, outcome))
         return self._outcome()

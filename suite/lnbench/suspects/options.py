@@ -67,8 +67,8 @@ def usual_epochs(model: str, count: int, batch: int) -> int:
 
 
 def usual_rate(model: str) -> float:
-    """The paper's 0.1, which is of networks with batch normalisation. Of convolutional networks without it some trainings
-    learn nothing at 0.1 (seen: lenet on 2,000 MNIST images, 10 % wrong): 0.01. Dense ones of small images do well at 0.1."""
+    """The paper's 0.1, which is of networks with batch normalisation. Of convolutional ones without it some trainings
+    learn nothing at 0.1 (seen: lenet on 2,000 MNIST images): 0.01. Dense ones of small images do well at 0.1."""
     plain_convolutions = model in plain.NETWORKS and (model == "lenet" or model.startswith("convnet"))
     return RATE_WITHOUT_NORMALISATION if plain_convolutions else PAPER_RATE
 
