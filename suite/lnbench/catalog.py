@@ -21,7 +21,7 @@ from lnbench.detection import yields as detection
 from lnbench.errors import LnbenchError
 from lnbench.experiments import options as experiment
 from lnbench.experiments.yields import YIELDS
-from lnbench.models import densenet, plain, resnet
+from lnbench.models.families import FAMILIES
 from lnbench.models.layers import Layer, Shape, mmac
 from lnbench.options import Options as Options
 
@@ -78,7 +78,7 @@ def _models() -> list[Entry]:
             fast_parity=parity.get(name, ""),
             words=network.words,
         )
-        for family in (plain, resnet, densenet)
+        for family in FAMILIES
         for name, network in family.NETWORKS.items()
     ]
 

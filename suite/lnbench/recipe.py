@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from lnbench import catalog
 from lnbench.experiments.options import ExperimentRecipe as ExperimentRecipe
@@ -230,7 +239,22 @@ def _form(recipe: Any) -> str:
 
 def _experiments() -> Any:
     options = tuple(entry.options for entry in catalog.entries()["experiment"].values())
-    return Annotated[Union[options], Field(discriminator="experiment")]  # noqa: UP007
+    return Annotated[Union[options], Field(discriminator="experiment"), AfterValidator(_trainable)]  # noqa: UP007
+
+
+def _trainable(recipe: ExperimentRecipe) -> ExperimentRecipe:
+    """An experiment that trains a classifier is held to what holds of any training."""
+    training = recipe.training()
+    if training is None:
+        return recipe
+    try:
+        Recipe.model_validate(training)
+    except ValidationError as error:
+        inner = error.errors()[0].get("ctx", {}).get("error")
+        if isinstance(inner, Misfit):
+            raise Misfit(inner.key, str(inner)) from None
+        raise ValueError(str(inner or error)) from None
+    return recipe
 
 
 if TYPE_CHECKING:

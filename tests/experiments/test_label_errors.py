@@ -186,7 +186,7 @@ def test_a_schedule_is_shortened_like_the_epochs() -> None:
 )
 def test_what_cannot_be_trained_is_said_at_its_key(changes: dict[str, Any], key: str, what: str) -> None:
     with pytest.raises(ValidationError, match=what) as refused:
-        LabelErrors.model_validate({**OPTIONS, **changes})
+        recipe_of({**OPTIONS, **changes})
     assert refused.value.errors()[0]["ctx"]["error"].key == key
 
 

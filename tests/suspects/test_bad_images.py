@@ -14,8 +14,9 @@ from PIL import Image
 from planted_digits import Planted, detect, rows
 
 from lnbench.errors import DataError
-from lnbench.suspects.data import Labelled, printable, read, usual_size
+from lnbench.suspects.data import Labelled, printable, usual_size
 from lnbench.suspects.decode import Unreadable, header, picture, watchful
+from lnbench.suspects.reading import read
 
 QUICK = ("--runs", 1, "--epochs", 2, "--model", "perceptron", "--top", 8)
 

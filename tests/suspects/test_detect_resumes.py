@@ -18,8 +18,8 @@ import lnbench.commands.detect as command
 from lnbench.errors import StoreError
 from lnbench.store import Store
 from lnbench.suspects import training
-from lnbench.suspects.data import read
 from lnbench.suspects.options import Options, settled
+from lnbench.suspects.reading import read
 from lnbench.suspects.training import TrainingFailed, planned
 
 SMALL = ("--runs", 2, "--epochs", 8, "--model", "mlp1_w32", "--top", 8)

@@ -64,9 +64,9 @@ def detect(data: Path, output: Path | None, device: str, **options: Any) -> int:
     from lnbench.commands.progress import display
     from lnbench.devices import resolve_device
     from lnbench.hooks import Stopped
-    from lnbench.suspects.data import read
     from lnbench.suspects.options import Options, settled
     from lnbench.suspects.output import explained, place, take
+    from lnbench.suspects.reading import read
     from lnbench.suspects.training import Trainer, planned
 
     asked = Options(**options)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from lnbench import options as named
+from lnbench.data.sources import SOURCES
+from lnbench.models import families
 from lnbench.options import Count, NotNegative, Options, Positive
 from lnbench.tree import did_you_mean
 from lnbench.validation import Misfit
@@ -39,6 +41,10 @@ class ExperimentRecipe(Options):
     def needs(self) -> tuple[str, ...]:
         """The inputs, by name, that a run reads: none."""
         return ()
+
+    def training(self) -> dict[str, Any] | None:
+        """The recipe of the classifier that a run trains, in the other form; None where it trains none."""
+        return None
 
 
 class LinearNetwork(ExperimentRecipe):
@@ -147,29 +153,23 @@ def label_law_seconds(recipe: dict[str, Any]) -> float:
     return 2e-7 * float(recipe["images"] * (1 + recipe["noise"].get("alpha", 0))) + 0.1
 
 
-def _name_of(kind: str) -> Any:
-    """The type of a text that is a name of the catalog, which editors complete. The catalog needs this module first."""
+def _name_of(kind: str, names: list[str]) -> Any:
+    """The type of a text that is one of the suite's own names, which editors complete. (Those that plug-ins add are in
+    the catalog, which needs this module first.)"""
 
     def check(value: str) -> str:
-        from lnbench import catalog
-
-        if value not in catalog.names(kind):
-            raise ValueError(f"{kind}: '{value}' is not known; {did_you_mean(value, catalog.names(kind))}")
+        if value not in names:
+            raise ValueError(f"{kind}: '{value}' is not known; {did_you_mean(value, names)}")
         return value
 
-    def complete(schema: dict[str, Any]) -> None:
-        from lnbench import catalog
-
-        schema["enum"] = catalog.names(kind)
-
-    return Annotated[str, Field(json_schema_extra=complete), AfterValidator(check)]
+    return Annotated[str, Field(json_schema_extra={"enum": list(names)}), AfterValidator(check)]
 
 
 if TYPE_CHECKING:
     DatasetName = str
     ModelName = str
 else:
-    DatasetName, ModelName = _name_of("dataset"), _name_of("model")
+    DatasetName, ModelName = _name_of("dataset", list(SOURCES)), _name_of("model", families.names())
 
 
 class ChannelPixels(Options):
@@ -226,20 +226,8 @@ class LabelErrors(ExperimentRecipe):
             raise Misfit("schedule", f"schedule: {what}")
         return self
 
-    @model_validator(mode="after")
-    def _trains(self) -> LabelErrors:
-        """What must hold of any training of a classifier."""
-        from lnbench.recipe import Recipe
-
-        try:
-            training = network_of(self.identity(), self.clean)
-            Recipe.model_validate({**training, "selection": "last_epoch"})
-        except ValidationError as error:
-            inner = error.errors()[0].get("ctx", {}).get("error")
-            if isinstance(inner, Misfit):
-                raise Misfit(inner.key, str(inner)) from None
-            raise ValueError(str(inner or error)) from None
-        return self
+    def training(self) -> dict[str, Any]:
+        return {**network_of(self.identity(), self.clean), "selection": "last_epoch"}
 
 
 def network_of(recipe: dict[str, Any], images: int, shares: int = 1) -> dict[str, Any]:
@@ -262,10 +250,8 @@ def network_of(recipe: dict[str, Any], images: int, shares: int = 1) -> dict[str
 
 def label_errors_seconds(recipe: dict[str, Any]) -> float:
     """Seconds on one core: operations and steps as trainings are priced (cost.py), mixtures and confident learning."""
-    from lnbench import catalog
-
-    source, mmac = catalog.find("dataset", recipe["dataset"]).value, catalog.find("model", recipe["model"]).mmac
-    macs = 1e6 * mmac(source.shape, source.classes) if mmac else 0.0
+    source = SOURCES[recipe["dataset"]]
+    macs = 1e6 * families.mmac_of(recipe["model"], source.shape, source.classes)
     passes = float(recipe["clean"] * recipe["epochs"])
     looks = float(recipe["epochs"] * LOOKED_AT)
     if recipe["folds"]:

@@ -6,13 +6,11 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from lnbench.data.images import ImageData
-from lnbench.errors import DataError
 
 FEWEST = 50  # images: two Gaussians fitted to fewer values say nothing
 FEW_OF_A_CLASS = 5  # images that a network hardly learns as a class
@@ -66,32 +64,6 @@ class Labelled:
         return ImageData(
             "user", images, labels, images[:0], labels[:0], len(self.classes), 255.0, checksum=self.checksum
         )
-
-
-def read(path: Path, size: int | None, say: Say) -> Labelled:
-    """The images at `path`: a folder of class folders, or an .npz archive. Raises DataError.
-
-    size: pixels a side; None: as large as nine tenths of the images are at their shorter side, but no more than
-    USUAL_SIZE, and a multiple of SIZE_STEP. `say` hears how far the reading is.
-    """
-    from lnbench.suspects import archive, folders
-
-    if path.is_dir():
-        found = folders.read(path, size, say)
-    elif path.is_file():
-        found = archive.read(path, size)
-    else:
-        raise DataError(f"{path}: no such folder or file; give a folder of class folders, or an .npz")
-    if len(found.labels) < FEWEST:
-        raise DataError(f"{path}: {len(found.labels)} images are too few; at least {FEWEST} are needed")
-    if len(found.classes) < 2:
-        only = printable(found.classes[0])
-        raise DataError(f"{path}: all images are of one class ('{only}'), so no label can be wrong")
-    small = [name for name, count in zip(found.classes, found.counts(), strict=True) if count < FEW_OF_A_CLASS]
-    if small:
-        words = f"classes of fewer than {FEW_OF_A_CLASS} images, which rank high whatever their labels"
-        found.notes.append(f"{words}: {', '.join(small)}")
-    return found
 
 
 def usual_size(shorter: list[int]) -> int:
