@@ -54,7 +54,10 @@ def recipe(**changes: Any) -> dict[str, Any]:
 
 
 def run(options: dict[str, Any], own: dict[str, int] | None = None, **more: Any) -> dict[str, Any]:
-    return experiments.run(options, own or seeds(), None, **more)
+    """The outcome, without how long it took: the one thing that differs from time to time."""
+    outcome = experiments.run(options, own or seeds(), None, **more)
+    outcome.pop("took", None)
+    return outcome
 
 
 @cache
@@ -423,3 +426,9 @@ def test_smoke_is_trained_judged_and_reported(tmp_path: Path, monkeypatch: pytes
     write_report(result, tmp_path / "report")
     page = (tmp_path / "report" / "report.md").read_text()
     assert "`aul_error_auc`" in page and "digits" in page
+
+
+def test_how_long_each_method_took_is_told_of_a_run_that_was_not_interrupted(no_confident_learning: None) -> None:
+    took = experiments.run(recipe(folds=3, epochs=4), seeds(), None)["took"]
+    assert set(took) == {"network", "folds", "loss_curves", "confident_learning"}
+    assert all(seconds >= 0 for seconds in took.values()) and took["network"] > 0

@@ -191,8 +191,8 @@ class Trainer:
         hooks = Hooks(tick, self.stop, lambda state: save_state(state, ids, file, self.store.write))
         recipes, seeds = [run.recipe for run in task.runs], [run.seeds for run in task.runs]
         if task.runs[0].experiment:
-            place = {"state": state, "hooks": hooks, "device": self.device}
-            outcomes = [experiments.run(recipes[0], seeds[0], self.data_root, **place)]
+            more = {"state": state, "hooks": hooks, "device": self.device}
+            outcomes = [experiments.run(recipes[0], seeds[0], self.data_root, **more)]
         else:
             data = self._load(recipes[0]["dataset"]["name"])
             inputs = [self._inputs(run) for run in task.runs]
@@ -204,9 +204,10 @@ class Trainer:
         for place, (run, outcome) in enumerate(zip(task.runs, outcomes, strict=True)):
             arrays = outcome.pop("arrays", {})
             group = {"replicas": len(ids), "place": place} if len(ids) > 1 else {}
+            took = {"took": outcome.pop("took")} if "took" in outcome else {}
             if arrays:
                 outcome["arrays"] = sidefiles.describe(arrays)
-            self.store.put(make_record(run.content, outcome, {**provenance, **group}), arrays)
+            self.store.put(make_record(run.content, outcome, {**provenance, **group, **took}), arrays)
         self.store.drop_checkpoint(task.id)
 
     @contextlib.contextmanager

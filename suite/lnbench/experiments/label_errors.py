@@ -15,7 +15,9 @@ training. The true labels are used to measure, and by no method.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,7 +65,8 @@ def run(
 
     Beside its keys: `noise`, what the draw came to; `passes`, how many examples the networks of each method were
     trained on, visit by visit; `packages`, versions that decide the numbers; `diverged`, the networks that did: what
-    hangs on them is null. Raises LnbenchError where cleanlab is needed and not there, Stopped as hooks ask.
+    hangs on them is null; and, of a run that was not interrupted, `took`, the seconds of each kind of work (which goes
+    into the record's provenance). Raises LnbenchError where cleanlab is needed and not there, Stopped as hooks ask.
     """
     if options["folds"]:
         cleanlab()  # before anything is trained
@@ -178,6 +181,19 @@ def _result(network: _Network, outcome: dict[str, Any]) -> Arrays:
     return found
 
 
+class _Clock:
+    """Seconds that each kind of work took in all."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def __call__(self, what: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.seconds[what] = round(self.seconds.get(what, 0.0) + time.monotonic() - began, 3)
+
+
 class _Work:
     """The networks of a run, one after the other; a checkpoint has the results of those that are done, and the engine's
     own state of the one that is trained."""
@@ -186,6 +202,7 @@ class _Work:
         self.options, self.seeds, self.drawn = options, seeds, drawn
         self.networks = list(_networks(options, seeds, drawn))
         self.done: list[Arrays] = []
+        self.clock = _Clock()
 
     def finish(self, state: Any, hooks: Any, device: Any = "cpu") -> dict[str, Any]:
         """Train what is left, and measure."""
@@ -195,12 +212,15 @@ class _Work:
 
         prepare(torch.device(device))
         left = self._take_up(state)
+        whole = left is None and not self.done  # a run that goes on does not know how long its beginning took
         for network in self.networks[len(self.done) :]:
             told = self._hooks(hooks)
-            outcome = train(network.recipe, network.seeds, network.data, device, state=left, hooks=told)
+            with self.clock("network" if network.name == "network" else "folds"):
+                outcome = train(network.recipe, network.seeds, network.data, device, state=left, hooks=told)
             left = None
             self.done.append(_result(network, outcome))
-        return self._outcome()
+        outcome = self._outcome()
+        return {**outcome, "took": dict(self.clock.seconds)} if whole else outcome
 
     def _hooks(self, hooks: Any) -> Hooks:
         """The engine's hooks: progress over all networks, and states that hold what is done."""
@@ -241,9 +261,11 @@ class _Work:
         ]
         metrics: Metrics = dict.fromkeys(METRICS)
         if "aul" in first:
-            metrics |= by_loss_curves(first, self.drawn.wrong)
+            with self.clock("loss_curves"):
+                metrics |= by_loss_curves(first, self.drawn.wrong)
         if others and all("probabilities" in arrays for arrays in others):
-            metrics |= by_confident_learning(self.drawn.given, self._probabilities(others), self.drawn.wrong)
+            with self.clock("confident_learning"):
+                metrics |= by_confident_learning(self.drawn.given, self._probabilities(others), self.drawn.wrong)
         ends = [network_curves["curves"].shape[1] for network_curves in self.done]
         early = [end for network, end in zip(self.networks, ends, strict=True) if network.name in diverged]
         return {

@@ -47,6 +47,7 @@ def experiment_cell(cell: Cell, experiment: str, runs: dict[int, tuple[Run, Reco
         "collapsed": [outcome["status"] != "ok" for outcome in outcomes],
         "diverged_at": [outcome["diverged_at"] for outcome in outcomes],
         "seconds": [plain(runs[seed][1]["provenance"].get("seconds")) for seed in seeds],
+        **_took([runs[seed][1] for seed in seeds]),
         "steps": whole[0]["steps"] if whole else [],
         "curves": {name: _band([_curve(outcome, name) for outcome in whole]) for name in DRAWN.get(experiment, ())},
         "change_points": [
@@ -58,13 +59,21 @@ def experiment_cell(cell: Cell, experiment: str, runs: dict[int, tuple[Run, Reco
     }
 
 
+def _took(records: list[Record]) -> Json:
+    """Kind of work -> seconds, of each run that says so; nothing where none does."""
+    known = [record["provenance"]["took"] for record in records if "took" in record["provenance"]]
+    kinds = dict.fromkeys(kind for took in known for kind in took)
+    found = {kind: [plain(took[kind]) for took in known if kind in took] for kind in kinds}
+    return {"took": found} if found else {}
+
+
 def metrics_at(study: Study) -> dict[str, list[str]]:
     """Point -> the metrics that some effect reads there, in the file's order."""
     found: dict[str, list[str]] = {}
     for effect in study.spec.effects.values():
         for point in points_of(study, effect):
             key = point_key(study.at(point).point)
-            for metric in (effect.metric, effect.with_):
+            for metric in (effect.metric, effect.with_, effect.less):
                 if metric is not None and metric not in found.setdefault(key, []):
                     found[key].append(metric)
     return found
@@ -110,13 +119,15 @@ def experiment_runs(data: Json) -> list[str]:
             f"{cell['done']} of {cell['planned']}" + (f", {dead} diverged" if dead else ""),
             f"{statistics.fmean(seconds):.2f}" if seconds else "–",
         ]
-        for metric, values in cell["metrics"].items():
+        took = {f"seconds, {kind.replace('_', ' ')}": values for kind, values in cell.get("took", {}).items()}
+        named = {f"`{metric}`": values for metric, values in cell["metrics"].items()}
+        for name, values in (named | took).items():
             there = [value for value in values if value is not None and math.isfinite(value)]
             never = len(values) - len(there)
             mean = f"{statistics.fmean(there):.4g}" if there else "–"
             mean += f" ({never} without)" if never and there else ""
             sd = f"{statistics.stdev(there):.2g}" if len(there) > 1 else "–"
-            rows.append([*first, f"`{metric}`", mean.replace("-", "−"), sd])
+            rows.append([*first, name, mean.replace("-", "−"), sd])
             first = ["", "", ""]
     intro = (
         "One number a run, over the seeds; *without*: runs that have no such number, as they never got to its level "
