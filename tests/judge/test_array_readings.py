@@ -18,6 +18,7 @@ from lnbench.labels import label
 from lnbench.plan import Run, plan_study
 from lnbench.readings import Stored, content_of
 from lnbench.report import load_report, report_differs, write_report
+from lnbench.store import StoreUnwritable
 from loss_curves import EPOCHS, EXAMPLES, World, arrays_of, loaded, world_in
 
 
@@ -184,3 +185,21 @@ def test_what_cannot_be_read_is_said_where_it_stands(tmp_path: Path, old: str, n
         loaded(tmp_path, (old, new))
     assert said in str(caught.value)
     assert "toy.yaml:" in str(caught.value)
+
+
+def test_a_store_that_takes_nothing_gives_its_numbers_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warned: list[str] = []
+    world.store.warn = warned.append
+
+    def full(file: Path, data: bytes) -> None:
+        raise StoreUnwritable(f"{file}: the disk is full")
+
+    first = world.values("last")
+    for file in (world.folder / "store").rglob("*.json"):
+        if '"kind": "reading"' in file.read_text():
+            file.unlink()
+    monkeypatch.setattr(world.store, "write", full)
+    assert world.values("last") == first
+    assert len(warned) == 4 and "the disk is full; a number read from arrays is not kept" in warned[0]
