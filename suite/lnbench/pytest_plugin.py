@@ -54,6 +54,7 @@ class StudyItems(pytest.File):
             from lnbench.execute.local import execute
             from lnbench.judge import judge
             from lnbench.plan import plan_study
+            from lnbench.readings import FromStore
             from lnbench.store import Store, default_path
             from lnbench.studies import load_study
 
@@ -61,7 +62,7 @@ class StudyItems(pytest.File):
             plan = plan_study(load_study(self.path).tiers[option("--lnbench-tier")])
             store = Store(Path(option("--lnbench-store") or default_path()))
             done = execute([plan], store, Quiet(), device=resolve_device(option("--lnbench-device")))
-            self.result = judge(gather(plan, store.get, done.failures))
+            self.result = judge(gather(plan, store.get, done.failures, FromStore(store)))
         return self.result
 
 

@@ -78,6 +78,7 @@ def power(name: str, tier: str | None, seeds: int | None, store_path: Path | Non
     from lnbench.judge import judge
     from lnbench.plan import plan_study
     from lnbench.power import powers
+    from lnbench.readings import FromStore
     from lnbench.studies import load_study
 
     path, claim_id = find_claim(name)
@@ -86,7 +87,8 @@ def power(name: str, tier: str | None, seeds: int | None, store_path: Path | Non
     if tier not in loaded.tiers:
         raise LnbenchError(f"{loaded.name} has no tier {tier}; it has {', '.join(loaded.tiers)}")
     made = plan_study(loaded.tiers[tier], seeds)
-    result = judge(gather(made, open_store(store_path).get))
+    store = open_store(store_path)
+    result = judge(gather(made, store.get, reads=FromStore(store)))
     table = Table(title=f"{loaded.tiers[tier].key}: what the planned seeds can decide", title_justify="left", box=None)
     for column in ("claim, part", "effect", "claimed", "pilot", "chance", "seeds for 80 %"):
         table.add_column(column, overflow="fold")

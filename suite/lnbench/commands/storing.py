@@ -45,14 +45,18 @@ def export(file: Path, study: str | None, tier: str, compact: bool, store_path: 
     ids = None
     if study is not None:
         from lnbench.evidence import gather
+        from lnbench.judge import judge
         from lnbench.plan import plan_study
+        from lnbench.readings import FromStore
         from lnbench.resources import find_study
         from lnbench.studies import load_study
 
         loaded = load_study(find_study(study))
         if tier not in loaded.tiers:
             raise StoreError(f"{loaded.name} has no tier {tier}")
-        ids = sorted(gather(plan_study(loaded.tiers[tier]), source.get).records)
+        evidence = gather(plan_study(loaded.tiers[tier]), source.get, reads=FromStore(source))
+        judge(evidence)  # reads from arrays what a verdict needs, so that it can be judged where they are not
+        ids = sorted(evidence.records)
     count = source.export(file, ids)
     click.echo(f"{count} records -> {file}")
     if not compact and (left := source.with_arrays(ids)):
