@@ -17,7 +17,8 @@ from lnbench.judge import judge
 from lnbench.labels import label
 from lnbench.plan import Run, plan_study
 from lnbench.readings import Stored, content_of
-from lnbench.report import load_report, report_differs, write_report
+from lnbench.report import load_report, report_differs, result_to_json, write_report
+from lnbench.report.folder import json_text
 from lnbench.store import StoreUnwritable
 from loss_curves import EPOCHS, EXAMPLES, World, arrays_of, loaded, world_in
 
@@ -90,6 +91,7 @@ def test_a_report_is_judged_again_without_the_arrays(world: World) -> None:
     assert (study, tier, seeds) == ("toy", "full", 4)
     again = judge(gather(plan_study(world.study), get))
     assert report_differs(folder, again) == []
+    assert json_text(result_to_json(again)) == json_text(result_to_json(result))  # to the byte, in whatever order it lay
     kinds = {record["kind"] for record in again.evidence.records.values()}
     assert kinds == {"training", "reading"}
 

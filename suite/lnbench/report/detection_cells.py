@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lnbench.evidence import Evidence
-from lnbench.report.plain import Json, plain
+from lnbench.report.plain import Json, in_order, plain
 from lnbench.selection import point_key
 from lnbench.store import Record
 
@@ -35,7 +35,7 @@ def suspects_to_json(evidence: Evidence) -> Json:
         ]
         if sheets:
             seed, record = min(sheets, key=lambda sheet: sheet[0])
-            return {"point": plain(cell.point), "seed": seed, **record["outcome"]["shown"]}
+            return {"point": plain(cell.point), "seed": seed, **in_order(record["outcome"]["shown"])}
     return {}
 
 
@@ -56,4 +56,9 @@ def _readings(evidence: Evidence, name: str) -> list[Record]:
 def _entry(point: Json, seed: int, reading: Record, last: Record) -> Json:
     shown = reading["outcome"]["shown"]
     kept = {name: value for name, value in shown.items() if reading is last or name not in LAST_ONLY}
-    return {"point": plain(point), "seed": seed, "metrics": plain(reading["outcome"]["metrics"]), **kept}
+    return {
+        "point": plain(point),
+        "seed": seed,
+        "metrics": plain(in_order(reading["outcome"]["metrics"])),
+        **in_order(kept),
+    }

@@ -17,6 +17,7 @@ GROUPS = (("clean", OKABE_ITO[0]), ("mislabeled", OKABE_ITO[1]))
 AUCS = (("aul", "AUL", OKABE_ITO[2], "-"), ("aum", "AUM", OKABE_ITO[3], "-."), ("loss", "loss", GREY, "--"))
 MOST_ROWS, MOST_PANELS, MOST_CURVES = 5, 15, 3
 SHEET_COLUMNS = 16
+RARE = 0.05  # of all examples: counts are then drawn on a log axis
 
 
 def draw_detection(data: Json) -> dict[str, bytes]:
@@ -98,9 +99,22 @@ def _bars(axes: Any, histogram: Json) -> None:
         counts = np.array(histogram[name], dtype=float)
         axes.stairs(counts, edges, fill=True, color=color, alpha=0.35, linewidth=0)
         axes.stairs(counts, edges, color=color, linewidth=1.2)
+    if _rare(histogram):  # else nothing would be seen of it
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
+        axes.set_ylim(bottom=0.7, auto=True)
+        bare(axes, "left", "bottom")
+        axes.minorticks_off()
+        return
     bare(axes, "bottom")
     axes.set_yticks([])
     axes.set_ylim(bottom=0, auto=True)
+
+
+def _rare(histogram: Json) -> bool:
+    """Whether one group is so much smaller than the other that its bars vanish beside it."""
+    sizes = sorted(sum(histogram[name]) for name, _ in GROUPS)
+    return bool(0 < sizes[0] < RARE * sum(sizes))
 
 
 def _mixture(axes: Any, entry: Json) -> None:
@@ -111,8 +125,9 @@ def _mixture(axes: Any, entry: Json) -> None:
     x = np.linspace(edges[0], edges[-1], 400)
     scale = entry["examples"] * (edges[1] - edges[0])
     for weight, mean, sd in zip(fitted["weights"], fitted["means"], fitted["sds"], strict=True):
-        density = weight * np.exp(-0.5 * ((x - mean) / sd) ** 2) / (sd * math.sqrt(2 * math.pi))
-        axes.plot(x, scale * density, color=INK, linewidth=1.0, linestyle=(0, (4, 2)))
+        count = scale * weight * np.exp(-0.5 * ((x - mean) / sd) ** 2) / (sd * math.sqrt(2 * math.pi))
+        seen = count > (0.7 if _rare(entry["aul_histogram"]) else 0)  # a log axis would go down for ever
+        axes.plot(x[seen], count[seen], color=INK, linewidth=1.0, linestyle=(0, (4, 2)))
     axes.margins(y=0.06)
 
 

@@ -62,7 +62,7 @@ def experiment_cell(cell: Cell, experiment: str, runs: dict[int, tuple[Run, Reco
 def _took(records: list[Record]) -> Json:
     """Kind of work -> seconds, of each run that says so; nothing where none does."""
     known = [record["provenance"]["took"] for record in records if "took" in record["provenance"]]
-    kinds = dict.fromkeys(kind for took in known for kind in took)
+    kinds = sorted({kind for took in known for kind in took})
     found = {kind: [plain(took[kind]) for took in known if kind in took] for kind in kinds}
     return {"took": found} if found else {}
 

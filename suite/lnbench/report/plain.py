@@ -43,3 +43,10 @@ def plain(value: Any) -> Any:
 def without_paths(text: str) -> str:
     """A message without the folders of the machine it came from: a report is read elsewhere, by anyone."""
     return re.sub(r"(?<![\w.:/\\])(?:~|[A-Za-z]:)?(?:[/\\][\w.@+-]+)+[/\\](?=[\w.])", "", text)
+
+
+def in_order(tree: Any) -> Any:
+    """The same with every mapping's keys sorted: records come from a store or from an export, in other orders."""
+    if isinstance(tree, dict):
+        return {key: in_order(tree[key]) for key in sorted(tree)}
+    return [in_order(item) for item in tree] if isinstance(tree, list) else tree

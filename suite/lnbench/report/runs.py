@@ -12,7 +12,7 @@ from lnbench.evidence import Evidence
 from lnbench.plan import Run
 from lnbench.recipe import ExperimentRecipe, Recipe
 from lnbench.report.experiment_cells import experiment_cell, experiment_examples
-from lnbench.report.plain import Json, plain, without_paths
+from lnbench.report.plain import Json, in_order, plain, without_paths
 from lnbench.spec import Cell, Effect
 from lnbench.store import Record
 
@@ -64,7 +64,7 @@ def _cell(cell: Cell, runs: dict[int, tuple[Run, Record]], metrics: list[str], e
         "collapsed": list(measured["test_accuracy"].collapsed),
         "status": [outcome["status"] for outcome in outcomes],
         "classes": outcomes[0]["classes"] if outcomes else None,
-        "examples": outcomes[0]["examples"] if outcomes else None,
+        "examples": in_order(outcomes[0]["examples"]) if outcomes else None,
         "parameters": outcomes[0].get("parameters") if outcomes else None,
         "noise": _noise(outcomes),
         "seconds": [plain(_seconds(runs[seed][1])) for seed in seeds],
@@ -160,7 +160,7 @@ def environments_to_json(evidence: Evidence) -> list[Json]:
     for record in trainings(evidence):
         provenance = record["provenance"]
         entry = {
-            "environment": plain(provenance.get("environment", {})),
+            "environment": in_order(plain(provenance.get("environment", {}))),
             "device": provenance.get("device"),
             "backend": provenance.get("backend"),
             "threads": provenance.get("threads"),
