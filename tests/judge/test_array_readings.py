@@ -91,7 +91,7 @@ def test_a_report_is_judged_again_without_the_arrays(world: World) -> None:
     assert (study, tier, seeds) == ("toy", "full", 4)
     again = judge(gather(plan_study(world.study), get))
     assert report_differs(folder, again) == []
-    assert json_text(result_to_json(again)) == json_text(result_to_json(result))  # to the byte, in whatever order it lay
+    assert json_text(result_to_json(again)) == json_text(result_to_json(result))  # to the byte
     kinds = {record["kind"] for record in again.evidence.records.values()}
     assert kinds == {"training", "reading"}
 
