@@ -21,6 +21,13 @@ BelowOne = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
+class Pixels(Options):
+    """What is taken off a pixel in [0, 1], and by what it is then divided: one number a channel."""
+
+    mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)]
+    std: Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
+
+
 class NoNoise(Options):
     """The labels as they are."""
 

@@ -22,6 +22,7 @@ from pydantic import (
 
 from lnbench import catalog
 from lnbench.experiments.options import ExperimentRecipe as ExperimentRecipe
+from lnbench.options import Pixels as Pixels
 from lnbench.references import Strict
 from lnbench.tree import did_you_mean
 from lnbench.validation import Misfit
@@ -132,16 +133,6 @@ def probe_problem(probes: Sequence[str]) -> str | None:
     if "suspects" in probes and "example_loss" not in probes:
         return "probes: suspects are ranked by their losses; write [example_loss, suspects]"
     return None
-
-
-Triple = Annotated[tuple[float, ...], Field(strict=False, min_length=1)]
-
-
-class Pixels(Strict):
-    """What is taken off a pixel in [0, 1], and by what it is then divided: one number a channel."""
-
-    mean: Triple
-    std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(strict=False, min_length=1)]
 
 
 class Recipe(Strict):

@@ -46,8 +46,9 @@ class LabelNoise(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class NoNoise:
-    """n examples, each with its own label."""
+class _Noise:
+    """What all kinds are made of: n clean images, m classes, a seed, and the kind's options. One example an image,
+    unless a kind says otherwise."""
 
     n: int
     classes: int
@@ -61,6 +62,11 @@ class NoNoise:
     def images(self, example: Any) -> Any:
         return example
 
+
+@dataclass(frozen=True, slots=True)
+class NoNoise(_Noise):
+    """n examples, each with its own label."""
+
     def labels(self, example: Any, clean: Any, identity: Any) -> Any:
         return clean
 
@@ -69,7 +75,7 @@ class NoNoise:
 
 
 @dataclass(frozen=True, slots=True)
-class DiluteUniform:
+class DiluteUniform(_Noise):
     """Dilution (Rolnick et al. 2018, §3.1): every pair once, and round(alpha·n) more with a uniform random label.
 
     Example e shows image e mod n. Copy 0 (e < n) carries the true label; copy c > 0 a label that depends on the seed,
@@ -77,11 +83,6 @@ class DiluteUniform:
     With `include_true_class` the label is uniform on all m classes, so alpha/m of the copies are right by luck and
     1 + alpha/m labels an image are right on average; without, uniform on the m - 1 wrong ones.
     """
-
-    n: int
-    classes: int
-    seed: int
-    options: dict[str, Any]
 
     @property
     def size(self) -> int:
@@ -103,20 +104,8 @@ class DiluteUniform:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplaceUniform:
+class ReplaceUniform(_Noise):
     """Replacement: each of n labels is, with probability `rate`, drawn anew, uniformly (true class included or not)."""
-
-    n: int
-    classes: int
-    seed: int
-    options: dict[str, Any]
-
-    @property
-    def size(self) -> int:
-        return self.n
-
-    def images(self, example: Any) -> Any:
-        return example
 
     def labels(self, example: Any, clean: Any, identity: Any) -> Any:
         replaced = u32(self.seed, Stream.NOISE, 0, identity) < round(self.options["rate"] * 2**32)
@@ -129,18 +118,13 @@ class ReplaceUniform:
 
 
 @dataclass(frozen=True, slots=True)
-class DiluteNovel:
+class DiluteNovel(_Noise):
     """Dilution with images of their own (Rolnick et al. 2018, Figure 7): n pairs, and round(alpha·n) other images of
     the same data set, each shown once, with a uniform random label.
 
     Example e shows image e of the n clean images and the `novel` ones behind them. The label depends on the seed and
     on the image's number in the whole data set only. Without `include_true_class` it is never the image's own class.
     """
-
-    n: int
-    classes: int
-    seed: int
-    options: dict[str, Any]
 
     @property
     def novel(self) -> int:
@@ -150,9 +134,6 @@ class DiluteNovel:
     @property
     def size(self) -> int:
         return self.n + self.novel
-
-    def images(self, example: Any) -> Any:
-        return example
 
     def labels(self, example: Any, clean: Any, identity: Any) -> Any:
         bits = u32(self.seed, Stream.NOISE, 1, identity)
@@ -164,20 +145,8 @@ class DiluteNovel:
 
 
 @dataclass(frozen=True, slots=True)
-class PairFlip:
+class PairFlip(_Noise):
     """Pair noise: each of n labels y is, with probability `rate`, (y + 1) mod m."""
-
-    n: int
-    classes: int
-    seed: int
-    options: dict[str, Any]
-
-    @property
-    def size(self) -> int:
-        return self.n
-
-    def images(self, example: Any) -> Any:
-        return example
 
     def labels(self, example: Any, clean: Any, identity: Any) -> Any:
         flipped = u32(self.seed, Stream.NOISE, 0, identity) < round(self.options["rate"] * 2**32)
@@ -188,7 +157,7 @@ class PairFlip:
 
 
 @dataclass(frozen=True, slots=True)
-class ResampleUniform:
+class ResampleUniform(_Noise):
     """Label noise as label-noise SGD has it: each time an example is visited, once an epoch, its label is with
     probability `rate` a uniform random one, drawn anew (true class included or not).
 
@@ -196,21 +165,10 @@ class ResampleUniform:
     another epoch. The first epoch's labels are those of `ReplaceUniform`.
     """
 
-    n: int
-    classes: int
-    seed: int
-    options: dict[str, Any]
     epoch: int = 0
-
-    @property
-    def size(self) -> int:
-        return self.n
 
     def at(self, epoch: int) -> ResampleUniform:
         return replace(self, epoch=epoch)
-
-    def images(self, example: Any) -> Any:
-        return example
 
     def labels(self, example: Any, clean: Any, identity: Any) -> Any:
         redrawn = u32(self.seed, Stream.NOISE, 2 * self.epoch, identity) < round(self.options["rate"] * 2**32)

@@ -172,13 +172,6 @@ else:
     DatasetName, ModelName = _name_of("dataset", list(SOURCES)), _name_of("model", families.names())
 
 
-class ChannelPixels(Options):
-    """What is taken off a pixel in [0, 1], and by what it is then divided: one number a channel."""
-
-    mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)]
-    std: Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
-
-
 class LabelErrors(ExperimentRecipe):
     """Wrong labels of one noise draw, found by loss curves, margins and confident learning (`label_errors.py`)."""
 
@@ -197,7 +190,7 @@ class LabelErrors(ExperimentRecipe):
     epochs: Count  # of the network whose losses and margins are summed
     augment: Literal["none", "crop_flip"]
     precision: Literal["fp32"]
-    pixels: ChannelPixels | None
+    pixels: named.Pixels | None
     folds: Annotated[int, Field(ge=0, le=100)]  # of confident learning; 0: without it
 
     @property
