@@ -192,7 +192,7 @@ IMAGES = torch.rand(4, 3, 16, 12, generator=torch.Generator().manual_seed(9))
 
 
 def small(kind: str) -> nn.Module:
-    return DenseNet(2, 3, 7) if kind == "dense" else ResNet((2, 1, 2), 8, kind, 3, 7)  # type: ignore[arg-type]
+    return DenseNet((2,) * 3, 12, 48, 3, 7) if kind == "dense" else ResNet((2, 1, 2), 8, kind, 3, 7)  # type: ignore[arg-type]
 
 
 def same_with_gradients(module: nn.Module, one: torch.Tensor, other: torch.Tensor) -> None:

@@ -46,7 +46,7 @@ class LabelNoise(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Noise:
+class Noise:
     """What all kinds are made of: n clean images, m classes, a seed, and the kind's options. One example an image,
     unless a kind says otherwise."""
 
@@ -64,7 +64,7 @@ class _Noise:
 
 
 @dataclass(frozen=True, slots=True)
-class NoNoise(_Noise):
+class NoNoise(Noise):
     """n examples, each with its own label."""
 
     def labels(self, example: Any, clean: Any, identity: Any) -> Any:
@@ -75,14 +75,8 @@ class NoNoise(_Noise):
 
 
 @dataclass(frozen=True, slots=True)
-class DiluteUniform(_Noise):
-    """Dilution (Rolnick et al. 2018, §3.1): every pair once, and round(alpha·n) more with a uniform random label.
-
-    Example e shows image e mod n. Copy 0 (e < n) carries the true label; copy c > 0 a label that depends on the seed,
-    on c and on the image's number in the whole data set only, so that a subset's labels are those of the full set.
-    With `include_true_class` the label is uniform on all m classes, so alpha/m of the copies are right by luck and
-    1 + alpha/m labels an image are right on average; without, uniform on the m - 1 wrong ones.
-    """
+class Dilution(Noise):
+    """Dilution (Rolnick et al. 2018, §3.1): every pair once, and round(alpha·n) more. Example e shows image e mod n."""
 
     @property
     def size(self) -> int:
@@ -90,6 +84,17 @@ class DiluteUniform(_Noise):
 
     def images(self, example: Any) -> Any:
         return example % self.n
+
+
+@dataclass(frozen=True, slots=True)
+class DiluteUniform(Dilution):
+    """Dilution with uniform random labels.
+
+    Copy 0 (e < n) carries the true label; copy c > 0 a label that depends on the seed, on c and on the image's number
+    in the whole data set only, so that a subset's labels are those of the full set. With `include_true_class` the label
+    is uniform on all m classes, so alpha/m of the copies are right by luck and 1 + alpha/m labels an image are right on
+    average; without, uniform on the m - 1 wrong ones.
+    """
 
     def labels(self, example: Any, clean: Any, identity: Any) -> Any:
         """Labels (B,) int64 of examples (B,), of which `clean` (B,) are the true ones, `identity` (B,) the images'
@@ -104,7 +109,7 @@ class DiluteUniform(_Noise):
 
 
 @dataclass(frozen=True, slots=True)
-class ReplaceUniform(_Noise):
+class ReplaceUniform(Noise):
     """Replacement: each of n labels is, with probability `rate`, drawn anew, uniformly (true class included or not)."""
 
     def labels(self, example: Any, clean: Any, identity: Any) -> Any:
@@ -118,7 +123,7 @@ class ReplaceUniform(_Noise):
 
 
 @dataclass(frozen=True, slots=True)
-class DiluteNovel(_Noise):
+class DiluteNovel(Noise):
     """Dilution with images of their own (Rolnick et al. 2018, Figure 7): n pairs, and round(alpha·n) other images of
     the same data set, each shown once, with a uniform random label.
 
@@ -145,7 +150,7 @@ class DiluteNovel(_Noise):
 
 
 @dataclass(frozen=True, slots=True)
-class PairFlip(_Noise):
+class PairFlip(Noise):
     """Pair noise: each of n labels y is, with probability `rate`, (y + 1) mod m."""
 
     def labels(self, example: Any, clean: Any, identity: Any) -> Any:
@@ -157,7 +162,7 @@ class PairFlip(_Noise):
 
 
 @dataclass(frozen=True, slots=True)
-class ResampleUniform(_Noise):
+class ResampleUniform(Noise):
     """Label noise as label-noise SGD has it: each time an example is visited, once an epoch, its label is with
     probability `rate` a uniform random one, drawn anew (true class included or not).
 

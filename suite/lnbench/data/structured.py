@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from lnbench.data.noise import Dilution
 from lnbench.randomness import Stream, u32
 
 ORDERS = 0x7FFFFFFF  # in place of a copy's number, for the order of wrong classes: no set has so many copies
@@ -41,7 +42,7 @@ def label_law(alpha: float, delta: float, classes: int) -> tuple[list[Fraction],
 
 
 @dataclass(frozen=True)
-class DiluteStructured:
+class DiluteStructured(Dilution):
     """Dilution as `DiluteUniform`, but an added label follows `label_law`, over an order of the wrong classes.
 
     order: `confusing`, the wrong classes by how often networks take the true class for them (a row of the input
@@ -49,18 +50,7 @@ class DiluteStructured:
     each true class, fixed for the seed.
     """
 
-    n: int
-    classes: int
-    seed: int
-    options: dict[str, Any]
     inputs: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def size(self) -> int:
-        return self.n + round(float(self.options["alpha"]) * self.n)
-
-    def images(self, example: Any) -> Any:
-        return example % self.n
 
     def labels(self, example: Any, clean: Any, identity: Any) -> Any:
         """As `DiluteUniform.labels`; an integer below 2^32 falls into one of m steps: a rank, and so a class."""

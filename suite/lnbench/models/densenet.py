@@ -61,4 +61,4 @@ def build(name: str, shape: Shape, classes: int) -> nn.Module:
     from lnbench.models.torch_densenet import DenseNet
 
     layers(name, shape, classes)
-    return DenseNet(NETWORKS[name].layers, shape[0], classes)
+    return DenseNet((NETWORKS[name].layers,) * BLOCKS, GROWTH, BOTTLENECK, shape[0], classes)

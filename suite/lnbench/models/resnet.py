@@ -9,14 +9,14 @@ with batch normalisation (option B; the ETH report). Only the last has parameter
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lnbench.models.layers import Layer, Shape
 
 if TYPE_CHECKING:
     from torch import nn
 
-Shortcut = Literal["subsample", "average", "projection"]
+    from lnbench.models.torch_resnet import Shortcut
 
 
 @dataclass(frozen=True, slots=True)

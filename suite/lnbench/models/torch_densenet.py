@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lnbench.models.densenet import BLOCKS, BOTTLENECK, FIRST, GROWTH
-
 
 class NormConv(nn.Module):
     """Batch normalisation, ReLU, convolution: (B, inputs, H, W) -> (B, outputs, H, W)."""
@@ -22,28 +20,29 @@ class NormConv(nn.Module):
 
 
 class Grow(nn.Sequential):
-    """GROWTH new channels behind those that are there."""
+    """`growth` new channels behind those that are there, by way of `bottleneck` ones."""
 
-    def __init__(self, inputs: int):
-        super().__init__(NormConv(inputs, BOTTLENECK, 1), NormConv(BOTTLENECK, GROWTH, 3))
+    def __init__(self, inputs: int, bottleneck: int, growth: int):
+        super().__init__(NormConv(inputs, bottleneck, 1), NormConv(bottleneck, growth, 3))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.cat([x, super().forward(x)], 1)
 
 
 class DenseNet(nn.Module):
-    """Convolution 3×3, three blocks with a transition between each two, the mean over all pixels, a dense layer."""
+    """Convolution 3×3 to 2·growth channels, blocks of so many layers with a transition between each two, the mean over
+    all pixels, a dense layer."""
 
-    def __init__(self, layers: int, channels: int, classes: int):
+    def __init__(self, blocks: tuple[int, ...], growth: int, bottleneck: int, channels: int, classes: int):
         super().__init__()
-        self.conv = nn.Conv2d(channels, FIRST, 3, padding=1, bias=False)
+        width = 2 * growth
+        self.conv = nn.Conv2d(channels, width, 3, padding=1, bias=False)
         self.blocks = nn.Sequential()
-        width = FIRST
-        for block in range(BLOCKS):
+        for block, layers in enumerate(blocks, 1):
             for _ in range(layers):
-                self.blocks.append(Grow(width))
-                width += GROWTH
-            if block < BLOCKS - 1:
+                self.blocks.append(Grow(width, bottleneck, growth))
+                width += growth
+            if block < len(blocks):
                 self.blocks.extend([NormConv(width, width // 2, 1), nn.AvgPool2d(2)])
                 width //= 2
         self.norm = nn.BatchNorm2d(width)

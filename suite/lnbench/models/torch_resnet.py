@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lnbench.models.resnet import Shortcut
+Shortcut = Literal["subsample", "average", "projection"]  # what they are: `resnet.py`
 
 
 class Block(nn.Module):

@@ -49,25 +49,15 @@ def _by_epoch(entries: list[Json]) -> bytes:
     height = 1.6 * len(entries) + 0.9
 
     def paint(figure: Any) -> None:
-        grid = figure.add_gridspec(
-            len(entries),
-            2,
-            left=0.075,
-            right=0.985,
-            top=1 - 0.5 / height,
-            bottom=0.5 / height,
-            hspace=0.55,
-            wspace=0.12,
-        )
+        grid = _grid(figure, height, len(entries), 2, left=0.075, wspace=0.12)
         for row, entry in enumerate(entries):
             for column, (name, words) in enumerate((("loss", "loss"), ("aul", "AUL"))):
                 axes = figure.add_subplot(grid[row, column])
                 _bars(axes, entry[f"{name}_histogram"])
                 if name == "aul":
                     _mixture(axes, entry)
-                auc = entry["metrics"][f"{name}_auc"]
-                told = "" if auc is None else f", AUC {auc:.3f}"
-                axes.set_title(f"{words}, epoch {entry['epoch']}{told}", fontsize=NORMAL, loc="left", color=INK)
+                title = f"{words}, epoch {entry['epoch']}{_auc(entry, name)}"
+                axes.set_title(title, fontsize=NORMAL, loc="left", color=INK)
         _legend(figure, height, mixture=True)
 
     return png(height, paint)
@@ -79,9 +69,7 @@ def _by_cell(entries: list[Json]) -> bytes:
     height = 1.75 * rows + 0.9
 
     def paint(figure: Any) -> None:
-        grid = figure.add_gridspec(
-            rows, columns, left=0.06, right=0.985, top=1 - 0.5 / height, bottom=0.45 / height, hspace=0.55, wspace=0.14
-        )
+        grid = _grid(figure, height, rows, columns, left=0.06, wspace=0.14)
         for index, entry in enumerate(entries):
             axes = figure.add_subplot(grid[index // columns, index % columns])
             _bars(axes, entry["aul_histogram"])
@@ -91,6 +79,24 @@ def _by_cell(entries: list[Json]) -> bytes:
         _legend(figure, height, mixture=True)
 
     return png(height, paint)
+
+
+def _grid(
+    figure: Any, height: float, rows: int, columns: int, *, left: float, wspace: float, hspace: float = 0.55
+) -> Any:
+    """Panels below a line for the legend: half an inch above them and below, whatever the figure's height."""
+    above = below = 0.5 / height
+    return figure.add_gridspec(
+        rows, columns, left=left, right=0.985, top=1 - above, bottom=below, hspace=hspace, wspace=wspace
+    )
+
+
+def _auc(entry: Json, name: str) -> str:
+    """The score's ROC AUC with DeLong's interval over this one seed's examples, where there is one."""
+    auc, ends = entry["metrics"][f"{name}_auc"], entry["intervals"][f"{name}_auc"]
+    if auc is None:
+        return ""
+    return f", AUC {auc:.3f}" + ("" if ends is None else f" [{ends[0]:.3f}, {ends[1]:.3f}]")
 
 
 def _bars(axes: Any, histogram: Json) -> None:
@@ -148,16 +154,7 @@ def curves(data: Json) -> bytes:
     height = 2.45 * len(entries) + 0.6
 
     def paint(figure: Any) -> None:
-        grid = figure.add_gridspec(
-            len(entries),
-            3,
-            left=0.065,
-            right=0.985,
-            top=1 - 0.55 / height,
-            bottom=0.5 / height,
-            hspace=0.42,
-            wspace=0.22,
-        )
+        grid = _grid(figure, height, len(entries), 3, left=0.065, hspace=0.42, wspace=0.22)
         for row, entry in enumerate(entries):
             for column, (name, words) in enumerate((("loss", "loss"), ("aul", "AUL / epoch"))):
                 axes = figure.add_subplot(grid[row, column])
