@@ -116,6 +116,12 @@ def test_what_was_tried_and_what_is_left_open_are_named(full: World) -> None:
     assert "## What the paper leaves open" in page
 
 
+def test_a_reduced_tier_says_that_its_deviations_come_before_the_choices(full: World, smoke: World) -> None:
+    words = "Where a deviation of this tier, below, says otherwise, it holds."
+    assert words in markdown(smoke.json())
+    assert "What the paper leaves open" in markdown(full.json()) and words not in markdown(full.json())
+
+
 def test_drift_is_shown_beside_what_was_before(smoke: World) -> None:
     data = smoke.json()
     member = data["claims"][0]["parts"][0]["members"][0]

@@ -39,6 +39,8 @@ def _open(data: Json) -> list[str]:
         "Not deviations: the paper is silent here. Before a claim is called contradicted, it must be so "
         "under every alternative too."
     )
+    if data["deviations"]:  # a tier may leave the choices as the full tier words them
+        intro += " Where a deviation of this tier, below, says otherwise, it holds."
     return [
         "## What the paper leaves open",
         "",
