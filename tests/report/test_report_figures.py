@@ -8,7 +8,7 @@ import pytest
 from report_world import World
 
 from lnbench.report import drawing
-from lnbench.report.curves import centre
+from lnbench.report.curves import centre, chance_line
 from lnbench.report.figures import draw_all
 from lnbench.report.forest import limits
 from lnbench.report.names import curve_axis, figures_of
@@ -138,6 +138,17 @@ def test_a_collapsed_run_is_never_averaged_into_a_line(full: World) -> None:
     cell = full.json()["cells"][3]
     values = sorted(cell["metrics"]["test_accuracy"])
     assert centre(cell) == pytest.approx(100 * values[2])
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "drawn"), [([0.9, 0.95], False), ([0.53, 0.97], True), ([0.1, 0.12], True), ([0.1, 0.1], True)]
+)
+def test_chance_is_drawn_unless_all_runs_are_far_above_it(accuracies: list[float], drawn: bool) -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().add_subplot()
+    chance_line(axes, [{"classes": 10, "metrics": {"test_accuracy": [accuracy]}} for accuracy in accuracies])
+    assert [line.get_ydata()[0] for line in axes.lines] == ([10.0] if drawn else [])
 
 
 def test_the_axis_of_the_curves_is_the_one_that_effects_run_along(full: World) -> None:

@@ -25,10 +25,7 @@ def curves(data: Json, axis: str) -> bytes:
         axes = figure.add_axes((0.085, 0.15, right - 0.085, 0.75))
         for index, (name, cells) in enumerate(lines.items()):
             _line(axes, axis, cells, name, style_of(index), index % 4)
-        chances = sorted({1 / cell["classes"] for cells in lines.values() for cell in cells})
-        for chance in chances:
-            label = "chance" if chance == chances[0] else None
-            axes.axhline(100 * chance, color=GREY, linestyle=":", linewidth=1.2, label=label)
+        chance_line(axes, [cell for cells in lines.values() for cell in cells])
         levels = sorted({cell["point"][axis] for cells in lines.values() for cell in cells})
         _level_axis(axes, levels, axis)
         axes.set_ylabel("test accuracy (%)", fontsize=NORMAL)
@@ -84,6 +81,18 @@ def _line(axes: Any, axis: str, cells: list[Json], name: str, style: dict[str, A
             axes.plot([cell["point"][axis]], [100 * value], marker="x" if dead else "o", color=style["color"],
                       markersize=6 if dead else 4, alpha=1.0 if dead else 0.5,
                       markeredgewidth=1.5 if dead else 0, zorder=4, clip_on=False, transform=beside)  # fmt: skip
+
+
+def chance_line(axes: Any, cells: list[Json]) -> None:
+    """Chance as a dotted line, unless every run lies in the upper half between it and the best one: the line would
+    only press together what is to be seen."""
+    values = [value for cell in cells for value in cell["metrics"]["test_accuracy"]]
+    chances = sorted({1 / cell["classes"] for cell in cells})
+    if 2 * min(values) > chances[-1] + max(values):
+        return
+    for chance in chances:
+        label = "chance" if chance == chances[0] else None
+        axes.axhline(100 * chance, color=GREY, linestyle=":", linewidth=1.2, label=label)
 
 
 def _level_axis(axes: Any, levels: list[float], axis: str) -> None:
