@@ -34,6 +34,8 @@ def not_yielded(metric: str, recipes: Iterable[AnyRecipe]) -> str:
                 return f"{metric}, but no images are held out; set dataset.validation in base"
         elif recipe.experiment not in about.experiments:
             return f"the experiment {recipe.experiment} yields no {metric}; {_known_for(recipe.experiment, metric)}"
+        elif without := recipe.leaves_out(metric):
+            return f"{metric}, but {without}"
     return ""
 
 

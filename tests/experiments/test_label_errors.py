@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from lnbench import catalog, experiments
 from lnbench.data import ImageData, load
 from lnbench.detection.readings import detection
-from lnbench.errors import LnbenchError
+from lnbench.errors import LnbenchError, SpecError
 from lnbench.evidence import gather
 from lnbench.experiments import Hooks, State, Stopped, label_errors
 from lnbench.experiments.label_errors import by_confident_learning, by_loss_curves, draw, folds_of
@@ -268,6 +268,15 @@ def test_without_folds_there_is_no_confident_learning() -> None:
     found = run(recipe(folds=0))
     assert all((found["metrics"][name] is None) == (name in CONFIDENT) for name in label_errors.METRICS)
     assert found["packages"] == {} and found["passes"] == {"network": 4800, "folds": 0}
+
+
+def test_a_study_without_folds_that_asks_for_confident_learning_is_refused_at_the_effect(tmp_path: Path) -> None:
+    text = STUDY.read_text().replace("    folds: 3\n", "    folds: 0\n", 1)
+    study = tmp_path / STUDY.name
+    study.write_text(text)
+    line = 1 + text[: text.index("metric: confident_error_noise_bias")].count("\n")
+    with pytest.raises(SpecError, match=rf"{study.name}:{line}:.*confident learning is left out.*give it folds: 2"):
+        load_study(study)
 
 
 # ---- what is missing

@@ -46,6 +46,10 @@ class ExperimentRecipe(Options):
         """The recipe of the classifier that a run trains, in the other form; None where it trains none."""
         return None
 
+    def leaves_out(self, metric: str) -> str:
+        """Why a run with these options gives no such number of its experiment; "" where it does."""
+        return ""
+
 
 class LinearNetwork(ExperimentRecipe):
     """A two-layer linear network f(x) = aᵀWx fits a linear teacher (`experiments/linear_network.py`)."""
@@ -221,6 +225,10 @@ class LabelErrors(ExperimentRecipe):
 
     def training(self) -> dict[str, Any]:
         return {**network_of(self.identity(), self.clean), "selection": "last_epoch"}
+
+    def leaves_out(self, metric: str) -> str:
+        without = not self.folds and metric.startswith("confident_")
+        return "confident learning is left out; give it folds: 2 or more" if without else ""
 
 
 def network_of(recipe: dict[str, Any], images: int, shares: int = 1) -> dict[str, Any]:
