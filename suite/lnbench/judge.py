@@ -110,6 +110,7 @@ class StudyResult:
     claims: tuple[ClaimResult, ...]
     choices: tuple[ChoiceResult, ...]
     notes: tuple[str, ...]
+    tries: Mapping[str, Evidence]  # choice key -> the evidence under its alternative that was judged with
 
     @property
     def study(self) -> Study:
@@ -129,7 +130,7 @@ def judge(evidence: Evidence, tries: Mapping[str, Evidence] | None = None) -> St
         claims = [_smoke(claim, evidence, notes) for claim in claims]
     else:
         claims = _settle(claims, study, tries or {})
-    return StudyResult(evidence, tuple(claims), tuple(_choices(evidence)), tuple(notes))
+    return StudyResult(evidence, tuple(claims), tuple(_choices(evidence)), tuple(notes), dict(tries or {}))
 
 
 def look_sizes(study: Study, seeds: int | None = None) -> list[int]:

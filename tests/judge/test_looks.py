@@ -55,7 +55,7 @@ def machine(values: list[float]) -> Machine:
 
 
 def verified(study: Study, on: Machine, seeds: int | None = None) -> StudyResult:
-    result, _, failures = _run_and_judge(study, seeds, on, on.run, lambda point: True, (), (), True)
+    result, failures = _run_and_judge(study, seeds, on, on.run, lambda point: True, (), (), True)
     assert not failures
     return result
 
@@ -110,9 +110,9 @@ def test_a_report_says_the_look_and_is_judged_again_the_same_way(
     result = verified(study, on)
     write_report(result, tmp_path / "report")
     _, _, seeds, get = load_report(tmp_path / "report")
-    again, _ = judged(study, get, seeds)
+    again = judged(study, get, seeds)
     assert report_differs(tmp_path / "report", again) == []
-    from_store, _ = judged(study, on.get, None)  # with no word on how many seeds were run
+    from_store = judged(study, on.get, None)  # with no word on how many seeds were run
     assert result_to_json(from_store) == result_to_json(result)
     page = markdown(result_to_json(result))
     look = result.claims[0].look
@@ -156,6 +156,6 @@ def test_a_contradiction_that_an_alternative_takes_back_is_not_looked_at_again(s
 def test_a_store_that_ends_before_the_next_look_is_judged_on_the_looks_that_were_taken(study: Study) -> None:
     on = machine(CLOSE)
     result = verified(study, on, seeds=3)
-    from_store, _ = judged(study, on.get, None)
+    from_store = judged(study, on.get, None)
     assert result_to_json(from_store) == result_to_json(result)
     assert result_to_json(from_store)["seeds"]["n"] == 3

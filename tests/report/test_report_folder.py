@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +90,9 @@ def test_a_contradiction_is_judged_again_with_what_was_tried(full: World, tmp_pa
     full.run_all(BAD).run_all(BAD, full.alternative())
     result = full.result(full.tries())
     assert [claim.verdict for claim in result.claims] == ["contradicted"] * 3
-    write_report(result, tmp_path / "with", tries=full.tries())
+    write_report(result, tmp_path / "with")
     assert judged_again(full, tmp_path / "with") == []
-    write_report(result, tmp_path / "without")  # the tries' records left out: the contradictions cannot stand
+    write_report(replace(result, tries={}), tmp_path / "without")  # without their records contradictions cannot stand
     assert any("claims[0].verdict: 'inconclusive'" in line for line in judged_again(full, tmp_path / "without"))
 
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from report_world import World
+
 from lnbench.cost import seconds_of
 from lnbench.judge import judge
 from lnbench.report import markdown, result_to_json
 from loss_curves import world_in
+
+BAD = {"perceptron": (0.80, 0.75), "mlp1": (0.90, 0.6), "convnet4": (0.97, 0.85)}
+ONLY_N1_BAD = {"perceptron": (0.90, 0.3), "mlp1": (0.90, 0.6), "convnet4": (0.90, 0.85)}
 
 
 def test_runs_that_are_missing_are_listed_with_their_cost(tmp_path: Path) -> None:
@@ -28,6 +34,32 @@ def test_runs_that_are_missing_are_listed_with_their_cost(tmp_path: Path) -> Non
 def test_where_nothing_is_missing_nothing_is_said(tmp_path: Path) -> None:
     data = result_to_json(judge(world_in(tmp_path).evidence()))
     assert "left" not in data and "What is missing" not in markdown(data)
+
+
+def test_alternatives_that_a_contradiction_was_not_held_against_are_listed_with_their_cost(full: World) -> None:
+    full.run_all(BAD)
+    data = full.json()
+    assert [claim["verdict"] for claim in data["claims"]] == ["inconclusive"] * 3 and "left" not in data
+    plan = full.alternative()
+    runs = [*plan.choosing_runs, *(job.run(0.1) for job in plan.jobs)]  # six cells of five seeds, two rates each to try
+    seconds = pytest.approx(sum(seconds_of(run, "cpu") for run in runs), abs=0.1)
+    claims = ["N1", "N.2", "n-2"]
+    assert data["untried"] == [{"choice": "epochs", "claims": claims, "runs": 42, "seconds": seconds}]
+    page = markdown(data)
+    assert "N1, N.2 and n-2 are contradicted as run" in page and "To try 1 more alternative would" in page
+    assert "| `epochs` | N1, N.2, n-2 | 42 | " in page
+
+
+def test_of_an_alternative_only_what_its_claims_read_and_is_not_there_is_missing(full: World) -> None:
+    full.run_all(ONLY_N1_BAD)
+    before = full.json()["untried"]
+    assert [(entry["claims"], entry["runs"]) for entry in before] == [(["N1"], 7)]  # five seeds and two rates
+    full.run_all(ONLY_N1_BAD, full.alternative())
+    assert "untried" not in result_to_json(full.result(full.tries()))
+    read = [job for job in full.alternative().jobs if job.point == {"model": "mlp1", "noise.alpha": 10}]
+    del full.records[next(run.id for rate in (0.1, 0.5) if (run := read[-1].run(rate)).id in full.records)]
+    after = result_to_json(full.result(full.tries()))["untried"]
+    assert [(entry["claims"], entry["runs"]) for entry in after] == [(["N1"], 1)]
 
 
 def test_a_choice_that_is_not_made_is_missing_too() -> None:

@@ -11,7 +11,7 @@ import click
 from lnbench.commands.options import open_store, seeds_option, store_option, tier_option
 from lnbench.commands.tables import exit_code, print_verdicts
 from lnbench.errors import Exit, LnbenchError
-from lnbench.evidence import Evidence, Get
+from lnbench.evidence import Get
 from lnbench.judge import StudyResult
 from lnbench.readings import FromStore, Reads
 from lnbench.spec import Study
@@ -23,8 +23,8 @@ def judged(
     seeds: int | None,
     failures: Mapping[str, str] | None = None,
     reads: Reads | None = None,
-) -> tuple[StudyResult, dict[str, Evidence]]:
-    """A study judged from what `get` finds, and the evidence under the alternatives that it was judged with.
+) -> StudyResult:
+    """A study judged from what `get` finds, alternatives and all.
 
     With planned looks: on as many seeds as `verify` would have run, up to the look after which nothing is open.
     """
@@ -41,7 +41,7 @@ def judged(
         result = judge(evidence, tries)
         if last is not None and not any(claim.look and claim.look.seeds == size for claim in result.claims):
             break  # this look was not taken
-        last = result, tries
+        last = result
         if not any(claim.open for claim in result.claims):
             break
     assert last is not None, "there is at least one number of seeds"
@@ -59,7 +59,7 @@ def _study_at(name: str, tier: str | None) -> Study:
     return loaded.tiers[tier]
 
 
-def _from_folder(folder: Path) -> tuple[StudyResult, dict[str, Evidence]]:
+def _from_folder(folder: Path) -> StudyResult:
     from lnbench.report import load_failures, load_report
 
     name, tier, seeds, get = load_report(folder)
@@ -79,9 +79,9 @@ def judge(folders: tuple[Path, ...], check: bool, write: bool) -> int:
 
     results, differs = [], False
     for folder in folders:
-        result, tries = _from_folder(folder)
+        result = _from_folder(folder)
         if write:
-            write_report(result, folder, tries=tries)
+            write_report(result, folder)
         lines = report_differs(folder, result)
         if check:
             click.echo(f"{folder}: {'differs from what its records give' if lines else 'is what its records give'}")
@@ -116,12 +116,12 @@ def report(
     results = []
     for name in studies:
         study = _study_at(name, tier)
-        result, tries = judged(study, store.get, seeds, reads=FromStore(store))
+        result = judged(study, store.get, seeds, reads=FromStore(store))
         if not result.evidence.records:
             click.echo(f"{study.key}: the store {store.path} has none of its runs", err=True)
             continue
         folder = (output or store.path / "reports") / study.key
-        write_report(result, folder, tries=tries)
+        write_report(result, folder)
         print_verdicts(result)
         click.echo(f"report: {folder / 'report.md'}")
         results.append(result)
@@ -143,10 +143,10 @@ def explain(claim: str, tier: str | None, seeds: int | None, store_path: Path | 
     if claim_id is None:
         raise LnbenchError(f"{claim} is a study; name one of its claims (`lnbench show {claim}`)")
     if folder is not None:
-        result, _ = _from_folder(folder)
+        result = _from_folder(folder)
     else:
         store = open_store(store_path)
-        result, _ = judged(_study_at(str(path), tier), store.get, seeds, reads=FromStore(store))
+        result = judged(_study_at(str(path), tier), store.get, seeds, reads=FromStore(store))
     if claim_id not in [entry.claim.id for entry in result.claims]:
         raise LnbenchError(f"{folder} holds no claim {claim_id}")
     click.echo(words(result, claim_id))
@@ -173,7 +173,7 @@ def measure(study: str, tier: str, seeds: int, replace: bool, store_path: Path |
     if at.measured_path is None:
         raise LnbenchError(f"{at.key} names no `measured:` reference")
     store = open_store(store_path)
-    result, _ = judged(at, store.get, seeds, reads=FromStore(store))
+    result = judged(at, store.get, seeds, reads=FromStore(store))
     lacking = [
         part.why for claim in result.claims for part in claim.parts.values() if part.verdict in ("not-run", "error")
     ]

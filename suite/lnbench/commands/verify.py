@@ -79,9 +79,9 @@ def verify(
     for study in chosen:
         _announce(study, plan_study(study, seeds), place, tier)
         run = _runner(store, place, data_dir, workers, backend)
-        result, tried, failures = _run_and_judge(study, seeds, store, run, only[study.key], claims, where, tries)
+        result, failures = _run_and_judge(study, seeds, store, run, only[study.key], claims, where, tries)
         folder = (output or store.path / "reports") / study.key
-        write_report(result, folder, tries=tried)
+        write_report(result, folder)
         print_verdicts(result)
         for message in dict.fromkeys(failures.values()):
             click.echo(f"a run failed: {message}", err=True)
@@ -99,8 +99,8 @@ def _run_and_judge(
     claims: tuple[str, ...],
     where: tuple[str, ...],
     tries: bool,
-) -> tuple[StudyResult, dict[str, Evidence], dict[str, str]]:
-    """(result, the evidence under the alternatives that it was judged with, run id -> message of what failed).
+) -> tuple[StudyResult, dict[str, str]]:
+    """(result, run id -> message of what failed).
 
     With planned looks no seed is trained beyond the first look after which none of the claims asked for is open.
     """
@@ -117,13 +117,13 @@ def _run_and_judge(
         plan = plan_study(study, size)
         failures |= run([plan], only).failures
         result = judge(gather(plan, store.get, failures, reads))
-        tried: dict[str, Evidence] = {}
         untried = [claim for claim in result.claims if "not-run" in claim.tried.values()]
         if untried and tries:
             names = tuple(claim.claim.id for claim in untried)
             click.echo(f"{', '.join(names)}: contradicted as run; trying what the paper leaves open")
             needed = _selection([study], names, where)[study.key]
             enough = max(claim.look.seeds if claim.look else size for claim in untried)
+            tried: dict[str, Evidence] = {}
             for key in alternatives(study):
                 other = plan_study(variant(study, key), enough)
                 tried[key] = gather(other, store.get, run([other], needed).failures, reads)
@@ -133,7 +133,7 @@ def _run_and_judge(
             break
         if size != sizes[-1]:
             click.echo(f"look at {size} seeds: {', '.join(still)} still open; more seeds")
-    return result, tried, failures
+    return result, failures
 
 
 def _as_interrupt(number: int, frame: Any) -> None:

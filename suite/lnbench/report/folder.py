@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from lnbench.canonical import canonical_json
 from lnbench.errors import StoreError
-from lnbench.evidence import Evidence, Get
+from lnbench.evidence import Get
 from lnbench.judge import StudyResult
 from lnbench.report.compare import differences, text_differs
 from lnbench.report.json import SCHEMA, result_to_json
@@ -22,19 +22,17 @@ from lnbench.store import Record, envelope, read_export, write_atomically
 RESULT, RECORDS, PAGE, JUNIT = "result.json", "records.jsonl", "report.md", "junit.xml"
 
 
-def write_report(
-    result: StudyResult, folder: Path, *, records: bool = True, tries: Mapping[str, Evidence] | None = None
-) -> list[Path]:
+def write_report(result: StudyResult, folder: Path, *, records: bool = True) -> list[Path]:
     """Write report.md, its figures, result.json, junit.xml and (`records`) records.jsonl; returns the files.
 
-    `tries`: the evidence under the alternatives that the result was judged with; their records are kept too,
-    for without them a contradiction cannot be judged again. Figures of an earlier report that this one lacks
-    are removed, nothing else is. Raises StoreError where a file cannot be written.
+    The records of the alternatives that the result was judged with are kept too, for without them a contradiction
+    cannot be judged again. Figures of an earlier report that this one lacks are removed, nothing else is. Raises
+    StoreError where a file cannot be written.
     """
     data = result_to_json(result)
     files: dict[str, bytes] = {f"{FIGURES}/{name}": png for name, png in draw(data).items()}
     if records:
-        kept = all_records([result.evidence, *(tries or {}).values()])
+        kept = all_records([result.evidence, *result.tries.values()])
         files[RECORDS] = "".join(f"{canonical_json(envelope(record))}\n" for record in kept).encode()
     files[JUNIT] = junit(data).encode()
     files[RESULT] = json_text(data).encode()

@@ -16,12 +16,12 @@ from dataclasses import asdict
 
 from lnbench import catalog
 from lnbench.checks import ALPHA, region_of
-from lnbench.evidence import Evidence, Member
+from lnbench.evidence import Member
 from lnbench.judge import ChoiceResult, ClaimResult, DriftResult, PartResult, StudyResult
 from lnbench.references import Number
 from lnbench.report.beside import beside_to_json
 from lnbench.report.detection_cells import detection_to_json, suspects_to_json
-from lnbench.report.left import left_to_json
+from lnbench.report.left import left_to_json, untried_to_json
 from lnbench.report.plain import Json, interval_to_json, plain, region_to_json, without_paths
 from lnbench.report.runs import cells_to_json, data_to_json, environments_to_json, runs_to_json
 from lnbench.spec import Effect, Part, Table
@@ -65,19 +65,21 @@ def result_to_json(result: StudyResult) -> Json:
         "deviations": list(spec.deviations),
         "notes": [without_paths(note) for note in dict.fromkeys(result.notes)],
         "cells": cells_to_json(evidence),
-        **_where_there_is(evidence),
+        **_where_there_is(result),
         "runs": runs_to_json(evidence),
         "data": data_to_json(evidence),
         "environments": environments_to_json(evidence),
     }
 
 
-def _where_there_is(evidence: Evidence) -> Json:
+def _where_there_is(result: StudyResult) -> Json:
     """What was read from arrays beside the records, and what runs are missing, if any."""
+    evidence = result.evidence
     found = {
         "detection": detection_to_json(evidence),
         "suspects": suspects_to_json(evidence),
         "left": left_to_json(evidence),
+        "untried": untried_to_json(result),
     }
     return {name: shown for name, shown in found.items() if shown}
 

@@ -1,45 +1,89 @@
-"""What a study still lacks: the runs that are not there, and roughly what they would cost."""
+"""What a study still lacks: its runs that are not there, those of alternatives that a contradiction must survive, and
+roughly what they would cost."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lnbench.cost import seconds_of
-from lnbench.evidence import Evidence
-from lnbench.plan import Run
+from lnbench.evidence import Evidence, gather
+from lnbench.judge import StudyResult, alternatives
+from lnbench.plan import Run, plan_study
 from lnbench.report.names import place
 from lnbench.report.plain import Json, plain
-from lnbench.report.words import duration, escaped, table
-from lnbench.selection import point_key
+from lnbench.report.words import counted, duration, escaped, listed, table
+from lnbench.selection import needed_points, point_key
+from lnbench.stats import Verdict
+from lnbench.variants import variant
 
 
 def left_to_json(evidence: Evidence) -> list[Json]:
     """One entry for each kind of run that is missing: which, how many, and seconds of one on one core of a CPU, a guess
     made of the recipe alone. Of a choice not made yet, its first candidate stands for what will be chosen."""
-    plan, found = evidence.plan, []
+    every = {point_key(cell.point) for cell in evidence.study.cells}
+    return [
+        {"what": what, "point": plain(point), "runs": len(runs), "seconds_each": round(seconds_of(runs[0], "cpu"), 1)}
+        for what, point, runs in _lacking(evidence, every)
+    ]
+
+
+def untried_to_json(result: StudyResult) -> list[Json]:
+    """One entry for each alternative that a claim, contradicted as run, was not held against: which claims, how many
+    runs are missing, and seconds of all of them as above."""
+    found = []
+    for key in alternatives(result.study):
+        claims = [claim for claim in result.claims if claim.tried.get(key) == Verdict.NOT_RUN]
+        if not claims:
+            continue
+        all_seeds = len({job.seed for job in result.evidence.plan.jobs})
+        seeds = max(claim.look.seeds if claim.look else all_seeds for claim in claims)
+        records = dict(result.evidence.records)
+        if key in result.tries:
+            records |= result.tries[key].records
+        there = gather(plan_study(variant(result.study, key), seeds), records.get)
+        wanted = needed_points(result.study, {claim.claim.id for claim in claims})
+        runs = [run for _, _, runs in _lacking(there, wanted) for run in runs]
+        seconds = round(sum(seconds_of(run, "cpu") for run in runs), 1)
+        ids = [claim.claim.id for claim in claims]
+        found.append({"choice": key, "claims": ids, "runs": len(runs), "seconds": seconds})
+    return found
+
+
+def _lacking(evidence: Evidence, wanted: set[str]) -> Iterator[tuple[str, Json, list[Run]]]:
+    """(what, point, runs) of each kind of run that is missing of the points asked for, inputs first."""
+    plan = evidence.plan
+    jobs = [job for job in plan.jobs if point_key(job.point) in wanted]
+    choices = {job.choice.id for job in jobs if job.choice}
     for derived in plan.inputs:
-        found.append(_entry(f"input {derived.name}", {}, _absent(evidence, derived.runs)))
+        if runs := _absent(evidence, derived.runs):
+            yield f"input {derived.name}", {}, runs
     for choice in plan.choices:
-        runs = [run for _, candidates in choice.candidates for run in candidates]
-        found.append(_entry(f"choice of {choice.key}", choice.point, _absent(evidence, runs)))
+        candidates = [run for _, runs in choice.candidates for run in runs]
+        if choice.id in choices and (runs := _absent(evidence, candidates)):
+            yield f"choice of {choice.key}", choice.point, runs
     for cell in evidence.study.cells:
         key = point_key(cell.point)
-        jobs = [job for job in plan.jobs if point_key(job.point) == key and (key, job.seed) not in evidence.by_job]
-        runs = [job.run(job.choice.candidates[0][0] if job.choice else None) for job in jobs]
-        found.append(_entry("", cell.point, runs))
-    return [entry for entry in found if entry["runs"]]
+        left = [job for job in jobs if point_key(job.point) == key and (key, job.seed) not in evidence.by_job]
+        if left:
+            yield "", cell.point, [job.run(job.choice.candidates[0][0] if job.choice else None) for job in left]
 
 
 def _absent(evidence: Evidence, runs: tuple[Run, ...] | list[Run]) -> list[Run]:
     return [run for run in runs if run.id not in evidence.records]
 
 
-def _entry(what: str, point: Json, runs: list[Run]) -> Json:
-    each = round(seconds_of(runs[0], "cpu"), 1) if runs else 0.0
-    return {"what": what, "point": plain(point), "runs": len(runs), "seconds_each": each}
-
-
 def left_section(data: Json) -> list[str]:
     """The lines about it; none where all runs are there."""
-    left = data.get("left")
+    left, untried = data.get("left", []), data.get("untried", [])
+    if not left and not untried:
+        return []
+    return ["## What is missing", "", *_of_the_study(left), *_of_alternatives(untried)]
+
+
+CORE = "on one core of a small server (several cores share them; `docs/performance.md`)"
+
+
+def _of_the_study(left: list[Json]) -> list[str]:
     if not left:
         return []
     rows = [
@@ -53,9 +97,24 @@ def left_section(data: Json) -> list[str]:
         for entry in left
     ]  # fmt: skip
     total = sum(entry["runs"] * entry["seconds_each"] for entry in left)
-    intro = (
-        f"{sum(entry['runs'] for entry in left):,} runs are not there; together they would take very roughly "
-        f"{duration(total)} on one core of a small server (several cores share them; `docs/performance.md`)."
-    )
+    number = sum(entry["runs"] for entry in left)
+    intro = f"{number:,} runs are not there; together they would take very roughly {duration(total)} {CORE}."
     header = ["runs", "missing", "one run", "together"]
-    return ["## What is missing", "", intro, "", *table(header, rows, right=(1, 2, 3)), ""]
+    return [intro, "", *table(header, rows, right=(1, 2, 3)), ""]
+
+
+def _of_alternatives(untried: list[Json]) -> list[str]:
+    if not untried:
+        return []
+    claims = list(dict.fromkeys(claim for entry in untried for claim in entry["claims"]))
+    total = sum(entry["seconds"] for entry in untried)
+    intro = (
+        f"{listed(claims)} {'is' if len(claims) == 1 else 'are'} contradicted as run, which counts only if it stands "
+        f"under every alternative of what the paper leaves open. To try {counted(len(untried), 'more alternative')} "
+        f"would take very roughly {duration(total)} {CORE}."
+    )
+    rows = [
+        [f"`{entry['choice']}`", ", ".join(entry["claims"]), f"{entry['runs']:,}", duration(entry["seconds"])]
+        for entry in untried
+    ]
+    return [intro, "", *table(["tried otherwise", "for", "runs missing", "together"], rows, right=(2, 3)), ""]
