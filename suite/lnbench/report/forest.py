@@ -26,7 +26,7 @@ from lnbench.report.units import Shown, shown
 
 # All in inches, from the left: text, axis, text.
 LEFT, AXIS, RIGHT = (0.15, 2.95), (3.25, 6.25), (6.5, 8.9)
-HEADER, ROW, EMPTY_ROW, LEGEND, MARGIN = 0.36, 0.98, 0.74, 0.42, 0.12
+HEADER, ROW, EMPTY_ROW, LEGEND, MARGIN = 0.36, 0.98, 0.84, 0.42, 0.12
 LABEL_LETTERS, VERDICT_LETTERS = 40, 33
 
 
