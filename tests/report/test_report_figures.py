@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from report_world import World
+from report_world import World, fake_outcome
 
 from lnbench.report import drawing
-from lnbench.report.curves import centre, chance_line
+from lnbench.report.curves import centre, chance_line, curves
 from lnbench.report.figures import draw_all
 from lnbench.report.forest import limits
 from lnbench.report.names import curve_axis, figures_of
@@ -149,6 +149,29 @@ def test_chance_is_drawn_unless_all_runs_are_far_above_it(accuracies: list[float
     axes = Figure().add_subplot()
     chance_line(axes, [{"classes": 10, "metrics": {"test_accuracy": [accuracy]}} for accuracy in accuracies])
     assert [line.get_ydata()[0] for line in axes.lines] == ([10.0] if drawn else [])
+
+
+def test_every_run_lies_inside_the_axes_of_the_curves(full: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    full.run_all({model: (0.9, 0.89) for model in ("perceptron", "mlp1", "convnet4")})
+    for seed, accuracy in ((3, 0.62), (4, 0.995)):  # far from the mean that the line shows
+        run = full.runs("mlp1", 10)[seed]
+        full.put(run, fake_outcome(run, accuracy, wobble=0.0))
+    data = full.json()
+    paint_png, seen = drawing.png, []
+
+    def spy(height: float, paint: Any) -> bytes:
+        def painted(figure: Any) -> None:
+            paint(figure)
+            (axes,) = figure.axes
+            low, high = axes.get_ylim()
+            seen.extend(float(y) for line in axes.lines for y in line.get_ydata())
+            assert all(low <= y <= high for y in seen)
+
+        return paint_png(height, painted)
+
+    monkeypatch.setattr("lnbench.report.curves.png", spy)
+    curves(data, "noise.alpha")
+    assert min(seen) < 62.5 and max(seen) > 99.4
 
 
 def test_the_axis_of_the_curves_is_the_one_that_effects_run_along(full: World) -> None:

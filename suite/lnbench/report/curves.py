@@ -76,7 +76,8 @@ def _line(axes: Any, axis: str, cells: list[Json], name: str, style: dict[str, A
     axes.plot(xs, [centre(cell) for cell in cells], label=name, markersize=7, linewidth=1.8, zorder=3,
               clip_on=False, markeredgecolor="white", **style)  # fmt: skip
     beside = offset_copy(axes.transData, fig=axes.figure, x=8 + 3 * shift, units="points")  # else the mean hides them
-    for cell in cells:
+    for cell in cells:  # matplotlib sees no data in what is shifted: without these its axis may end above a run
+        axes.update_datalim([(cell["point"][axis], 100 * value) for value in cell["metrics"]["test_accuracy"]])
         for value, dead in zip(cell["metrics"]["test_accuracy"], cell["collapsed"], strict=True):
             axes.plot([cell["point"][axis]], [100 * value], marker="x" if dead else "o", color=style["color"],
                       markersize=6 if dead else 4, alpha=1.0 if dead else 0.5,
