@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 from report_world import World
 
-from lnbench.cost import seconds_of
+from lnbench.cost import plan_runs, seconds_of
+from lnbench.evidence import gather
 from lnbench.judge import judge
+from lnbench.plan import plan_study
 from lnbench.report import markdown, result_to_json
+from lnbench.report.left import left_to_json
+from lnbench.studies import load_study
 from loss_curves import world_in
 
 BAD = {"perceptron": (0.80, 0.75), "mlp1": (0.90, 0.6), "convnet4": (0.97, 0.85)}
@@ -34,6 +38,13 @@ def test_runs_that_are_missing_are_listed_with_their_cost(tmp_path: Path) -> Non
 def test_where_nothing_is_missing_nothing_is_said(tmp_path: Path) -> None:
     data = result_to_json(judge(world_in(tmp_path).evidence()))
     assert "left" not in data and "What is missing" not in markdown(data)
+
+
+@pytest.mark.parametrize("name", ["rolnick_structured", "rolnick_mnist", "rolnick_counts", "rolnick_repeated_images"])
+def test_of_a_study_of_which_nothing_ran_every_run_of_its_plan_is_missing_once(name: str) -> None:
+    plan = plan_study(load_study(Path(__file__).parents[2] / "claims" / f"{name}.yaml").tiers["cpu"])
+    left = left_to_json(gather(plan, {}.get))
+    assert sum(entry["runs"] for entry in left) == len(plan_runs(plan))
 
 
 def test_alternatives_that_a_contradiction_was_not_held_against_are_listed_with_their_cost(full: World) -> None:

@@ -50,22 +50,30 @@ def untried_to_json(result: StudyResult) -> list[Json]:
 
 
 def _lacking(evidence: Evidence, wanted: set[str]) -> Iterator[tuple[str, Json, list[Run]]]:
-    """(what, point, runs) of each kind of run that is missing of the points asked for, inputs first."""
+    """(what, point, runs) of each kind of run that is missing of the points asked for, inputs first; a run that several
+    points share stands with the first."""
+    seen: set[str] = set()
+    for what, point, runs in _of_each_kind(evidence, wanted):
+        new = {run.id: run for run in runs if run.id not in seen}
+        seen |= new.keys()
+        if new:
+            yield what, point, list(new.values())
+
+
+def _of_each_kind(evidence: Evidence, wanted: set[str]) -> Iterator[tuple[str, Json, list[Run]]]:
     plan = evidence.plan
     jobs = [job for job in plan.jobs if point_key(job.point) in wanted]
     choices = {job.choice.id for job in jobs if job.choice}
     for derived in plan.inputs:
-        if runs := _absent(evidence, derived.runs):
-            yield f"input {derived.name}", {}, runs
+        yield f"input {derived.name}", {}, _absent(evidence, derived.runs)
     for choice in plan.choices:
         candidates = [run for _, runs in choice.candidates for run in runs]
-        if choice.id in choices and (runs := _absent(evidence, candidates)):
-            yield f"choice of {choice.key}", choice.point, runs
+        if choice.id in choices:
+            yield f"choice of {choice.key}", choice.point, _absent(evidence, candidates)
     for cell in evidence.study.cells:
         key = point_key(cell.point)
         left = [job for job in jobs if point_key(job.point) == key and (key, job.seed) not in evidence.by_job]
-        if left:
-            yield "", cell.point, [job.run(job.choice.candidates[0][0] if job.choice else None) for job in left]
+        yield "", cell.point, [job.run(job.choice.candidates[0][0] if job.choice else None) for job in left]
 
 
 def _absent(evidence: Evidence, runs: tuple[Run, ...] | list[Run]) -> list[Run]:
