@@ -279,11 +279,13 @@ def _choices(cells: tuple[Cell, ...], choose: Choose, inputs: Mapping[str, Deriv
 
 
 def _choosing_runs(recipe: AnyRecipe, choose: Choose, value: Scalar, inputs: Mapping[str, Derived]) -> Iterator[Run]:
-    """The candidate's trainings: on seeds of the choice's own, and on fewer clean images where the validation images
-    come out of these."""
+    """The candidate's trainings: on seeds of the choice's own, on fewer clean images where the validation images come
+    out of these, and for fewer epochs where the choice says so."""
     tried = put(recipe.identity(), choose.key, value)
     dataset = tried["dataset"]
     clean = dataset["clean"] - choose.out_of_clean(dataset["name"], dataset["clean"])
     tried = {**tried, "dataset": {**dataset, "clean": clean, "validation": choose.validation}}
+    if choose.epochs is not None:
+        tried["epochs"] = choose.epochs.of(tried["epochs"])
     for number in range(choose.seeds):
         yield Run(tried, stream_seeds(CHOOSING_SEEDS + number, tried, SEED_STREAMS), _read(recipe, inputs))

@@ -266,6 +266,10 @@ class _TierRules:
             self.error(self.at("runs", "choose", key=True), "choose: an experiment holds no images out to choose by")
             return
         self._held_out(choose)
+        schedules = (cell.recipe.schedule for cell in self.cells if isinstance(cell.recipe, Recipe))
+        if choose.epochs is not None and any(getattr(one, "kind", "") != "constant" for one in schedules):
+            what = "choose: fewer epochs would cut the schedule short; leave `epochs` out, or keep the rate constant"
+            self.error(self.at("runs", "choose", "epochs"), what)
         place = self.at("runs", "choose", "key")
         base = self.tree["runs"]["base"]
         if choose.key not in _leaves(base):

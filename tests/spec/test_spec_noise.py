@@ -197,6 +197,21 @@ def test_where_the_validation_images_come_from(toy: Folder, out_of: str, clean: 
         assert run.recipe["dataset"] == {"name": "digits", "clean": left, "validation": 100}
 
 
+@pytest.mark.parametrize(("share", "epochs"), [(1, {3, 5}), (0.5, {2}), (0.1, {1})])
+def test_choosing_runs_may_train_for_a_share_of_the_epochs(toy: Folder, share: float, epochs: set[int]) -> None:
+    edit = ("validation: 100, seeds: 1}", f"validation: 100, seeds: 1, epochs: {{times: {share}}}}}")
+    plan = plan_study(toy.load(edit).tiers["full"])
+    assert {run.epochs for run in plan.choosing_runs} == epochs
+    assert {job.recipe["epochs"] for job in plan.jobs} == {3, 5}
+
+
+def test_a_share_of_the_epochs_would_cut_a_schedule_short(toy: Folder) -> None:
+    choose = ("validation: 100, seeds: 1}", "validation: 100, seeds: 1, epochs: »{times: 0.5}}")
+    cosine = ("schedule: {kind: constant}", "schedule: {kind: cosine, final: 0.0, length: 2, unit: epochs, per: epoch}")
+    toy.refuses(choose, cosine, because="cut the schedule short")
+    toy.refuses((choose[0], "validation: 100, seeds: 1, epochs: {times: »1.5}}"), because="less than or equal to 1")
+
+
 def test_a_choice_of_an_option_that_some_cells_do_not_have(toy: Folder) -> None:
     """At alpha 0 the noisy loss is the cross-entropy, whose form there is none of: its candidates are one run."""
     choose = "{key: optimizer.lr, from: [0.05, 0.1], per: [model]"
