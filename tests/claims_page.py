@@ -10,12 +10,11 @@ from typing import Any
 
 import yaml
 
-from lnbench.canonical import sha256
-from lnbench.evidence import Evidence, gather
+from lnbench.identity import sha256
+from lnbench.judge import Evidence, gather
 from lnbench.plan import Run, plan_study
-from lnbench.spec import Study
+from lnbench.spec import Study, load_study
 from lnbench.store import Record, make_record
-from lnbench.studies import load_study
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/claims.md"

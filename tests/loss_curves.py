@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from lnbench.evidence import Evidence, gather
+from lnbench.judge import Evidence, FromStore, gather
 from lnbench.plan import Run, plan_study
-from lnbench.readings import FromStore
-from lnbench.sidefiles import describe
-from lnbench.spec import Study
+from lnbench.spec import Study, load_study
 from lnbench.store import Store, make_record
-from lnbench.studies import load_study
+from lnbench.store.sidefiles import describe
 
 EPOCHS, EXAMPLES = 12, 400
 STUDY = """\

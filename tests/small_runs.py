@@ -7,7 +7,7 @@ from typing import Any
 
 from lnbench.plan import Plan, Run, plan_study
 from lnbench.randomness import SEED_STREAMS
-from lnbench.studies import load_study
+from lnbench.spec import load_study
 
 SGD = {"kind": "sgd", "lr": 0.05, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0}
 ADADELTA = {"kind": "adadelta", "lr": 0.5, "rho": 0.95, "eps": 1e-8, "weight_decay": 0.0}

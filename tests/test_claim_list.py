@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lnbench.cost import plan_runs
-from lnbench.plan import plan_study
-from lnbench.recipe import Recipe
-from lnbench.studies import LoadedStudy, load_studies
+from lnbench.plan import plan_runs, plan_study
+from lnbench.spec import LoadedStudy, Recipe, load_studies
 
 ROOT = Path(__file__).parent.parent
 NUMBERS = ("01", "04", "06", "07", "11", "13", "14", "15", "17", "18", "19", "20", "21", "22", "23", "25")

@@ -22,8 +22,7 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("what", ["study", "baseline"])
 def test_the_committed_schema_is_the_one_that_lnbench_prints(what: str) -> None:
-    from lnbench.references import baseline_schema
-    from lnbench.spec import study_schema
+    from lnbench.spec import baseline_schema, study_schema
 
     committed = json.loads((ROOT / f"docs/schema/{what}.schema.json").read_text(encoding="utf-8"))
     assert committed == (study_schema() if what == "study" else baseline_schema())
@@ -37,13 +36,12 @@ def test_every_study_and_baseline_names_its_schema_for_editors() -> None:
 
 
 def test_the_toy_claim_of_contributing_works_at_the_first_try(tmp_path: Path) -> None:
-    from lnbench.evidence import gather
     from lnbench.execute.local import execute
-    from lnbench.judge import judge
+    from lnbench.judge import gather, judge
     from lnbench.plan import plan_study
     from lnbench.pytest_plugin import Quiet
+    from lnbench.spec import load_study
     from lnbench.store import Store
-    from lnbench.studies import load_study
 
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     block = re.search(r"```yaml\n(.*?)```", text, re.S)

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from lnbench import catalog
-from lnbench.canonical import canonical_json, content_id
-from lnbench.plan import CHOOSING_SEEDS, Choice, Plan, Run, plan_study, put, stream_seeds
+from lnbench.identity import canonical_json, content_id
+from lnbench.plan import CHOOSING_SEEDS, Choice, Plan, Run, plan_study
+from lnbench.plan.run import stream_seeds
 from lnbench.randomness import SEED_STREAMS, derived_seed
-from lnbench.studies import load_study
+from lnbench.spec import load_study
+from lnbench.spec.dotted import put
 from small_runs import recipe, run, seeds, small_plan, write_study
 
 CHOOSE = "{key: optimizer.lr, from: [0.01, 0.1], per: [noise.alpha], by: validation_accuracy, validation: 50, seeds: 2}"

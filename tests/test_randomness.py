@@ -9,17 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lnbench.randomness import (
-    MASK,
-    Stream,
-    below,
-    derived_seed,
-    factorise,
-    key,
-    mix,
-    permutation_at,
-    u32,
-)
+from lnbench.randomness import MASK, Stream, below, derived_seed, factorise, key, mix, permutation_at, u32
 
 WORD = st.integers(0, MASK)
 EXTREMES = [0, 1, 2, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, MASK]

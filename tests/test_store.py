@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from lnbench import store as store_module
-from lnbench.canonical import content_id, sha256
 from lnbench.errors import StoreError
-from lnbench.store import Record, Store, StoreUnwritable, default_path, envelope, make_record, opened, write_atomically
+from lnbench.identity import content_id, sha256
+from lnbench.store import Record, Store, StoreUnwritable, default_path, make_record, write_atomically
+from lnbench.store.record import envelope, opened
 
 
 def record(number: int, value: float = 0.5) -> Record:

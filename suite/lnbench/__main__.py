@@ -1,6 +1,6 @@
 """`python -m lnbench`, and the `lnbench` command."""
 
-from lnbench.cli import main
+from lnbench.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -58,3 +60,18 @@ class SpecError(LnbenchError):
     def __init__(self, problems: list[Problem]):
         self.problems = sorted(set(problems))
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+MOST_LISTED = 12  # names in a hint: a screenful, not the whole of a long file
+
+
+def did_you_mean(word: str, known: Iterable[str], *, otherwise: str = "known") -> str:
+    """`did you mean 'seeds'?`, or the list of what is known where nothing is near."""
+    names = sorted(known)
+    # A word far longer than every name is near none of them, and comparing it would take long.
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6) if len(word) <= 100 else []
+    near = near or [name for name in names if len(word) > 1 and name.startswith(word)]
+    if near:
+        return f"did you mean '{near[0]}'?"
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return f"{otherwise}: {', '.join(names[:MOST_LISTED])}{more}" if names else "none is defined"

@@ -36,7 +36,7 @@ class StudyItems(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         from lnbench.errors import SpecError
-        from lnbench.studies import load_study
+        from lnbench.spec import load_study
 
         try:
             study = load_study(self.path)
@@ -49,14 +49,12 @@ class StudyItems(pytest.File):
 
     def judged(self) -> Any:
         if self.result is None:
-            from lnbench.devices import resolve_device
-            from lnbench.evidence import gather
             from lnbench.execute.local import execute
-            from lnbench.judge import judge
+            from lnbench.judge import FromStore, gather, judge
+            from lnbench.machine import resolve_device
             from lnbench.plan import plan_study
-            from lnbench.readings import FromStore
+            from lnbench.spec import load_study
             from lnbench.store import Store, default_path
-            from lnbench.studies import load_study
 
             option = self.config.getoption
             plan = plan_study(load_study(self.path).tiers[option("--lnbench-tier")])

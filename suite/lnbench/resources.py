@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lnbench.errors import LnbenchError
-from lnbench.tree import did_you_mean
+from lnbench.errors import LnbenchError, did_you_mean
 
 PACKAGE = Path(__file__).resolve().parent
 BUNDLED = PACKAGE / "_bundled"

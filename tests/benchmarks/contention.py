@@ -13,8 +13,8 @@ from typing import Any
 
 from ratios import Readings, Size
 
-from lnbench.environment import available_cores
 from lnbench.execute.worker import ENVIRONMENT
+from lnbench.machine import available_cores
 
 SECONDS = 2.0  # of each reading, in full size
 PATIENCE = 120.0  # to wait for a process to begin

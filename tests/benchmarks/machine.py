@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 
-from lnbench.environment import environment
+from lnbench.machine import environment
 
 
 def described() -> str:

@@ -21,10 +21,10 @@ from ratios import Goal, Readings, Row, Side, Size, interleaved, times_as_fast
 import small_runs
 from lnbench.execute.local import execute
 from lnbench.plan import plan_study
+from lnbench.spec import load_study
 from lnbench.store import Store
-from lnbench.studies import load_study
 from lnbench.training.batches import BATCHES_A_DRAW, DeviceData, Pixels, TrainingSet
-from lnbench.training.history import History
+from lnbench.training.probes.history import History
 
 DRAW = BATCH * BATCHES_A_DRAW  # examples that are drawn at a time: whole ones are timed
 CPU = torch.device("cpu")

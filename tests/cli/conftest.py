@@ -89,8 +89,8 @@ def _trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from lnbench.execute.local import execute
     from lnbench.plan import plan_study
     from lnbench.pytest_plugin import Quiet
+    from lnbench.spec import load_study
     from lnbench.store import Store
-    from lnbench.studies import load_study
 
     folder = tmp_path_factory.mktemp("trained")
     (folder / "claims").mkdir()
@@ -113,7 +113,7 @@ def trained(home: Path, _trained: Path) -> Path:
 @pytest.fixture
 def call(capsys: pytest.CaptureFixture[str]) -> Call:
     """Call the command line: (exit code, stdout, stderr)."""
-    from lnbench.cli import main
+    from lnbench.cli.main import main
 
     def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from cli_call import Call
 
-from lnbench.suspects.data import Labelled
-from lnbench.suspects.options import Options, channel_statistics, settled, usual_augment, usual_model
+from lnbench.detect.data import Labelled
+from lnbench.detect.options import Options, channel_statistics, settled, usual_augment, usual_model
 
 QUICK = ("--runs", "1", "--epochs", "2", "--model", "perceptron", "--top", "8", "--device", "cpu")
 
@@ -47,7 +47,7 @@ def test_where_nothing_can_be_written_it_lies_here(
 ) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setattr("lnbench.suspects.output._writable", lambda folder: False)
+    monkeypatch.setattr("lnbench.detect.output._writable", lambda folder: False)
     assert call("detect", str(data), *QUICK)[0] == 0
     assert (tmp_path / "here/shades.npz-detect/report.md").is_file()
 

@@ -126,8 +126,8 @@ def test_store_export_and_import_round_trip(trained: Path, call: Call) -> None:
 def test_an_export_says_what_stays_behind(trained: Path, call: Call) -> None:
     import numpy as np
 
-    from lnbench.sidefiles import describe
     from lnbench.store import make_record
+    from lnbench.store.sidefiles import describe
 
     store = Store(trained / ".lnbench")
     arrays = {"example_loss": np.zeros((2, 3), np.float32)}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from lnbench.data.noise import DiluteUniform
+from lnbench.noise.uniform import DiluteUniform
 
 
 def all_labels(noise: Any, clean: np.ndarray, identity: np.ndarray) -> np.ndarray:

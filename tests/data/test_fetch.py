@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 import pytest
 
 from lnbench.data import transfer
-from lnbench.data.fetch import LOCK, Progress, fetch
+from lnbench.data.fetch import LOCK, fetch
+from lnbench.data.transfer import Progress
 from lnbench.errors import DataError
 
 BIG = "train-images-idx3-ubyte.gz"

@@ -12,7 +12,8 @@ import torch
 from noise_law import all_labels, check_dilution
 from scipy import stats
 
-from lnbench.data.noise import DiluteUniform, NoNoise, ReplaceUniform, describe
+from lnbench.noise.law import describe
+from lnbench.noise.uniform import DiluteUniform, NoNoise, ReplaceUniform
 
 DIGITS = np.arange(6000, dtype=np.int64) % 10
 NUMBERS = np.arange(6000, dtype=np.int64)

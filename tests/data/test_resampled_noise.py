@@ -8,7 +8,8 @@ import torch
 from noise_law import all_labels
 from scipy import stats
 
-from lnbench.data.noise import PairFlip, ReplaceUniform, ResampleUniform, describe, in_epoch
+from lnbench.noise.law import describe, in_epoch
+from lnbench.noise.uniform import PairFlip, ReplaceUniform, ResampleUniform
 
 N = 6000
 DIGITS = np.arange(N, dtype=np.int64) % 10

@@ -12,8 +12,9 @@ import torch
 from noise_law import all_labels
 from scipy import stats
 
-from lnbench.data.noise import DiluteNovel, DiluteUniform, PairFlip, describe, novel_images
-from lnbench.data.structured import DiluteStructured, label_law
+from lnbench.noise.law import describe, novel_images
+from lnbench.noise.structured import DiluteStructured, label_law
+from lnbench.noise.uniform import DiluteNovel, DiluteUniform, PairFlip
 
 DIGITS = np.arange(6000, dtype=np.int64) % 10
 NUMBERS = np.arange(6000, dtype=np.int64)

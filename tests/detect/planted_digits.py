@@ -45,7 +45,7 @@ def planted(root: Path, count: int, rate: float, seed: int = 0) -> Planted:
 
 def detect(*arguments: object) -> int:
     """`lnbench detect` in this process; its exit code."""
-    from lnbench.cli import main
+    from lnbench.cli.main import main
 
     with pytest.raises(SystemExit) as stop:
         main(["detect", *map(str, arguments), "--device", "cpu"])

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 from planted_digits import Planted, detect, rows
 
+from lnbench.detect.data import Labelled, printable, usual_size
+from lnbench.detect.decode import Unreadable, header, picture, watchful
+from lnbench.detect.reading import read
 from lnbench.errors import DataError
-from lnbench.suspects.data import Labelled, printable, usual_size
-from lnbench.suspects.decode import Unreadable, header, picture, watchful
-from lnbench.suspects.reading import read
 
 QUICK = ("--runs", 1, "--epochs", 2, "--model", "perceptron", "--top", 8)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from planted_digits import FILES, detect
 
-from lnbench.commands.detect import detect as verb
-from lnbench.suspects.data import FEWEST
-from lnbench.suspects.options import Options
+from lnbench.cli.commands.detect import detect as verb
+from lnbench.detect.data import FEWEST
+from lnbench.detect.options import Options
 
 PAGE = (Path(__file__).parents[2] / "docs/detect.md").read_text(encoding="utf-8")
 NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")

@@ -11,16 +11,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import lnbench.cli.commands.detect as command
 import pytest
 from planted_digits import Planted, detect
 
-import lnbench.commands.detect as command
+from lnbench.detect import training
+from lnbench.detect.options import Options, settled
+from lnbench.detect.reading import read
+from lnbench.detect.training import TrainingFailed, planned
 from lnbench.errors import StoreError
 from lnbench.store import Store
-from lnbench.suspects import training
-from lnbench.suspects.options import Options, settled
-from lnbench.suspects.reading import read
-from lnbench.suspects.training import TrainingFailed, planned
 
 SMALL = ("--runs", 2, "--epochs", 8, "--model", "mlp1_w32", "--top", 8)
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from planted_digits import FILES, Planted, detect, planted, rows
 
-from lnbench.suspects.options import usual_rate
-from lnbench.suspects.training import Trainer
+from lnbench.detect.options import usual_rate
+from lnbench.detect.training import Trainer
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from lnbench.execute.groups import Task
 from lnbench.execute.local import execute
 from lnbench.execute.worker import Report
 from lnbench.plan import Run, plan_study
+from lnbench.spec import load_study
 from lnbench.store import Store
-from lnbench.studies import load_study
 
 # in the workers too: they import this file as their main module
 worker.SECONDS_BETWEEN_REPORTS = 0.05

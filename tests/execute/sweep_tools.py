@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from lnbench.execute.groups import Task
-from lnbench.execute.local import Execution, execute
+from lnbench.execute.local import execute
+from lnbench.execute.work import Execution
 from lnbench.execute.worker import Report
 from lnbench.plan import Plan, Run
 from lnbench.store import Store

@@ -23,8 +23,8 @@ from sweep_tools import Watcher, outcomes, sweep_of, workers_of
 
 from lnbench.execute.local import execute
 from lnbench.plan import Plan, plan_study
+from lnbench.spec import load_study
 from lnbench.store import Store
-from lnbench.studies import load_study
 from small_runs import STUDY, write_study
 
 LINES = 90  # about as many as a whole sweep says: the moment of a kill is drawn among them

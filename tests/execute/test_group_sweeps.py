@@ -403,8 +403,7 @@ def test_a_side_file_that_is_not_what_it_was_is_one_clear_error(
 
 def test_a_record_that_is_there_keeps_its_own_arrays(store: Store) -> None:
     """Two trainings of one run at once (a file system without locks), by two backends: the first is what counts."""
-    from lnbench import sidefiles
-    from lnbench.store import make_record
+    from lnbench.store import make_record, sidefiles
 
     arrays = [{"example_loss": np.full((1, 3), value, np.float32)} for value in (1, 2)]
     first, second = (make_record({"kind": "training"}, {"arrays": sidefiles.describe(each)}, {}) for each in arrays)

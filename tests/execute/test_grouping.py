@@ -15,10 +15,10 @@ from lnbench.errors import LnbenchError
 from lnbench.execute.groups import STACK_MOST, Grouping, Task, check_backend, layers
 from lnbench.execute.work import ATTEMPTS, Work
 from lnbench.execute.worker import Finished
-from lnbench.hooks import State
 from lnbench.plan import Plan, Run
 from lnbench.store import Store, make_record
 from lnbench.training.checkpoints import load_state, save_state
+from lnbench.training.hooks import State
 from small_runs import SGD, dilution, run, small_plan
 
 DENSE: dict[str, Any] = {"model": "mlp1_w32", "epochs": 1000}  # 7.5 s by the planning figures: 60 s a group of 8

@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 
 from lnbench import catalog
-from lnbench.canonical import sha256
 from lnbench.errors import SpecError
-from lnbench.evidence import gather
 from lnbench.execute.local import execute
 from lnbench.execute.work import Work
-from lnbench.inputs import Derived, summed_confusion
-from lnbench.plan import CHOOSING_SEEDS, INPUT_SEEDS, Plan, Run, plan_study
+from lnbench.identity import sha256
+from lnbench.judge import gather
+from lnbench.noise.confusion import summed_confusion
+from lnbench.plan import CHOOSING_SEEDS, Derived, Plan, Run, plan_study
+from lnbench.plan.plan import INPUT_SEEDS
 from lnbench.pytest_plugin import Quiet
+from lnbench.spec import load_study
 from lnbench.store import Store, make_record
-from lnbench.studies import load_study
 from small_runs import write_study
 
 NOISE = "noise: {kind: dilute_structured, alpha: 2, delta: 0.5, order: confusing}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lnbench.commands import progress
-from lnbench.commands.progress import BarDisplay, Display, duration
+from lnbench.cli.commands import progress
+from lnbench.cli.commands.progress import BarDisplay, Display, duration
 from lnbench.execute.groups import Task
 from lnbench.execute.worker import Report
 from small_runs import run

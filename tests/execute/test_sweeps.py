@@ -18,7 +18,8 @@ from sweep_tools import Watcher, finish, group_is_gone, no_child_is_left, outcom
 
 from lnbench.execute import pool, worker
 from lnbench.execute.groups import Task
-from lnbench.execute.local import Execution, execute
+from lnbench.execute.local import execute
+from lnbench.execute.work import Execution
 from lnbench.execute.worker import Finished
 from lnbench.plan import Plan
 from lnbench.store import Store, StoreUnwritable, make_record

@@ -13,19 +13,15 @@ import pytest
 from experiment_cases import LINEAR, NTK, linear, ntk, seeds
 
 from lnbench import catalog, experiments
-from lnbench.cost import plan_seconds
 from lnbench.errors import SpecError
-from lnbench.evidence import Evidence, gather
 from lnbench.experiments import linear_network
 from lnbench.experiments import ntk as ntk_module
-from lnbench.experiments.yields import YIELDS
-from lnbench.judge import judge
-from lnbench.plan import Run, plan_study
+from lnbench.experiments.entries import YIELDS
+from lnbench.judge import Evidence, gather, judge
+from lnbench.plan import Run, plan_seconds, plan_study
 from lnbench.report.folder import report_differs, write_report
-from lnbench.spec import Effect, Study
+from lnbench.spec import Effect, Study, load_study, variant
 from lnbench.store import Record, make_record
-from lnbench.studies import load_study
-from lnbench.variants import variant
 
 CLAIMS = Path(__file__).parents[2] / "claims"
 

@@ -15,20 +15,18 @@ from experiment_cases import Interrupting, seeds
 from pydantic import ValidationError
 
 from lnbench import catalog, experiments
-from lnbench.data import ImageData, load
-from lnbench.detection.readings import detection
+from lnbench.data.images import ImageData, load
 from lnbench.errors import LnbenchError, SpecError
-from lnbench.evidence import gather
 from lnbench.experiments import Hooks, State, Stopped, label_errors
+from lnbench.experiments.entries import YIELDS
 from lnbench.experiments.label_errors import by_confident_learning, by_loss_curves, draw, folds_of
 from lnbench.experiments.options import LabelErrors, network_of
-from lnbench.experiments.yields import YIELDS
-from lnbench.judge import judge
+from lnbench.judge import gather, judge
+from lnbench.loss_curves.readings import detection
 from lnbench.plan import Run, plan_study
-from lnbench.recipe import recipe_of
 from lnbench.report.folder import write_report
+from lnbench.spec import load_study, recipe_of
 from lnbench.store import make_record
-from lnbench.studies import load_study
 from lnbench.training.checkpoints import load_state, save_state
 from lnbench.training.engine import train, train_group
 

@@ -10,7 +10,7 @@ import pytest
 from lnbench import experiments
 from lnbench.experiments.label_law import _best_predictions
 from lnbench.randomness import SEED_STREAMS
-from lnbench.recipe import recipe_of
+from lnbench.spec import recipe_of
 
 
 def law(noise: dict[str, Any], method: Any = "standard", *, images: int = 20_000, seed: int = 0) -> dict[str, float]:

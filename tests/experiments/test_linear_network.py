@@ -11,8 +11,8 @@ from experiment_cases import NOTHING, Interrupting, linear, reference_steps, see
 
 from lnbench import experiments, randomness
 from lnbench.experiments import linear_kernel, linear_network
-from lnbench.experiments.running import Stopped
 from lnbench.randomness import Stream
+from lnbench.training.hooks import Stopped
 
 
 def run(own: dict[str, int] | None = None, hooks: Any = NOTHING, state: Any = None, **changes: Any) -> dict[str, Any]:

@@ -12,11 +12,11 @@ import torch
 from experiment_cases import NOTHING, Interrupting, ntk, seeds
 
 from lnbench import experiments
-from lnbench.data import load
+from lnbench.data.images import load
 from lnbench.experiments import ntk as module
 from lnbench.experiments.draws import gaussian
-from lnbench.experiments.running import Stopped
 from lnbench.randomness import Stream
+from lnbench.training.hooks import Stopped
 
 
 def run(own: dict[str, int] | None = None, hooks: Any = NOTHING, state: Any = None, **changes: Any) -> dict[str, Any]:

@@ -18,18 +18,17 @@ import torch
 from noise_law import check_dilution
 from plain_loop import train_plainly
 
-from lnbench import catalog, evidence
-from lnbench.data import load
-from lnbench.data.noise import DiluteUniform
-from lnbench.evidence import gather
+from lnbench import catalog
+from lnbench.data.images import load
 from lnbench.execute.local import execute
-from lnbench.judge import StudyResult, judge
-from lnbench.measured import measured_content
+from lnbench.judge import StudyResult, evidence, gather, judge
+from lnbench.judge.measured import measured_content
+from lnbench.noise.uniform import DiluteUniform
 from lnbench.plan import Plan, plan_study
 from lnbench.randomness import Stream, below, u32
+from lnbench.spec import load_study
 from lnbench.store import Store, make_record
-from lnbench.studies import load_study
-from lnbench.training.backends import Loop
+from lnbench.training.backends.loop import Loop
 from lnbench.training.batches import DeviceData, Held, TrainingSet
 from lnbench.training.engine import Group
 from lnbench.training.optimisers import Sgd

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from lnbench.evidence import Evidence, gather
+from lnbench.judge import Evidence, gather
 from lnbench.plan import Run, plan_study
-from lnbench.spec import Study
+from lnbench.spec import Study, load_study
 from lnbench.store import Record, make_record
-from lnbench.studies import load_study
 
 STUDY = """\
 schema: 1

@@ -12,11 +12,10 @@ from scipy.stats import pearsonr, rankdata
 
 from lnbench import catalog
 from lnbench.errors import SpecError
-from lnbench.evidence import gather
-from lnbench.judge import judge
-from lnbench.labels import label
+from lnbench.judge import Stored, gather, judge
+from lnbench.judge.labels import label
+from lnbench.judge.readings import content_of
 from lnbench.plan import Run, plan_study
-from lnbench.readings import Stored, content_of
 from lnbench.report import load_report, report_differs, result_to_json, write_report
 from lnbench.report.folder import json_text
 from lnbench.store import StoreUnwritable

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats as reference
 
 from lnbench.judge import ClaimResult, alternatives, judge
-from lnbench.variants import variant
+from lnbench.spec import variant
 
 if TYPE_CHECKING:
     from judged_world import World

@@ -14,9 +14,9 @@ from scipy import stats as reference
 
 from claims_page import Metrics, evidence_of, load_in_frame, wobble
 from lnbench import catalog
-from lnbench.catalog import Entry, Metric
+from lnbench.catalog.entry import Entry, Metric
 from lnbench.judge import judge
-from lnbench.selection import needed_points
+from lnbench.spec import needed_points
 
 RATIO = """
 effects: {e: {metric: test_loss, at: {model: mlp1, noise.alpha: 50}, over: {noise.alpha: 0}}}

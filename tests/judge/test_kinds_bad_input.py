@@ -11,12 +11,11 @@ import pytest
 
 from claims_page import believable, blocks, evidence_of, load_in_frame
 from lnbench import stats
-from lnbench.checks import check_member, region_of
 from lnbench.errors import SpecError
-from lnbench.evidence import Member
-from lnbench.judge import PartResult, judge, read_measured
-from lnbench.spec import Effect, Study
-from lnbench.studies import load_study
+from lnbench.judge import Member, PartResult, judge
+from lnbench.judge.checks import check_member, region_of
+from lnbench.judge.drift import read_measured
+from lnbench.spec import Effect, Study, load_study
 
 # bad input, for every kind
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from claims_page import Metrics, load_in_frame, record_of
-from lnbench.commands.judging import judged
-from lnbench.commands.verify import _run_and_judge
-from lnbench.execute.local import Execution
+from lnbench.cli.commands.judging import judged
+from lnbench.cli.commands.verify import _run_and_judge
+from lnbench.execute.work import Execution
 from lnbench.judge import StudyResult, look_sizes
 from lnbench.plan import Plan, plan_study
-from lnbench.report import load_report, markdown, report_differs, result_to_json, write_report
-from lnbench.spec import Scalar, Study
+from lnbench.report import load_report, report_differs, result_to_json, write_report
+from lnbench.report.page import page as markdown
+from lnbench.spec import Scalar, Study, load_study
 from lnbench.store import Record
-from lnbench.studies import load_study
 
 LOOKS = """
 seeds: {n: 10, looks: [3, 5, 10], pair: [noise, order, init]}

@@ -12,7 +12,7 @@ import pytest
 from claims_page import believable, blocks, evidence_of, load_in_frame
 from lnbench import stats
 from lnbench.judge import judge
-from lnbench.power import Power, powers
+from lnbench.judge.power import Power, powers
 
 if TYPE_CHECKING:
     from judged_world import World
@@ -48,7 +48,7 @@ def test_every_run_needs_as_many_seeds_as_its_pi_says(world: World) -> None:
 
 
 def test_a_margin_that_the_planned_seeds_would_seldom_confirm_is_named(world: World) -> None:
-    from lnbench.power import weak_margins
+    from lnbench.judge.power import weak_margins
     from lnbench.report import result_to_json
 
     report = result_to_json(judge(world.evidence()))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lnbench import along
-from lnbench.along import Reading
-from lnbench.evidence import Evidence, smoothed
+from lnbench.judge import Evidence
+from lnbench.judge import reduce as along
+from lnbench.judge.evidence import smoothed
+from lnbench.judge.reduce import Reading
 from lnbench.spec import Effect
 
 if TYPE_CHECKING:

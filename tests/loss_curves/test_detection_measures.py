@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import gaussian_kde, kstest, kurtosis, norm, skew
 from sklearn.metrics import precision_score, recall_score, roc_auc_score
 
-from lnbench.detection import measures
+from lnbench.loss_curves import measures
 
 
 @st.composite

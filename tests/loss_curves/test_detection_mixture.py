@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from lnbench.detection.mixture import NothingToSplit, Split, fit_split, has_two_maxima, noise_interval
+from lnbench.loss_curves.mixture import NothingToSplit, Split, fit_split, has_two_maxima, noise_interval
 from lnbench.stats import Mixture, delta_bic
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from planted_losses import planted_losses, wrong_of
 
-from lnbench.detection.readings import OF_THE_SPLIT, agreement, detection, suspects
-from lnbench.detection.yields import AGREEMENT, DETECTION, SUSPECTS, Yield
+from lnbench.loss_curves.entries import AGREEMENT, DETECTION, SUSPECTS, Yield
+from lnbench.loss_curves.readings import OF_THE_SPLIT, agreement, detection, suspects
 from lnbench.stats import coefficient_of
 
 COMPARE_GROUPS = [

@@ -9,14 +9,12 @@ from typing import Any
 
 import pytest
 
-from lnbench.canonical import sha256
-from lnbench.evidence import Evidence, gather
-from lnbench.judge import StudyResult, judge
+from lnbench.identity import sha256
+from lnbench.judge import Evidence, StudyResult, gather, judge
 from lnbench.plan import Plan, Run, plan_study
 from lnbench.report import result_to_json
+from lnbench.spec import load_study, variant
 from lnbench.store import Record, make_record
-from lnbench.studies import load_study
-from lnbench.variants import variant
 
 BASELINE = """\
 schema: 1

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from report_world import World, fake_outcome
 
-from lnbench.report import drawing
-from lnbench.report.curves import centre, chance_line, curves
-from lnbench.report.figures import draw_all
-from lnbench.report.forest import limits
+from lnbench import drawing
+from lnbench.report.figures.all import draw_all
+from lnbench.report.figures.curves import centre, chance_line, curves
+from lnbench.report.figures.forest import limits
 from lnbench.report.names import curve_axis, figures_of
 from lnbench.report.units import shown
 
@@ -169,7 +169,7 @@ def test_every_run_lies_inside_the_axes_of_the_curves(full: World, monkeypatch: 
 
         return paint_png(height, painted)
 
-    monkeypatch.setattr("lnbench.report.curves.png", spy)
+    monkeypatch.setattr("lnbench.report.figures.curves.png", spy)
     curves(data, "noise.alpha")
     assert min(seen) < 62.5 and max(seen) > 99.4
 

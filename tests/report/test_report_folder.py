@@ -11,12 +11,11 @@ import pytest
 from report_world import World
 
 from lnbench.errors import StoreError
-from lnbench.evidence import gather
-from lnbench.judge import judge
+from lnbench.judge import gather, judge
 from lnbench.plan import plan_study
 from lnbench.report import load_failures, load_report, read_result, report_differs, write_report
 from lnbench.report.names import figures_of
-from lnbench.store import opened
+from lnbench.store.record import opened
 
 
 def pretend_to_draw(data: dict[str, Any]) -> dict[str, bytes]:

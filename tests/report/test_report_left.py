@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 from report_world import World
 
-from lnbench.cost import plan_runs, seconds_of
-from lnbench.evidence import gather
-from lnbench.judge import judge
-from lnbench.plan import plan_study
-from lnbench.report import markdown, result_to_json
-from lnbench.report.left import left_to_json
-from lnbench.studies import load_study
+from lnbench.judge import gather, judge
+from lnbench.plan import plan_runs, plan_study, seconds_of
+from lnbench.report import result_to_json
+from lnbench.report.page import page as markdown
+from lnbench.report.result.missing import left_to_json
+from lnbench.spec import load_study
 from loss_curves import world_in
 
 BAD = {"perceptron": (0.80, 0.75), "mlp1": (0.90, 0.6), "convnet4": (0.97, 0.85)}

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from lnbench.errors import SpecError
-from lnbench.references import Reference, load_baseline
-from lnbench.studies import load_study
+from lnbench.spec import Reference, load_baseline, load_study
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = [

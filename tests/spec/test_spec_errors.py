@@ -8,7 +8,7 @@ import pytest
 from toy_study import BASELINE, STUDY, Folder, assert_problems, edited
 
 from lnbench.errors import SpecError
-from lnbench.studies import load_studies, load_study
+from lnbench.spec import load_studies, load_study
 
 BASE_NOISE = "noise: {kind: dilute_uniform, alpha: 10, include_true_class: true}"
 NEAR = 'reference: table1/net, margin: 0.05, because: "n unknown"'

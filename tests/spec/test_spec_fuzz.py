@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from toy_study import BASELINE, STUDY
 
 from lnbench.errors import SpecError
-from lnbench.studies import load_study
+from lnbench.spec import load_study
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = (ROOT / "claims" / "rolnick_mnist.yaml").read_text(encoding="utf-8")

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from toy_study import STUDY, Folder, edited
 
-from lnbench import references, specfile
+from lnbench.errors import did_you_mean
 from lnbench.plan import plan_study
-from lnbench.recipe import Recipe
-from lnbench.spec import Effect
-from lnbench.studies import load_studies, load_study
-from lnbench.tiers import at_tier
-from lnbench.tree import did_you_mean, position_of
+from lnbench.spec import Effect, Recipe, load_studies, load_study
+from lnbench.spec import baseline as references
+from lnbench.spec.tiers import at_tier
+from lnbench.yamlfile import reader as specfile
+from lnbench.yamlfile.tree import position_of
 
 
 def refuse(place: tuple[int, int], what: str) -> None:

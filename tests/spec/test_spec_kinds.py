@@ -8,8 +8,7 @@ import pytest
 from toy_study import BASELINE, STUDY, assert_problems, edited
 
 from lnbench.errors import SpecError
-from lnbench.spec import Effect, Seeds, Table
-from lnbench.studies import LoadedStudy, load_study
+from lnbench.spec import Effect, LoadedStudy, Seeds, Table, load_study
 
 # the toy with one claim, one tier and two numeric axes; a test puts in its effect and its part
 FRAME = (

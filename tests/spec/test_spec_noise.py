@@ -8,7 +8,7 @@ import pytest
 from toy_study import Folder
 
 from lnbench.plan import plan_study
-from lnbench.recipe import Recipe
+from lnbench.spec import Recipe
 
 NOISE = "noise: {kind: dilute_uniform, alpha: 10, include_true_class: true}"
 STRUCTURED = "noise: {kind: dilute_structured, alpha: 10, delta: 0.5, order: random}"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_study import Folder
 
-from lnbench.references import parse_number
+from lnbench.spec.baseline import parse_number
 
 
 @pytest.mark.parametrize(

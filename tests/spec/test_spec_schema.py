@@ -11,8 +11,7 @@ import yaml
 from toy_study import BASELINE, STUDY
 
 from lnbench import catalog
-from lnbench.references import baseline_schema
-from lnbench.spec import study_schema
+from lnbench.spec import baseline_schema, study_schema
 
 jsonschema = pytest.importorskip("jsonschema")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from toy_study import STUDY, Folder, assert_problems, edited
 
-from lnbench import specfile
 from lnbench.errors import SpecError
-from lnbench.studies import load_study
+from lnbench.spec import load_study
+from lnbench.yamlfile import reader as specfile
 
 
 def refuses(path: Path, marked: str | bytes, *gists: str) -> None:

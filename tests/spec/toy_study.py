@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lnbench.errors import SpecError
-from lnbench.studies import LoadedStudy, load_study
+from lnbench.spec import LoadedStudy, load_study
 
 STUDY = """\
 schema: 1

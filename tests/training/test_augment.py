@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lnbench.data import load
+from lnbench.data.images import load
 from lnbench.training.augment import PADDING, crop_and_flip, pad, shifts
 from lnbench.training.batches import DeviceData, Pixels, TrainingSet
 from small_runs import recipe, seeds

@@ -11,7 +11,7 @@ import pytest
 
 from lnbench.store import write_atomically
 from lnbench.training.checkpoints import load_state, runs_in, save_state
-from lnbench.training.engine import State
+from lnbench.training.hooks import State
 
 STATE = State(
     2,

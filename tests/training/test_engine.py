@@ -12,13 +12,13 @@ import pytest
 import torch
 from plain_loop import train_plainly
 
-from lnbench.canonical import canonical_json
-from lnbench.data import load
-from lnbench.data.images import ImageData
+from lnbench.data.images import ImageData, load
+from lnbench.identity import canonical_json
 from lnbench.randomness import SEED_STREAMS
-from lnbench.training.backends import Loop
+from lnbench.training.backends.loop import Loop
 from lnbench.training.batches import DeviceData, Pixels, TrainingSet
-from lnbench.training.engine import Group, Hooks, Progress, State, Stopped, prepare, train
+from lnbench.training.engine import Group, prepare, train
+from lnbench.training.hooks import Hooks, Progress, State, Stopped
 from small_runs import ADADELTA, dilution, recipe, seeds
 
 CPU = torch.device("cpu")

@@ -11,14 +11,14 @@ import pytest
 import torch
 from test_engine import kept
 
-from lnbench.canonical import canonical_json
-from lnbench.data import load
-from lnbench.data.images import ImageData
+from lnbench.data.images import ImageData, load
+from lnbench.identity import canonical_json
 from lnbench.training import train, train_group
-from lnbench.training.backends import Loop
+from lnbench.training.backends.loop import Loop
+from lnbench.training.backends.stacked import Stacked
 from lnbench.training.batches import DeviceData, TrainingSet
-from lnbench.training.engine import BACKENDS, Group, Hooks, State, Stopped, prepare
-from lnbench.training.stacked import Stacked
+from lnbench.training.engine import BACKENDS, Group, prepare
+from lnbench.training.hooks import Hooks, State, Stopped
 from small_runs import ADADELTA, SGD, dilution, recipe, seeds
 
 CPU = torch.device("cpu")

@@ -13,18 +13,19 @@ import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
 
-from lnbench.data import load
-from lnbench.hooks import Hooks, State, Stopped
-from lnbench.plan import Run, stream_seeds
-from lnbench.recipe import Recipe
-from lnbench.shape import group_shape
+from lnbench.data.images import load
+from lnbench.plan import Run
+from lnbench.plan.run import stream_seeds
+from lnbench.spec import Recipe
 from lnbench.store import write_atomically
+from lnbench.training.backends.stacked import Stacked
 from lnbench.training.batches import DeviceData, TrainingSet
 from lnbench.training.checkpoints import load_state, save_state
 from lnbench.training.engine import Group, train, train_group
-from lnbench.training.history import SHEET, suspects
-from lnbench.training.stacked import Stacked
-from lnbench.training.visits import margins
+from lnbench.training.hooks import Hooks, State, Stopped
+from lnbench.training.probes.history import SHEET, suspects
+from lnbench.training.probes.visits import margins
+from lnbench.training.shape import group_shape
 from small_runs import SGD, dilution, recipe, seeds
 
 EVERY = ["example_loss", "example_margin", "example_loss_eval", "held_loss", "suspects"]

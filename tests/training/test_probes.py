@@ -10,11 +10,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lnbench.data import load
-from lnbench.hooks import Hooks, State, Stopped
+from lnbench.data.images import load
 from lnbench.methods.noisy_loss import NoisyLoss
 from lnbench.training.batches import DeviceData, TrainingSet
 from lnbench.training.engine import Group, train, train_group
+from lnbench.training.hooks import Hooks, State, Stopped
 from small_runs import recipe, seeds
 
 COSINES = [f"gradient_cosine_{when}" for when in ("start", "tenth", "half", "end")]

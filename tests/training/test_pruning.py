@@ -12,12 +12,12 @@ import torch
 from torch import nn
 from torch.nn.utils import prune
 
-from lnbench.catalog import PRUNED_KEPT
-from lnbench.data import load
+from lnbench.data.images import load
+from lnbench.training.backends.stacked import Stacked
 from lnbench.training.batches import DeviceData
 from lnbench.training.engine import Group, train, train_group
-from lnbench.training.pruning import pruned_accuracies, pruned_metrics
-from lnbench.training.stacked import Stacked
+from lnbench.training.entries import PRUNED_KEPT
+from lnbench.training.probes.pruning import pruned_accuracies, pruned_metrics
 from small_runs import recipe, seeds
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lnbench.data import load
-from lnbench.hooks import Hooks, State, Stopped
-from lnbench.recipe import recipe_of
+from lnbench.data.images import load
+from lnbench.spec import recipe_of
 from lnbench.training.batches import DeviceData, TrainingSet
 from lnbench.training.engine import train
+from lnbench.training.hooks import Hooks, State, Stopped
 from small_runs import recipe, seeds
 
 NOISE = {"kind": "resample_uniform", "rate": 0.5, "include_true_class": True}

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from lnbench.canonical import canonical_json
 from lnbench.execute.groups import BACKENDS
+from lnbench.identity import canonical_json
 
 PAGE = (Path(__file__).parents[2] / "docs/training.md").read_text(encoding="utf-8")
 

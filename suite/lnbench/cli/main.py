@@ -54,7 +54,7 @@ class LazyGroup(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in VERBS:
             return None
-        module = importlib.import_module(f"lnbench.commands.{VERBS[name][0]}")
+        module = importlib.import_module(f"lnbench.cli.commands.{VERBS[name][0]}")
         command: click.Command = getattr(module, name if name != "list" else "list_")
         return command
 
@@ -63,7 +63,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = click.utils.make_str(arguments[0])
         if name not in VERBS and not name.startswith("-"):
-            from lnbench.specfile import did_you_mean
+            from lnbench.errors import did_you_mean
 
             context.fail(f"No such command '{name}'; {did_you_mean(name, VERBS, otherwise='commands')}")
         return super().resolve_command(context, arguments)

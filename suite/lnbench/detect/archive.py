@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lnbench.detect.data import Images, Labelled, Labels, one_channel_if_grey, usual_size
 from lnbench.errors import DataError
-from lnbench.suspects.data import Images, Labelled, Labels, one_channel_if_grey, usual_size
 
 CHANNELS = (1, 3, 4)
 FORM = "(N, H, W), (N, H, W, C) or (N, C, H, W), C = 1, 3 or 4"

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from lnbench.report.drawing import GREY, INK, NORMAL, OKABE_ITO, SMALL, WIDTH, bare, png
-from lnbench.suspects.data import Labelled, printable
-from lnbench.suspects.decode import Unreadable
-from lnbench.suspects.scores import SUSPECT, Scores
+from lnbench.detect.data import Labelled, printable
+from lnbench.detect.decode import Unreadable
+from lnbench.detect.scores import SUSPECT, Scores
+from lnbench.drawing import GREY, INK, NORMAL, OKABE_ITO, SMALL, WIDTH, bare, png
 
 COLUMNS = 8
 CELL = 1.42  # inches from row to row

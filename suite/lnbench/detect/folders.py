@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from lnbench.environment import available_cores
+from lnbench.detect.data import Images, Labelled, Say, one_channel_if_grey, usual_size
+from lnbench.detect.decode import Header, Unreadable, header, picture, watchful
 from lnbench.errors import DataError
-from lnbench.suspects.data import Images, Labelled, Say, one_channel_if_grey, usual_size
-from lnbench.suspects.decode import Header, Unreadable, header, picture, watchful
+from lnbench.machine import available_cores
 
 SECONDS_BETWEEN_LINES = 10.0
 Of = TypeVar("Of")

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from lnbench import catalog
-from lnbench.errors import LnbenchError
+from lnbench.detect.data import Images, Labelled
+from lnbench.errors import LnbenchError, did_you_mean
 from lnbench.models import plain
-from lnbench.suspects.data import Images, Labelled
-from lnbench.tree import did_you_mean
 
 COLOUR_WORTH_CROPPING = 24  # pixels a side
 LENET_FROM, LENET_UP_TO = 16, 32  # pixels a side; smaller ones leave its convolutions nothing

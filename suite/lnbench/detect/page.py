@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from lnbench.suspects.data import Labelled, printable
-from lnbench.suspects.scores import Scores
+from lnbench.detect.data import Labelled, printable
+from lnbench.detect.scores import Scores
 
 MOST_LISTED = 20  # skipped files, rows of the list of suspects
 BY_HEART = 0.99  # training accuracy

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lnbench.detect import archive, folders
+from lnbench.detect.data import FEW_OF_A_CLASS, FEWEST, Labelled, Say, printable
 from lnbench.errors import DataError
-from lnbench.suspects import archive, folders
-from lnbench.suspects.data import FEW_OF_A_CLASS, FEWEST, Labelled, Say, printable
 
 
 def read(path: Path, size: int | None, say: Say) -> Labelled:

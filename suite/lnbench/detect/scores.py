@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from lnbench.detection.mixture import NoiseInterval, NothingToSplit, Split, fit_split, noise_interval
+from lnbench.loss_curves.mixture import NoiseInterval, NothingToSplit, Split, fit_split, noise_interval
 
 Floats = npt.NDArray[np.float64]
 SUSPECT = 0.5  # from this probability on: the paper's rule

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from lnbench.environment import environment
+from lnbench.detect.data import Labelled
+from lnbench.detect.options import Options
+from lnbench.detect.scores import SUSPECT, Scores
+from lnbench.machine import environment
 from lnbench.store import Record
-from lnbench.suspects.data import Labelled
-from lnbench.suspects.options import Options
-from lnbench.suspects.scores import SUSPECT, Scores
 
 SCHEMA = "lnbench-detect/1"
 LITTLE_LEARNT = 0.05  # above the largest class's share

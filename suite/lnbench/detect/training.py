@@ -10,16 +10,16 @@ from functools import cached_property
 from typing import Any
 
 from lnbench import catalog
-from lnbench.canonical import content_id
-from lnbench.detection.scores import area_under_loss, area_under_margin
-from lnbench.environment import available_cores, environment
+from lnbench.detect.data import Labelled
+from lnbench.detect.options import Options, recipe
 from lnbench.errors import Exit, LnbenchError
-from lnbench.hooks import Hooks, Progress, State
+from lnbench.identity import content_id
+from lnbench.loss_curves.scores import area_under_loss, area_under_margin
+from lnbench.machine import available_cores, environment
 from lnbench.models import plain
 from lnbench.randomness import SEED_STREAMS, derived_seed
 from lnbench.store import Record, Store, make_record
-from lnbench.suspects.data import Labelled
-from lnbench.suspects.options import Options, recipe
+from lnbench.training.hooks import Hooks, Progress, State
 
 KIND = "detect"
 SECONDS_BETWEEN_CHECKPOINTS = 30.0

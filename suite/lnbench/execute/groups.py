@@ -19,12 +19,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from lnbench import catalog
-from lnbench.canonical import canonical_json, content_id
-from lnbench.cost import seconds_of
 from lnbench.errors import LnbenchError
+from lnbench.identity import canonical_json, content_id
 from lnbench.models.layers import Layer
-from lnbench.plan import Run
-from lnbench.shape import group_shape
+from lnbench.plan import Run, seconds_of
+from lnbench.training.shape import group_shape
 
 BACKENDS = ("auto", "loop", "stacked", "graph")  # that a user may ask for
 UNTESTED_ON_A_GPU = ("stacked", "graph")  # no machine of ours has run them: never chosen there, and a record says so

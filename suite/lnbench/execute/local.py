@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lnbench.environment import available_cores
 from lnbench.execute import worker
 from lnbench.execute.groups import Grouping, check_backend
 from lnbench.execute.pool import Pool
 from lnbench.execute.work import Execution, Watcher, Work
+from lnbench.machine import available_cores
 from lnbench.plan import Plan
 from lnbench.store import Store
 

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from lnbench.environment import environment
 from lnbench.execute.groups import Grouping, Task
 from lnbench.execute.worker import Finished, Report
-from lnbench.inputs import Derived, given
-from lnbench.plan import Choice, Job, Outcome, Plan, Run
+from lnbench.machine import environment
+from lnbench.plan import Choice, Derived, Job, Outcome, Plan, Run, given
 from lnbench.store import Store, make_record
 from lnbench.training.checkpoints import runs_in
 

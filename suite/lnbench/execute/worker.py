@@ -20,12 +20,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from lnbench import experiments, sidefiles
-from lnbench.environment import environment
+from lnbench import experiments
 from lnbench.errors import LnbenchError
 from lnbench.execute.groups import UNTESTED_ON_A_GPU, Task
+from lnbench.machine import environment
 from lnbench.plan import Run
-from lnbench.store import Store, StoreUnwritable, make_record
+from lnbench.store import Store, StoreUnwritable, make_record, sidefiles
 
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -106,7 +106,7 @@ class Trainer:
 
     def do(self, task: Task) -> Finished:
         """Train a task's runs and store their records."""
-        from lnbench.training.engine import Stopped
+        from lnbench.training.hooks import Stopped
 
         try:
             with contextlib.ExitStack() as locks:
@@ -135,7 +135,7 @@ class Trainer:
         return self.store.get(run.id) is not None
 
     def _load(self, name: str) -> Any:
-        from lnbench.data import load
+        from lnbench.data.images import load
         from lnbench.training.batches import DeviceData
 
         if name not in self.data:
@@ -166,7 +166,8 @@ class Trainer:
 
     def _train(self, task: Task) -> None:
         from lnbench.training.checkpoints import load_state, save_state
-        from lnbench.training.engine import Hooks, Progress, train_group
+        from lnbench.training.engine import train_group
+        from lnbench.training.hooks import Hooks, Progress
 
         ids = [run.id for run in task.runs]
         file = self.store.checkpoint_path(task.id)
@@ -213,7 +214,7 @@ class Trainer:
     @contextlib.contextmanager
     def _compiler_heard(self) -> Iterator[list[str]]:
         """What torch.compile could not do: told once a process, and known for the record."""
-        from lnbench.training.backends import NotCompiled
+        from lnbench.training.backends.compiling import NotCompiled
 
         failures: list[str] = []
         with warnings.catch_warnings():

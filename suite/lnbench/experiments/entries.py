@@ -1,16 +1,23 @@
-"""The numbers that a run of an experiment yields: bounds and words. No numpy here: a study's checks need them."""
+"""Names of the catalog that belong to experiments, and the numbers that their runs yield. No numpy here."""
 
 from __future__ import annotations
 
 import math
 
+from lnbench.catalog.entry import Entry, Metric
+from lnbench.experiments import options as experiment
+
 INF = math.inf
+
+
 Yield = tuple[float, float, str]  # lowest, highest, words
+
 
 _BOTH: dict[str, Yield] = {
     "train_loss_end": (0, INF, "loss on the training data, labels without noise, at the end"),
     "test_loss_end": (0, INF, "loss on the test data, at the end"),
 }
+
 
 _LINEAR_NETWORK: dict[str, Yield] = {
     "norm_ratio_end": (0, INF, "mean norm of first-layer neurons at the end, over its first value"),
@@ -53,6 +60,7 @@ _LINEAR_NETWORK: dict[str, Yield] = {
     ),
 }
 
+
 _NTK: dict[str, Yield] = {
     "linear_train_loss_end": (0, INF, "training loss of the linearisation, at the end"),
     "linear_test_loss_end": (0, INF, "test loss of the linearisation, at the end"),
@@ -65,6 +73,7 @@ _NTK: dict[str, Yield] = {
     "first_norm_least_step": (0, INF, "the step at which the mean norm of first-layer neurons is least"),
 }
 
+
 _LABEL_LAW: dict[str, Yield] = {
     "correct_labels": (0, INF, "right labels an image, on average"),
     "label_accuracy_above_chance": (-1, 1, "share of right labels, less one over the number of classes"),
@@ -74,8 +83,12 @@ _LABEL_LAW: dict[str, Yield] = {
     "best_prediction": (0, 1, "probability of the true class where the loss is least"),
 }
 
+
 _FOUND = "ROC AUC (mislabeled above clean) of"
+
+
 _MIXTURE = "the mixture of two Gaussians of the"
+
 
 _LABEL_ERRORS: dict[str, Yield] = {
     "aul_error_auc": (0, 1, f"{_FOUND} the area under the loss"),
@@ -99,6 +112,7 @@ _LABEL_ERRORS: dict[str, Yield] = {
     },
 }
 
+
 # name -> (lowest, highest, the experiments that yield it, words)
 YIELDS: dict[str, tuple[float, float, tuple[str, ...], str]] = {
     name: (low, high, experiments, words)
@@ -111,3 +125,23 @@ YIELDS: dict[str, tuple[float, float, tuple[str, ...], str]] = {
     )
     for name, (low, high, words) in yields.items()
 }
+
+
+def entries() -> list[Entry]:
+    """The experiments, and the metrics they yield."""
+    where = "lnbench.experiments"
+    return [
+        Entry("experiment", "linear_network", target=f"{where}.linear_network:run", options=experiment.LinearNetwork,
+              seconds=experiment.linear_network_seconds,
+              words="a two-layer linear network fits a linear teacher under label noise or SAM"),
+        Entry("experiment", "ntk", target=f"{where}.ntk:run", options=experiment.Ntk, seconds=experiment.ntk_seconds,
+              words="a network of one hidden erf layer and its linearisation, on a few images"),
+        Entry("experiment", "label_law", target=f"{where}.label_law:run", options=experiment.LabelLaw,
+              seconds=experiment.label_law_seconds,
+              words="labels of a balanced set counted under label noise, and a loss's least point on them"),
+        Entry("experiment", "label_errors", target=f"{where}.label_errors:run", options=experiment.LabelErrors,
+              seconds=experiment.label_errors_seconds,
+              words="wrong labels of one noise draw found by AUL, by AUM and by confident learning"),
+        *(Entry("metric", name, value=Metric(low, high, "none", False, words, yielded_by), words=words)
+          for name, (low, high, yielded_by, words) in YIELDS.items()),
+    ]  # fmt: skip

@@ -29,18 +29,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lnbench.data import ImageData, load
-from lnbench.data.noise import describe
-from lnbench.detection.measures import precision_recall, roc_auc
-from lnbench.detection.mixture import NothingToSplit, fit_split
-from lnbench.detection.scores import area_under_loss, area_under_margin
-from lnbench.environment import version_of
+from lnbench.data.images import ImageData, load
 from lnbench.errors import LnbenchError
+from lnbench.experiments.entries import YIELDS
 from lnbench.experiments.options import LOOKED_AT, network_of
-from lnbench.experiments.running import Hooks, Progress, State
-from lnbench.experiments.yields import YIELDS
+from lnbench.loss_curves.measures import precision_recall, roc_auc
+from lnbench.loss_curves.mixture import NothingToSplit, fit_split
+from lnbench.loss_curves.scores import area_under_loss, area_under_margin
+from lnbench.machine import version_of
+from lnbench.noise.law import describe
 from lnbench.randomness import Stream, derived_seed, permutation_at, u32
 from lnbench.stats.seeds import Floats, Mask
+from lnbench.training.hooks import Hooks, Progress, State
 
 CURVES = ("train_loss", "train_accuracy", "test_accuracy")
 METRICS = tuple(name for name, (_, _, experiments, _) in YIELDS.items() if "label_errors" in experiments)

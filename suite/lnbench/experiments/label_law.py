@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from lnbench.experiments.draws import Floats
-from lnbench.experiments.running import Hooks, Progress, State, attend
+from lnbench.experiments.running import attend
+from lnbench.training.hooks import Hooks, Progress, State
 
 CHUNK = 1 << 18  # examples at a time
 NEWTON_STEPS = 50
@@ -86,7 +87,7 @@ def _best_predictions(method: Any, shares: Floats) -> Floats:
     """
     import torch
 
-    from lnbench.training.backends import method_of
+    from lnbench.training.backends.protocol import method_of
 
     losses, m = method_of({"method": method}).losses, len(shares)
     labels = torch.arange(m)

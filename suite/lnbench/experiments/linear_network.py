@@ -19,9 +19,10 @@ import numpy as np
 
 from lnbench.experiments import linear_kernel
 from lnbench.experiments.draws import Floats, gaussian
-from lnbench.experiments.running import Progress, State, attend, fits
+from lnbench.experiments.running import attend, fits
 from lnbench.experiments.series import mann_kendall, ramp
 from lnbench.randomness import Stream
+from lnbench.training.hooks import Progress, State
 
 CURVES = (
     "mean_norm",  # N̄: mean of ‖w_i‖

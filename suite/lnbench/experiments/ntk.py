@@ -23,10 +23,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import erf
 
-from lnbench.data import ImageData, load
+from lnbench.data.images import ImageData, load
 from lnbench.experiments.draws import Floats, gaussian, uniform
-from lnbench.experiments.running import Progress, State, attend, fits
+from lnbench.experiments.running import attend, fits
 from lnbench.randomness import Stream, below, u32
+from lnbench.training.hooks import Progress, State
 
 CLASSES = 10
 CURVES = ("train_loss", "test_loss", "linear_train_loss", "linear_test_loss", "norm_mean", "norm_sd", "frobenius")

@@ -7,48 +7,28 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from lnbench import options as named
+from lnbench.catalog.options import Count, ExperimentRecipe, NotNegative, Positive
+from lnbench.data.entries import Pixels
 from lnbench.data.sources import SOURCES
-from lnbench.models import families
-from lnbench.options import Count, NotNegative, Options, Positive
-from lnbench.tree import did_you_mean
-from lnbench.validation import Misfit
+from lnbench.errors import did_you_mean
+from lnbench.methods.entries import NoisyLoss
+from lnbench.models.entries import mmac_of, names
+from lnbench.noise.entries import DiluteStructured, DiluteUniform, NoNoise, PairFlip, ReplaceUniform
+from lnbench.training.entries import (
+    AdaDelta,
+    Adam,
+    ConstantSchedule,
+    CosineSchedule,
+    OneCycleSchedule,
+    Sgd,
+    StepSchedule,
+)
+from lnbench.yamlfile.problems import Misfit
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+
+
 LOOKED_AT = 1000  # test images on which `label_errors` looks, each epoch, how well its network learns
-
-
-class ExperimentRecipe(Options):
-    """Everything that decides a run of an experiment but its seeds.
-
-    `arm` names a place of the grid, so that `vary` can go over arms that differ in several options (`set` gives
-    them): it is no part of a run's identity, and two arms with the same options share their runs.
-    """
-
-    experiment: str
-    arm: str | None = None
-
-    def identity(self) -> dict[str, Any]:
-        """The recipe as plain data, without the name of its arm."""
-        return self.model_dump(mode="json", exclude={"arm"})
-
-    @property
-    def datasets(self) -> tuple[str, ...]:
-        """The image data that a run reads."""
-        return ()
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The inputs, by name, that a run reads: none."""
-        return ()
-
-    def training(self) -> dict[str, Any] | None:
-        """The recipe of the classifier that a run trains, in the other form; None where it trains none."""
-        return None
-
-    def leaves_out(self, metric: str) -> str:
-        """Why a run with these options gives no such number of its experiment; "" where it does."""
-        return ""
 
 
 class LinearNetwork(ExperimentRecipe):
@@ -140,10 +120,10 @@ class LabelLaw(ExperimentRecipe):
     images: Count
     classes: Annotated[int, Field(ge=2, le=1000)]
     noise: Annotated[
-        named.NoNoise | named.DiluteUniform | named.ReplaceUniform | named.DiluteStructured | named.PairFlip,
+        NoNoise | DiluteUniform | ReplaceUniform | DiluteStructured | PairFlip,
         Field(discriminator="kind"),
     ]
-    method: Literal["standard"] | named.NoisyLoss
+    method: Literal["standard"] | NoisyLoss
 
     @model_validator(mode="after")
     def _no_inputs(self) -> LabelLaw:
@@ -173,7 +153,7 @@ if TYPE_CHECKING:
     DatasetName = str
     ModelName = str
 else:
-    DatasetName, ModelName = _name_of("dataset", list(SOURCES)), _name_of("model", families.names())
+    DatasetName, ModelName = _name_of("dataset", list(SOURCES)), _name_of("model", names())
 
 
 class LabelErrors(ExperimentRecipe):
@@ -182,19 +162,19 @@ class LabelErrors(ExperimentRecipe):
     experiment: Literal["label_errors"]
     dataset: DatasetName
     clean: Count  # images whose labels the noise draws
-    noise: Annotated[named.ReplaceUniform | named.PairFlip, Field(discriminator="kind")]
+    noise: Annotated[ReplaceUniform | PairFlip, Field(discriminator="kind")]
     model: ModelName
     method: Literal["standard"]
-    optimizer: Annotated[named.AdaDelta | named.Sgd | named.Adam, Field(discriminator="kind")]
+    optimizer: Annotated[AdaDelta | Sgd | Adam, Field(discriminator="kind")]
     schedule: Annotated[
-        named.ConstantSchedule | named.StepSchedule | named.CosineSchedule | named.OneCycleSchedule,
+        ConstantSchedule | StepSchedule | CosineSchedule | OneCycleSchedule,
         Field(discriminator="kind"),
     ]
     batch_size: Count
     epochs: Count  # of the network whose losses and margins are summed
     augment: Literal["none", "crop_flip"]
     precision: Literal["fp32"]
-    pixels: named.Pixels | None
+    pixels: Pixels | None
     folds: Annotated[int, Field(ge=0, le=100)]  # of confident learning; 0: without it
 
     @property
@@ -252,7 +232,7 @@ def network_of(recipe: dict[str, Any], images: int, shares: int = 1) -> dict[str
 def label_errors_seconds(recipe: dict[str, Any]) -> float:
     """Seconds on one core: operations and steps as trainings are priced (cost.py), mixtures and confident learning."""
     source = SOURCES[recipe["dataset"]]
-    macs = 1e6 * families.mmac_of(recipe["model"], source.shape, source.classes)
+    macs = 1e6 * mmac_of(recipe["model"], source.shape, source.classes)
     passes = float(recipe["clean"] * recipe["epochs"])
     looks = float(recipe["epochs"] * LOOKED_AT)
     if recipe["folds"]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lnbench.hooks import Hooks, Progress, State, Stopped
+from lnbench.training.hooks import Hooks, Progress, State, Stopped
 
 __all__ = ["Hooks", "Progress", "State", "Stopped", "attend", "fits"]
 

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from lnbench import stats
-from lnbench.evidence import Member
-from lnbench.references import Number
+from lnbench.judge.members import Member
 from lnbench.spec import (
     Agrees,
     CanReach,
@@ -20,6 +19,7 @@ from lnbench.spec import (
     Equivalent,
     EveryRun,
     Monotone,
+    Number,
     Ordered,
     Part,
     Shift,

@@ -9,80 +9,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from lnbench import along, catalog
-from lnbench.along import Goal, Reading
-from lnbench.catalog import SMOOTHING
-from lnbench.effects import EPOCH, PAIRS
-from lnbench.inputs import given, misbuilt
-from lnbench.labels import label
-from lnbench.plan import Job, Plan, Run
-from lnbench.readings import Reads, Stored
-from lnbench.recipe import ExperimentRecipe
-from lnbench.selection import point_key
-from lnbench.spec import Effect, Point, Scalar, Study
+from lnbench import catalog
+from lnbench.judge import reduce
+from lnbench.judge.labels import label
+from lnbench.judge.members import Found, Member, Span
+from lnbench.judge.readings import Reads, Stored
+from lnbench.judge.reduce import Goal, Reading
+from lnbench.plan import Job, Plan, Run, given, misbuilt
+from lnbench.spec import EPOCH, Effect, ExperimentRecipe, Point, Study, point_key
+from lnbench.spec.effects import PAIRS
 from lnbench.stats import accuracy_step, argmax_along, is_collapsed
 from lnbench.store import Record
+from lnbench.training.entries import SMOOTHING
 
 Get = Callable[[str], Record | None]
+
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Member:
-    """One effect (of a family, perhaps) as measured: one number for each seed that has all its runs.
-
-    `values` (n,) in the effect's own unit: the metric's, the axis's, octaves of a shift, the log of a ratio; NaN where
-    a curve never gets to the level that it should cross. `collapsed` (n,) whether a run behind the number is at chance
-    or diverged, or there is no such number; `step` the most that one test example in one run moves a value; `missing`
-    planned seeds that lack a run.
-
-    What stands behind the values, where there is such a thing: `arms`, the numbers at both points of a comparison, (n,)
-    each; `levels` (L,) of the axis, `curves` (n, L) along it, and `others` (n, L) those of the other point, or of the
-    other metric of a correlation.
-    """
-
-    label: str
-    at: Point
-    minus: Point | None  # of a ratio: what it is divided by
-    values: tuple[float, ...]
-    seeds: tuple[int, ...]
-    collapsed: tuple[bool, ...]
-    step: float
-    planned: int
-    failures: tuple[str, ...] = ()
-    arms: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
-    levels: tuple[float, ...] = ()
-    curves: tuple[tuple[float, ...], ...] = ()
-    others: tuple[tuple[float, ...], ...] = ()
-    curve_step: float = 0.0  # the most that one test example moves a curve at one level
-
-    @property
-    def missing(self) -> int:
-        return self.planned - len(self.values)
-
-
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """A stretch of an axis, its levels rising, and what becomes of it."""
-
-    axis: str
-    reducer: str
-    levels: tuple[Scalar, ...]
-
-    @property
-    def numbers(self) -> list[float]:
-        return [float(level) for level in self.levels]  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A seed's number, and what it was made of: the numbers of both arms and their curves along the last axis."""
-
-    reading: Reading
-    arms: tuple[float, ...] = ()
-    curve: tuple[float, ...] = ()
-    other: tuple[float, ...] = ()
-    curve_step: float = 0.0
 
 
 @dataclass
@@ -116,26 +59,26 @@ class Evidence:
         failed = {key: message for key, message in self.failed_jobs.items() if key[1] < seeds}
         return replace(self, plan=plan, by_job=by_job, failed_jobs=failed)
 
-    def _paths(self, effect: Effect) -> list[tuple[_Span, ...]]:
+    def _paths(self, effect: Effect) -> list[tuple[Span, ...]]:
         """How the axes are walked: once over all of each, or once for every step of the last."""
         spans = []
         for axis, reducer in zip(effect.axes, effect.reducers, strict=True):
             levels = effect.levels_of(axis, self.study.levels(axis))
             # the points of a correlation, and the members of a pair, need not be
             numeric = all(isinstance(level, int | float) for level in levels)
-            spans.append(_Span(axis, reducer, tuple(sorted(levels)) if numeric else levels))  # type: ignore[type-var]
+            spans.append(Span(axis, reducer, tuple(sorted(levels)) if numeric else levels))  # type: ignore[type-var]
         if not spans or spans[-1].reducer != "steps":
             return [tuple(spans)]
         *before, last = spans
         return [(*before, replace(last, levels=pair)) for pair in itertools.pairwise(last.levels)]
 
-    def _member(self, effect: Effect, at: Point, other: Point | None, path: tuple[_Span, ...]) -> Member:
+    def _member(self, effect: Effect, at: Point, other: Point | None, path: tuple[Span, ...]) -> Member:
         seeds = sorted({job.seed for job in self.plan.jobs})
-        found: dict[int, _Found] = {}
+        found: dict[int, Found] = {}
         failures: list[str] = []
         for seed in seeds:
             number = self._number(effect, at, other, path, seed)
-            if isinstance(number, _Found):
+            if isinstance(number, Found):
                 found[seed] = number
             elif number:
                 failures.append(number)
@@ -162,8 +105,8 @@ class Evidence:
         )
 
     def _number(
-        self, effect: Effect, at: Point, other: Point | None, path: tuple[_Span, ...], seed: int
-    ) -> _Found | str | None:
+        self, effect: Effect, at: Point, other: Point | None, path: tuple[Span, ...], seed: int
+    ) -> Found | str | None:
         """The effect for one seed; a message where a run failed, None where one is missing."""
         if effect.with_ is not None:
             return self._correlation(effect, at, path, seed)
@@ -174,17 +117,17 @@ class Evidence:
         if not isinstance(sides, list):
             return sides
         if effect.is_shift:
-            reading = along.optimum_shift(path[-1].numbers, sides[0][1], sides[1][1])
+            reading = reduce.optimum_shift(path[-1].numbers, sides[0][1], sides[1][1])
             arms = tuple(argmax_along(path[-1].numbers, _values(curve)) for _, curve in sides)
         else:
             reading = sides[0][0] if len(sides) == 1 else _compared(effect, sides[0][0], sides[1][0])
             arms = tuple(side.value for side, _ in sides) if len(sides) > 1 else ()
         curves = [curve for _, curve in sides]
         step = max((point.step for curve in curves for point in curve), default=0.0)
-        return _Found(reading, arms, _values(curves[0]), _values(curves[1]) if len(curves) > 1 else (), step)
+        return Found(reading, arms, _values(curves[0]), _values(curves[1]) if len(curves) > 1 else (), step)
 
     def _side(
-        self, effect: Effect, metric: str, path: Sequence[_Span], point: Point, seed: int
+        self, effect: Effect, metric: str, path: Sequence[Span], point: Point, seed: int
     ) -> tuple[Reading, list[Reading]] | str | None:
         """The number at one point, and the curve along the last axis that it was made of."""
         if effect.reducer == PAIRS:
@@ -199,9 +142,9 @@ class Evidence:
             return sides
         curve = [reading for reading, _ in sides]
         goal = Goal(*effect.goal, effect.interpolate == "log") if effect.goal else None
-        return along.reduce(last.reducer, last.numbers, curve, goal), curve
+        return reduce.reduce(last.reducer, last.numbers, curve, goal), curve
 
-    def _correlation(self, effect: Effect, at: Point, path: tuple[_Span, ...], seed: int) -> _Found | str | None:
+    def _correlation(self, effect: Effect, at: Point, path: tuple[Span, ...], seed: int) -> Found | str | None:
         axes = [span.axis for span in path]
         points = [dict(zip(axes, levels, strict=True)) for levels in itertools.product(*(span.levels for span in path))]
         columns = []
@@ -210,8 +153,8 @@ class Evidence:
             if not isinstance(column, list):
                 return column
             columns.append(column)
-        reading = along.correlate(path[0].reducer, *columns)
-        return _Found(reading, (), _values(columns[0]), _values(columns[1]))
+        reading = reduce.correlate(path[0].reducer, *columns)
+        return Found(reading, (), _values(columns[0]), _values(columns[1]))
 
     def _metric(self, metric: str, point: Point, seed: int) -> Reading | str | None:
         record = self._record(point, seed)
@@ -229,7 +172,7 @@ class Evidence:
         key = (point_key(self.study.at(point).point), seed)
         return self.by_job[key][1] if key in self.by_job else self.failed_jobs.get(key)
 
-    def _pairs(self, metric: str, span: _Span, point: Point, seed: int) -> Reading | str | None:
+    def _pairs(self, metric: str, span: Span, point: Point, seed: int) -> Reading | str | None:
         """The median over all pairs of an axis's levels of a number that two runs have together."""
         places: list[Point] = [{**point, span.axis: level} for level in span.levels]
         records = _whole([self._record(place, seed) for place in places])

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lnbench.effects import COEFFICIENTS, PAIRS, Effect
-from lnbench.recipe import Scalar
-from lnbench.spec import Point
+from lnbench.spec import Effect, Point, Scalar
+from lnbench.spec.effects import COEFFICIENTS, PAIRS
 
 
 def label(effect: Effect, at: Point, other: Point | None, step: Sequence[Scalar] = ()) -> str:

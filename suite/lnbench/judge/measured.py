@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import lnbench
-from lnbench.judge import StudyResult
+from lnbench.errors import Problem, SpecError
+from lnbench.judge.results import StudyResult
 
 SCHEMA = 1
 
@@ -58,3 +60,24 @@ def _show(values: list[float | None] | None) -> str:
     if values is None:
         return "nothing"
     return "[" + ", ".join("none" if value is None else f"{value:.4f}" for value in values) + "]"
+
+
+def load_measured(path: Path) -> dict[str, Any] | None:
+    """A file of `baselines/measured/`, as `lnbench measure` wrote it; None where there is none. Raises SpecError."""
+    if not path.is_file():
+        return None
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        sound = all(
+            isinstance(entry["effect"], str)
+            and isinstance(entry["label"], str)
+            and len(entry["seeds"]) == len(set(entry["seeds"])) == len(entry["values"])
+            and all(isinstance(seed, float | int) for seed in entry["seeds"])
+            and all(isinstance(value, float | int | None) for value in entry["values"])  # None: the seed has no number
+            for entry in content["effects"]
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        sound = False
+    if not sound:
+        raise SpecError([Problem(path, 0, 0, "not a file that `lnbench measure` wrote; write it anew")])
+    return content

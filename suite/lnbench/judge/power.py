@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lnbench import stats
-from lnbench.checks import ALPHA, judged_region, judged_values, region_of
-from lnbench.evidence import Member
-from lnbench.judge import StudyResult, read_measured
-from lnbench.references import Number
-from lnbench.spec import CanReach, Correlation, EveryRun, Part, Study
+from lnbench.judge.checks import ALPHA, judged_region, judged_values, region_of
+from lnbench.judge.drift import read_measured
+from lnbench.judge.members import Member
+from lnbench.judge.results import StudyResult
+from lnbench.spec import CanReach, Correlation, EveryRun, Number, Part, Study
 from lnbench.stats import Region
 
 TARGET = 0.8

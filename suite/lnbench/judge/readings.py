@@ -14,11 +14,11 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from lnbench import catalog
-from lnbench.canonical import content_id
-from lnbench.environment import environment
 from lnbench.errors import StoreError
-from lnbench.sidefiles import Array
+from lnbench.identity import content_id
+from lnbench.machine import environment
 from lnbench.store import Record, Store, make_record
+from lnbench.store.sidefiles import Array
 
 Outcome = dict[str, Any]
 ARRAYS_KEPT = 8  # in memory: a loss curve of 45,000 examples over 300 epochs is 54 MB

@@ -7,114 +7,18 @@ contradiction must survive every alternative (`try`) of what the paper leaves op
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 from lnbench import stats
-from lnbench.checks import ALPHA, beside, check_member, numbers_of, whole_part
-from lnbench.evidence import Evidence, Member
-from lnbench.plan import Choice
-from lnbench.references import Number, load_measured
-from lnbench.spec import Claim, Effect, Part, Scalar, Study
-from lnbench.stats import Check, Verdict
+from lnbench.judge.checks import ALPHA, beside, check_member, numbers_of, whole_part
+from lnbench.judge.drift import drift_of, mean
+from lnbench.judge.evidence import Evidence
+from lnbench.judge.results import ChoiceResult, ClaimResult, Look, PartResult, StudyResult
+from lnbench.spec import Claim, Number, Part, Study
+from lnbench.stats import Verdict
 
-DRIFT_ALPHA = 0.001
 SMOKE_PASS, SMOKE_FAIL = "smoke-pass", "smoke-fail"
-
-
-@dataclass(frozen=True)
-class PartResult:
-    """One part: what was measured, where its interval lies, and what that says."""
-
-    name: str
-    part: Part
-    effect: Effect
-    members: tuple[Member, ...]
-    checks: tuple[Check, ...]  # one a member
-    check: Check  # of all members together
-    verdict: str
-    why: str  # in words, where the interval does not say it: what is missing, what failed
-    numbers: tuple[Number | None, ...]  # the printed number that each member is held against
-    seeds_to_decide: int | None
-    beside: dict[str, Any] = field(default_factory=dict)  # shown, never judged: see `checks.beside`
-
-    @property
-    def reference(self) -> Number | None:
-        """The printed number that the part is about, if it is one for all members."""
-        return self.numbers[0] if self.numbers and getattr(self.part, "reference", None) else None
-
-    @property
-    def direction_holds(self) -> bool:
-        """Whether every member's estimate lies inside its region (all that smoke asks)."""
-        return bool(self.checks) and all(_inside(check) for check in self.checks)
-
-
-@dataclass(frozen=True)
-class DriftResult:
-    """An effect against what lnbench itself measured before."""
-
-    effect: str
-    member: Member
-    before: tuple[float, ...]
-    check: Check
-    drifted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """At which of the planned looks a claim was judged, on how many seeds."""
-
-    seeds: int
-    number: int  # from 1
-    of: int
-
-
-@dataclass(frozen=True)
-class ClaimResult:
-    """One claim's verdict."""
-
-    claim: Claim
-    parts: dict[str, PartResult]
-    check: Check
-    p_contradicted: float  # Holm-adjusted over the study
-    verdict: str
-    why: str
-    tried: dict[str, str]  # choice -> the verdict under its alternative
-    drift: tuple[DriftResult, ...] = ()
-    look: Look | None = None  # None: the study has no looks, or this is smoke, whose seeds are fixed
-
-    @property
-    def open(self) -> bool:
-        """Whether another look could decide it. One whose contradiction an alternative takes back could not."""
-        return self.verdict == Verdict.INCONCLUSIVE and not self.tried
-
-
-@dataclass(frozen=True)
-class ChoiceResult:
-    """A hyper-parameter as it was chosen: the scores, and how clear the choice was."""
-
-    choice: Choice
-    chosen: Scalar
-    scores: tuple[float | None, ...]
-    margin: float | None
-
-
-@dataclass(frozen=True)
-class StudyResult:
-    """A study judged at one tier."""
-
-    evidence: Evidence
-    claims: tuple[ClaimResult, ...]
-    choices: tuple[ChoiceResult, ...]
-    notes: tuple[str, ...]
-    tries: Mapping[str, Evidence]  # choice key -> the evidence under its alternative that was judged with
-
-    @property
-    def study(self) -> Study:
-        return self.evidence.study
 
 
 def judge(evidence: Evidence, tries: Mapping[str, Evidence] | None = None) -> StudyResult:
@@ -224,14 +128,6 @@ def _judge_part(name: str, part: Part, claim: Claim, evidence: Evidence, looks: 
     return PartResult(name, part, effect, members, checks, check, verdict, why, numbers, need, shown)
 
 
-def _inside(check: Check) -> bool:
-    """Whether the estimate lies inside the region. (`agrees` gives its effect as the distance from the number.)"""
-    if check.effect is None or check.region is None:
-        return check.typical and check.p_reproduced < check.p_contradicted
-    strict = check.region.edges == (0.0,)  # a tie is no order
-    return check.region.contains(check.effect) and not (strict and check.effect == 0)
-
-
 def _settle(claims: list[ClaimResult], study: Study, tries: Mapping[str, Evidence]) -> list[ClaimResult]:
     """A contradiction stands only if it stands under every alternative of what the paper leaves open, each judged on
     as many seeds."""
@@ -267,7 +163,7 @@ def _smoke(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> ClaimRes
         return claim
     decisive = [claim.parts[name] for name in claim.claim.verdict.of]
     holding = [part for part in decisive if part.direction_holds]
-    drift = _drift(claim, evidence, notes)
+    drift = drift_of(claim, evidence, notes)
     drifted = [result for result in drift if result.drifted]
     why = ""
     if len(holding) < claim.claim.verdict.at_least:
@@ -275,59 +171,9 @@ def _smoke(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> ClaimRes
         why = f"the direction does not hold: {', '.join(wrong)}"
     elif drifted:
         worst = drifted[0]
-        now, before = _mean(worst.member.values), _mean(worst.before)
+        now, before = mean(worst.member.values), mean(worst.before)
         why = f"{worst.member.label} has drifted: {now:.4f}, was {before:.4f} (p = {worst.check.p_contradicted:.2g})"
     return replace(claim, verdict=SMOKE_FAIL if why else SMOKE_PASS, why=why, drift=tuple(drift))
-
-
-def _mean(values: tuple[float, ...]) -> float:
-    return sum(values) / len(values)
-
-
-def _drift(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> list[DriftResult]:
-    path = evidence.study.measured_path
-    if path is None:
-        return []
-    before = read_measured(path)
-    if not before:
-        missing = f"baselines/measured/{evidence.study.spec.measured}.json is missing"
-        note = f"drift was not checked: {missing}; write it with `lnbench measure`"
-        if note not in notes:
-            notes.append(note)
-        return []
-    results = []
-    for part in claim.parts.values():
-        for member in part.members:
-            values = before.get(f"{part.part.effect}|{member.label}")
-            if values is None:
-                notes.append(f"drift was not checked for {member.label}: not in the measured baseline")
-                continue
-            if all(_same(values.get(seed), now) for seed, now in zip(member.seeds, member.values, strict=True)):
-                same = Check(kind="drift", effect=0.0, n=len(member.values), alpha=DRIFT_ALPHA)
-                check = same.with_notes("the same numbers as before, seed by seed")
-            else:
-                earlier = list(values.values())
-                check = stats.drift(list(member.values), earlier, step=member.step, alpha=DRIFT_ALPHA)
-            moved = check.error is not None or check.p_contradicted <= DRIFT_ALPHA
-            results.append(DriftResult(part.part.effect, member, tuple(values.values()), check, moved))
-    return results
-
-
-def _same(before: float | None, now: float) -> bool:
-    """The same number; or there was none then (a curve that does not get to its level) and is none now."""
-    return before == now or (before is not None and math.isnan(before) and math.isnan(now))
-
-
-def read_measured(path: Path) -> dict[str, dict[int, float]]:
-    """effect|label -> seed -> value, of a file in baselines/measured; empty where there is none. Raises SpecError."""
-    content = load_measured(path)
-    return {
-        f"{entry['effect']}|{entry['label']}": {
-            seed: math.nan if value is None else value
-            for seed, value in zip(entry["seeds"], entry["values"], strict=True)
-        }
-        for entry in (content["effects"] if content else [])
-    }
 
 
 def _choices(evidence: Evidence) -> list[ChoiceResult]:

@@ -1,13 +1,20 @@
-"""The numbers that a reading of a training yields: bounds and words. No numpy here: a study's checks need them."""
+"""Names of the catalog that belong to loss curves: readings, and the numbers they yield. No numpy here."""
 
 from __future__ import annotations
 
 import math
+from typing import Literal
+
+from lnbench.catalog.entry import Entry, Metric
 
 INF = math.inf
+
+
 Yield = tuple[float, float, str]  # lowest, highest, words
 
+
 _AUC = "ROC AUC (mislabeled above clean) of"
+
 
 DETECTION: dict[str, Yield] = {
     "loss_auc": (0, 1, f"{_AUC} the epoch's training loss"),
@@ -51,6 +58,7 @@ DETECTION: dict[str, Yield] = {
     "recall_top_double": (0, 1, "share of the mislabeled among the highest AULs, twice as many as are mislabeled"),
 }
 
+
 AGREEMENT: dict[str, Yield] = {
     "aul_pearson": (-1, 1, "correlation of the AUL between two trainings, over examples"),
     "aul_spearman": (-1, 1, "rank correlation of the AUL between two trainings, over examples"),
@@ -62,6 +70,50 @@ AGREEMENT: dict[str, Yield] = {
     "validation_loss_pearson": (-1, 1, "correlation of the epoch's validation loss between two trainings"),
 }
 
+
 SUSPECTS: dict[str, Yield] = {
     "suspects_mislabeled": (0, 1, "share of wrong labels among the 64 training images of highest AUL"),
 }
+
+
+_READINGS = {"detection": DETECTION, "agreement": AGREEMENT, "suspects": SUSPECTS}
+
+
+# what a reading's metrics need beside `example_loss`
+_MORE_PROBES = {
+    "aul_auc_eval": "example_loss_eval",
+    "aum_auc": "example_margin",
+    "aum_pearson": "example_margin",
+    "mean_test_loss_pearson": "held_loss",
+    "test_loss_pearson": "held_loss",
+    "mean_validation_loss_pearson": "held_loss",
+    "validation_loss_pearson": "held_loss",
+    "suspects_mislabeled": "suspects",
+}
+
+
+def _read() -> dict[str, Metric]:
+    """The metrics that are read from a training's arrays, by reading."""
+    found = {}
+    for reading, metrics in _READINGS.items():
+        for name, (low, high, words) in metrics.items():
+            split: Literal["validation", "none"] = "validation" if "validation" in name else "none"
+            probe = _MORE_PROBES.get(name, "example_loss")
+            found[name] = Metric(
+                low, high, split, False, words, probe=probe, reading=reading, of_two=reading == "agreement"
+            )
+    return found
+
+
+def entries() -> list[Entry]:
+    """Readings of a training's arrays, and the metrics they yield."""
+    readings = "lnbench.loss_curves.readings"
+    return [
+        Entry("reading", "detection", target=f"{readings}:detection",
+              words="how well a run's loss curves tell wrong labels from right ones"),
+        Entry("reading", "agreement", target=f"{readings}:agreement",
+              words="how alike two runs' loss curves are, example by example"),
+        Entry("reading", "suspects", target=f"{readings}:suspects",
+              words="the training images of highest area under the loss"),
+        *(Entry("metric", name, value=metric, words=metric.words) for name, metric in _read().items()),
+    ]  # fmt: skip

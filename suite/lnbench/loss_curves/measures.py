@@ -14,7 +14,7 @@ from scipy.signal import find_peaks
 from scipy.special import ndtr, ndtri
 from scipy.stats import kurtosis, skew
 
-from lnbench.detection.scores import Array
+from lnbench.loss_curves.scores import Array
 from lnbench.stats import coefficient_of
 from lnbench.stats.seeds import Floats, Mask, nearly_equal
 

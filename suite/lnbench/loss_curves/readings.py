@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from lnbench.detection import measures, shown
-from lnbench.detection.mixture import NothingToSplit, Split, fit_split
-from lnbench.detection.scores import LOSSES, Array, area_under_loss, area_under_margin
-from lnbench.detection.yields import AGREEMENT, DETECTION, SUSPECTS, Yield
+from lnbench.loss_curves import measures, shown
+from lnbench.loss_curves.entries import AGREEMENT, DETECTION, SUSPECTS, Yield
+from lnbench.loss_curves.mixture import NothingToSplit, Split, fit_split
+from lnbench.loss_curves.scores import LOSSES, Array, area_under_loss, area_under_margin
 from lnbench.stats import dip_p
 from lnbench.stats.seeds import Floats, Mask
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from lnbench.detection.measures import auc_interval, placements
-from lnbench.detection.mixture import Split
-from lnbench.detection.scores import Array, running_sums
+from lnbench.loss_curves.measures import auc_interval, placements
+from lnbench.loss_curves.mixture import Split
+from lnbench.loss_curves.scores import Array, running_sums
 from lnbench.stats.seeds import Mask
 
 BINS, MOST_EPOCHS = 40, 60

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from lnbench.catalog.entry import Entry
 from lnbench.models import densenet, plain, resnet
 from lnbench.models.layers import Shape, mmac
 
@@ -20,3 +23,22 @@ def mmac_of(name: str, shape: Shape, classes: int) -> float:
     if family is None:
         raise KeyError(name)
     return mmac(family.layers, name, shape, classes)
+
+
+def entries() -> list[Entry]:
+    """The networks."""
+    parity = {"convnet4": "parity_convnet4-full"}
+    return [
+        Entry(
+            "model",
+            name,
+            target=f"{family.__name__}:build",
+            mmac=partial(mmac, family.layers, name),
+            layers=partial(family.layers, name),
+            initial=network.initial,
+            fast_parity=parity.get(name, ""),
+            words=network.words,
+        )
+        for family in FAMILIES
+        for name, network in family.NETWORKS.items()
+    ]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lnbench.data.noise import Dilution
+from lnbench.noise.uniform import Dilution
 from lnbench.randomness import Stream, u32
 
 ORDERS = 0x7FFFFFFF  # in place of a copy's number, for the order of wrong classes: no set has so many copies

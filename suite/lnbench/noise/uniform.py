@@ -7,60 +7,11 @@ a batch's labels are made on the device that trains, and the same seed gives the
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-
-from lnbench.randomness import Stream, below, u32
-
-CHUNK = 1 << 15  # examples at a time when all labels are gone through: a quarter MB of int64 an array
-
-
-def _random_label(bits: Any, clean: Any, classes: int, include_true_class: bool) -> Any:
-    """A uniform label from the bits of `u32`: of all `classes`, or of those that are not the true one."""
-    if include_true_class:
-        return below(bits, classes)
-    return (clean + 1 + below(bits, classes - 1)) % classes
-
-
-def _share_wrong(classes: int, include_true_class: bool) -> float:
-    """The chance that such a label is wrong."""
-    return (classes - 1) / classes if include_true_class else 1.0
-
-
-class LabelNoise(Protocol):
-    """Which image and which label each training example has. `clean` (n,) int64 are the true labels.
-
-    A kind whose labels are drawn anew has `at(epoch)` too, the noise as it is in that epoch: see `in_epoch`.
-    """
-
-    size: int
-
-    def images(self, example: Any) -> Any: ...
-
-    def labels(self, example: Any, clean: Any, identity: Any) -> Any: ...
-
-    def nominal_wrong(self) -> float: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Noise:
-    """What all kinds are made of: n clean images, m classes, a seed, and the kind's options. One example an image,
-    unless a kind says otherwise."""
-
-    n: int
-    classes: int
-    seed: int
-    options: dict[str, Any]
-
-    @property
-    def size(self) -> int:
-        return self.n
-
-    def images(self, example: Any) -> Any:
-        return example
+from lnbench.noise.law import Noise, random_label, share_wrong
+from lnbench.randomness import Stream, u32
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +52,11 @@ class DiluteUniform(Dilution):
         numbers in the whole data set."""
         copy = example // self.n
         bits = u32(self.seed, Stream.NOISE, copy, identity)
-        drawn = _random_label(bits, clean, self.classes, self.options["include_true_class"])
+        drawn = random_label(bits, clean, self.classes, self.options["include_true_class"])
         return clean + (drawn - clean) * (copy > 0)
 
     def nominal_wrong(self) -> float:
-        return _share_wrong(self.classes, self.options["include_true_class"]) * (self.size - self.n) / self.size
+        return share_wrong(self.classes, self.options["include_true_class"]) * (self.size - self.n) / self.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +66,11 @@ class ReplaceUniform(Noise):
     def labels(self, example: Any, clean: Any, identity: Any) -> Any:
         replaced = u32(self.seed, Stream.NOISE, 0, identity) < round(self.options["rate"] * 2**32)
         bits = u32(self.seed, Stream.NOISE, 1, identity)
-        drawn = _random_label(bits, clean, self.classes, self.options["include_true_class"])
+        drawn = random_label(bits, clean, self.classes, self.options["include_true_class"])
         return clean + (drawn - clean) * replaced
 
     def nominal_wrong(self) -> float:
-        return float(self.options["rate"]) * _share_wrong(self.classes, self.options["include_true_class"])
+        return float(self.options["rate"]) * share_wrong(self.classes, self.options["include_true_class"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +93,11 @@ class DiluteNovel(Noise):
 
     def labels(self, example: Any, clean: Any, identity: Any) -> Any:
         bits = u32(self.seed, Stream.NOISE, 1, identity)
-        drawn = _random_label(bits, clean, self.classes, self.options["include_true_class"])
+        drawn = random_label(bits, clean, self.classes, self.options["include_true_class"])
         return clean + (drawn - clean) * (example >= self.n)
 
     def nominal_wrong(self) -> float:
-        return _share_wrong(self.classes, self.options["include_true_class"]) * self.novel / self.size
+        return share_wrong(self.classes, self.options["include_true_class"]) * self.novel / self.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,53 +129,12 @@ class ResampleUniform(Noise):
     def labels(self, example: Any, clean: Any, identity: Any) -> Any:
         redrawn = u32(self.seed, Stream.NOISE, 2 * self.epoch, identity) < round(self.options["rate"] * 2**32)
         bits = u32(self.seed, Stream.NOISE, 2 * self.epoch + 1, identity)
-        drawn = _random_label(bits, clean, self.classes, self.options["include_true_class"])
+        drawn = random_label(bits, clean, self.classes, self.options["include_true_class"])
         return clean + (drawn - clean) * redrawn
 
     def nominal_wrong(self) -> float:
-        return float(self.options["rate"]) * _share_wrong(self.classes, self.options["include_true_class"])
+        return float(self.options["rate"]) * share_wrong(self.classes, self.options["include_true_class"])
 
     def facts(self) -> dict[str, Any]:
         """For the record: what it says of labels holds of the first epoch's."""
         return {"labels_redrawn": "every epoch"}
-
-
-def in_epoch(noise: LabelNoise, epoch: int) -> LabelNoise:
-    """The noise as it is in an epoch, 0 the first: another one only of a kind that draws labels anew (it has `at`)."""
-    changed: LabelNoise = noise.at(epoch) if hasattr(noise, "at") else noise
-    return changed
-
-
-def novel_images(noise: LabelNoise) -> int:
-    """How many images beyond the clean ones a kind of noise shows."""
-    return int(getattr(noise, "novel", 0))
-
-
-def describe(noise: LabelNoise, clean: np.ndarray, identity: np.ndarray) -> dict[str, Any]:
-    """What a draw turned out to be, for the record: sizes, nominal and realised share of wrong labels, the labels'
-    checksum (sha256 over uint8/uint16 labels in example order) and the number of right labels; and what the kind of
-    noise itself has to say (its `facts`).
-
-    `clean`, `identity`: (n,) int64, of the clean images and the novel ones. Goes through all labels in chunks; memory
-    does not grow with the noise.
-    """
-    novel = novel_images(noise)
-    facts: dict[str, Any] = noise.facts() if hasattr(noise, "facts") else {}
-    digest, wrong = hashlib.sha256(), 0
-    narrow = np.uint8 if int(clean.max(initial=0)) < 256 else np.uint16
-    for start in range(0, noise.size, CHUNK):
-        example = np.arange(start, min(start + CHUNK, noise.size), dtype=np.int64)
-        image = noise.images(example)
-        labels = noise.labels(example, clean[image], identity[image])
-        wrong += int((labels != clean[image]).sum())
-        digest.update(labels.astype(narrow).tobytes())
-    return {
-        "examples": noise.size,
-        "clean_images": len(clean) - novel,
-        **({"novel_images": novel} if novel else {}),
-        "right_labels": noise.size - wrong,
-        "nominal_wrong": noise.nominal_wrong(),
-        "realised_wrong": wrong / noise.size,
-        "labels_sha256": digest.hexdigest(),
-        **facts,
-    }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from lnbench.environment import available_cores
-from lnbench.plan import Plan, Run
+from lnbench.machine import available_cores
+from lnbench.plan.plan import Plan
+from lnbench.plan.run import Run
 
 # Planning figures, not promises: measured on one core of a small server and, for the GPU, estimated
 # (docs/performance.md). A step of a small network costs its overhead, whatever its arithmetic.

@@ -9,16 +9,17 @@ stands in its outcome, as a checksum, so that no verdict rests on a run that bui
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lnbench import catalog
-from lnbench.canonical import content_id, sha256
+from lnbench.identity import content_id, sha256
 
 if TYPE_CHECKING:
-    from lnbench.plan import Run
+    from lnbench.plan.run import Run
+
 
 Outcome = dict[str, Any]
 
@@ -48,18 +49,6 @@ class Derived:
         `message`: nothing can be built on it."""
         made: Outcome = catalog.find("input", self.name).load()([outcomes[run.id] for run in self.runs])
         return made
-
-
-def summed_confusion(outcomes: Sequence[Outcome]) -> Outcome:
-    """`confusion` (classes, classes) integers, summed over the runs that did not diverge; `runs`, how many these are.
-
-    Rolnick et al. 2018, §3.2: classes are ordered by how networks trained on little data confuse them.
-    """
-    found = [outcome["confusion"] for outcome in outcomes if outcome["status"] == "ok"]
-    if not found:
-        return {"status": "failed", "message": "confusion: all of its runs diverged"}
-    summed = [[sum(cells) for cells in zip(*rows, strict=True)] for rows in zip(*found, strict=True)]
-    return {"status": "ok", "runs": len(found), "confusion": summed}
 
 
 def given(run: Run, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome] | None:

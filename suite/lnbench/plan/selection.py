@@ -2,39 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import product
-
-from lnbench.canonical import canonical_json
-from lnbench.errors import LnbenchError
-from lnbench.spec import Effect, Scalar, Study
-from lnbench.specfile import did_you_mean
-
-
-def point_key(point: Mapping[str, Scalar]) -> str:
-    """A point as text, for sets."""
-    return canonical_json(dict(point))
-
-
-def needed_points(study: Study, claims: set[str]) -> set[str]:
-    """The points that the effects of these claims read."""
-    needed: set[str] = set()
-    for claim in study.spec.claims:
-        if claim.id not in claims:
-            continue
-        for part in claim.parts.values():
-            for effect in part.effects(study.spec.effects[part.effect]):
-                needed |= {point_key(study.at(point).point) for point in points_of(study, effect)}
-    return needed
-
-
-def points_of(study: Study, effect: Effect) -> Iterator[dict[str, Scalar]]:
-    """Every point that an effect reads, both sides of its comparisons and all levels of its axes."""
-    columns = list(product(*(effect.levels_of(axis, study.levels(axis)) for axis in effect.axes)))
-    for pair in effect.members():
-        for place in pair:
-            if place is not None:
-                yield from ({**place, **dict(zip(effect.axes, levels, strict=True))} for levels in columns)
+from lnbench.errors import LnbenchError, did_you_mean
+from lnbench.spec import Scalar, Study
 
 
 def filters(study: Study, where: tuple[str, ...]) -> dict[str, set[Scalar]]:

@@ -6,9 +6,9 @@ No torch is imported here, and matplotlib only where figures are drawn.
 
 from lnbench.report.compare import differences
 from lnbench.report.folder import load_failures, load_report, read_result, report_differs, write_report
-from lnbench.report.json import result_to_json
 from lnbench.report.junit import junit
-from lnbench.report.markdown import markdown
+from lnbench.report.page.page import markdown
+from lnbench.report.result.result import result_to_json
 from lnbench.report.scoreboard import read_results, replace_between_markers, scoreboard
 
 __all__ = [

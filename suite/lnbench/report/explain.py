@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from lnbench.checks import ALPHA
-from lnbench.judge import ClaimResult, PartResult, StudyResult
-from lnbench.report.beside import beside_words
-from lnbench.report.json import part_to_json
+from lnbench.judge import ALPHA, ClaimResult, PartResult, StudyResult
+from lnbench.report.page.beside import beside_words
+from lnbench.report.result.result import part_to_json
 from lnbench.report.units import significant
 from lnbench.spec import Table
 from lnbench.stats import Check, Region

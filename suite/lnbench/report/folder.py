@@ -6,18 +6,18 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from lnbench.canonical import canonical_json
 from lnbench.errors import StoreError
-from lnbench.evidence import Get
-from lnbench.judge import StudyResult
+from lnbench.identity import canonical_json
+from lnbench.judge import Get, StudyResult
 from lnbench.report.compare import differences, text_differs
-from lnbench.report.json import SCHEMA, result_to_json
 from lnbench.report.junit import junit
-from lnbench.report.markdown import FIGURES, markdown
 from lnbench.report.names import figures_of
+from lnbench.report.page.page import FIGURES, markdown
 from lnbench.report.plain import Json
-from lnbench.report.runs import all_records
-from lnbench.store import Record, envelope, read_export, write_atomically
+from lnbench.report.result.result import SCHEMA, result_to_json
+from lnbench.report.result.runs import all_records
+from lnbench.store import Record, read_export, write_atomically
+from lnbench.store.record import envelope
 
 RESULT, RECORDS, PAGE, JUNIT = "result.json", "records.jsonl", "report.md", "junit.xml"
 
@@ -45,7 +45,7 @@ def write_report(result: StudyResult, folder: Path, *, records: bool = True) -> 
 
 def draw(data: Json) -> dict[str, bytes]:
     """The figures by file name, as PNG."""
-    from lnbench.report.figures import draw_all  # matplotlib, which judging alone does not need
+    from lnbench.report.figures.all import draw_all
 
     return draw_all(data)
 

@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lnbench.effects import DIFFERENCES, PAIRS
 from lnbench.report.plain import Json
+from lnbench.spec.effects import DIFFERENCES, PAIRS
 
 Ends = tuple[float, float]
 # What an axis is reduced to is then a number of its own: a place on the axis, a coefficient, an exponent.

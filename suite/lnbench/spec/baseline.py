@@ -6,33 +6,22 @@ enters the statistics (STATISTICS, `agrees`).
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
-from lnbench import specfile
 from lnbench.errors import Problem, SpecError
-from lnbench.scalars import LONGEST_NUMBER
-from lnbench.tree import position_of
-from lnbench.validation import problems_of
+from lnbench.yamlfile import reader
+from lnbench.yamlfile.model import SCHEMA_DIALECT, FileName, Strict
+from lnbench.yamlfile.problems import problems_of
+from lnbench.yamlfile.scalars import LONGEST_NUMBER
+from lnbench.yamlfile.tree import position_of
 
-SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MOST_WORDS = 25  # of a quote: enough to find the sentence, little enough to be a citation
-
-
-# A name that becomes a file's: it cannot lead out of its folder.
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-
-
-class Strict(BaseModel):
-    """Frozen, no unknown keys, no silent conversions."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, populate_by_name=True)
 
 
 def short_quote(text: str | None) -> str | None:
@@ -161,7 +150,7 @@ def load_baseline(path: Path) -> Baseline:
 @lru_cache(maxsize=64)
 def _load(path: Path, mtime_ns: int, size: int) -> Baseline:
     """The file as it was at that time: one that is edited is read anew."""
-    tree, problems = specfile.read(path)
+    tree, problems = reader.read(path)
     taken = {(problem.line, problem.column) for problem in problems}
     try:
         baseline = Baseline.model_validate(tree)
@@ -180,24 +169,3 @@ def _load(path: Path, mtime_ns: int, size: int) -> Baseline:
 def baseline_schema() -> dict[str, Any]:
     """The JSON Schema of a baseline file, for editors."""
     return {"$schema": SCHEMA_DIALECT, **Baseline.model_json_schema(by_alias=True)}
-
-
-def load_measured(path: Path) -> dict[str, Any] | None:
-    """A file of `baselines/measured/`, as `lnbench measure` wrote it; None where there is none. Raises SpecError."""
-    if not path.is_file():
-        return None
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        sound = all(
-            isinstance(entry["effect"], str)
-            and isinstance(entry["label"], str)
-            and len(entry["seeds"]) == len(set(entry["seeds"])) == len(entry["values"])
-            and all(isinstance(seed, float | int) for seed in entry["seeds"])
-            and all(isinstance(value, float | int | None) for value in entry["values"])  # None: the seed has no number
-            for entry in content["effects"]
-        )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        sound = False
-    if not sound:
-        raise SpecError([Problem(path, 0, 0, "not a file that `lnbench measure` wrote; write it anew")])
-    return content

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from lnbench.recipe import Scalar, Scalars, known, name_of
-from lnbench.references import Strict
-from lnbench.validation import Misfit
+from lnbench.spec.recipe import Scalar, Scalars, known, name_of
+from lnbench.yamlfile.model import Strict
+from lnbench.yamlfile.problems import Misfit
 
 Reducer = Literal[
     "drop", "gain", "mean", "slope", "kendall", "area", "argmax", "crossing", "exponent", "steps", "pearson",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lnbench.effects import EPOCH
-from lnbench.recipe import Scalar
-from lnbench.tree import did_you_mean
+from lnbench.errors import did_you_mean
+from lnbench.spec.effects import EPOCH
+from lnbench.spec.recipe import Scalar
 
 
 def same(one: Any, other: Any) -> bool:

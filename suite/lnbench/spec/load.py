@@ -7,14 +7,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from lnbench import references, resources, specfile
-from lnbench.errors import Problem, SpecError
-from lnbench.references import Baseline
-from lnbench.rules import Findings, check_tier
-from lnbench.spec import TIERS, Study, StudyFile
-from lnbench.tiers import block, items, used_effects
-from lnbench.tree import Mapping, did_you_mean, position_of
-from lnbench.validation import problems_of
+from lnbench import resources
+from lnbench.errors import Problem, SpecError, did_you_mean
+from lnbench.spec.baseline import Baseline, load_baseline
+from lnbench.spec.rules.findings import Findings
+from lnbench.spec.rules.tier import check_tier
+from lnbench.spec.study import TIERS, Study, StudyFile
+from lnbench.spec.tiers import used_effects
+from lnbench.yamlfile import reader
+from lnbench.yamlfile.problems import problems_of
+from lnbench.yamlfile.tree import Mapping, block, items, position_of
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class LoadedStudy:
 
 def load_study(path: Path) -> LoadedStudy:
     """Read and check one study file. Raises SpecError with all that is wrong in it."""
-    tree, unread = specfile.read(path)
+    tree, unread = reader.read(path)
     findings = Findings(path, [name for name in TIERS if name in block(tree, "tiers")])
     try:
         StudyFile.model_validate(tree)
@@ -70,7 +72,7 @@ def load_studies(paths: list[Path]) -> list[LoadedStudy]:
     for path in {path.absolute(): path for path in paths}.values():
         try:
             study = load_study(path)
-            tree = specfile.load(path)
+            tree = reader.load(path)
         except SpecError as error:
             problems += error.problems
             continue
@@ -97,7 +99,7 @@ def _baseline(tree: Mapping, path: Path, findings: Findings) -> tuple[Baseline |
         findings.add(place, f"paper: there is no baselines/{paper}.yaml; {did_you_mean(paper, known)}")
         return None, []
     try:
-        return references.load_baseline(folder / f"{paper}.yaml"), []
+        return load_baseline(folder / f"{paper}.yaml"), []
     except SpecError as error:
         return None, error.problems
 

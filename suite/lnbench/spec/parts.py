@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from lnbench.effects import Effect
-from lnbench.recipe import Scalar
-from lnbench.references import Strict
-from lnbench.validation import Misfit
+from lnbench.spec.effects import Effect
+from lnbench.spec.recipe import Scalar
+from lnbench.yamlfile.model import Strict
+from lnbench.yamlfile.problems import Misfit
 
 Edges = tuple[float | None, float | None]  # null: no edge on that side
 

@@ -21,11 +21,11 @@ from pydantic import (
 )
 
 from lnbench import catalog
-from lnbench.experiments.options import ExperimentRecipe as ExperimentRecipe
-from lnbench.options import Pixels as Pixels
-from lnbench.references import Strict
-from lnbench.tree import did_you_mean
-from lnbench.validation import Misfit
+from lnbench.catalog.options import ExperimentRecipe as ExperimentRecipe
+from lnbench.data.entries import Pixels as Pixels
+from lnbench.errors import did_you_mean
+from lnbench.yamlfile.model import Strict
+from lnbench.yamlfile.problems import Misfit
 
 Scalar = str | int | float | bool | None
 

@@ -15,36 +15,23 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from lnbench import catalog
-from lnbench.effects import EPOCH, Effect
-from lnbench.parts import (
-    Agrees,
-    CanReach,
-    Correlation,
-    Equivalent,
-    EveryRun,
-    Monotone,
-    Ordered,
-    Part,
-    Shift,
-    Table,
-    Threshold,
-    Trend,
-    Within,
-)
 from lnbench.randomness import SEED_STREAMS
-from lnbench.recipe import AnyRecipe, Recipe, Scalar, Scalars, Texts
-from lnbench.references import SCHEMA_DIALECT, Baseline, FileName, Place, Strict, short_quote
-from lnbench.validation import Misfit
+from lnbench.spec.baseline import Baseline, Place, short_quote
+from lnbench.spec.effects import EPOCH, Effect
+from lnbench.spec.parts import (
+    Part,
+)
+from lnbench.spec.recipe import AnyRecipe, Recipe, Scalar, Scalars, Texts
+from lnbench.yamlfile.model import SCHEMA_DIALECT, FileName, Strict
+from lnbench.yamlfile.problems import Misfit
 
 FEWEST_SEEDS = 3  # stats.seeds.FEWEST_SEEDS, written again so that reading a study imports no scipy
 TIERS = ("smoke", "cpu", "lite", "full")
@@ -314,11 +301,3 @@ class Study:
 def study_schema() -> dict[str, Any]:
     """The JSON Schema of a study file, for editors: what a file may hold, without the rules between its blocks."""
     return {"$schema": SCHEMA_DIALECT, **StudyFile.model_json_schema(by_alias=True)}
-
-
-__all__ = [
-    "TIERS", "Agrees", "Alternative", "BaseModel", "CanReach", "Cell", "Choose", "Claim", "Correlation", "Effect",
-    "Equivalent", "EveryRun", "Monotone", "Ordered", "Part", "Point", "Recipe", "Runs", "Scalar", "Seeds", "Shift",
-    "Study", "StudyFile", "StudySpec", "Table", "Threshold", "Tier", "Trend", "ValidationError", "VerdictRule",
-    "Within", "study_schema",
-]  # fmt: skip

@@ -5,13 +5,14 @@ Works on the file's data before it is validated, so that an error in a tier is s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import product
+from collections.abc import Callable
 from typing import Any
 
-from lnbench.tree import Mapping, Position, Sequence_, did_you_mean, position_of
+from lnbench.errors import did_you_mean
+from lnbench.yamlfile.tree import Mapping, Position, Sequence_, block, items, position_of
 
 Report = Callable[[Position, str], None]  # where, what is wrong
+
 
 RUN_BLOCKS = ("vary", "set", "choose", "inputs", "seeds")
 
@@ -44,18 +45,6 @@ def used_effects(tree: Mapping) -> set[str]:
     parts = [part for claim in items(tree, "claims") for part in block(claim, "parts").values()]
     names = [part.get("effect") for part in parts if isinstance(part, Mapping)]
     return {name for name in names if isinstance(name, str)}
-
-
-def block(tree: Any, key: str) -> Mapping:
-    """The mapping under `key`; an empty one where there is none."""
-    found = tree.get(key) if isinstance(tree, Mapping) else None
-    return found if isinstance(found, Mapping) else Mapping()
-
-
-def items(tree: Any, key: str) -> Sequence_:
-    """The list under `key`; an empty one where there is none."""
-    found = tree.get(key) if isinstance(tree, Mapping) else None
-    return found if isinstance(found, Sequence_) else Sequence_()
 
 
 def _put(merged: Mapping, source: Mapping, key: str, value: Any) -> Mapping:
@@ -125,43 +114,3 @@ def _claim(claim: Mapping, change: Mapping, report: Report) -> Mapping:
             report(position_of(changed, [name], key=True), what)
     parts = _named(parts, changed, "part", report)
     return _put(merged, claim, "parts", parts.without(*[name for name in omitted if isinstance(name, str)]))
-
-
-def grid(runs: Mapping) -> Iterator[tuple[dict[str, Any], Mapping]]:
-    """(point, recipe tree) of every cell: base, then the point's values, then each rule of `set` that fits."""
-    vary: Mapping = runs.get("vary") or Mapping()
-    for values in product(*(list(enumerate(levels)) for levels in vary.values())):
-        point = {axis: value for axis, (_, value) in zip(vary, values, strict=True)}
-        recipe: Mapping = runs["base"]
-        for axis, (index, value) in zip(vary, values, strict=True):
-            place = vary[axis].item_positions[index]
-            recipe = put_at(recipe, axis, value, vary.key_positions[axis], place)
-        for rule in runs.get("set") or ():
-            if all(point.get(axis) == value for axis, value in rule["at"].items()):
-                for key in rule:
-                    if key != "at":
-                        recipe = put_at(recipe, key, rule[key], rule.key_positions[key], rule.value_positions[key])
-        yield point, recipe
-
-
-def put_at(tree: Mapping, dotted: str, value: Any, key_place: Position, place: Position) -> Mapping:
-    """A copy of `tree` with `value` at a dotted path such as `optimizer.lr`; missing mappings are made."""
-    head, _, rest = dotted.partition(".")
-    changed = tree.without()
-    if rest:
-        inner = tree.get(head)
-        inner = inner if isinstance(inner, Mapping) else Mapping(key_place)
-        value = put_at(inner, rest, value, key_place, place)
-    if rest and head in tree:
-        key_place, place = tree.key_positions[head], tree.value_positions[head]
-    changed.put(head, value, key_place, place)
-    return changed
-
-
-def value_at(tree: Any, dotted: str) -> Any:
-    """The value at a dotted path of nested mappings. KeyError where there is none."""
-    for step in dotted.split("."):
-        if not isinstance(tree, dict):
-            raise KeyError(dotted)
-        tree = tree[step]
-    return tree

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from lnbench.plan import put
-from lnbench.recipe import AnyRecipe, recipe_of
-from lnbench.spec import Cell, Scalar, Study
-from lnbench.tiers import value_at
+from lnbench.spec.dotted import put, value_at
+from lnbench.spec.recipe import AnyRecipe, Scalar, recipe_of
+from lnbench.spec.study import Cell, Study
 
 
 def variant(study: Study, key: str) -> Study:

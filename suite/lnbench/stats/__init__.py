@@ -4,12 +4,7 @@ from lnbench.stats.agreement import agrees
 from lnbench.stats.bimodal import Mixture, ashman_d, delta_bic, dip_p, two_gaussians
 from lnbench.stats.collapse import clopper_pearson, collapse_limit, is_collapsed, sign_test_p
 from lnbench.stats.compose import holm, partial_conjunction, partial_conjunction_p
-from lnbench.stats.correlation import (
-    coefficient_of,
-    correlation,
-    correlation_networks,
-    correlation_replicates,
-)
+from lnbench.stats.correlation import coefficient_of, correlation, correlation_networks, correlation_replicates
 from lnbench.stats.decide import seeds_to_decide
 from lnbench.stats.dip import dip
 from lnbench.stats.drift import drift

@@ -8,14 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lnbench.stats.rule import (
-    confidence_interval,
-    judge_mean,
-    judge_summary,
-    p_inside,
-    p_outside,
-    require_edge,
-)
+from lnbench.stats.rule import confidence_interval, judge_mean, judge_summary, p_inside, p_outside, require_edge
 from lnbench.stats.seeds import FEWEST_SEEDS, TOO_FEW, Flags, Floats, Values, as_seeds, check_arguments, nearly_equal
 from lnbench.stats.values import Check, Region, unjudged
 

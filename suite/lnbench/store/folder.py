@@ -9,85 +9,24 @@ is damaged or was edited is set aside with a message, and its run is simply miss
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import gzip
 import json
 import os
-import re
-import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lnbench import sidefiles
-from lnbench.canonical import canonical_json, content_id, sha256
 from lnbench.errors import StoreError
-
-FORMAT = 1
-Record = dict[str, Any]
-ID = re.compile(r"[0-9a-f]{32}")
-KEYS = {"id", "kind", "content", "outcome", "provenance"}
-
-
-class StoreUnwritable(StoreError):
-    """The disk is full or may not be written: no record can be kept, so going on would train for nothing."""
-
-
-class LaterFormat(ValueError):
-    """A record that a later lnbench wrote: sound, but not ours to read, to set aside or to train again."""
+from lnbench.identity import canonical_json
+from lnbench.store import sidefiles
+from lnbench.store.files import explained, same_file, size_of, try_lock, write_atomically, written
+from lnbench.store.record import ID, LaterFormat, Record, envelope, opened
 
 
 def default_path() -> Path:
     """LNBENCH_STORE, else `.lnbench/` in the working directory."""
     return Path(os.environ.get("LNBENCH_STORE") or ".lnbench")
-
-
-def make_record(content: dict[str, Any], outcome: dict[str, Any], provenance: dict[str, Any]) -> Record:
-    """A record of what `content` describes."""
-    return {
-        "id": content_id(content),
-        "kind": content["kind"],
-        "content": content,
-        "outcome": outcome,
-        "provenance": provenance,
-    }
-
-
-def envelope(record: Record) -> dict[str, Any]:
-    """What is written: the record with the format's version and a checksum."""
-    return {"format": FORMAT, "checksum": sha256(record), "record": record}
-
-
-def opened(text: str | bytes) -> Record:
-    """The record in an envelope. Raises ValueError that says what is wrong with it."""
-    try:
-        value = json.loads(text)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-        raise ValueError("not whole JSON (cut off?)") from None
-    if not isinstance(value, dict) or not isinstance(value.get("record"), dict):
-        raise ValueError("not a record")
-    version = value.get("format")
-    if type(version) is int and version > FORMAT:
-        raise LaterFormat(f"written by a later lnbench (format {version}; this one reads {FORMAT})")
-    if version != FORMAT:
-        raise ValueError(f"format {version!r}; this lnbench reads {FORMAT}")
-    record: Record = value["record"]
-    try:
-        if value.get("checksum") != sha256(record):
-            raise ValueError("its checksum does not fit (edited?)")
-        parts = [record.get(key) for key in ("content", "outcome", "provenance")]
-        if set(record) != KEYS or not all(isinstance(part, dict) for part in parts):
-            raise ValueError("not a record")
-        if record["id"] != content_id(record["content"]):
-            raise ValueError("its id does not fit its content")
-        if record["kind"] != record["content"].get("kind"):
-            raise ValueError("its kind does not fit its content")
-    except (TypeError, RecursionError):
-        raise ValueError("not a record") from None
-    return record
 
 
 @dataclass(frozen=True)
@@ -188,12 +127,12 @@ class Store:
     def lock(self, record_id: str) -> Iterator[bool]:
         """Whether this process may work on the record: False while another does. Freed even by kill -9."""
         file = self.path / "locks" / record_id
-        with _explained(file):
+        with explained(file):
             file.parent.mkdir(parents=True, exist_ok=True)
             handle = open(file, "a")  # noqa: SIM115 (it must stay open as long as the lock is held)
         try:
             # where its last holder has removed the file, whoever comes now makes a new one
-            mine = _try_lock(handle.fileno()) and _same_file(file, handle.fileno())
+            mine = try_lock(handle.fileno()) and same_file(file, handle.fileno())
             try:
                 yield mine
             finally:
@@ -209,7 +148,7 @@ class Store:
 
     def checkpoints(self) -> list[Path]:
         """The states of all trainings that were begun and have not ended, the oldest first."""
-        return sorted((self.path / "checkpoints").glob("*.npz"), key=_written)
+        return sorted((self.path / "checkpoints").glob("*.npz"), key=written)
 
     def drop_checkpoint(self, record_id: str) -> None:
         """Remove a finished run's state, and what a process that was killed while writing it has left."""
@@ -226,7 +165,7 @@ class Store:
         return StoreStatus(
             self.path,
             kinds,
-            sum(_size(file) for file in self.path.rglob("*")),
+            sum(size_of(file) for file in self.path.rglob("*")),
             len(self.checkpoints()),
             len(list((self.path / "set-aside").glob("*"))),
         )
@@ -242,7 +181,7 @@ class Store:
         data = ("\n".join(lines) + "\n" if lines else "").encode()
         data = gzip.compress(data, mtime=0) if file.suffix == ".gz" else data
         if file.exists() and not file.is_file() and not file.is_dir():
-            with _explained(file):
+            with explained(file):
                 file.write_bytes(data)  # a pipe or /dev/stdout, which must not be replaced
         else:
             write_atomically(file, data)
@@ -283,83 +222,6 @@ def read_export(file: Path) -> Iterator[tuple[int, Record | str]]:
                 yield number, str(error)
 
 
-@contextlib.contextmanager
-def _explained(file: Path) -> Iterator[None]:
-    """Turn the operating system's errors into a line that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        kind = StoreError
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            kind = StoreUnwritable
-            advice = "the disk is full; free some space and give the same command again: finished runs are kept"
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            kind = StoreUnwritable
-            advice = "it may not be written; name a folder of yours with --store or LNBENCH_STORE"
-        elif error.errno in (errno.ENOTDIR, errno.EEXIST):
-            advice = "a file stands where a folder is needed"
-        else:
-            advice = error.strerror or str(error)
-        raise kind(f"{file}: {advice}") from None
-
-
 def _side_file(file: Path) -> Path:
     """Where the arrays of a record lie."""
     return file.with_suffix(".npz")
-
-
-def _written(file: Path) -> tuple[float, str]:
-    """When a file was last written; 0 for one that another process has just removed."""
-    with contextlib.suppress(OSError):
-        return file.stat().st_mtime, file.name
-    return 0.0, file.name
-
-
-def _size(file: Path) -> int:
-    """Bytes of a file; 0 for a folder, or for one that another process has just removed."""
-    with contextlib.suppress(OSError):
-        return file.stat().st_size if file.is_file() else 0
-    return 0
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        # a file system without locks: at worst two processes train, and write, the same record
-        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-            raise
-    return True
-
-
-def _same_file(file: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(os.stat(file), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
-
-
-def write_atomically(file: Path, data: bytes) -> None:
-    """The file is there whole or as it was before, even after a power cut. Raises StoreError."""
-    with _explained(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as handle:
-                handle.write(data)
-                handle.flush()
-                os.fsync(handle.fileno())
-            os.chmod(name, 0o644)
-            os.replace(name, file)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
-        with contextlib.suppress(OSError):  # some file systems cannot sync a folder; the file itself is safe
-            folder = os.open(file.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)

@@ -8,8 +8,8 @@ is the public way in (docs/training.md).
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lnbench.hooks import Hooks, Progress, State, Stopped
     from lnbench.training.engine import prepare, train, train_group
+    from lnbench.training.hooks import Hooks, Progress, State, Stopped
 
 __all__ = ["Hooks", "Progress", "State", "Stopped", "prepare", "train", "train_group"]
 

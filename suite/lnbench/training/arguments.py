@@ -10,11 +10,11 @@ import torch
 
 from lnbench import catalog
 from lnbench.data.images import ImageData
-from lnbench.data.noise import novel_images
+from lnbench.noise.law import novel_images
 from lnbench.randomness import SEED_STREAMS
-from lnbench.recipe import probe_problem
-from lnbench.shape import group_shape
+from lnbench.spec.recipe import probe_problem
 from lnbench.training.batches import DeviceData
+from lnbench.training.shape import group_shape
 
 ONE_AT_A_TIME = ("loop", "graph")
 

@@ -12,7 +12,7 @@ import torch
 
 from lnbench import catalog
 from lnbench.data.images import ImageData
-from lnbench.data.noise import LabelNoise, describe, in_epoch, novel_images
+from lnbench.noise.law import LabelNoise, describe, in_epoch, novel_images
 from lnbench.randomness import Stream, permutation_at
 from lnbench.training.augment import PADDING, crop_and_flip, pad, shifts
 

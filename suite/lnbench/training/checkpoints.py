@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lnbench.hooks import State
+from lnbench.training.hooks import State
 
 FORMAT = 2
 

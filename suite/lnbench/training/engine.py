@@ -14,18 +14,20 @@ import numpy as np
 import torch
 
 from lnbench import catalog
-from lnbench.canonical import sha256
 from lnbench.data.images import ImageData
-from lnbench.hooks import Hooks, Progress, State, Stopped
+from lnbench.identity import sha256
 from lnbench.training.arguments import check_group
-from lnbench.training.backends import Backend, Loop, Rates
+from lnbench.training.backends.graph import Graph
+from lnbench.training.backends.loop import Loop
+from lnbench.training.backends.protocol import Backend, Rates
+from lnbench.training.backends.stacked import Stacked
 from lnbench.training.batches import DeviceData, TrainingSet
-from lnbench.training.graph import Graph
-from lnbench.training.history import History
-from lnbench.training.probes import GradientCosine, test_confusion
-from lnbench.training.pruning import pruned_accuracies, pruned_metrics
+from lnbench.training.hooks import Hooks, Progress, State, Stopped
+from lnbench.training.probes.confusion import test_confusion
+from lnbench.training.probes.gradients import GradientCosine
+from lnbench.training.probes.history import History
+from lnbench.training.probes.pruning import pruned_accuracies, pruned_metrics
 from lnbench.training.schedules import momentum
-from lnbench.training.stacked import Stacked
 
 BACKENDS: dict[str, Callable[..., Backend]] = {"loop": Loop, "stacked": Stacked, "graph": Graph}
 TEST_CONFUSION = "test_confusion"
@@ -83,7 +85,7 @@ def train_group(
     data: a data set as `lnbench.data.load` gives it, or already on the device (then `device` is not looked at).
     backend: "loop" (one run at a time only), "stacked" (dense networks), "graph" (one run, on CUDA; untested).
     compile: whether torch.compile is used where the backend can; it costs seconds once and pays in long runs.
-    inputs: of each run, name -> outcome of the record that it builds on (`lnbench.inputs`).
+    inputs: of each run, name -> outcome of the record that it builds on (`lnbench.plan.inputs`).
     state: what `hooks.save` was given, to go on from there; one that does not fit is not used.
 
     An outcome is plain data for JSON: `status` ("ok", or "diverged" when a loss is no longer finite: the run ends there

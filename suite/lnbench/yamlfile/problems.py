@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from lnbench.errors import Problem
-from lnbench.tree import did_you_mean, position_of
+from lnbench.errors import Problem, did_you_mean
+from lnbench.yamlfile.tree import position_of
 
 Location = tuple[str | int, ...]
 

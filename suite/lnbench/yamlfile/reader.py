@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-from lnbench import scalars
-from lnbench.errors import Problem, SpecError
-from lnbench.tree import Mapping, Position, Sequence_, did_you_mean, position_of
+from lnbench.errors import Problem, SpecError, did_you_mean
+from lnbench.yamlfile import scalars
+from lnbench.yamlfile.tree import Mapping, Position, Sequence_, position_of
 
 MAX_BYTES = 1 << 18  # the longest file here has 20 kB; PyYAML reads about 100 kB a second
 MAX_DEPTH = 32

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 Position = tuple[int, int]  # line and column, from 1
-
-MOST_LISTED = 12  # names in a hint: a screenful, not the whole of a long file
 
 
 class Mapping(dict[str, Any]):
@@ -66,13 +63,13 @@ def position_of(tree: Any, path: Sequence[str | int], *, key: bool = False) -> P
     return here
 
 
-def did_you_mean(word: str, known: Iterable[str], *, otherwise: str = "known") -> str:
-    """`did you mean 'seeds'?`, or the list of what is known where nothing is near."""
-    names = sorted(known)
-    # A word far longer than every name is near none of them, and comparing it would take long.
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6) if len(word) <= 100 else []
-    near = near or [name for name in names if len(word) > 1 and name.startswith(word)]
-    if near:
-        return f"did you mean '{near[0]}'?"
-    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
-    return f"{otherwise}: {', '.join(names[:MOST_LISTED])}{more}" if names else "none is defined"
+def block(tree: Any, key: str) -> Mapping:
+    """The mapping under `key`; an empty one where there is none."""
+    found = tree.get(key) if isinstance(tree, Mapping) else None
+    return found if isinstance(found, Mapping) else Mapping()
+
+
+def items(tree: Any, key: str) -> Sequence_:
+    """The list under `key`; an empty one where there is none."""
+    found = tree.get(key) if isinstance(tree, Mapping) else None
+    return found if isinstance(found, Sequence_) else Sequence_()

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lnbench.errors import Exit, LnbenchError, Problem, SpecError
+from lnbench.errors import Exit, LnbenchError, Problem, SpecError, did_you_mean
 from lnbench.resources import find_study, root, study_paths
-from lnbench.specfile import did_you_mean
 
 if TYPE_CHECKING:
-    from lnbench.studies import LoadedStudy
+    from lnbench.spec import LoadedStudy
 
 
 def _light(path: Path) -> dict[str, Any]:
@@ -57,7 +56,7 @@ def list_(text: str | None) -> int:
 @click.argument("name", metavar="CLAIM|STUDY")
 def show(name: str) -> int:
     """One claim or study: what the paper says, how it is checked, at which tiers, at what cost."""
-    from lnbench.studies import load_study
+    from lnbench.spec import load_study
 
     study, claim_id = find_claim(name)
     loaded = load_study(study)
@@ -67,8 +66,7 @@ def show(name: str) -> int:
         if claim_id in (None, claim.id):
             _show_claim(claim, loaded.any)
     click.echo("Tiers:")
-    from lnbench.cost import describe_cost
-    from lnbench.plan import plan_study
+    from lnbench.plan import describe_cost, plan_study
 
     for tier, at_tier in loaded.tiers.items():
         click.echo(f"  {tier:<6} {describe_cost(plan_study(at_tier), 'cpu')}")
@@ -127,8 +125,7 @@ def find_claim(name: str) -> tuple[Path, str | None]:
 @click.argument("files", nargs=-1)
 def validate(files: tuple[str, ...]) -> int:
     """Check study files (by default all known ones, and all baselines)."""
-    from lnbench.references import load_baseline
-    from lnbench.studies import load_studies
+    from lnbench.spec import load_baseline, load_studies
 
     paths = [find_study(name) for name in files] if files else study_paths()
     problems = []
@@ -156,9 +153,10 @@ def validate(files: tuple[str, ...]) -> int:
 
 def _weak_margins(study: LoadedStudy) -> list[Problem]:
     """Margins that the planned seeds are unlikely to decide, by what committed reports measured."""
-    from lnbench.power import weak_margins
+    from lnbench.judge.power import weak_margins
     from lnbench.report import read_result
-    from lnbench.specfile import load, position_of
+    from lnbench.yamlfile.reader import load
+    from lnbench.yamlfile.tree import position_of
 
     found = []
     for at_tier in study.tiers.values():
@@ -178,8 +176,7 @@ def _weak_margins(study: LoadedStudy) -> list[Problem]:
 @click.argument("what", type=click.Choice(["study", "baseline"]), default="study")
 def schema(what: str) -> int:
     """The JSON Schema of study (default) or baseline files, for editors."""
-    from lnbench.references import baseline_schema
-    from lnbench.spec import study_schema
+    from lnbench.spec import baseline_schema, study_schema
 
     found = study_schema() if what == "study" else baseline_schema()
     click.echo(json.dumps(found, indent=1, ensure_ascii=False, sort_keys=True))

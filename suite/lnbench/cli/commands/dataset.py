@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lnbench.commands.options import data_option
+from lnbench.cli.commands.options import data_option
 from lnbench.errors import DataError, Exit
 
 if TYPE_CHECKING:
-    from lnbench.data.fetch import Progress
+    from lnbench.data.transfer import Progress
 
 
 @click.group()
@@ -24,8 +24,9 @@ def data() -> None:
 @data_option
 def status(data_dir: Path | None) -> int:
     """Which data sets are there."""
-    from lnbench.data import SOURCES, data_root
-    from lnbench.data import status as states
+    from lnbench.data.root import data_root
+    from lnbench.data.root import status as states
+    from lnbench.data.sources import SOURCES
 
     click.echo(f"data root: {data_root(data_dir)}")
     for entry in states(data_root(data_dir)):
@@ -35,8 +36,8 @@ def status(data_dir: Path | None) -> int:
 
 
 def _names(names: tuple[str, ...]) -> list[str]:
-    from lnbench.data import SOURCES
-    from lnbench.specfile import did_you_mean
+    from lnbench.data.sources import SOURCES
+    from lnbench.errors import did_you_mean
 
     downloadable = [name for name, source in SOURCES.items() if not source.embedded]
     for name in names:
@@ -50,8 +51,8 @@ def _names(names: tuple[str, ...]) -> list[str]:
 @data_option
 def fetch(names: tuple[str, ...], data_dir: Path | None) -> int:
     """Download data sets (from torchvision's mirrors), check them, and unpack them."""
-    from lnbench.data import data_root
     from lnbench.data.fetch import fetch as download
+    from lnbench.data.root import data_root
 
     wanted = _names(names)
     if not wanted:
@@ -82,8 +83,8 @@ def _tell() -> Callable[[Progress], None]:
 @data_option
 def check(names: tuple[str, ...], data_dir: Path | None) -> int:
     """Verify checksums (of what is there; of all named)."""
-    from lnbench.data import check as checked
-    from lnbench.data import data_root
+    from lnbench.data.root import check as checked
+    from lnbench.data.root import data_root
 
     worst = Exit.OK
     for entry in checked(data_root(data_dir), _names(names)):

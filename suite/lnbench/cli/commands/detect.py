@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from lnbench.commands.progress import Display
+    from lnbench.cli.commands.progress import Display
 
 SIZES = (8, 224)  # suspects.data.SMALLEST, LARGEST, written again so that `--help` need not import numpy
 
@@ -61,13 +61,13 @@ def detect(data: Path, output: Path | None, device: str, **options: Any) -> int:
     DATA is a folder with one folder of images a class, or an .npz with `images` and `labels`. The result is a page,
     two tables and two pictures in DATA.detect. docs/detect.md has an example.
     """
-    from lnbench.commands.progress import display
-    from lnbench.devices import resolve_device
-    from lnbench.hooks import Stopped
-    from lnbench.suspects.options import Options, settled
-    from lnbench.suspects.output import explained, place, take
-    from lnbench.suspects.reading import read
-    from lnbench.suspects.training import Trainer, planned
+    from lnbench.cli.commands.progress import display
+    from lnbench.detect.options import Options, settled
+    from lnbench.detect.output import explained, place, take
+    from lnbench.detect.reading import read
+    from lnbench.detect.training import Trainer, planned
+    from lnbench.machine import resolve_device
+    from lnbench.training.hooks import Stopped
 
     asked = Options(**options)
     on = resolve_device(device)
@@ -95,7 +95,7 @@ def detect(data: Path, output: Path | None, device: str, **options: Any) -> int:
 
 
 def _announce(data: Any, options: Any) -> None:
-    from lnbench.suspects.data import printable
+    from lnbench.detect.data import printable
 
     kind = "grey" if data.shape[0] == 1 else "colour"
     side = data.shape[1]
@@ -111,10 +111,10 @@ def _announce(data: Any, options: Any) -> None:
 def _write(
     folder: Path, source: str, data: Any, asked: Any, options: Any, records: list[dict[str, Any]], notes: list[str]
 ) -> None:
-    from lnbench.suspects import figures, page, tables
-    from lnbench.suspects.data import printable
-    from lnbench.suspects.output import write
-    from lnbench.suspects.scores import scored
+    from lnbench.detect import figures, page, tables
+    from lnbench.detect.data import printable
+    from lnbench.detect.output import write
+    from lnbench.detect.scores import scored
 
     outcomes = [record["outcome"] for record in records]
     learnt = [(one["train_accuracy"][-1], one["train_loss"][-1]) for one in outcomes]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from lnbench.commands.options import data_option, store_option
+from lnbench.cli.commands.options import data_option, store_option
 from lnbench.errors import Exit
 
 
@@ -17,10 +17,9 @@ from lnbench.errors import Exit
 @data_option
 def doctor(store_path: Path | None, data_dir: Path | None) -> int:
     """What this machine can run, and what is amiss."""
-    from lnbench.data import data_root
-    from lnbench.data import status as states
-    from lnbench.devices import cuda_devices
-    from lnbench.environment import environment
+    from lnbench.data.root import data_root
+    from lnbench.data.root import status as states
+    from lnbench.machine import cuda_devices, environment
     from lnbench.resources import root, study_paths
     from lnbench.store import default_path
 

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import click
 
-from lnbench.commands.options import open_store, seeds_option, store_option, tier_option
-from lnbench.commands.tables import exit_code, print_verdicts
+from lnbench.cli.commands.options import open_store, seeds_option, store_option, tier_option
+from lnbench.cli.commands.tables import exit_code, print_verdicts
 from lnbench.errors import Exit, LnbenchError
-from lnbench.evidence import Get
-from lnbench.judge import StudyResult
-from lnbench.readings import FromStore, Reads
+from lnbench.judge import FromStore, Get, Reads, StudyResult
 from lnbench.spec import Study
 
 
@@ -28,10 +26,9 @@ def judged(
 
     With planned looks: on as many seeds as `verify` would have run, up to the look after which nothing is open.
     """
-    from lnbench.evidence import gather
-    from lnbench.judge import alternatives, judge, look_sizes
+    from lnbench.judge import alternatives, gather, judge, look_sizes
     from lnbench.plan import plan_study
-    from lnbench.variants import variant
+    from lnbench.spec import variant
 
     last = None
     for size in look_sizes(study, seeds):
@@ -50,7 +47,7 @@ def judged(
 
 def _study_at(name: str, tier: str | None) -> Study:
     from lnbench.resources import find_study
-    from lnbench.studies import load_study
+    from lnbench.spec import load_study
 
     loaded = load_study(find_study(name))
     tier = tier or "smoke"
@@ -136,8 +133,8 @@ def report(
 @click.option("--report", "folder", type=click.Path(path_type=Path), help="Take the records of this report.")
 def explain(claim: str, tier: str | None, seeds: int | None, store_path: Path | None, folder: Path | None) -> int:
     """A claim's formula with the numbers put in, and where each number comes from."""
-    from lnbench.commands.catalogue import find_claim
-    from lnbench.explain import explain as words
+    from lnbench.cli.commands.catalogue import find_claim
+    from lnbench.report.explain import explain as words
 
     path, claim_id = find_claim(claim)
     if claim_id is None:
@@ -165,8 +162,8 @@ def measure(study: str, tier: str, seeds: int, replace: bool, store_path: Path |
     More seeds than smoke itself runs: what is seen as drift hangs on how well the earlier spread is known. Nothing is
     blessed silently: a reference that differs is shown and stays, unless --replace is given.
     """
-    from lnbench import measured
-    from lnbench.references import load_measured
+    from lnbench.judge import measured
+    from lnbench.judge.measured import load_measured
     from lnbench.store import write_atomically
 
     at = _study_at(study, tier)

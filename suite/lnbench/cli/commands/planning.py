@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lnbench.commands.options import open_store, seeds_option, store_option, tier_option
+from lnbench.cli.commands.options import open_store, seeds_option, store_option, tier_option
 from lnbench.errors import Exit, LnbenchError
 
 
@@ -21,11 +21,10 @@ def plan(study: str, tier: str, seeds: int | None, device: str, store_path: Path
     from rich.console import Console
     from rich.table import Table
 
-    from lnbench.commands.progress import duration
-    from lnbench.cost import describe_cost, seconds_of
-    from lnbench.plan import plan_study
+    from lnbench.cli.commands.progress import duration
+    from lnbench.plan import describe_cost, plan_study, seconds_of
     from lnbench.resources import find_study
-    from lnbench.studies import load_study
+    from lnbench.spec import load_study
 
     if device not in ("cpu", "cuda"):
         raise LnbenchError(f"--device {device}: plan prices for cpu or cuda")
@@ -71,15 +70,12 @@ def power(name: str, tier: str | None, seeds: int | None, store_path: Path | Non
     from rich.console import Console
     from rich.table import Table
 
-    from lnbench.commands.catalogue import find_claim
-    from lnbench.commands.progress import duration
-    from lnbench.cost import seconds_of
-    from lnbench.evidence import gather
-    from lnbench.judge import judge
-    from lnbench.plan import plan_study
-    from lnbench.power import powers
-    from lnbench.readings import FromStore
-    from lnbench.studies import load_study
+    from lnbench.cli.commands.catalogue import find_claim
+    from lnbench.cli.commands.progress import duration
+    from lnbench.judge import FromStore, gather, judge
+    from lnbench.judge.power import powers
+    from lnbench.plan import plan_study, seconds_of
+    from lnbench.spec import load_study
 
     path, claim_id = find_claim(name)
     loaded = load_study(path)

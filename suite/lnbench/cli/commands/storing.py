@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lnbench.commands.options import open_store, store_option
+from lnbench.cli.commands.options import open_store, store_option
 from lnbench.errors import Exit, StoreError
 
 
@@ -44,12 +44,10 @@ def export(file: Path, study: str | None, tier: str, compact: bool, store_path: 
     source = open_store(store_path)
     ids = None
     if study is not None:
-        from lnbench.evidence import gather
-        from lnbench.judge import judge
+        from lnbench.judge import FromStore, gather, judge
         from lnbench.plan import plan_study
-        from lnbench.readings import FromStore
         from lnbench.resources import find_study
-        from lnbench.studies import load_study
+        from lnbench.spec import load_study
 
         loaded = load_study(find_study(study))
         if tier not in loaded.tiers:

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import click
 
-from lnbench.checks import region_of
 from lnbench.errors import Exit
-from lnbench.evidence import Member
-from lnbench.judge import SMOKE_FAIL, ClaimResult, PartResult, StudyResult
+from lnbench.judge import ClaimResult, Member, PartResult, StudyResult
+from lnbench.judge.checks import region_of
+from lnbench.judge.verdicts import SMOKE_FAIL
 from lnbench.report.units import significant
 from lnbench.spec import Table
 from lnbench.stats import Check, Verdict

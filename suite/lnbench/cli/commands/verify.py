@@ -9,16 +9,15 @@ from typing import Any
 
 import click
 
-from lnbench.commands.options import data_option, open_store, seeds_option, store_option, tier_option
-from lnbench.commands.progress import display
-from lnbench.commands.tables import exit_code, print_verdicts
+from lnbench.cli.commands.options import data_option, open_store, seeds_option, store_option, tier_option
+from lnbench.cli.commands.progress import display
+from lnbench.cli.commands.tables import exit_code, print_verdicts
 from lnbench.errors import Exit, LnbenchError
-from lnbench.evidence import Evidence
 from lnbench.execute.groups import BACKENDS, check_backend
-from lnbench.execute.local import Execution, execute
-from lnbench.judge import StudyResult
-from lnbench.spec import Scalar, Study
-from lnbench.studies import LoadedStudy
+from lnbench.execute.local import execute
+from lnbench.execute.work import Execution
+from lnbench.judge import Evidence, StudyResult
+from lnbench.spec import LoadedStudy, Scalar, Study
 
 
 @click.command()
@@ -60,11 +59,11 @@ def verify(
 
     STUDY is a YAML file or the name of a known study, such as rolnick_mnist.
     """
-    from lnbench.devices import resolve_device
+    from lnbench.machine import resolve_device
     from lnbench.plan import plan_study
     from lnbench.report import write_report
     from lnbench.resources import find_study
-    from lnbench.studies import load_studies
+    from lnbench.spec import load_studies
 
     signal.signal(signal.SIGTERM, _as_interrupt)
     loaded = load_studies([find_study(name) for name in studies])
@@ -104,11 +103,9 @@ def _run_and_judge(
 
     With planned looks no seed is trained beyond the first look after which none of the claims asked for is open.
     """
-    from lnbench.evidence import gather
-    from lnbench.judge import alternatives, judge, look_sizes
+    from lnbench.judge import FromStore, alternatives, gather, judge, look_sizes
     from lnbench.plan import plan_study
-    from lnbench.readings import FromStore
-    from lnbench.variants import variant
+    from lnbench.spec import variant
 
     failures: dict[str, str] = {}
     reads = FromStore(store)
@@ -167,7 +164,7 @@ def _at_tier(study: LoadedStudy, tier: str | None, device: str, data_dir: Path |
 
 
 def _data_states(study: Study, data_dir: Path | None) -> list[Any]:
-    from lnbench.data import data_root, status
+    from lnbench.data.root import data_root, status
 
     names = sorted({name for cell in study.cells for name in cell.recipe.datasets})
     return status(data_root(data_dir), names) if names else []
@@ -184,7 +181,7 @@ def _needs_data(study: Study, data_dir: Path | None) -> None:
 
 
 def _announce(study: Study, plan: Any, device: str, asked: str | None) -> None:
-    from lnbench.cost import describe_cost
+    from lnbench.plan import describe_cost
 
     click.echo(f"{study.key}: {study.spec.title}; {describe_cost(plan, device)}")
 
@@ -214,12 +211,13 @@ def _selection(
     studies: list[Study], claims: tuple[str, ...], where: tuple[str, ...]
 ) -> dict[str, Callable[[Mapping[str, Scalar]], bool]]:
     """For each study, which points of its grid are asked for by --claim and --where."""
-    from lnbench.selection import filters, needed_points, point_key
+    from lnbench.plan import filters
+    from lnbench.spec import needed_points, point_key
 
     known = {claim.id for study in studies for claim in study.spec.claims}
     for claim in claims:
         if claim not in known:
-            from lnbench.specfile import did_you_mean
+            from lnbench.errors import did_you_mean
 
             raise LnbenchError(f"--claim {claim}: no such claim here; {did_you_mean(claim, known)}")
     selected = {}

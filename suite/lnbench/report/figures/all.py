@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lnbench.report.curves import curves, training
-from lnbench.report.detection_figures import draw_detection
-from lnbench.report.experiment_figures import draw_experiments
-from lnbench.report.forest import forest
+from lnbench.report.figures.curves import curves, training
+from lnbench.report.figures.experiments import draw_experiments
+from lnbench.report.figures.forest import forest
+from lnbench.report.figures.loss_curves import draw_detection
 from lnbench.report.names import curve_axis, figures_of
 from lnbench.report.plain import Json
 

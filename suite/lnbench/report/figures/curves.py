@@ -8,7 +8,7 @@ import statistics
 import textwrap
 from typing import Any
 
-from lnbench.report.drawing import GREY, INK, NORMAL, SMALL, WIDTH, bare, png, style_of
+from lnbench.drawing import GREY, INK, NORMAL, SMALL, WIDTH, bare, png, style_of
 from lnbench.report.names import curve_axis, place, text
 from lnbench.report.plain import Json
 

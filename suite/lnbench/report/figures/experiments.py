@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
-from lnbench.report.drawing import GREY, INK, NORMAL, OKABE_ITO, SMALL, bare, png
+from lnbench.drawing import GREY, INK, NORMAL, OKABE_ITO, SMALL, bare, png
 from lnbench.report.names import experiment_figures
 from lnbench.report.plain import Json
 

@@ -8,18 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from lnbench.report.drawing import (
-    GREY,
-    INK,
-    NORMAL,
-    OTHER_STYLE,
-    REGION,
-    SMALL,
-    VERDICT_STYLE,
-    WIDTH,
-    bare,
-    png,
-)
+from lnbench.drawing import GREY, INK, NORMAL, OTHER_STYLE, REGION, SMALL, VERDICT_STYLE, WIDTH, bare, png
 from lnbench.report.names import measured
 from lnbench.report.plain import Json
 from lnbench.report.units import Shown, shown

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lnbench.report.drawing import GREY, INK, NORMAL, OKABE_ITO, SMALL, bare, png
+from lnbench.drawing import GREY, INK, NORMAL, OKABE_ITO, SMALL, bare, png
 from lnbench.report.names import detection_figures, place
 from lnbench.report.plain import Json
 

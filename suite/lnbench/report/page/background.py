@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import statistics
 
-from lnbench.report.experiment_cells import experiment_runs
-from lnbench.report.left import left_section
 from lnbench.report.names import is_number, place, text
+from lnbench.report.page.experiments import experiment_runs
+from lnbench.report.page.missing import left_section
 from lnbench.report.plain import Json
 from lnbench.report.units import Unit, decimals_of, metric_unit, percent
 from lnbench.report.words import counted, duration, escaped, listed, p_words, table

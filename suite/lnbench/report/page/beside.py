@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from lnbench.report.plain import Json
 from lnbench.report.units import octave_slope_unit
-from lnbench.stats import Check
 
 NAMES = {"reproduced": "agree", "contradicted": "do not", "inconclusive": "are open", "error": "could not be judged"}
 
@@ -38,12 +36,3 @@ def beside_words(part: Json) -> Iterator[str]:
     if found.get("columns"):
         taus = ", ".join(f"{name}: {'–' if tau is None else f'{tau:.2f}'}" for name, tau in found["columns"].items())
         yield f"for the record, Kendall's tau of our order against the printed one, by {part['columns']}: {taus}"
-
-
-def beside_to_json(beside: Mapping[str, Any], to_json: Callable[[Check], Json]) -> Json:
-    """The same, its checks as JSON by `to_json`, its numbers as they are."""
-
-    def one(item: Any) -> Any:
-        return to_json(item) if isinstance(item, Check) else item
-
-    return {key: [*map(one, value)] if isinstance(value, list) else value for key, value in beside.items()}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lnbench.report.beside import beside_words
 from lnbench.report.names import claim_heading
+from lnbench.report.page.beside import beside_words
 from lnbench.report.plain import Json
 from lnbench.report.units import is_rate, reference_of, shown
 from lnbench.report.words import (

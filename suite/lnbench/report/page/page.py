@@ -3,22 +3,12 @@ out."""
 
 from __future__ import annotations
 
-from lnbench.report.background import background_sections
-from lnbench.report.claim_section import claim_section
 from lnbench.report.names import claim_anchors, figures_of
+from lnbench.report.page.background import background_sections
+from lnbench.report.page.claim import claim_section
 from lnbench.report.plain import Json
 from lnbench.report.units import shown
-from lnbench.report.words import (
-    MARKS,
-    TIERS,
-    counted,
-    duration,
-    escaped,
-    listed,
-    spaced_percent,
-    table,
-    verdict_words,
-)
+from lnbench.report.words import MARKS, TIERS, counted, duration, escaped, listed, spaced_percent, table, verdict_words
 
 FIGURES = "figures"
 MOST_IN_SUMMARY = 6  # comparisons of one claim: a table of 40 cells would bury the others

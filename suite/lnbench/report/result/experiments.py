@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from typing import Any
 
-from lnbench.evidence import Evidence
+from lnbench.judge import Evidence
 from lnbench.plan import Run
-from lnbench.report.names import place
 from lnbench.report.plain import Json, plain
-from lnbench.report.words import escaped, table
-from lnbench.selection import point_key, points_of
-from lnbench.spec import Cell, Effect, Study
+from lnbench.spec import Cell, Effect, Study, point_key, points_of
 from lnbench.store import Record
 
 DRAWN = {  # the curves that figures show, of each experiment
     "linear_network": ("mean_norm", "alignment", "test_loss"),
     "ntk": ("train_loss", "test_loss", "linear_train_loss", "linear_test_loss", "norm_change"),
 }
+
+
 DIGITS = 6  # of what is drawn
 
 
@@ -99,38 +97,3 @@ def _band(curves: list[list[float]]) -> dict[str, list[float]]:
 
 def _short(x: float) -> float:
     return float(f"{x:.{DIGITS}g}")
-
-
-def experiment_examples(record: Record) -> int:
-    """Samples that the run's steps read."""
-    content: dict[str, Any] = record["content"]
-    return Run(content["recipe"], content["seeds"], content["inputs"]).examples
-
-
-def experiment_runs(data: Json) -> list[str]:
-    """The page's section on the runs of an experiment."""
-    header = ["cell", "runs", "seconds a run", "number", "mean", "sd"]
-    rows = []
-    for cell in data["cells"]:
-        seconds = [value for value in cell["seconds"] if value is not None]
-        dead = sum(cell["collapsed"])
-        first = [
-            escaped(place(cell["point"])),
-            f"{cell['done']} of {cell['planned']}" + (f", {dead} diverged" if dead else ""),
-            f"{statistics.fmean(seconds):.2f}" if seconds else "–",
-        ]
-        took = {f"seconds, {kind.replace('_', ' ')}": values for kind, values in cell.get("took", {}).items()}
-        named = {f"`{metric}`": values for metric, values in cell["metrics"].items()}
-        for name, values in (named | took).items():
-            there = [value for value in values if value is not None and math.isfinite(value)]
-            never = len(values) - len(there)
-            mean = f"{statistics.fmean(there):.4g}" if there else "–"
-            mean += f" ({never} without)" if never and there else ""
-            sd = f"{statistics.stdev(there):.2g}" if len(there) > 1 else "–"
-            rows.append([*first, name, mean.replace("-", "−"), sd])
-            first = ["", "", ""]
-    intro = (
-        "One number a run, over the seeds; *without*: runs that have no such number, as they never got to its level "
-        "or diverged. Runs that arms share were done once."
-    )
-    return ["## Runs", "", intro, "", *table(header, rows, right=(2, 4, 5)), ""]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lnbench.evidence import Evidence
+from lnbench.judge import Evidence
 from lnbench.report.plain import Json, in_order, plain
-from lnbench.selection import point_key
+from lnbench.spec import point_key
 from lnbench.store import Record
 
 LAST_ONLY = ("loss", "aul", "auc")  # bands over the epochs: those of the last reading hold all before

@@ -5,16 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lnbench.cost import seconds_of
-from lnbench.evidence import Evidence, gather
-from lnbench.judge import StudyResult, alternatives
-from lnbench.plan import Run, plan_study
-from lnbench.report.names import place
+from lnbench.judge import Evidence, StudyResult, alternatives, gather
+from lnbench.plan import Run, plan_study, seconds_of
 from lnbench.report.plain import Json, plain
-from lnbench.report.words import counted, duration, escaped, listed, table
-from lnbench.selection import needed_points, point_key
+from lnbench.spec import needed_points, point_key, variant
 from lnbench.stats import Verdict
-from lnbench.variants import variant
 
 
 def left_to_json(evidence: Evidence) -> list[Json]:
@@ -78,51 +73,3 @@ def _of_each_kind(evidence: Evidence, wanted: set[str]) -> Iterator[tuple[str, J
 
 def _absent(evidence: Evidence, runs: tuple[Run, ...] | list[Run]) -> list[Run]:
     return [run for run in runs if run.id not in evidence.records]
-
-
-def left_section(data: Json) -> list[str]:
-    """The lines about it; none where all runs are there."""
-    left, untried = data.get("left", []), data.get("untried", [])
-    if not left and not untried:
-        return []
-    return ["## What is missing", "", *_of_the_study(left), *_of_alternatives(untried)]
-
-
-CORE = "on one core of a small server (several cores share them; `docs/performance.md`)"
-
-
-def _of_the_study(left: list[Json]) -> list[str]:
-    if not left:
-        return []
-    rows = [
-        [
-            escaped(", ".join(filter(None, (entry["what"], place(entry["point"]) if entry["point"] else "")))
-                    or "all runs"),
-            f"{entry['runs']:,}",
-            duration(entry["seconds_each"]),
-            duration(entry["runs"] * entry["seconds_each"]),
-        ]
-        for entry in left
-    ]  # fmt: skip
-    total = sum(entry["runs"] * entry["seconds_each"] for entry in left)
-    number = sum(entry["runs"] for entry in left)
-    intro = f"{number:,} runs are not there; together they would take very roughly {duration(total)} {CORE}."
-    header = ["runs", "missing", "one run", "together"]
-    return [intro, "", *table(header, rows, right=(1, 2, 3)), ""]
-
-
-def _of_alternatives(untried: list[Json]) -> list[str]:
-    if not untried:
-        return []
-    claims = list(dict.fromkeys(claim for entry in untried for claim in entry["claims"]))
-    total = sum(entry["seconds"] for entry in untried)
-    intro = (
-        f"{listed(claims)} {'is' if len(claims) == 1 else 'are'} contradicted as run, which counts only if it stands "
-        f"under every alternative of what the paper leaves open. To try {counted(len(untried), 'more alternative')} "
-        f"would take very roughly {duration(total)} {CORE}."
-    )
-    rows = [
-        [f"`{entry['choice']}`", ", ".join(entry["claims"]), f"{entry['runs']:,}", duration(entry["seconds"])]
-        for entry in untried
-    ]
-    return [intro, "", *table(["tried otherwise", "for", "runs missing", "together"], rows, right=(2, 3)), ""]

@@ -15,16 +15,14 @@ from collections import Counter
 from dataclasses import asdict
 
 from lnbench import catalog
-from lnbench.checks import ALPHA, region_of
-from lnbench.evidence import Member
-from lnbench.judge import ChoiceResult, ClaimResult, DriftResult, PartResult, StudyResult
-from lnbench.references import Number
-from lnbench.report.beside import beside_to_json
-from lnbench.report.detection_cells import detection_to_json, suspects_to_json
-from lnbench.report.left import left_to_json, untried_to_json
+from lnbench.judge import ALPHA, ChoiceResult, ClaimResult, DriftResult, Member, PartResult, StudyResult
+from lnbench.judge.checks import region_of
 from lnbench.report.plain import Json, interval_to_json, plain, region_to_json, without_paths
-from lnbench.report.runs import cells_to_json, data_to_json, environments_to_json, runs_to_json
-from lnbench.spec import Effect, Part, Table
+from lnbench.report.result.beside import beside_to_json
+from lnbench.report.result.loss_curves import detection_to_json, suspects_to_json
+from lnbench.report.result.missing import left_to_json, untried_to_json
+from lnbench.report.result.runs import cells_to_json, data_to_json, environments_to_json, runs_to_json
+from lnbench.spec import Effect, Number, Part, Table
 from lnbench.stats import Check
 
 SCHEMA = 1

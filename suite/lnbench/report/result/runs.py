@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from lnbench import catalog
-from lnbench.canonical import canonical_json
-from lnbench.evidence import Evidence
+from lnbench.identity import canonical_json
+from lnbench.judge import Evidence
 from lnbench.plan import Run
-from lnbench.recipe import ExperimentRecipe, Recipe
-from lnbench.report.experiment_cells import experiment_cell, experiment_examples
+from lnbench.report.page.experiments import experiment_examples
 from lnbench.report.plain import Json, in_order, plain, without_paths
-from lnbench.spec import Cell, Effect
+from lnbench.report.result.experiments import experiment_cell
+from lnbench.spec import Cell, Effect, ExperimentRecipe, Recipe
 from lnbench.store import Record
 
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from lnbench import catalog
-from lnbench.effects import COEFFICIENTS, EPOCH, PAIRS, Effect
-from lnbench.levels import is_number, not_visited, same, same_point, word
-from lnbench.recipe import Scalar
-from lnbench.tree import Position, did_you_mean
+from lnbench.errors import did_you_mean
+from lnbench.spec.effects import COEFFICIENTS, EPOCH, PAIRS, Effect
+from lnbench.spec.levels import is_number, not_visited, same, same_point, word
+from lnbench.spec.recipe import Scalar
+from lnbench.yamlfile.tree import Position
 
 MOST_MEMBERS = 1_000  # of one effect's family
 FEWEST_POINTS = 3  # of a correlation within a seed: two always lie on a line

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from lnbench import catalog
-from lnbench.effects import Effect
-from lnbench.levels import same
-from lnbench.recipe import AnyRecipe, Recipe, Scalar
-from lnbench.tree import did_you_mean
+from lnbench.errors import did_you_mean
+from lnbench.spec.effects import Effect
+from lnbench.spec.levels import same
+from lnbench.spec.recipe import AnyRecipe, Recipe, Scalar
 
 
 def may_read(effect: Effect, point: Mapping[str, Scalar]) -> bool:

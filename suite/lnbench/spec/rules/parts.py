@@ -9,14 +9,13 @@ from functools import partial
 from typing import NamedTuple
 
 from lnbench import catalog
-from lnbench.effects import DIFFERENCES, ON_THE_AXIS, PAIRS, Effect
-from lnbench.levels import is_number, not_visited, same_point, word
-from lnbench.recipe import Scalar
-from lnbench.references import Baseline, Number
-from lnbench.spec import (
+from lnbench.errors import did_you_mean
+from lnbench.spec.baseline import Baseline, Number
+from lnbench.spec.effects import DIFFERENCES, ON_THE_AXIS, PAIRS, Effect
+from lnbench.spec.levels import is_number, not_visited, same_point, word
+from lnbench.spec.parts import (
     Agrees,
     CanReach,
-    Claim,
     Correlation,
     Equivalent,
     EveryRun,
@@ -29,7 +28,9 @@ from lnbench.spec import (
     Trend,
     Within,
 )
-from lnbench.tree import Position, did_you_mean
+from lnbench.spec.recipe import Scalar
+from lnbench.spec.study import Claim
+from lnbench.yamlfile.tree import Position
 
 ROUNDING = 1e-9  # relative: what binary fractions lose
 FEWEST_POINTS = 6  # of a correlation whose sample they are: stats.correlation.FEWEST_POINTS

@@ -10,54 +10,30 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from lnbench import catalog, resources
-from lnbench.effect_rules import check_effect
-from lnbench.errors import Problem
-from lnbench.levels import is_number, not_visited, same, word
-from lnbench.metric_rules import may_read, not_yielded
-from lnbench.part_rules import check_parts
-from lnbench.recipe import AnyRecipe, ExperimentRecipe, Recipe, Scalar, recipe_of
-from lnbench.references import Baseline
-from lnbench.spec import Cell, Choose, Claim, Effect, Runs, Source, Study, StudySpec
-from lnbench.tiers import at_tier, block, grid, items, put_at, value_at
-from lnbench.tree import Mapping, Position, did_you_mean, position_of
-from lnbench.validation import problems_of
+from lnbench.catalog.options import ExperimentRecipe
+from lnbench.errors import did_you_mean
+from lnbench.spec.baseline import Baseline
+from lnbench.spec.dotted import leaves, overlap, put_at, value_at
+from lnbench.spec.effects import Effect
+from lnbench.spec.levels import is_number, not_visited, same, word
+from lnbench.spec.points import grid
+from lnbench.spec.recipe import AnyRecipe, Recipe, Scalar, recipe_of
+from lnbench.spec.rules.effects import check_effect
+from lnbench.spec.rules.findings import Findings
+from lnbench.spec.rules.metrics import may_read, not_yielded
+from lnbench.spec.rules.parts import check_parts
+from lnbench.spec.study import Cell, Choose, Claim, Runs, Source, Study, StudySpec
+from lnbench.spec.tiers import at_tier
+from lnbench.yamlfile.problems import problems_of
+from lnbench.yamlfile.tree import Mapping, Position, block, items, position_of
 
 MOST_CELLS = 5_000
+
+
 DEEPEST_KEY = 5  # dots in a recipe's key, such as optimizer.lr
 
+
 Model = TypeVar("Model", bound=BaseModel)
-
-
-class Findings:
-    """The problems of one file. What all tiers share is said once; what only some have names them."""
-
-    def __init__(self, path: Path, tiers: list[str]):
-        self.path, self.tiers = path, tiers
-        self._found: dict[tuple[Position, str, str], tuple[str, list[str]]] = {}
-
-    def add(self, place: Position, what: str, tier: str | None = None, severity: str = "error") -> None:
-        """Note a problem: `what` is said up to its hint (after "; "), which the first tier that has it gives."""
-        head, semicolon, hint = what.partition("; ")
-        _, tiers = self._found.setdefault((place, head, severity), (semicolon + hint, []))
-        tiers += self.tiers if tier is None else [tier]
-
-    def add_all(self, problems: list[Problem], tier: str | None = None) -> None:
-        for problem in problems:
-            self.add((problem.line, problem.column), problem.what, tier)
-
-    def has(self, place: Position) -> bool:
-        return any(found == place for found, _, _ in self._found)
-
-    def errors_at(self, tier: str) -> bool:
-        return any(tier in tiers for (_, _, severity), (_, tiers) in self._found.items() if severity == "error")
-
-    def problems(self) -> list[Problem]:
-        found = []
-        for (place, head, severity), (hint, tiers) in self._found.items():
-            some = [tier for tier in self.tiers if tier in tiers]
-            where = f" (tier {', '.join(some)})" if len(some) < len(self.tiers) else ""
-            found.append(Problem(self.path, *place, f"{head}{where}{hint}", severity))
-        return found
 
 
 def check_tier(tree: Mapping, tier: str, path: Path, baseline: Baseline | None, findings: Findings) -> Study | None:
@@ -83,7 +59,7 @@ def check_tier(tree: Mapping, tier: str, path: Path, baseline: Baseline | None, 
 
 def _cells_read(study: Study) -> tuple[Cell, ...]:
     """Of a grid with arms, and of any experiment's, the cells that an effect reads: the others are empty words."""
-    from lnbench.selection import needed_points, point_key
+    from lnbench.spec.points import needed_points, point_key
 
     needed = needed_points(study, {claim.id for claim in study.spec.claims})
     return tuple(cell for cell in study.cells if point_key(cell.point) in needed)
@@ -198,9 +174,9 @@ class _TierRules:
             place = self.at("runs", "set", index, key, key=True)
             whole &= self._recipe_key(key, place, "set")
             for axis in runs.vary:
-                if _overlap(key, axis):
+                if overlap(key, axis):
                     self.error(place, f"set: '{key}' would undo the axis {axis} of vary")
-            if runs.choose is not None and _overlap(key, runs.choose.key):
+            if runs.choose is not None and overlap(key, runs.choose.key):
                 self.error(place, f"set: '{key}' would be undone by choose, which sets {runs.choose.key}")
         return whole
 
@@ -272,14 +248,14 @@ class _TierRules:
             self.error(self.at("runs", "choose", "epochs"), what)
         place = self.at("runs", "choose", "key")
         base = self.tree["runs"]["base"]
-        if choose.key not in _leaves(base):
+        if choose.key not in leaves(base):
             what = f"choose: '{choose.key[:60]}' is not a key of base that holds a value"
-            self.error(place, f"{what}; {did_you_mean(choose.key, _leaves(base))}")
+            self.error(place, f"{what}; {did_you_mean(choose.key, leaves(base))}")
             return
-        if choose.key == "selection" or _overlap(choose.key, "dataset"):
+        if choose.key == "selection" or overlap(choose.key, "dataset"):
             self.error(place, f"choose: {choose.key} says what is measured; choose what a network learns by")
             return
-        if any(_overlap(choose.key, axis) for axis in runs.vary):
+        if any(overlap(choose.key, axis) for axis in runs.vary):
             self.error(place, f"choose: {choose.key} is an axis of vary already")
         for index, value in enumerate(choose.from_):
             place = self.at("runs", "choose", "from", index)
@@ -324,12 +300,12 @@ class _TierRules:
         try:
             before = value_at(base, key)
         except KeyError:
-            known = [*_leaves(base), "choose.from"]
+            known = [*leaves(base), "choose.from"]
             what = f"try: '{key[:60]}' is neither a key of base nor choose.from; {did_you_mean(key, known)}"
             self.error(place, what)
             return
         for axis in runs.vary:
-            if _overlap(key, axis):
+            if overlap(key, axis):
                 self.error(place, f"try: '{key}' would undo the axis {axis} of vary")
                 return
         if isinstance(value, dict):
@@ -373,16 +349,3 @@ class _TierRules:
             else:
                 what = f"verdict: no part '{part}'; {did_you_mean(part, claim.parts)}"
                 self.error(self.at("claims", index, "verdict"), what)
-
-
-def _overlap(one: str, other: str) -> bool:
-    """Whether one dotted key is the other or holds it."""
-    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
-
-
-def _leaves(tree: Mapping, prefix: str = "") -> list[str]:
-    """The dotted keys of a recipe that hold a value."""
-    found: list[str] = []
-    for key, value in tree.items():
-        found += _leaves(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [f"{prefix}{key}"]
-    return found

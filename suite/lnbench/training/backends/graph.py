@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lnbench.training.backends import Loop, Rates
+from lnbench.training.backends.loop import Loop
+from lnbench.training.backends.protocol import Rates
 from lnbench.training.batches import Batch, TrainingSet
-from lnbench.training.visits import Visits
+from lnbench.training.probes.visits import Visits
 
 WARM_UP = 3  # steps that libraries need to choose and allocate before a capture; their effects are undone
 

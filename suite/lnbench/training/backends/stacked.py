@@ -17,18 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lnbench import catalog
-from lnbench.training.backends import (
-    EVALUATION_BATCH,
-    Rates,
-    built,
-    compiled_or_eager,
-    cross_entropies,
-    method_of,
-    pieces,
-)
+from lnbench.training.backends.compiling import compiled_or_eager
+from lnbench.training.backends.protocol import EVALUATION_BATCH, Rates, built, cross_entropies, method_of, pieces
 from lnbench.training.batches import Batch, Held, Pixels, TrainingSet
 from lnbench.training.initial import initialise
-from lnbench.training.visits import Visits, margins
+from lnbench.training.probes.visits import Visits, margins
 
 Parts = list[Tensor]
 

@@ -7,20 +7,11 @@ from typing import Any
 
 import torch
 
-from lnbench.catalog import GRADIENT_COSINES
-from lnbench.training.backends import Backend
+from lnbench.training.backends.protocol import Backend
 from lnbench.training.batches import Held, TrainingSet
+from lnbench.training.entries import GRADIENT_COSINES
 
 COSINE_IMAGES = 4096  # clean training images whose mean gradients are compared
-
-
-def test_confusion(backend: Backend, sets: Sequence[TrainingSet], classes: int) -> list[list[list[int]]]:
-    """For each replica a (classes, classes) matrix: how many test images of a class (row) are taken for another."""
-    found = []
-    for data, logits in zip(sets, backend.logits([data.test for data in sets]), strict=True):
-        place = data.test.labels * classes + logits.argmax(1)
-        found.append(torch.bincount(place, minlength=classes**2).view(classes, classes).tolist())
-    return found
 
 
 class GradientCosine:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from lnbench.training.backends import Backend
+from lnbench.training.backends.protocol import Backend
 from lnbench.training.batches import Held, TrainingSet
-from lnbench.training.visits import Visits
+from lnbench.training.probes.visits import Visits
 
 EXAMPLE_LOSS = "example_loss"
 EXAMPLE_MARGIN = "example_margin"

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lnbench.catalog import PRUNED_KEPT, PRUNED_SHARES_JUDGED
-from lnbench.training.backends import Backend
+from lnbench.training.backends.protocol import Backend
 from lnbench.training.batches import TrainingSet
+from lnbench.training.entries import PRUNED_KEPT, PRUNED_SHARES_JUDGED
 
 AREA = (5, 60)  # per cent of the weights kept, between which the areas are taken
 

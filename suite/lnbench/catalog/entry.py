@@ -1,0 +1,51 @@
+"""What the catalog holds: one entry for each name, and a metric's bounds."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lnbench.catalog.options import Options
+
+Shape = tuple[int, int, int]  # channels, height, width of an image
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A number that a run yields: its bounds, and whether one test example moves it by 1/N."""
+
+    low: float
+    high: float
+    split: Literal["train", "validation", "test", "none"]
+    counted: bool  # a share of N examples, so its step is 1/N; else continuous
+    words: str
+    experiments: tuple[str, ...] = ()  # those whose runs yield it; none: the training of a classifier does
+    curve: str = ""  # of a smoothed reading: the curve that is smoothed
+    probe: str = ""  # what the recipe's `probes` must ask for, so that a training yields it
+    reading: str = ""  # what its runs' arrays are read by: a name of kind "reading"
+    of_two: bool = False  # a number of two runs
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name of the catalog. `version` is raised when its behaviour changes, so that old records are not reused."""
+
+    kind: str  # dataset, noise, model, method, optimizer, schedule, experiment, metric, input, reading
+    name: str
+    version: int = 1
+    target: str = ""
+    options: type[Options] | None = None
+    seconds: Callable[[dict[str, Any]], float] | None = None  # of an experiment's run on one core, from its recipe
+    mmac: Callable[[Shape, int], float] | None = None
+    layers: Callable[[Shape, int], list[Any]] | None = None  # models.layers.Layer; a model's, with their sizes
+    initial: str = "glorot_uniform"  # how a model's first weights are drawn: a name of training/initial.py
+    value: Any = None
+    fast_parity: str = ""  # the committed report that shows what `precision: fast` changes for this network
+    words: str = field(default="", compare=False)
+
+    def load(self) -> Any:
+        """Import the code behind the name."""
+        module, _, attribute = self.target.partition(":")
+        return getattr(importlib.import_module(module), attribute)

@@ -1,0 +1,13 @@
+"""Records into verdicts."""
+
+from lnbench.judge.checks import ALPHA
+from lnbench.judge.evidence import Evidence, Get, gather
+from lnbench.judge.members import Member
+from lnbench.judge.readings import FromStore, Reads, Stored
+from lnbench.judge.results import ChoiceResult, ClaimResult, DriftResult, Look, PartResult, StudyResult
+from lnbench.judge.verdicts import alternatives, judge, look_sizes
+
+__all__ = [
+    "ALPHA", "ChoiceResult", "ClaimResult", "DriftResult", "Evidence", "FromStore", "Get", "Look", "Member",
+    "PartResult", "Reads", "Stored", "StudyResult", "alternatives", "gather", "judge", "look_sizes",
+]  # fmt: skip

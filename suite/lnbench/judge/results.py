@@ -1,0 +1,113 @@
+"""Verdicts as objects: of a part, a claim, a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lnbench.judge.evidence import Evidence
+from lnbench.judge.members import Member
+from lnbench.plan import Choice
+from lnbench.spec import Claim, Effect, Number, Part, Scalar, Study
+from lnbench.stats import Check, Verdict
+
+
+@dataclass(frozen=True)
+class PartResult:
+    """One part: what was measured, where its interval lies, and what that says."""
+
+    name: str
+    part: Part
+    effect: Effect
+    members: tuple[Member, ...]
+    checks: tuple[Check, ...]  # one a member
+    check: Check  # of all members together
+    verdict: str
+    why: str  # in words, where the interval does not say it: what is missing, what failed
+    numbers: tuple[Number | None, ...]  # the printed number that each member is held against
+    seeds_to_decide: int | None
+    beside: dict[str, Any] = field(default_factory=dict)  # shown, never judged: see `checks.beside`
+
+    @property
+    def reference(self) -> Number | None:
+        """The printed number that the part is about, if it is one for all members."""
+        return self.numbers[0] if self.numbers and getattr(self.part, "reference", None) else None
+
+    @property
+    def direction_holds(self) -> bool:
+        """Whether every member's estimate lies inside its region (all that smoke asks)."""
+        return bool(self.checks) and all(inside(check) for check in self.checks)
+
+
+@dataclass(frozen=True)
+class DriftResult:
+    """An effect against what lnbench itself measured before."""
+
+    effect: str
+    member: Member
+    before: tuple[float, ...]
+    check: Check
+    drifted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """At which of the planned looks a claim was judged, on how many seeds."""
+
+    seeds: int
+    number: int  # from 1
+    of: int
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """One claim's verdict."""
+
+    claim: Claim
+    parts: dict[str, PartResult]
+    check: Check
+    p_contradicted: float  # Holm-adjusted over the study
+    verdict: str
+    why: str
+    tried: dict[str, str]  # choice -> the verdict under its alternative
+    drift: tuple[DriftResult, ...] = ()
+    look: Look | None = None  # None: the study has no looks, or this is smoke, whose seeds are fixed
+
+    @property
+    def open(self) -> bool:
+        """Whether another look could decide it. One whose contradiction an alternative takes back could not."""
+        return self.verdict == Verdict.INCONCLUSIVE and not self.tried
+
+
+@dataclass(frozen=True)
+class ChoiceResult:
+    """A hyper-parameter as it was chosen: the scores, and how clear the choice was."""
+
+    choice: Choice
+    chosen: Scalar
+    scores: tuple[float | None, ...]
+    margin: float | None
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """A study judged at one tier."""
+
+    evidence: Evidence
+    claims: tuple[ClaimResult, ...]
+    choices: tuple[ChoiceResult, ...]
+    notes: tuple[str, ...]
+    tries: Mapping[str, Evidence]  # choice key -> the evidence under its alternative that was judged with
+
+    @property
+    def study(self) -> Study:
+        return self.evidence.study
+
+
+def inside(check: Check) -> bool:
+    """Whether the estimate lies inside the region. (`agrees` gives its effect as the distance from the number.)"""
+    if check.effect is None or check.region is None:
+        return check.typical and check.p_reproduced < check.p_contradicted
+    strict = check.region.edges == (0.0,)  # a tie is no order
+    return check.region.contains(check.effect) and not (strict and check.effect == 0)

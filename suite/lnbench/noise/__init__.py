@@ -1,0 +1,1 @@
+"""Label noise: which label each training example carries."""

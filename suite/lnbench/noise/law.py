@@ -1,0 +1,99 @@
+"""What every kind of label noise is made of, and what is asked of it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from lnbench.randomness import below
+
+CHUNK = 1 << 15  # examples at a time when all labels are gone through: a quarter MB of int64 an array
+
+
+def random_label(bits: Any, clean: Any, classes: int, include_true_class: bool) -> Any:
+    """A uniform label from the bits of `u32`: of all `classes`, or of those that are not the true one."""
+    if include_true_class:
+        return below(bits, classes)
+    return (clean + 1 + below(bits, classes - 1)) % classes
+
+
+def share_wrong(classes: int, include_true_class: bool) -> float:
+    """The chance that such a label is wrong."""
+    return (classes - 1) / classes if include_true_class else 1.0
+
+
+class LabelNoise(Protocol):
+    """Which image and which label each training example has. `clean` (n,) int64 are the true labels.
+
+    A kind whose labels are drawn anew has `at(epoch)` too, the noise as it is in that epoch: see `in_epoch`.
+    """
+
+    size: int
+
+    def images(self, example: Any) -> Any: ...
+
+    def labels(self, example: Any, clean: Any, identity: Any) -> Any: ...
+
+    def nominal_wrong(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What all kinds are made of: n clean images, m classes, a seed, and the kind's options. One example an image,
+    unless a kind says otherwise."""
+
+    n: int
+    classes: int
+    seed: int
+    options: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        return self.n
+
+    def images(self, example: Any) -> Any:
+        return example
+
+
+def in_epoch(noise: LabelNoise, epoch: int) -> LabelNoise:
+    """The noise as it is in an epoch, 0 the first: another one only of a kind that draws labels anew (it has `at`)."""
+    changed: LabelNoise = noise.at(epoch) if hasattr(noise, "at") else noise
+    return changed
+
+
+def novel_images(noise: LabelNoise) -> int:
+    """How many images beyond the clean ones a kind of noise shows."""
+    return int(getattr(noise, "novel", 0))
+
+
+def describe(noise: LabelNoise, clean: np.ndarray, identity: np.ndarray) -> dict[str, Any]:
+    """What a draw turned out to be, for the record: sizes, nominal and realised share of wrong labels, the labels'
+    checksum (sha256 over uint8/uint16 labels in example order) and the number of right labels; and what the kind of
+    noise itself has to say (its `facts`).
+
+    `clean`, `identity`: (n,) int64, of the clean images and the novel ones. Goes through all labels in chunks; memory
+    does not grow with the noise.
+    """
+    novel = novel_images(noise)
+    facts: dict[str, Any] = noise.facts() if hasattr(noise, "facts") else {}
+    digest, wrong = hashlib.sha256(), 0
+    narrow = np.uint8 if int(clean.max(initial=0)) < 256 else np.uint16
+    for start in range(0, noise.size, CHUNK):
+        example = np.arange(start, min(start + CHUNK, noise.size), dtype=np.int64)
+        image = noise.images(example)
+        labels = noise.labels(example, clean[image], identity[image])
+        wrong += int((labels != clean[image]).sum())
+        digest.update(labels.astype(narrow).tobytes())
+    return {
+        "examples": noise.size,
+        "clean_images": len(clean) - novel,
+        **({"novel_images": novel} if novel else {}),
+        "right_labels": noise.size - wrong,
+        "nominal_wrong": noise.nominal_wrong(),
+        "realised_wrong": wrong / noise.size,
+        "labels_sha256": digest.hexdigest(),
+        **facts,
+    }

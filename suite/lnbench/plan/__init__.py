@@ -1,0 +1,13 @@
+"""The runs that a study needs: which ones, what they depend on, what they cost."""
+
+from lnbench.plan.choice import CHOOSING_SEEDS, Choice
+from lnbench.plan.cost import describe_cost, plan_runs, plan_seconds, seconds_of
+from lnbench.plan.inputs import Derived, given, misbuilt
+from lnbench.plan.plan import Job, Plan, plan_study
+from lnbench.plan.run import Outcome, Run
+from lnbench.plan.selection import filters
+
+__all__ = [
+    "CHOOSING_SEEDS", "Choice", "Derived", "Job", "Outcome", "Plan", "Run", "describe_cost", "filters", "given",
+    "misbuilt", "plan_runs", "plan_seconds", "plan_study", "seconds_of",
+]  # fmt: skip

@@ -1,0 +1,98 @@
+"""A hyper-parameter chosen by validation accuracy, and the runs it is chosen by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from lnbench.identity import canonical_json, content_id
+from lnbench.plan.inputs import Derived
+from lnbench.plan.run import Outcome, Run, stream_seeds
+from lnbench.randomness import SEED_STREAMS
+from lnbench.spec import AnyRecipe, Cell, Choose, Scalar
+from lnbench.spec.dotted import put
+
+CHOOSING_SEEDS = 1_000_000  # seed indices from here on are for choices; a verdict's seeds lie below
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A value chosen among candidates, each scored by the mean over its runs. Itself a stored record."""
+
+    key: str
+    by: str
+    point: dict[str, Scalar]
+    candidates: tuple[tuple[Scalar, tuple[Run, ...]], ...]
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        return {
+            "kind": "choice",
+            "key": self.key,
+            "by": self.by,
+            "candidates": [[value, [run.id for run in runs]] for value, runs in self.candidates],
+            "versions": {"choice": 1},
+        }
+
+    @cached_property
+    def id(self) -> str:
+        return content_id(self.content)
+
+    def decide(self, outcomes: Mapping[str, Outcome]) -> Outcome:
+        """The outcome of the choice: scores (mean of the last epoch's `by`; null where a run diverged), the value
+        with the highest score (the first of equals), and its margin over the next best."""
+        scores: list[float | None] = []
+        for _, runs in self.candidates:
+            results = [outcomes[run.id] for run in runs]
+            if any(result["status"] != "ok" for result in results):
+                scores.append(None)
+            else:
+                scores.append(sum(result["curves"][self.by][-1] for result in results) / len(results))
+        ranked = sorted((score for score in scores if score is not None), reverse=True)
+        best = scores.index(ranked[0]) if ranked else 0
+        return {
+            "status": "ok",
+            "chosen": self.candidates[best][0],
+            "scores": scores,
+            "margin": ranked[0] - ranked[1] if len(ranked) > 1 else None,
+        }
+
+
+def inputs_read(recipe: AnyRecipe, inputs: Mapping[str, Derived]) -> dict[str, str]:
+    """name -> id of the inputs that a recipe needs."""
+    return {name: inputs[name].id for name in recipe.needs}
+
+
+def group_of(cell: Cell, choose: Choose | None) -> str:
+    return canonical_json([cell.point[axis] for axis in choose.per]) if choose else ""
+
+
+def choices_of(cells: tuple[Cell, ...], choose: Choose, inputs: Mapping[str, Derived]) -> dict[str, Choice]:
+    """One choice for each combination of the `per` axes; its candidates are scored over all cells of the group."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(group_of(cell, choose), []).append(cell)
+    choices = {}
+    for name, group in groups.items():
+        candidates = tuple(
+            (value, tuple(run for cell in group for run in choosing_runs_of(cell.recipe, choose, value, inputs)))
+            for value in choose.from_
+        )
+        point = {axis: group[0].point[axis] for axis in choose.per}
+        choices[name] = Choice(choose.key, choose.by, point, candidates)
+    return choices
+
+
+def choosing_runs_of(recipe: AnyRecipe, choose: Choose, value: Scalar, inputs: Mapping[str, Derived]) -> Iterator[Run]:
+    """The candidate's trainings: on seeds of the choice's own, on fewer clean images where the validation images come
+    out of these, and for fewer epochs where the choice says so."""
+    tried = put(recipe.identity(), choose.key, value)
+    dataset = tried["dataset"]
+    clean = dataset["clean"] - choose.out_of_clean(dataset["name"], dataset["clean"])
+    tried = {**tried, "dataset": {**dataset, "clean": clean, "validation": choose.validation}}
+    if choose.epochs is not None:
+        tried["epochs"] = choose.epochs.of(tried["epochs"])
+    for number in range(choose.seeds):
+        yield Run(tried, stream_seeds(CHOOSING_SEEDS + number, tried, SEED_STREAMS), inputs_read(recipe, inputs))

@@ -1,0 +1,115 @@
+"""A run: one fully resolved recipe and one set of seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from lnbench import catalog
+from lnbench.identity import canonical_json, content_id
+from lnbench.randomness import SEED_STREAMS, derived_seed
+
+EXPERIMENT_FLOP_A_SECOND = 6e10  # a core's, in training (cost.py): so that shares of a plan compare time with time
+
+
+Outcome = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training, or one run of an experiment: everything that decides its outcome, and nothing else."""
+
+    recipe: dict[str, Any]
+    seeds: dict[str, int]
+    inputs: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """What the id is the hash of, and what the record says the run was."""
+        return {
+            "kind": "training",
+            "recipe": self.recipe,
+            "seeds": self.seeds,
+            "inputs": self.inputs,
+            "versions": catalog.versions(self.recipe),
+        }
+
+    @cached_property
+    def id(self) -> str:
+        return content_id(self.content)
+
+    @property
+    def experiment(self) -> str | None:
+        """The experiment's name; None for the training of a classifier."""
+        name: str | None = self.recipe.get("experiment")
+        return name
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the data; an experiment is one."""
+        return 1 if self.experiment else int(self.recipe["epochs"])
+
+    @property
+    def held_out(self) -> int:
+        """Validation images: only runs between which a choice is made have any."""
+        return 0 if self.experiment else int(self.recipe["dataset"]["validation"])
+
+    @property
+    def seconds(self) -> float | None:
+        """What an experiment's run takes on one core; None for a training, which is priced by its operations."""
+        if self.experiment is None:
+            return None
+        seconds = catalog.find("experiment", self.experiment).seconds
+        return seconds(self.recipe) if seconds else 1.0
+
+    @property
+    def examples(self) -> int:
+        """Examples in one epoch, noisy copies included; of an experiment, those that all its steps read."""
+        recipe = self.recipe
+        if self.experiment:
+            if "clean" in recipe:
+                return int(recipe["clean"]) * int(recipe["epochs"]) * (2 if recipe.get("folds") else 1)
+            each = recipe.get("images") or (1 if recipe.get("batch") == "one" else recipe.get("samples", 1))
+            return int(recipe.get("steps", 1)) * int(each)
+        classes = catalog.find("dataset", recipe["dataset"]["name"]).value.classes
+        noise = catalog.find("noise", recipe["noise"]["kind"]).load()
+        size: int = noise(recipe["dataset"]["clean"], classes, 0, recipe["noise"]).size
+        return size
+
+    @property
+    def flop(self) -> float:
+        """Floating-point operations of the training: 6 · MACs · examples · epochs (forward 2, backward 4).
+
+        Of an experiment, its seconds in the operations that training does in that time on one core.
+        """
+        if self.seconds is not None:
+            return self.seconds * EXPERIMENT_FLOP_A_SECOND
+        source = catalog.find("dataset", self.recipe["dataset"]["name"]).value
+        mmac = catalog.find("model", self.recipe["model"]).mmac
+        macs = 1e6 * mmac(source.shape, source.classes) if mmac else 0.0
+        # a second look at every training image is one more forward pass
+        per_example = (8 if "example_loss_eval" in self.recipe.get("probes", ()) else 6) * macs
+        return per_example * self.examples * float(self.recipe["epochs"])
+
+    def describe(self) -> str:
+        """A short line for progress and messages."""
+        if self.experiment:
+            told = {key: value for key, value in self.recipe.items() if isinstance(value, float) and value}
+            words = " ".join(f"{key}={value:g}" for key, value in told.items())
+            size = f"steps={self.recipe['steps']} " if "steps" in self.recipe else ""
+            return f"{self.experiment} {words} {size}seed={self.seeds['init']}".replace("  ", " ")
+        noise = {key: value for key, value in self.recipe["noise"].items() if isinstance(value, float)}
+        words = " ".join(f"{key}={value:g}" for key, value in noise.items())
+        rate = self.recipe["optimizer"]["lr"]
+        again = f"repeat={self.recipe['repeat']} " if "repeat" in self.recipe else ""
+        return f"{self.recipe['model']} {words} lr={rate:g} {again}seed={self.seeds['init']}".replace("  ", " ")
+
+
+def stream_seeds(index: int, recipe: dict[str, Any], paired: tuple[str, ...]) -> dict[str, int]:
+    """A seed for each stream: the index itself where arms are paired, else one that this recipe shares with none."""
+    seeds = {}
+    for stream in SEED_STREAMS:
+        own = f"{stream}:{index}:{canonical_json(recipe)}"
+        seeds[stream] = index if stream in paired else derived_seed(own)
+    return seeds

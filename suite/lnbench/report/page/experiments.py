@@ -1,0 +1,48 @@
+"""The table of an experiment's runs."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import Any
+
+from lnbench.plan import Run
+from lnbench.report.names import place
+from lnbench.report.plain import Json
+from lnbench.report.words import escaped, table
+from lnbench.store import Record
+
+
+def experiment_examples(record: Record) -> int:
+    """Samples that the run's steps read."""
+    content: dict[str, Any] = record["content"]
+    return Run(content["recipe"], content["seeds"], content["inputs"]).examples
+
+
+def experiment_runs(data: Json) -> list[str]:
+    """The page's section on the runs of an experiment."""
+    header = ["cell", "runs", "seconds a run", "number", "mean", "sd"]
+    rows = []
+    for cell in data["cells"]:
+        seconds = [value for value in cell["seconds"] if value is not None]
+        dead = sum(cell["collapsed"])
+        first = [
+            escaped(place(cell["point"])),
+            f"{cell['done']} of {cell['planned']}" + (f", {dead} diverged" if dead else ""),
+            f"{statistics.fmean(seconds):.2f}" if seconds else "–",
+        ]
+        took = {f"seconds, {kind.replace('_', ' ')}": values for kind, values in cell.get("took", {}).items()}
+        named = {f"`{metric}`": values for metric, values in cell["metrics"].items()}
+        for name, values in (named | took).items():
+            there = [value for value in values if value is not None and math.isfinite(value)]
+            never = len(values) - len(there)
+            mean = f"{statistics.fmean(there):.4g}" if there else "–"
+            mean += f" ({never} without)" if never and there else ""
+            sd = f"{statistics.stdev(there):.2g}" if len(there) > 1 else "–"
+            rows.append([*first, name, mean.replace("-", "−"), sd])
+            first = ["", "", ""]
+    intro = (
+        "One number a run, over the seeds; *without*: runs that have no such number, as they never got to its level "
+        "or diverged. Runs that arms share were done once."
+    )
+    return ["## Runs", "", intro, "", *table(header, rows, right=(2, 4, 5)), ""]

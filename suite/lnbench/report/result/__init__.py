@@ -1,0 +1,1 @@
+"""A study's result as plain data: `result.json`."""

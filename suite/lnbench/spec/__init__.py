@@ -1,0 +1,48 @@
+"""What a study file says: read, checked and frozen."""
+
+from lnbench.spec.baseline import Baseline, Number, Place, Reference, baseline_schema, load_baseline
+from lnbench.spec.effects import EPOCH, Effect
+from lnbench.spec.load import LoadedStudy, load_studies, load_study
+from lnbench.spec.parts import (
+    Agrees,
+    CanReach,
+    Correlation,
+    Equivalent,
+    EveryRun,
+    Monotone,
+    Ordered,
+    Part,
+    Shift,
+    Table,
+    Threshold,
+    Trend,
+    Within,
+)
+from lnbench.spec.points import needed_points, point_key, points_of
+from lnbench.spec.recipe import AnyRecipe, ExperimentRecipe, Recipe, Scalar, Scalars, recipe_of
+from lnbench.spec.study import (
+    TIERS,
+    Alternative,
+    Cell,
+    Choose,
+    Claim,
+    Point,
+    Runs,
+    Seeds,
+    Source,
+    Study,
+    StudyFile,
+    StudySpec,
+    VerdictRule,
+    study_schema,
+)
+from lnbench.spec.variants import variant
+
+__all__ = [
+    "EPOCH", "TIERS", "Agrees", "Alternative", "AnyRecipe", "Baseline", "CanReach", "Cell", "Choose", "Claim",
+    "Correlation", "Effect", "Equivalent", "EveryRun", "ExperimentRecipe", "LoadedStudy", "Monotone", "Number",
+    "Ordered", "Part", "Place", "Point", "Recipe", "Reference", "Runs", "Scalar", "Scalars", "Seeds", "Shift",
+    "Source", "Study", "StudyFile", "StudySpec", "Table", "Threshold", "Trend", "VerdictRule", "Within",
+    "baseline_schema", "load_baseline", "load_studies", "load_study", "needed_points", "point_key", "points_of",
+    "recipe_of", "study_schema", "variant",
+]  # fmt: skip

@@ -1,0 +1,94 @@
+"""Files written whole or not at all, locks, and the operating system's errors as advice."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from lnbench.errors import StoreError
+
+
+class StoreUnwritable(StoreError):
+    """The disk is full or may not be written: no record can be kept, so going on would train for nothing."""
+
+
+@contextlib.contextmanager
+def explained(file: Path) -> Iterator[None]:
+    """Turn the operating system's errors into a line that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        kind = StoreError
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            kind = StoreUnwritable
+            advice = "the disk is full; free some space and give the same command again: finished runs are kept"
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            kind = StoreUnwritable
+            advice = "it may not be written; name a folder of yours with --store or LNBENCH_STORE"
+        elif error.errno in (errno.ENOTDIR, errno.EEXIST):
+            advice = "a file stands where a folder is needed"
+        else:
+            advice = error.strerror or str(error)
+        raise kind(f"{file}: {advice}") from None
+
+
+def written(file: Path) -> tuple[float, str]:
+    """When a file was last written; 0 for one that another process has just removed."""
+    with contextlib.suppress(OSError):
+        return file.stat().st_mtime, file.name
+    return 0.0, file.name
+
+
+def size_of(file: Path) -> int:
+    """Bytes of a file; 0 for a folder, or for one that another process has just removed."""
+    with contextlib.suppress(OSError):
+        return file.stat().st_size if file.is_file() else 0
+    return 0
+
+
+def try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        # a file system without locks: at worst two processes train, and write, the same record
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+    return True
+
+
+def same_file(file: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(file), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def write_atomically(file: Path, data: bytes) -> None:
+    """The file is there whole or as it was before, even after a power cut. Raises StoreError."""
+    with explained(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as handle:
+                handle.write(data)
+                handle.flush()
+                os.fsync(handle.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, file)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+        with contextlib.suppress(OSError):  # some file systems cannot sync a folder; the file itself is safe
+            folder = os.open(file.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)

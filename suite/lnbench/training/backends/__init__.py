@@ -1,0 +1,1 @@
+"""How a training step is computed: one network (`loop`), K dense ones (`stacked`), a recorded one (`graph`)."""

@@ -1,0 +1,41 @@
+"""torch.compile where it works, and training without it where it fails."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+
+class NotCompiled(UserWarning):
+    """torch.compile failed, and training goes on without it."""
+
+
+def compiled_or_eager(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` by torch.compile; where that fails (no C++ compiler, a bug of it), a NotCompiled warning and as it is.
+
+    The function must not have changed anything when it is compiled, which happens before its first operation.
+    """
+    import torch._dynamo
+    import torch._inductor.config
+
+    torch._inductor.config.compile_threads = 1  # a worker may not start processes of its own
+    torch._dynamo.reset()  # what earlier groups compiled: it is found by code, not by group, and would count against us
+    compiled: Callable[..., Any] | None = torch.compile(function, dynamic=False)
+
+    def call(*arguments: Any) -> Any:
+        nonlocal compiled
+        if compiled is not None:
+            try:
+                return compiled(*arguments)
+            except torch.OutOfMemoryError:  # it would not fit uncompiled either
+                raise
+            except Exception as error:  # of any kind: compilers fail in many ways
+                reason = str(error).strip().splitlines()
+                what = f"{type(error).__name__}: {reason[0] if reason else ''}"
+                told = f"torch.compile fails here, so training runs uncompiled ({what})"
+                warnings.warn(told, NotCompiled, stacklevel=2)
+                compiled = None
+        return function(*arguments)
+
+    return call

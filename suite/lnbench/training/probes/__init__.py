@@ -1,0 +1,1 @@
+"""What a training measures beside its curves, where its recipe's `probes` ask for it."""
