@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lnbench import catalog
+from lnbench.catalog import registry
 from lnbench.identity import canonical_json, content_id
 from lnbench.plan import CHOOSING_SEEDS, Choice, Plan, Run, plan_study
 from lnbench.plan.run import stream_seeds
@@ -80,20 +81,20 @@ def test_inputs_are_in_the_id() -> None:
 @pytest.mark.parametrize("kind", ["dataset", "noise", "model", "method", "optimizer", "schedule"])
 def test_a_raised_version_changes_the_id(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = run().id
-    honest = catalog.find
+    honest = registry.find
 
     def find(wanted: str, name: str) -> catalog.Entry:
         entry = honest(wanted, name)
         return replace(entry, version=2) if wanted == kind else entry
 
-    monkeypatch.setattr(catalog, "find", find)
+    monkeypatch.setattr(registry, "find", find)
     assert run().content["versions"][kind] == 2
     assert run().id != before
 
 
 def test_a_raised_engine_version_changes_the_id(monkeypatch: pytest.MonkeyPatch) -> None:
     before = run().id
-    monkeypatch.setattr(catalog, "ENGINE_VERSION", 2)
+    monkeypatch.setattr(registry, "ENGINE_VERSION", 2)
     assert run().id != before
 
 
@@ -264,7 +265,7 @@ def test_planning_needs_no_torch(tmp_path: Path) -> None:
     path = write_study(tmp_path, choose=CHOOSE)
     code = (
         "import sys; from pathlib import Path; from lnbench.plan import plan_study; "
-        "from lnbench.studies import load_study; "
+        "from lnbench.spec import load_study; "
         f"p = plan_study(load_study(Path({str(path)!r})).tiers['smoke']); "
         "[r.flop for r in p.provisional_runs()]; "
         "import lnbench.store, lnbench.execute.local; assert 'torch' not in sys.modules"

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from lnbench import store as store_module
 from lnbench.errors import StoreError
 from lnbench.identity import content_id, sha256
 from lnbench.store import Record, Store, StoreUnwritable, default_path, make_record, write_atomically
+from lnbench.store import files as files_module
 from lnbench.store.record import envelope, opened
 
 
@@ -390,19 +390,19 @@ def test_a_lock_is_freed_by_an_error_too(store: Store) -> None:
 
 def test_a_lock_whose_file_was_replaced_is_not_ours(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its last holder removed the file between our opening and our locking it; somebody may hold a new one."""
-    honest = store_module._try_lock
+    honest = files_module.try_lock
 
     def slow(descriptor: int) -> bool:
         (store.path / "locks" / "run").unlink()
         return honest(descriptor)
 
-    monkeypatch.setattr(store_module, "_try_lock", slow)
+    monkeypatch.setattr("lnbench.store.folder.try_lock", slow)
     with store.lock("run") as mine:
         assert mine is False
 
 
 def test_a_file_system_without_locks_is_worked_on_without(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module.fcntl, "flock", failing(errno.ENOLCK))
+    monkeypatch.setattr(files_module.fcntl, "flock", failing(errno.ENOLCK))
     with store.lock("run") as mine:
         assert mine is True
 

@@ -190,7 +190,7 @@ def test_images_that_are_all_alike_give_no_estimate(data: Path, call: Call) -> N
 
 def test_help_imports_neither_torch_nor_numpy(tmp_path: Path) -> None:
     code = (
-        "import sys\nfrom lnbench.cli import main\n"
+        "import sys\nfrom lnbench.cli.main import main\n"
         "try: main(['detect', '--help'])\nexcept SystemExit: pass\n"
         "sys.exit(' '.join({'torch', 'numpy', 'PIL'} & set(sys.modules)) or 0)"
     )

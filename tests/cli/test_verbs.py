@@ -185,7 +185,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(home: Path) -> None:
 @pytest.mark.parametrize("arguments", [("--help",), ("list",), ("validate",), ("show", "TOY-01"), ("judge", "--help")])
 def test_these_verbs_import_no_torch(home: Path, arguments: tuple[str, ...]) -> None:
     code = (
-        "import sys\nfrom lnbench.cli import main\n"
+        "import sys\nfrom lnbench.cli.main import main\n"
         f"try: main({list(arguments)!r})\nexcept SystemExit: pass\n"
         "sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
     )

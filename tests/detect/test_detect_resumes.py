@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import lnbench.cli.commands.detect as command
 import pytest
 from planted_digits import Planted, detect
 
+import lnbench.cli.commands.detect as command
 from lnbench.detect import training
 from lnbench.detect.options import Options, settled
 from lnbench.detect.reading import read
@@ -42,7 +42,7 @@ def test_after_kill_9_the_same_command_goes_on(
     out = tmp_path / "out"
     arguments = ["detect", str(digits.folder), "-o", str(out), *map(str, SMALL), "--device", "cpu"]
     code = (
-        "import lnbench.suspects.training as t; from lnbench.cli import main; "
+        "import lnbench.detect.training as t; from lnbench.cli.main import main; "
         f"t.SECONDS_BETWEEN_CHECKPOINTS = 0.0; main({arguments!r})"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
@@ -173,7 +173,7 @@ def test_a_disk_that_takes_nothing_is_one_line(
     def refuse(*arguments: Any, **options: Any) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("lnbench.store.tempfile.mkstemp", refuse)
+    monkeypatch.setattr("lnbench.store.files.tempfile.mkstemp", refuse)
     assert detect(digits.folder, "-o", tmp_path / "out", *SMALL) == StoreError.exit_code
     err = capsys.readouterr().err
     assert advice in err and len(err.splitlines()) == 1
@@ -196,7 +196,7 @@ def test_a_disk_that_fills_up_while_a_run_ends_keeps_what_is_done(
         return make(*arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr("lnbench.store.tempfile.mkstemp", full_at_the_second)
+        patch.setattr("lnbench.store.files.tempfile.mkstemp", full_at_the_second)
         assert detect(digits.folder, "-o", out, *SMALL) == 3
     assert "the disk is full; free some space and give the same command again" in capsys.readouterr().err
     assert detect(digits.folder, "-o", out, *SMALL) == 0

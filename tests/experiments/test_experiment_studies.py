@@ -222,8 +222,8 @@ def test_only_cells_that_an_effect_reads_are_planned_and_equal_ones_done_once(tm
 def test_runs_are_described_and_priced_without_numba_or_torch(tmp_path: Path) -> None:
     path = write(tmp_path)
     code = (
-        "import sys; from pathlib import Path; from lnbench.plan import plan_study; from lnbench.cost import *; "
-        "from lnbench.studies import load_study; import lnbench.judge; "
+        "import sys; from pathlib import Path; from lnbench.plan import plan_study; from lnbench.plan.cost import *; "
+        "from lnbench.spec import load_study; import lnbench.judge; "
         f"plan = plan_study(load_study(Path({str(path)!r})).tiers['full']); "
         "print(plan.provisional_runs()[0].describe(), '|', describe_cost(plan, 'cpu')); "
         "assert not {'numba', 'torch'} & set(sys.modules)"

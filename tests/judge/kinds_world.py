@@ -9,9 +9,8 @@ from typing import Any
 from claims_page import Metrics, evidence_of, load_in_frame
 from lnbench.judge import ClaimResult, PartResult, judge
 from lnbench.judge.power import powers
-from lnbench.report import result_to_json
+from lnbench.report import markdown, result_to_json
 from lnbench.report.explain import explain
-from lnbench.report.page import page as markdown
 
 Number = Callable[[dict[str, Any], int], float]
 

@@ -10,10 +10,9 @@ import pytest
 from claims_page import believable, blocks, evidence_of, load_in_frame
 from lnbench.judge import judge
 from lnbench.judge.power import powers
-from lnbench.report import junit, result_to_json
+from lnbench.report import junit, markdown, result_to_json
 from lnbench.report.explain import explain
 from lnbench.report.folder import json_text
-from lnbench.report.page import page as markdown
 from lnbench.spec import Part
 from lnbench.spec.effects import Reducer
 from lnbench.stats import Verdict

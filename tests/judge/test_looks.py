@@ -15,8 +15,7 @@ from lnbench.cli.commands.verify import _run_and_judge
 from lnbench.execute.work import Execution
 from lnbench.judge import StudyResult, look_sizes
 from lnbench.plan import Plan, plan_study
-from lnbench.report import load_report, report_differs, result_to_json, write_report
-from lnbench.report.page import page as markdown
+from lnbench.report import load_report, markdown, report_differs, result_to_json, write_report
 from lnbench.spec import Scalar, Study, load_study
 from lnbench.store import Record
 

@@ -248,13 +248,13 @@ def test_a_contact_sheet_that_does_not_fit_fails() -> None:
 
 
 def test_what_checks_of_a_study_read_needs_no_numpy() -> None:
-    code = "import sys, lnbench.detection.yields; print('numpy' in sys.modules)"
+    code = "import sys, lnbench.loss_curves.entries; print('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
 
 def test_a_reading_needs_no_torch() -> None:
-    code = "import sys, lnbench.detection.readings; print('torch' in sys.modules)"
+    code = "import sys, lnbench.loss_curves.readings; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

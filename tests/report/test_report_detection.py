@@ -10,11 +10,10 @@ import pytest
 from matplotlib.image import imread
 
 from lnbench.judge import judge
-from lnbench.report import result_to_json
+from lnbench.report import markdown, result_to_json
 from lnbench.report.explain import explain
 from lnbench.report.figures.all import draw_all
 from lnbench.report.names import figures_of
-from lnbench.report.page import page as markdown
 from lnbench.report.plain import Json
 from loss_curves import EPOCHS, EXAMPLES, World, world_in
 

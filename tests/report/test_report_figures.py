@@ -71,7 +71,7 @@ def test_no_text_is_cut_off_or_overlaps(full: World, says: str, monkeypatch: pyt
         return paint_png(height, painted)
 
     for module in ("forest", "curves"):
-        monkeypatch.setattr(f"lnbench.report.{module}.png", spy)
+        monkeypatch.setattr(f"lnbench.report.figures.{module}.png", spy)
     draw_all(data)
     assert seen
     for width, height, boxes in seen:

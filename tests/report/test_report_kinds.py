@@ -14,10 +14,9 @@ from test_report_page import assert_tables_are_whole
 from claims_page import believable, blocks, evidence_of, load_in_frame
 from lnbench.cli.commands.judging import judged
 from lnbench.judge import StudyResult, judge
-from lnbench.report import junit, load_report, report_differs, result_to_json, write_report
+from lnbench.report import junit, load_report, markdown, report_differs, result_to_json, write_report
 from lnbench.report.explain import explain
 from lnbench.report.folder import draw, json_text
-from lnbench.report.page import page as markdown
 from lnbench.report.units import metric_unit, shown, significant
 
 EXAMPLES = {name: example for name, example in blocks().items() if name != "frame"}

@@ -9,8 +9,7 @@ from report_world import World
 
 from lnbench.judge import gather, judge
 from lnbench.plan import plan_runs, plan_study, seconds_of
-from lnbench.report import result_to_json
-from lnbench.report.page import page as markdown
+from lnbench.report import markdown, result_to_json
 from lnbench.report.result.missing import left_to_json
 from lnbench.spec import load_study
 from loss_curves import world_in

@@ -238,7 +238,7 @@ def digest(ids: list[str]) -> str:
     ("tier", "runs", "expected"),
     [
         ("cpu", 30, "4f603a7b88084eec60ffac3025e7ecdf975f5565e42faa3de559b9687a570da9"),
-        ("full", 125, "429d767d85d74f82a3375a848717fa41f00c39f7d1cbdf671c5452449cf4664a"),
+        ("full", 125, "f98cc158286ff34298c2d0118823a8d6b2dc63a1735a5b302d64a33aaaf9033a"),
     ],
 )
 def test_the_runs_of_the_first_long_study_keep_their_ids(repository: Path, tier: str, runs: int, expected: str) -> None:

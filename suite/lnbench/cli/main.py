@@ -13,7 +13,7 @@ import click
 import lnbench
 from lnbench.errors import Exit, LnbenchError
 
-# verb -> (module in lnbench.commands, what it does)
+# verb -> (module in lnbench.cli.commands, what it does)
 VERBS: dict[str, tuple[str, str]] = {
     "verify": ("verify", "Train what is missing, judge the claims, write a report."),
     "detect": ("detect", "Rank your own images by how likely their labels are wrong."),

@@ -6,8 +6,8 @@ options for each experiment of the catalog. A mapping with the key `experiment` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import (
     AfterValidator,
@@ -24,6 +24,7 @@ from lnbench import catalog
 from lnbench.catalog.options import ExperimentRecipe as ExperimentRecipe
 from lnbench.data.entries import Pixels as Pixels
 from lnbench.errors import did_you_mean
+from lnbench.training.entries import PROBES, probe_problem
 from lnbench.yamlfile.model import Strict
 from lnbench.yamlfile.problems import Misfit
 
@@ -112,27 +113,7 @@ else:
         Discriminator(lambda value: "options" if isinstance(value, Mapping | catalog.Options) else "name"),
     ]
 
-Probe = Literal[
-    "example_loss",
-    "example_margin",
-    "example_loss_eval",
-    "held_loss",
-    "suspects",
-    "test_probabilities",
-    "test_confusion",
-    "gradient_cosine",
-    "pruned_accuracy",
-]
-
-
-def probe_problem(probes: Sequence[str]) -> str | None:
-    """What is wrong with a recipe's probes, in one line; None where nothing is."""
-    for probe in probes:
-        if probe not in get_args(Probe):
-            return f"probes: '{probe}' is not known; {did_you_mean(probe, get_args(Probe))}"
-    if "suspects" in probes and "example_loss" not in probes:
-        return "probes: suspects are ranked by their losses; write [example_loss, suspects]"
-    return None
+Probe = Literal[PROBES]  # type: ignore[valid-type]
 
 
 class Recipe(Strict):

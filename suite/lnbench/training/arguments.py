@@ -12,8 +12,8 @@ from lnbench import catalog
 from lnbench.data.images import ImageData
 from lnbench.noise.law import novel_images
 from lnbench.randomness import SEED_STREAMS
-from lnbench.spec.recipe import probe_problem
 from lnbench.training.batches import DeviceData
+from lnbench.training.entries import probe_problem
 from lnbench.training.shape import group_shape
 
 ONE_AT_A_TIME = ("loop", "graph")

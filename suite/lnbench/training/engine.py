@@ -22,6 +22,7 @@ from lnbench.training.backends.loop import Loop
 from lnbench.training.backends.protocol import Backend, Rates
 from lnbench.training.backends.stacked import Stacked
 from lnbench.training.batches import DeviceData, TrainingSet
+from lnbench.training.entries import PRUNED_KEPT
 from lnbench.training.hooks import Hooks, Progress, State, Stopped
 from lnbench.training.probes.confusion import test_confusion
 from lnbench.training.probes.gradients import GradientCosine
@@ -237,7 +238,7 @@ class Group:
             curve = None if self.state.diverged[run] else self.pruned[run]
             outcome["metrics"] = {**outcome.get("metrics", {}), **pruned_metrics(curve)}
             if curve is not None:
-                outcome["pruned"] = {"kept_percent": list(catalog.PRUNED_KEPT), "test_accuracy": curve}
+                outcome["pruned"] = {"kept_percent": list(PRUNED_KEPT), "test_accuracy": curve}
         arrays = self.history.arrays(run, len(self.state.curves[run].get("train_loss", [])))
         if arrays:
             outcome["arrays"] = arrays

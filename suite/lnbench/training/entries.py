@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from lnbench.catalog.entry import Entry, Metric
 from lnbench.catalog.options import BelowOne, Count, NotNegative, Options, Positive
+from lnbench.errors import did_you_mean
 from lnbench.yamlfile.problems import Misfit
+
+PROBES = (  # what a recipe's `probes` may ask for
+    "example_loss",
+    "example_margin",
+    "example_loss_eval",
+    "held_loss",
+    "suspects",
+    "test_probabilities",
+    "test_confusion",
+    "gradient_cosine",
+    "pruned_accuracy",
+)
+
+
+def probe_problem(probes: Sequence[str]) -> str | None:
+    """Return what is wrong with a recipe's probes, in one line; None where nothing is."""
+    for probe in probes:
+        if probe not in PROBES:
+            return f"probes: '{probe}' is not known; {did_you_mean(probe, PROBES)}"
+    if "suspects" in probes and "example_loss" not in probes:
+        return "probes: suspects are ranked by their losses; write [example_loss, suspects]"
+    return None
+
 
 # what the probe gradient_cosine yields, and when it looks
 GRADIENT_COSINES = {

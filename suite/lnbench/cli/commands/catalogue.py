@@ -164,7 +164,7 @@ def _weak_margins(study: LoadedStudy) -> list[Problem]:
         if (folder / "result.json").is_file():
             ids = [claim.id for claim in at_tier.spec.claims]
             for claim, part, what in weak_margins(at_tier, read_result(folder)):
-                path = ["claims", ids.index(claim), "parts", part, "margin"] if claim in ids else []
+                path: list[str | int] = ["claims", ids.index(claim), "parts", part, "margin"] if claim in ids else []
                 line, column = position_of(load(study.path), path)
                 found.append(
                     Problem(study.path, line, column, f"{claim} {part} at tier {at_tier.tier}: {what}", "warning")

@@ -22,7 +22,7 @@ def plan(study: str, tier: str, seeds: int | None, device: str, store_path: Path
     from rich.table import Table
 
     from lnbench.cli.commands.progress import duration
-    from lnbench.plan import describe_cost, plan_study, seconds_of
+    from lnbench.plan import Run, describe_cost, plan_study, seconds_of
     from lnbench.resources import find_study
     from lnbench.spec import load_study
 
@@ -41,16 +41,16 @@ def plan(study: str, tier: str, seeds: int | None, device: str, store_path: Path
     table = Table(title=f"{loaded.tiers[tier].key}: {describe_cost(made, device)}", title_justify="left", box=None)
     for column in ("cell", "epochs", "examples an epoch", "seeds", "in store", "one run, roughly"):
         table.add_column(column, justify="left" if column == "cell" else "right")
-    rows: dict[str, list[tuple[object, bool]]] = {}
+    rows: dict[str, list[tuple[Run, bool]]] = {}
     provisional = made.provisional_runs()
     for (job, run), guess in zip(made.resolve(outcomes), provisional, strict=True):
         name = ", ".join(f"{axis} {value}" for axis, value in job.point.items()) or "(one cell)"
         rows.setdefault(name, []).append((guess, run is not None and store.get(run.id) is not None))
     for name, members in rows.items():
-        run = members[0][0]
+        first = members[0][0]
         have = sum(there for _, there in members)
-        seconds = duration(seconds_of(run, device))  # type: ignore[arg-type]
-        table.add_row(name, str(run.epochs), f"{run.examples:,}", str(len(members)), str(have), seconds)  # type: ignore[attr-defined]
+        seconds = duration(seconds_of(first, device))
+        table.add_row(name, str(first.epochs), f"{first.examples:,}", str(len(members)), str(have), seconds)
     console = Console()
     (console if console.is_terminal else Console(width=120)).print(table)
     for choice in made.choices:

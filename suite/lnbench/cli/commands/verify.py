@@ -220,7 +220,7 @@ def _selection(
             from lnbench.errors import did_you_mean
 
             raise LnbenchError(f"--claim {claim}: no such claim here; {did_you_mean(claim, known)}")
-    selected = {}
+    selected: dict[str, Callable[[Mapping[str, Scalar]], bool]] = {}
     for study in studies:
         wanted = filters(study, where)
         points = needed_points(study, set(claims)) if claims else None
