@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from toy_study import Folder
 
+from lnbench.judge import alternatives
 from lnbench.plan import plan_study
-from lnbench.spec import Recipe
+from lnbench.spec import Recipe, variant
 
 NOISE = "noise: {kind: dilute_uniform, alpha: 10, include_true_class: true}"
 STRUCTURED = "noise: {kind: dilute_structured, alpha: 10, delta: 0.5, order: random}"
@@ -203,6 +204,26 @@ def test_choosing_runs_may_train_for_a_share_of_the_epochs(toy: Folder, share: f
     plan = plan_study(toy.load(edit).tiers["full"])
     assert {run.epochs for run in plan.choosing_runs} == epochs
     assert {job.recipe["epochs"] for job in plan.jobs} == {3, 5}
+
+
+def test_a_share_of_the_epochs_may_be_for_some_cells_only(toy: Folder) -> None:
+    share = "epochs: {times: 0.5, at: {model: convnet4}}}"
+    plan = plan_study(toy.load(("validation: 100, seeds: 1}", f"validation: 100, seeds: 1, {share}")).tiers["full"])
+    found = {(run.recipe["model"], run.epochs) for run in plan.choosing_runs}
+    assert found == {("perceptron", 3), ("perceptron", 5), ("mlp1", 3), ("mlp1", 5), ("convnet4", 2)}
+    toy.refuses(("validation: 100, seeds: 1}", f"validation: 100, seeds: 1, {share.replace('convnet4', '»mlp3')}"),
+                because="no run")  # fmt: skip
+
+
+def test_choosing_for_all_epochs_may_be_an_alternative(toy: Folder) -> None:
+    share = ("validation: 100, seeds: 1}", "validation: 100, seeds: 1, epochs: {times: 0.5}}")
+    tries = "try: {optimizer.momentum: 0.5, choose.epochs: {times: 1}}"
+    study = toy.load(share, ("try: {optimizer.momentum: 0.5}", tries)).tiers["full"]
+    assert alternatives(study) == ["optimizer.momentum", "choose.epochs"]
+    assert {run.epochs for run in plan_study(variant(study, "choose.epochs")).choosing_runs} == {3, 5}
+    whole = toy.load(("try: {optimizer.momentum: 0.5}", tries)).tiers["full"]
+    assert alternatives(whole) == ["optimizer.momentum"]
+    toy.refuses(share, ("try: {optimizer.momentum: 0.5}", "try: {choose.epochs: »2}"), because="choose.epochs takes")
 
 
 def test_a_share_of_the_epochs_would_cut_a_schedule_short(toy: Folder) -> None:

@@ -46,8 +46,12 @@ def look_sizes(study: Study, seeds: int | None = None) -> list[int]:
 
 def alternatives(study: Study) -> list[str]:
     """The keys of choices whose `try` can change this tier's runs."""
+    choose = study.spec.runs.choose
     keys = [key for choice in study.spec.choices for key in choice.try_ or {}]
-    return [key for key in keys if not key.startswith("choose.") or study.spec.runs.choose]
+    idle = {"choose.from"} if choose is None else set()
+    if choose is None or choose.epochs is None:
+        idle.add("choose.epochs")
+    return [key for key in keys if key not in idle]
 
 
 def _over_looks(evidence: Evidence) -> list[ClaimResult]:

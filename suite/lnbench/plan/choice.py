@@ -77,7 +77,7 @@ def choices_of(cells: tuple[Cell, ...], choose: Choose, inputs: Mapping[str, Der
     choices = {}
     for name, group in groups.items():
         candidates = tuple(
-            (value, tuple(run for cell in group for run in choosing_runs_of(cell.recipe, choose, value, inputs)))
+            (value, tuple(run for cell in group for run in choosing_runs_of(cell, choose, value, inputs)))
             for value in choose.from_
         )
         point = {axis: group[0].point[axis] for axis in choose.per}
@@ -85,14 +85,15 @@ def choices_of(cells: tuple[Cell, ...], choose: Choose, inputs: Mapping[str, Der
     return choices
 
 
-def choosing_runs_of(recipe: AnyRecipe, choose: Choose, value: Scalar, inputs: Mapping[str, Derived]) -> Iterator[Run]:
-    """The candidate's trainings: on seeds of the choice's own, on fewer clean images where the validation images come
-    out of these, and for fewer epochs where the choice says so."""
+def choosing_runs_of(cell: Cell, choose: Choose, value: Scalar, inputs: Mapping[str, Derived]) -> Iterator[Run]:
+    """Yield the candidate's training runs: on seeds of the choice's own, on fewer clean images where the validation
+    images come out of these, and for fewer epochs where the choice says so."""
+    recipe = cell.recipe
     tried = put(recipe.identity(), choose.key, value)
     dataset = tried["dataset"]
     clean = dataset["clean"] - choose.out_of_clean(dataset["name"], dataset["clean"])
     tried = {**tried, "dataset": {**dataset, "clean": clean, "validation": choose.validation}}
     if choose.epochs is not None:
-        tried["epochs"] = choose.epochs.of(tried["epochs"])
+        tried["epochs"] = choose.epochs.of(tried["epochs"], cell.point)
     for number in range(choose.seeds):
         yield Run(tried, stream_seeds(CHOOSING_SEEDS + number, tried, SEED_STREAMS), inputs_read(recipe, inputs))

@@ -47,20 +47,22 @@ class SetRule(Strict):
     at: dict[str, Scalar]
 
 
-class Times(Strict):
-    """A share of what stands in the recipe, such as half its epochs."""
+class ShareOfEpochs(Strict):
+    """Train for a share of the recipe's epochs: at the cells where all of `at` holds; at all cells without it."""
 
     times: Annotated[float, Field(gt=0, le=1)]
+    at: dict[str, Scalar] = Field(default={})
 
-    def of(self, epochs: int) -> int:
-        """That share of a number of epochs: a whole number, one at least."""
-        return max(1, round(self.times * epochs))
+    def of(self, epochs: int, point: Point) -> int:
+        """Return how many of the epochs to train for at a point of the grid: a whole number, at least one."""
+        here = all(point.get(axis) == value for axis, value in self.at.items())
+        return max(1, round(self.times * epochs)) if here else epochs
 
 
 class Choose(Strict):
     """A hyper-parameter chosen by validation accuracy, on seeds that no verdict uses.
 
-    `epochs`: the choosing runs train for this share of the recipe's epochs; without it, for all of them.
+    `epochs`: how much shorter the choosing runs train; without it they train for all of the recipe's epochs.
     `out_of`: where the validation images come from. clean: out of the clean images, of which the choosing runs then
     have fewer. rest: out of the data set's other images, and out of the clean ones only what these lack.
     """
@@ -72,7 +74,7 @@ class Choose(Strict):
     validation: Annotated[int, Field(ge=1)]
     seeds: Annotated[int, Field(ge=1)]
     out_of: Literal["clean", "rest"] = "clean"
-    epochs: Times | None = None
+    epochs: ShareOfEpochs | None = None
 
     def out_of_clean(self, dataset: str, clean: int) -> int:
         """How many of the validation images come out of so many clean ones: all, or what the data set's rest lacks."""

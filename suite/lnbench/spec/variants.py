@@ -7,21 +7,22 @@ from typing import Any
 
 from lnbench.spec.dotted import put, value_at
 from lnbench.spec.recipe import AnyRecipe, Scalar, recipe_of
-from lnbench.spec.study import Cell, Study
+from lnbench.spec.study import Cell, ShareOfEpochs, Study
 
 
 def variant(study: Study, key: str) -> Study:
     """The study under the alternative that its choices give for `key`.
 
     A value replaces the recipe's at every cell; `{times: 2}` multiplies what stands there; `choose.from` replaces the
-    candidates of the choice. KeyError where no choice tries `key`.
+    candidates of the choice, `choose.epochs` how long they train. KeyError where no choice tries `key`.
     """
     value = next(choice.try_[key] for choice in study.spec.choices if choice.try_ and key in choice.try_)
-    if key == "choose.from":
+    if key in ("choose.from", "choose.epochs"):
         choose = study.spec.runs.choose
         if choose is None:
-            raise KeyError("choose.from")
-        changed = choose.model_copy(update={"from_": tuple(value)})
+            raise KeyError(key)
+        update = {"from_": tuple(value)} if key == "choose.from" else {"epochs": ShareOfEpochs.model_validate(value)}
+        changed = choose.model_copy(update=update)
         runs = study.spec.runs.model_copy(update={"choose": changed})
         return replace(study, spec=study.spec.model_copy(update={"runs": runs}))
     cells = tuple(Cell(cell.point, _changed(cell.recipe, key, value)) for cell in study.cells)

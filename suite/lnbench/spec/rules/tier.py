@@ -22,7 +22,7 @@ from lnbench.spec.rules.effects import check_effect
 from lnbench.spec.rules.findings import Findings
 from lnbench.spec.rules.metrics import may_read, not_yielded
 from lnbench.spec.rules.parts import check_parts
-from lnbench.spec.study import Cell, Choose, Claim, Runs, Source, Study, StudySpec
+from lnbench.spec.study import Cell, Choose, Claim, Runs, ShareOfEpochs, Source, Study, StudySpec
 from lnbench.spec.tiers import at_tier
 from lnbench.yamlfile.problems import problems_of
 from lnbench.yamlfile.tree import Mapping, Position, block, items, position_of
@@ -243,6 +243,8 @@ class _TierRules:
             return
         self._held_out(choose)
         schedules = (cell.recipe.schedule for cell in self.cells if isinstance(cell.recipe, Recipe))
+        for axis, level in (choose.epochs.at if choose.epochs else {}).items():
+            self._point(self.at("runs", "choose", "epochs", "at", axis), axis, level, "choose", runs)
         if choose.epochs is not None and any(getattr(one, "kind", "") != "constant" for one in schedules):
             what = "choose: fewer epochs would cut the schedule short; leave `epochs` out, or keep the rate constant"
             self.error(self.at("runs", "choose", "epochs"), what)
@@ -289,6 +291,12 @@ class _TierRules:
     def _try(self, key: str, value: Any, place: Position, value_place: Position, runs: Runs) -> None:
         """That an alternative gives recipes: a value, `{times: 2}`, or for choose.from a list of candidates."""
         base = self.tree["runs"]["base"]
+        if key == "choose.epochs":
+            try:
+                ShareOfEpochs.model_validate(value)
+            except ValidationError:
+                self.error(value_place, "try: choose.epochs takes {times: a number above 0, at most 1}")
+            return
         if key == "choose.from":
             if not isinstance(value, list) or not value:
                 self.error(value_place, "try: choose.from takes a list of values")
@@ -300,8 +308,9 @@ class _TierRules:
         try:
             before = value_at(base, key)
         except KeyError:
-            known = [*leaves(base), "choose.from"]
-            what = f"try: '{key[:60]}' is neither a key of base nor choose.from; {did_you_mean(key, known)}"
+            known = [*leaves(base), "choose.from", "choose.epochs"]
+            hint = did_you_mean(key, known)
+            what = f"try: '{key[:60]}' is neither a key of base nor choose.from or choose.epochs; {hint}"
             self.error(place, what)
             return
         for axis in runs.vary:
