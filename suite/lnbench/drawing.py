@@ -28,7 +28,7 @@ OTHER_STYLE = (GREY, "s")
 
 
 def style_of(index: int) -> dict[str, Any]:
-    """Colour, marker and line of the index-th of several lines; the line changes when the colours are used
+    """Return colour, marker and line of the index-th of several lines; the line changes when the colours are used
     up."""
     return {
         "color": OKABE_ITO[index % len(OKABE_ITO)],
@@ -38,7 +38,7 @@ def style_of(index: int) -> dict[str, Any]:
 
 
 def png(height: float, paint: Callable[[Any], None]) -> bytes:
-    """A figure `height` inches high, painted by `paint(figure)`, as PNG.
+    """Return a figure `height` inches high, painted by `paint(figure)`, as PNG.
 
     No pyplot and no settings of the user's: the same data give the same picture whatever a matplotlibrc says,
     and the process's own matplotlib settings are as before afterwards.
@@ -59,7 +59,7 @@ def png(height: float, paint: Callable[[Any], None]) -> bytes:
 
 
 def bare(axes: Any, *keep: str) -> None:
-    """Take away the frame but the sides in `keep`."""
+    """Remove the frame except for the sides in `keep`."""
     for side, spine in axes.spines.items():
         spine.set_visible(side in keep)
         spine.set_color(GREY)

@@ -22,7 +22,7 @@ class Exit(IntEnum):
 
 
 class LnbenchError(Exception):
-    """Something the user can mend. `str(error)` says what is wrong, where, and what to do."""
+    """Something the user can fix. `str(error)` says what is wrong, where, and what to do."""
 
     exit_code: Exit = Exit.USAGE
 
@@ -66,7 +66,7 @@ MOST_LISTED = 12  # names in a hint: a screenful, not the whole of a long file
 
 
 def did_you_mean(word: str, known: Iterable[str], *, otherwise: str = "known") -> str:
-    """`did you mean 'seeds'?`, or the list of what is known where nothing is near."""
+    """Return `did you mean 'seeds'?`, or a list of what is known where no name is close."""
     names = sorted(known)
     # A word far longer than every name is near none of them, and comparing it would take long.
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6) if len(word) <= 100 else []

@@ -8,15 +8,16 @@ from typing import Any
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no spaces. Raises ValueError for NaN or infinity, TypeError for other objects."""
+    """Return JSON with sorted keys and no spaces. Raises ValueError for NaN or infinity, TypeError for other
+    objects."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def sha256(value: Any) -> str:
-    """Hex sha256 of the canonical JSON."""
+    """Return the sha256 of the canonical JSON, in hex."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def content_id(content: dict[str, Any]) -> str:
-    """The id of what `content` describes: 32 hex digits (128 bits)."""
+    """Return the id of what `content` describes: 32 hex digits (128 bits)."""
     return sha256(content)[:32]

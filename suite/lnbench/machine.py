@@ -1,4 +1,4 @@
-"""What a result was made with: versions, machine, device. Goes into every record and every report."""
+"""What a result was made with: versions, machine, device. It goes into every record and every report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lnbench.errors import LnbenchError
 
 
 def version_of(package: str) -> str:
-    """The installed version, without importing the package; "" where it is not installed."""
+    """Return the installed version, without importing the package; "" where it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -24,7 +24,7 @@ def version_of(package: str) -> str:
 
 @cache
 def processor() -> str:
-    """The processor's own name where the system tells it."""
+    """Return the processor's own name where the system tells it, else the machine's type."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -35,7 +35,8 @@ def processor() -> str:
 
 
 def environment() -> dict[str, str]:
-    """Versions and machine; no torch is imported and nothing personal (host or user names, paths) is told."""
+    """Return versions and machine, as text. No torch is imported; nothing personal (host or user names, paths) is in
+    it."""
     return {
         "lnbench": lnbench.__version__,
         "python": platform.python_version(),
@@ -48,14 +49,14 @@ def environment() -> dict[str, str]:
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 @cache
 def cuda_devices() -> int:
-    """How many CUDA devices the driver shows (CUDA_VISIBLE_DEVICES respected); 0 without a driver."""
+    """Return how many CUDA devices the driver shows (CUDA_VISIBLE_DEVICES respected); 0 without a driver."""
     for name in ("libcuda.so.1", "libcuda.so", "nvcuda.dll"):
         try:
             driver = ctypes.CDLL(name)
@@ -71,7 +72,8 @@ def cuda_devices() -> int:
 
 
 def resolve_device(wanted: str) -> str:
-    """`auto` -> `cuda` where there is one, else `cpu`. Raises LnbenchError for a device that does not exist."""
+    """Turn `auto` into `cuda` where there is one, else `cpu`; check any other. Raises LnbenchError for a device that
+    does not exist."""
     if wanted == "auto":
         return "cuda" if cuda_devices() else "cpu"
     kind, _, index = wanted.partition(":")

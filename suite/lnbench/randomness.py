@@ -37,7 +37,8 @@ _C2 = 0x846CA68B - (1 << 32)
 
 
 def mix(x: Any) -> Any:
-    """A bijection of 32-bit integers that avalanches. `x`: int, or int64 array/tensor, with 0 <= x < 2^32."""
+    """Map 32-bit integers one to one onto 32-bit integers, with avalanche. `x`: int, or int64 array/tensor, in [0,
+    2^32)."""
     x = x ^ (x >> 16)
     x = (x * _C1) & MASK
     x = x ^ (x >> 15)
@@ -46,7 +47,8 @@ def mix(x: Any) -> Any:
 
 
 def key(seed: int, stream: int, epoch: Any = 0) -> Any:
-    """The 32-bit key of one (seed, stream, epoch). `seed`, `stream`: ints in [0, 2^32); `epoch` may be an array."""
+    """Return the 32-bit key of one (seed, stream, epoch). `seed`, `stream`: ints in [0, 2^32); `epoch` may be an
+    array."""
     if not 0 <= seed <= MASK:
         raise ValueError(f"a seed is an integer in [0, 2^32), not {seed}")
     k = mix((seed + 0x9E3779B9) & MASK)
@@ -55,7 +57,7 @@ def key(seed: int, stream: int, epoch: Any = 0) -> Any:
 
 
 def u32(seed: int, stream: int, epoch: Any, counter: Any) -> Any:
-    """Uniform integers in [0, 2^32).
+    """Return uniform integers in [0, 2^32).
 
     `counter`: int64 array or tensor (or int) in [0, 2^32); `epoch`: int, or an array of counter's shape (label noise
     uses it for the copy's number). Two keyed rounds of `mix`, so that streams of neighbouring seeds share nothing.
@@ -66,17 +68,17 @@ def u32(seed: int, stream: int, epoch: Any, counter: Any) -> Any:
 
 
 def below(bits: Any, n: int) -> Any:
-    """Integers in [0, n) from `bits` of `u32` (Lemire's multiply-shift; bias below n / 2^32)."""
+    """Return integers in [0, n) from `bits` of `u32` (Lemire's multiply-shift; bias below n / 2^32)."""
     return (bits * n) >> 32
 
 
 def derived_seed(text: str) -> int:
-    """A seed in [0, 2^32) from a text: for streams that arms do not share."""
+    """Return a seed in [0, 2^32) made from a text: for streams that arms do not share."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
 def factorise(n: int) -> tuple[int, int]:
-    """(a, b) with a·b >= n, both near √n, and a·b − n as small as a search over 2·√n / 3 candidates finds."""
+    """Return (a, b) with a·b >= n, both near √n, and a·b − n as small as a search over 2·√n / 3 candidates finds."""
     if n < 1:
         raise ValueError(f"a permutation needs at least one element, not {n}")
     root = max(1, round(n**0.5))
@@ -86,7 +88,7 @@ def factorise(n: int) -> tuple[int, int]:
 
 
 def permutation_at(seed: int, stream: int, epoch: int, n: int, position: Any) -> Any:
-    """Where a random permutation of range(n) sends `position` (int64 array or tensor in [0, n)); O(1) memory.
+    """Return where a random permutation of range(n) sends `position` (int64 array or tensor in [0, n)); O(1) memory.
 
     A mixed-radix Feistel network (Black & Rogaway 2002) of eight rounds on [0, a·b), a·b >= n, with cycle walking for
     the a·b − n values that fall outside. `factorise` makes these few (mostly none), and a walk can leave [0, n) at

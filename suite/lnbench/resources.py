@@ -1,4 +1,4 @@
-"""Where claims, baselines and reports lie: in a checkout, or inside the installed package."""
+"""Where claims, baselines and reports are: in a checkout, or inside the installed package."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def _is_root(folder: Path) -> bool:
 
 
 def root() -> Path:
-    """The folder that holds `claims/` and `baselines/`: the working directory, the checkout, or the package's copy."""
+    """Return the folder that holds `claims/` and `baselines/`: the working directory, the checkout, or the package's
+    copy."""
     for folder in (Path.cwd(), CHECKOUT, BUNDLED):
         if _is_root(folder):
             return folder
@@ -25,12 +26,13 @@ def root() -> Path:
 
 
 def study_paths() -> list[Path]:
-    """Every study file that is known without being named."""
+    """Return every study file that is known without being named."""
     return sorted((root() / "claims").glob("*.yaml"))
 
 
 def find_study(name: str) -> Path:
-    """A path to a YAML file, or the bare name of a known study (`rolnick_mnist`). Raises LnbenchError."""
+    """Return the path of a study file, given as a path or as a known study's bare name (`rolnick_mnist`). Raises
+    LnbenchError for a name that is not known."""
     path = Path(name)
     if os.path.isfile(name) or path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         known = root() / "claims" / path.name
@@ -42,6 +44,6 @@ def find_study(name: str) -> Path:
 
 
 def baselines_for(study: Path) -> Path:
-    """The `baselines/` folder that goes with a study file: beside its `claims/`, else the known one."""
+    """Return the `baselines/` folder that goes with a study file: next to its `claims/`, else the known one."""
     beside = study.resolve().parent.parent / "baselines"
     return beside if beside.is_dir() else root() / "baselines"

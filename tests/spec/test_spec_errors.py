@@ -41,11 +41,11 @@ WRONG_TYPES = [
     ("metric: test_accuracy, at: {model: convnet4,", "metric: test_accuracy, at: {model: [mlp1, »[a]],",
      "model[1]: expected text, a number or true or false, not a list"),
     ("metric: test_accuracy, at: {model: convnet4,", "metric: test_accuracy, at: {model: »[],",
-     "model: is empty; at least 1 must stand here"),
+     "model: is empty; at least 1 must be given here"),
     ("where: {table: 1}", "where: {table: »1.5}", "table: expected a whole number or text, not 1.5"),
     ("where: {table: 1}", "where: »Table 1", "where: expected a mapping, not 'Table 1'"),
     ("id: T-02", "id: »7", "id: expected text, not 7; quote it"),
-    ("id: T-02", "id: »T 02", "id: 'T 02' is no name; use letters, digits"),
+    ("id: T-02", "id: »T 02", "id: 'T 02' is not a name; use letters, digits"),
     ("deviations: [one epoch, two networks]", "deviations: »one epoch", "deviations: expected a list"),
     ("verdict: good", "verdict: »[good]", "verdict: names a part, {all: [parts]} or {at_least: q, of: [parts]}"),
     ("verdict: good", "verdict: »{at_least: 2, of: [good]}", "with 1 <= q <= the number of parts"),
@@ -126,7 +126,7 @@ IMPOSSIBLE = [
     ("selection: last_epoch", "selection: »best_validation", "selection: best_validation needs dataset.validation"),
     ("precision: fp32", "precision: »fast",
      "no parity study shows what it changes (tier cpu, full); use fp32 for mlp1, perceptron"),
-    ("noise.alpha: [0, 10]}\n  set", "noise.alpha: »[]}\n  set", "noise.alpha: is empty; at least 1 must stand here"),
+    ("noise.alpha: [0, 10]}\n  set", "noise.alpha: »[]}\n  set", "noise.alpha: is empty; at least 1 must be given"),
     ("noise.alpha: [0, 10]}\n  set", "noise.alpha: [0, 10, »10.0]}\n  set", "vary: noise.alpha = 10.0 stands twice"),
     ("noise.alpha: [0, 10]}\n  set", "noise.alpha: [0, 10], »epochz: [1, 2]}\n  set",
      "vary: 'epochz' is not a key of base (tier smoke, full); did you mean 'epochs'?"),
@@ -224,11 +224,11 @@ IMPOSSIBLE = [
      "vary: expected a mapping, not nothing (tier smoke)"),
     ("smoke: {runs: {seeds: {n: 2, pair: []}}, dev", "smoke: {runs: »null, dev",
      "runs: expected a mapping, not nothing"),
-    ("smoke: {runs: {seeds: {n: 2, pair: []}}, dev", "smoke: {measured: »../../secret, dev", "is no name"),
+    ("smoke: {runs: {seeds: {n: 2, pair: []}}, dev", "smoke: {measured: »../../secret, dev", "is not a name"),
     # across
     ("id: T-02", "id: »T-01", "two claims have the id 'T-01'; the first stands on line 28"),
-    ("paper: toy2020", "paper: »../claims/toy", "paper: '../claims/toy' is no name"),
-    ("paper: toy2020", "paper: »C:\\papers\\toy", "is no name"),
+    ("paper: toy2020", "paper: »../claims/toy", "paper: '../claims/toy' is not a name"),
+    ("paper: toy2020", "paper: »C:\\papers\\toy", "is not a name"),
 ]  # fmt: skip
 
 

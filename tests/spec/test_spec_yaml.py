@@ -91,7 +91,7 @@ def test_a_plain_value_is_what_it_looks_like(path: Path, text: str, value: objec
 @pytest.mark.parametrize(
     ("marked", "gist"),
     [
-        pytest.param("a: 1\nb: 2\n»a: 3\n", "duplicate key 'a'; it stands already on line 1", id="duplicate key"),
+        pytest.param("a: 1\nb: 2\n»a: 3\n", "duplicate key 'a'; it is already on line 1", id="duplicate key"),
         pytest.param("a: {x: 1, »'x': 2}\n", "duplicate key 'x'", id="duplicate key in flow, one quoted"),
         pytest.param("a:\n»\tb: 1\n", "a tab is not allowed here; indent with spaces", id="tab"),
         pytest.param("a:»\t1\n", "a tab is not allowed here", id="tab after a colon"),

@@ -21,8 +21,8 @@ class Metric:
     split: Literal["train", "validation", "test", "none"]
     counted: bool  # a share of N examples, so its step is 1/N; else continuous
     words: str
-    experiments: tuple[str, ...] = ()  # those whose runs yield it; none: the training of a classifier does
-    curve: str = ""  # of a smoothed reading: the curve that is smoothed
+    experiments: tuple[str, ...] = ()  # the experiments whose runs yield it; none: the training of a classifier does
+    curve: str = ""  # for a smoothed reading: the curve that is smoothed
     probe: str = ""  # what the recipe's `probes` must ask for, so that a training yields it
     reading: str = ""  # what its runs' arrays are read by: a name of kind "reading"
     of_two: bool = False  # a number of two runs
@@ -37,7 +37,7 @@ class Entry:
     version: int = 1
     target: str = ""
     options: type[Options] | None = None
-    seconds: Callable[[dict[str, Any]], float] | None = None  # of an experiment's run on one core, from its recipe
+    seconds: Callable[[dict[str, Any]], float] | None = None  # an experiment's run on one core, from its recipe
     mmac: Callable[[Shape, int], float] | None = None
     layers: Callable[[Shape, int], list[Any]] | None = None  # models.layers.Layer; a model's, with their sizes
     initial: str = "glorot_uniform"  # how a model's first weights are drawn: a name of training/initial.py

@@ -36,23 +36,23 @@ class ExperimentRecipe(Options):
     arm: str | None = None
 
     def identity(self) -> dict[str, Any]:
-        """The recipe as plain data, without the name of its arm."""
+        """Return the recipe as plain data, without the name of its arm."""
         return self.model_dump(mode="json", exclude={"arm"})
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """The image data that a run reads."""
+        """Return the names of the image data sets that a run reads."""
         return ()
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The inputs, by name, that a run reads: none."""
+        """Return the names of the inputs that a run reads: none."""
         return ()
 
     def training(self) -> dict[str, Any] | None:
-        """The recipe of the classifier that a run trains, in the other form; None where it trains none."""
+        """Return the recipe of the classifier that a run trains, in the other form; None where it trains none."""
         return None
 
     def leaves_out(self, metric: str) -> str:
-        """Why a run with these options gives no such number of its experiment; "" where it does."""
+        """Return why a run with these options gives no such number of its experiment; "" where it does."""
         return ""

@@ -28,7 +28,8 @@ BUILT_IN = (  # the rooms that add names, each by a function `entries`, as a plu
 
 @cache
 def entries() -> dict[str, dict[str, Entry]]:
-    """kind -> name -> entry, plug-ins included. A plug-in cannot take a name that is taken."""
+    """Return kind -> name -> entry, plug-ins included. Raises LnbenchError where a plug-in adds a name that is
+    taken."""
     found: dict[str, dict[str, Entry]] = {}
     for entry in [*_built_in(), *_plugged_in()]:
         names = found.setdefault(entry.kind, {})
@@ -43,7 +44,7 @@ def _built_in() -> list[Entry]:
 
 
 def _plugged_in() -> list[Entry]:
-    """What installed plug-in packages add. Raises LnbenchError that names the one that fails."""
+    """Return what installed plug-in packages add. Raises LnbenchError that names the one that fails."""
     entries: list[Entry] = []
     for plugin in importlib.metadata.entry_points(group="lnbench"):
         try:
@@ -55,17 +56,17 @@ def _plugged_in() -> list[Entry]:
 
 
 def find(kind: str, name: str) -> Entry:
-    """The entry; KeyError where there is none (specs are checked before anything asks)."""
+    """Return the entry. Raises KeyError where there is none (specs are checked before anything asks)."""
     return entries()[kind][name]
 
 
 def name_and_options(named: str | dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
-    """Of what a recipe says in one word, or as a mapping with its `kind` and options."""
+    """Split what a recipe says in one word, or as a mapping with its `kind`, into the name and the options."""
     return (named, None) if isinstance(named, str) else (named["kind"], named)
 
 
 def names(kind: str) -> list[str]:
-    """All names of one kind, in the order in which they are registered."""
+    """Return all names of one kind, in the order in which they are registered."""
     return list(entries().get(kind, {}))
 
 
@@ -73,7 +74,7 @@ ENGINE_VERSION = 1  # of training/engine.py: raised when a run of the same recip
 
 
 def versions(recipe: dict[str, Any]) -> dict[str, int]:
-    """The integer version of everything that a run's outcome hangs on; part of the run's identity."""
+    """Return the integer version of everything that a run's outcome depends on; part of the run's identity."""
     if "experiment" in recipe:
         data = {"dataset": find("dataset", recipe["dataset"]).version} if "dataset" in recipe else {}
         trained = _training_versions(recipe) if "model" in recipe else {}
@@ -82,7 +83,7 @@ def versions(recipe: dict[str, Any]) -> dict[str, int]:
 
 
 def _training_versions(recipe: dict[str, Any]) -> dict[str, int]:
-    """Of what a training of networks hangs on, whether it is the run or a part of an experiment."""
+    """Return the versions of what a training of networks depends on, be it the run or a part of an experiment."""
     return {
         "engine": ENGINE_VERSION,
         "noise": find("noise", recipe["noise"]["kind"]).version,

@@ -34,7 +34,8 @@ NETWORKS = {
 
 
 def layers(name: str, shape: Shape, classes: int) -> list[Layer]:
-    """The layers with parameters, in the order in which they are registered. Raises ValueError if no pixel is left."""
+    """Return the layers with parameters, in the order in which they are registered. Raises ValueError if no pixel is
+    left."""
     channels, height, width = shape
     found = [Layer("conv", channels, FIRST, height * width, 3, bias=False)]
     channels = FIRST
@@ -57,7 +58,8 @@ def _norm_conv(inputs: int, outputs: int, places: int, kernel: int) -> list[Laye
 
 
 def build(name: str, shape: Shape, classes: int) -> nn.Module:
-    """The network as a torch module; input (B, C, H, W) float32, output logits (B, classes). Weights are not drawn."""
+    """Return the network as a torch module; input (B, C, H, W) float32, output logits (B, classes). Weights are not
+    drawn."""
     from lnbench.models.torch_densenet import DenseNet
 
     layers(name, shape, classes)

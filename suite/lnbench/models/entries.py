@@ -12,13 +12,13 @@ FAMILIES = (plain, resnet, densenet)
 
 
 def names() -> list[str]:
-    """All networks, in the catalog's order."""
+    """Return the names of all networks, in the catalog's order."""
     return [name for family in FAMILIES for name in family.NETWORKS]
 
 
 def mmac_of(name: str, shape: Shape, classes: int) -> float:
-    """Million multiply-accumulates of one image's forward pass. KeyError for an unknown name, ValueError for images
-    that are too small."""
+    """Return the multiply-accumulates, in millions, of one image's forward pass. Raises KeyError for an unknown name,
+    ValueError for images that are too small."""
     family = next((family for family in FAMILIES if name in family.NETWORKS), None)
     if family is None:
         raise KeyError(name)
@@ -26,7 +26,7 @@ def mmac_of(name: str, shape: Shape, classes: int) -> float:
 
 
 def entries() -> list[Entry]:
-    """The networks."""
+    """Return the networks."""
     parity = {"convnet4": "parity_convnet4-full"}
     return [
         Entry(

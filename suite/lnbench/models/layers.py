@@ -31,18 +31,20 @@ class Layer:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one forward pass of one example. Normalisations, pooling and sums are not counted."""
+        """Return the multiply-accumulates of one forward pass of one example. Normalisations, pooling and sums are not
+        counted."""
         return 0 if self.kind == "norm" else self.outputs * self.inputs * self.kernel**2 * self.places
 
 
-Table = Callable[[str, Shape, int], list[Layer]]  # of a family: (network's name, an image's shape, classes)
+Table = Callable[[str, Shape, int], list[Layer]]  # one family's: (network's name, an image's shape, classes)
 
 
 def parameters(table: Table, name: str, shape: Shape, classes: int) -> int:
-    """How many parameters a network has. Raises ValueError where the images are too small for it."""
+    """Return how many parameters a network has. Raises ValueError where the images are too small for it."""
     return sum(layer.parameters for layer in table(name, shape, classes))
 
 
 def mmac(table: Table, name: str, shape: Shape, classes: int) -> float:
-    """Millions of multiply-accumulates of one forward pass of one example. Raises ValueError as `parameters` does."""
+    """Return the multiply-accumulates, in millions, of one forward pass of one example. Raises ValueError as
+    `parameters` does."""
     return sum(layer.macs for layer in table(name, shape, classes)) / 1e6

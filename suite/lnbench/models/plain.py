@@ -39,7 +39,8 @@ class Dense:
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A network: its layers but the last, which is dense, one output a class; and how its first weights are drawn."""
+    """A network: its layers but the last, which is dense with one output per class; and how its first weights are
+    drawn."""
 
     stack: tuple[Conv | Pool | Dense, ...]
     words: str
@@ -72,7 +73,8 @@ NETWORKS: dict[str, Plain] = {
 
 
 def layers(name: str, shape: Shape, classes: int) -> list[Layer]:
-    """The layers with parameters, first to last, the output layer included. Raises ValueError if the image is gone."""
+    """Return the layers with parameters, first to last, the output layer included. Raises ValueError if no pixel is
+    left."""
     channels, height, width = shape
     found: list[Layer] = []
     flat = 0
@@ -95,7 +97,8 @@ def layers(name: str, shape: Shape, classes: int) -> list[Layer]:
 
 
 def build(name: str, shape: Shape, classes: int) -> nn.Module:
-    """The network as a torch module; input (B, C, H, W) float32, output logits (B, classes). Weights are not drawn."""
+    """Return the network as a torch module; input (B, C, H, W) float32, output logits (B, classes). Weights are not
+    drawn."""
     from torch import nn
 
     modules: list[nn.Module] = []

@@ -31,7 +31,7 @@ class Residual:
 
     @property
     def initial(self) -> str:
-        """How the first weights are drawn in the code that has these shortcuts."""
+        """Return how the first weights are drawn in the code that has these shortcuts."""
         return {
             "subsample": "kaiming_normal",
             "average": "kaiming_normal_fan_out",
@@ -55,8 +55,8 @@ NETWORKS = _networks()
 
 
 def layers(name: str, shape: Shape, classes: int) -> list[Layer]:
-    """The layers with parameters, in the order in which they are registered. Raises ValueError if no pixel is left, or
-    if `average` meets an odd size, which convolution and pooling would round differently."""
+    """Return the layers with parameters, in the order in which they are registered. Raises ValueError if no pixel is
+    left, or if `average` meets an odd size, which convolution and pooling would round differently."""
     net = NETWORKS[name]
     channels, height, width = shape
     found = [*_conv(channels, net.width, height * width)]
@@ -82,7 +82,8 @@ def _conv(inputs: int, outputs: int, places: int, kernel: int = 3) -> list[Layer
 
 
 def build(name: str, shape: Shape, classes: int) -> nn.Module:
-    """The network as a torch module; input (B, C, H, W) float32, output logits (B, classes). Weights are not drawn."""
+    """Return the network as a torch module; input (B, C, H, W) float32, output logits (B, classes). Weights are not
+    drawn."""
     from lnbench.models.torch_resnet import ResNet
 
     layers(name, shape, classes)

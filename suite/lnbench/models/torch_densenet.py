@@ -20,7 +20,7 @@ class NormConv(nn.Module):
 
 
 class Grow(nn.Sequential):
-    """`growth` new channels behind those that are there, by way of `bottleneck` ones."""
+    """`growth` new channels appended to those that are there, computed through `bottleneck` ones."""
 
     def __init__(self, inputs: int, bottleneck: int, growth: int):
         super().__init__(NormConv(inputs, bottleneck, 1), NormConv(bottleneck, growth, 3))
@@ -30,8 +30,8 @@ class Grow(nn.Sequential):
 
 
 class DenseNet(nn.Module):
-    """Convolution 3×3 to 2·growth channels, blocks of so many layers with a transition between each two, the mean over
-    all pixels, a dense layer."""
+    """Convolution 3×3 to 2·growth channels, blocks with a transition between each two, the mean over all pixels, a
+    dense layer."""
 
     def __init__(self, blocks: tuple[int, ...], growth: int, bottleneck: int, channels: int, classes: int):
         super().__init__()

@@ -9,7 +9,8 @@ Outcome = dict[str, Any]
 
 
 def summed_confusion(outcomes: Sequence[Outcome]) -> Outcome:
-    """`confusion` (classes, classes) integers, summed over the runs that did not diverge; `runs`, how many these are.
+    """Return `confusion` (classes, classes) integers, summed over the runs that did not diverge, and `runs`, their
+    number.
 
     Rolnick et al. 2018, §3.2: classes are ordered by how networks trained on little data confuse them.
     """

@@ -33,14 +33,15 @@ class ReplaceUniform(Options):
 
 
 class ResampleUniform(Options):
-    """Each time an example is visited its label is, with probability `rate`, a uniform random one, drawn anew."""
+    """Each time an example is visited its label is, with probability `rate`, a uniform random one, drawn again each
+    time."""
 
     kind: Literal["resample_uniform"]
     rate: Annotated[float, Field(ge=0, le=1)]
     include_true_class: bool
 
     def identity(self) -> dict[str, Any]:
-        """At rate 0 there is no noise: it shares the runs of `none`."""
+        """Return the options that decide a run: at rate 0 there is no noise, so it shares the runs of `none`."""
         return self.model_dump(mode="json") if self.rate else {"kind": "none"}
 
 
@@ -52,7 +53,7 @@ class DiluteNovel(Options):
     include_true_class: bool
 
     def novel(self, clean: int) -> int:
-        """Images beyond the clean ones."""
+        """Return the number of images beyond the clean ones."""
         return round(self.alpha * clean)
 
 
@@ -66,11 +67,12 @@ class DiluteStructured(Options):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The inputs that a run with this noise reads."""
+        """Return the inputs that a run with this noise reads."""
         return ("confusion",) if self.delta and self.order != "random" else ()
 
     def identity(self) -> dict[str, Any]:
-        """At delta 0 there is no order: it is uniform dilution, and shares its runs."""
+        """Return the options that decide a run: at delta 0 there is no order, so it shares the runs of uniform
+        dilution."""
         if self.delta:
             return self.model_dump(mode="json")
         return {"kind": "dilute_uniform", "alpha": self.alpha, "include_true_class": True}
@@ -84,7 +86,7 @@ class PairFlip(Options):
 
 
 def entries() -> list[Entry]:
-    """The kinds of label noise, and what structured noise reads."""
+    """Return the kinds of label noise, and what structured noise reads."""
     uniform = "lnbench.noise.uniform"
     return [
         Entry("noise", "none", target=f"{uniform}:NoNoise", options=NoNoise, words="the labels as they are"),

@@ -10,25 +10,25 @@ import numpy as np
 
 from lnbench.randomness import below
 
-CHUNK = 1 << 15  # examples at a time when all labels are gone through: a quarter MB of int64 an array
+CHUNK = 1 << 15  # examples at a time when all labels are gone through: a quarter MB of int64 per array
 
 
 def random_label(bits: Any, clean: Any, classes: int, include_true_class: bool) -> Any:
-    """A uniform label from the bits of `u32`: of all `classes`, or of those that are not the true one."""
+    """Return a uniform label from the bits of `u32`: of all `classes`, or of those that are not the true one."""
     if include_true_class:
         return below(bits, classes)
     return (clean + 1 + below(bits, classes - 1)) % classes
 
 
 def share_wrong(classes: int, include_true_class: bool) -> float:
-    """The chance that such a label is wrong."""
+    """Return the chance that such a label is wrong."""
     return (classes - 1) / classes if include_true_class else 1.0
 
 
 class LabelNoise(Protocol):
     """Which image and which label each training example has. `clean` (n,) int64 are the true labels.
 
-    A kind whose labels are drawn anew has `at(epoch)` too, the noise as it is in that epoch: see `in_epoch`.
+    A kind that draws new labels in each epoch also has `at(epoch)`, the noise as it is in that epoch: see `in_epoch`.
     """
 
     size: int
@@ -42,7 +42,7 @@ class LabelNoise(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """What all kinds are made of: n clean images, m classes, a seed, and the kind's options. One example an image,
+    """What all kinds are made of: n clean images, m classes, a seed, and the kind's options. One example per image,
     unless a kind says otherwise."""
 
     n: int
@@ -59,20 +59,20 @@ class Noise:
 
 
 def in_epoch(noise: LabelNoise, epoch: int) -> LabelNoise:
-    """The noise as it is in an epoch, 0 the first: another one only of a kind that draws labels anew (it has `at`)."""
+    """Return the noise as it is in an epoch, 0 the first. It changes only for a kind that draws new labels in each
+    epoch (it has `at`)."""
     changed: LabelNoise = noise.at(epoch) if hasattr(noise, "at") else noise
     return changed
 
 
 def novel_images(noise: LabelNoise) -> int:
-    """How many images beyond the clean ones a kind of noise shows."""
+    """Return how many images beyond the clean ones a kind of noise shows."""
     return int(getattr(noise, "novel", 0))
 
 
 def describe(noise: LabelNoise, clean: np.ndarray, identity: np.ndarray) -> dict[str, Any]:
-    """What a draw turned out to be, for the record: sizes, nominal and realised share of wrong labels, the labels'
-    checksum (sha256 over uint8/uint16 labels in example order) and the number of right labels; and what the kind of
-    noise itself has to say (its `facts`).
+    """Describe a draw for the record: sizes, nominal and realised share of wrong labels, the labels' checksum (sha256
+    over uint8/uint16 labels in example order), the number of right labels, and the `facts` that the kind of noise adds.
 
     `clean`, `identity`: (n,) int64, of the clean images and the novel ones. Goes through all labels in chunks; memory
     does not grow with the noise.

@@ -22,11 +22,11 @@ ORDERS = 0x7FFFFFFF  # in place of a copy's number, for the order of wrong class
 
 
 def label_law(alpha: float, delta: float, classes: int) -> tuple[list[Fraction], bool]:
-    """(q, clipped): the law of an added label, q[0] of the true class and q[j] of the wrong class of rank j.
+    """Return (q, clipped): the law of an added label, q[0] of the true class and q[j] of the wrong class of rank j.
 
     Over an image's 1 + alpha labels, with e = 1/(1 + alpha), u = (1 - e)/m and the m - 1 wrong classes of a true class
     in some order j = 1 … m - 1, the shares are P_0 = e + u and P_j = u + delta·e·(1 - 2(j - 1)/(m - 2)). The image's
-    own label is its true one, so that the added ones follow q_0 = (P_0 - e)/(1 - e) = 1/m and q_j = P_j/(1 - e).
+    own label is its true one, so the added ones follow q_0 = (P_0 - e)/(1 - e) = 1/m and q_j = P_j/(1 - e).
     Below alpha = delta·m some P_j are negative: these are set to 0 (`clipped`) and the wrong classes' shares divided
     by their new sum, times the old one; the true class keeps its own. Exact.
     """
@@ -53,7 +53,8 @@ class DiluteStructured(Dilution):
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
     def labels(self, example: Any, clean: Any, identity: Any) -> Any:
-        """As `DiluteUniform.labels`; an integer below 2^32 falls into one of m steps: a rank, and so a class."""
+        """Return labels as `DiluteUniform.labels` does; an integer below 2^32 falls into one of m steps: a rank, and so
+        a class."""
         copy = example // self.n
         bits = u32(self.seed, Stream.NOISE, copy, identity)
         rank = (bits >= self._steps[0]) * 1
@@ -66,7 +67,8 @@ class DiluteStructured(Dilution):
         return (self.classes - 1) / self.classes * (self.size - self.n) / self.size
 
     def facts(self) -> dict[str, Any]:
-        """For the record: the law of an added label by rank, whether it was clipped, each true class's order."""
+        """Return, for the record, the law of an added label by rank, whether it was clipped, and each true class's
+        order."""
         law, clipped = self._law
         return {
             "label_law": [float(share) for share in law],
@@ -80,13 +82,13 @@ class DiluteStructured(Dilution):
 
     @cached_property
     def _steps(self) -> list[int]:
-        """Where, in [0, 2^32), each rank but the first begins."""
+        """Return where, in [0, 2^32), each rank but the first begins."""
         law, _ = self._law
         return [round(sum(law[:rank]) * 2**32) for rank in range(1, self.classes)]
 
     @cached_property
     def by_rank(self) -> np.ndarray[Any, Any]:
-        """(m, m) int64: row y holds y, then the wrong classes from the likeliest to the least likely."""
+        """Return (m, m) int64: row y holds y, then the wrong classes from the likeliest to the least likely."""
         m = self.classes
         counts = np.zeros((m, m), dtype=np.int64) if self.options["order"] == "random" else self._confusion()
         ties = u32(self.seed, Stream.NOISE, ORDERS, np.arange(m * m, dtype=np.int64)).reshape(m, m)
@@ -110,7 +112,7 @@ class DiluteStructured(Dilution):
         return {}
 
     def _classes_like(self, clean: Any) -> Any:
-        """`by_rank`, flat, where `clean` is: numpy, or a tensor on its device, moved there once."""
+        """Return `by_rank`, flat, on the side where `clean` is: numpy, or a tensor on its device, moved there once."""
         if isinstance(clean, np.ndarray):
             return self.by_rank.reshape(-1)
         device = str(clean.device)

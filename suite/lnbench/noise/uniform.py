@@ -43,12 +43,12 @@ class DiluteUniform(Dilution):
 
     Copy 0 (e < n) carries the true label; copy c > 0 a label that depends on the seed, on c and on the image's number
     in the whole data set only, so that a subset's labels are those of the full set. With `include_true_class` the label
-    is uniform on all m classes, so alpha/m of the copies are right by luck and 1 + alpha/m labels an image are right on
-    average; without, uniform on the m - 1 wrong ones.
+    is uniform on all m classes, so alpha/m of the copies are right by luck and 1 + alpha/m labels per image are right
+    on average; without, uniform on the m - 1 wrong ones.
     """
 
     def labels(self, example: Any, clean: Any, identity: Any) -> Any:
-        """Labels (B,) int64 of examples (B,), of which `clean` (B,) are the true ones, `identity` (B,) the images'
+        """Return labels (B,) int64 of examples (B,); `clean` (B,) are the true ones, `identity` (B,) the images'
         numbers in the whole data set."""
         copy = example // self.n
         bits = u32(self.seed, Stream.NOISE, copy, identity)
@@ -61,7 +61,8 @@ class DiluteUniform(Dilution):
 
 @dataclass(frozen=True, slots=True)
 class ReplaceUniform(Noise):
-    """Replacement: each of n labels is, with probability `rate`, drawn anew, uniformly (true class included or not)."""
+    """Replacement: each of n labels is, with probability `rate`, replaced by a uniform draw (true class included or
+    not)."""
 
     def labels(self, example: Any, clean: Any, identity: Any) -> Any:
         replaced = u32(self.seed, Stream.NOISE, 0, identity) < round(self.options["rate"] * 2**32)
@@ -84,7 +85,7 @@ class DiluteNovel(Noise):
 
     @property
     def novel(self) -> int:
-        """Images beyond the clean ones that this noise shows."""
+        """Return the number of images beyond the clean ones that this noise shows."""
         return round(float(self.options["alpha"]) * self.n)
 
     @property
@@ -115,7 +116,7 @@ class PairFlip(Noise):
 @dataclass(frozen=True, slots=True)
 class ResampleUniform(Noise):
     """Label noise as label-noise SGD has it: each time an example is visited, once an epoch, its label is with
-    probability `rate` a uniform random one, drawn anew (true class included or not).
+    probability `rate` a uniform random one, with a new draw each time (true class included or not).
 
     A label is a function of the seed, the epoch and the image's number in the whole data set; `at` is the noise of
     another epoch. The first epoch's labels are those of `ReplaceUniform`.
@@ -136,5 +137,5 @@ class ResampleUniform(Noise):
         return float(self.options["rate"]) * share_wrong(self.classes, self.options["include_true_class"])
 
     def facts(self) -> dict[str, Any]:
-        """For the record: what it says of labels holds of the first epoch's."""
+        """Return a note for the record, whose other facts about labels describe the first epoch."""
         return {"labels_redrawn": "every epoch"}

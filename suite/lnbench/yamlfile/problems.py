@@ -25,7 +25,8 @@ class Misfit(ValueError):
 
 
 def problems_of(error: ValidationError, tree: Any, path: Path, model: Any) -> list[Problem]:
-    """Every error of `error` (raised by `model`, a class or a union of some, over `tree`) as a Problem at its place."""
+    """Return every error of `error` (raised by `model`, a class or a union of some, over `tree`) as a Problem at its
+    place."""
     by_place: dict[Location, list[Any]] = {}
     for item in error.errors(include_url=False):
         by_place.setdefault(_place(tree, item), []).append(item)
@@ -51,7 +52,7 @@ def _deeper(place: Location, places: Iterable[Location]) -> bool:
 
 
 def _place(tree: Any, item: Any) -> Location:
-    """Where in the file the error belongs: pydantic's location without steps that the file does not have."""
+    """Return where in the file the error belongs: pydantic's location without steps that the file does not have."""
     steps: list[str | int] = []
     for step in item["loc"]:
         is_there = isinstance(step, int) if isinstance(tree, list) else isinstance(tree, dict) and step in tree
@@ -109,15 +110,15 @@ def _words(item: Any, place: Location, model: Any) -> str:
     if kind == "value_error":
         return str(context["error"])
     if kind == "too_short":
-        return f"{name}: is empty; at least {context['min_length']} must stand here"
+        return f"{name}: is empty; at least {context['min_length']} must be given here"
     if kind == "string_pattern_mismatch":
-        return f"{name}: {_show(given)} is no name; use letters, digits, '.', '_' and '-', a letter or digit first"
+        return f"{name}: {_show(given)} is not a name; use letters, digits, '.', '_' and '-', a letter or digit first"
     message = item["msg"].removeprefix("Input should be ").removeprefix("a ")
     return f"{name}: must be {message}, not {_show(given)}"
 
 
 def _either(items: list[Any], place: Location) -> str:
-    """One line for a value that may be any of several things and is none of them."""
+    """Return one line for a value that may be any of several things and is none of them."""
     wanted = [item["ctx"]["expected"] if item["type"] == "literal_error" else _EXPECTED[item["type"]] for item in items]
     if "a number" in wanted:
         wanted = [words for words in wanted if words != "a whole number"]
@@ -147,7 +148,7 @@ def _looks_like(kind: str, text: str) -> bool:
 
 
 def _name(place: Location) -> str:
-    """What the value at a place is called in a message."""
+    """Return what the value at a place is called in a message."""
     if not place:
         return "the file"
     last = place[-1]
@@ -157,7 +158,7 @@ def _name(place: Location) -> str:
 
 
 def _show(value: Any) -> str:
-    """A value in the words of YAML, cut to a length that fits a line."""
+    """Return a value in the words of YAML, cut to a length that fits a line."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -169,7 +170,7 @@ def _show(value: Any) -> str:
 
 
 def _fields_at(model: Any, location: Location) -> list[str]:
-    """The keys that are known where `location` points to, found by walking the model's annotations."""
+    """Return the keys that are known where `location` points to, found by walking the model's annotations."""
     candidates = _members(model)
     for step in location:
         candidates = [member for one in candidates for member in _step(one, step)] or candidates
@@ -178,7 +179,7 @@ def _fields_at(model: Any, location: Location) -> list[str]:
 
 
 def _step(annotation: Any, step: str | int) -> list[Any]:
-    """What stands one step further: a model's field, a mapping's or list's item, or one model of a tagged union."""
+    """Return what is one step further: a model's field, a mapping's or list's item, or one model of a tagged union."""
     if not _is_model(annotation):
         return _members(typing.get_args(annotation)[-1 if typing.get_origin(annotation) is dict else 0])
     if step in [parent.__name__ for parent in annotation.__mro__]:
@@ -191,7 +192,7 @@ def _step(annotation: Any, step: str | int) -> list[Any]:
 
 
 def _members(annotation: Any) -> list[Any]:
-    """The models and containers that an annotation speaks of (through Optional, Annotated and unions)."""
+    """Return the models and containers that an annotation names (through Optional, Annotated and unions)."""
     if _is_model(annotation) or typing.get_origin(annotation) in (dict, list, tuple):
         return [annotation]
     if typing.get_origin(annotation) is typing.Annotated:

@@ -24,7 +24,7 @@ _TAG = "tag:yaml.org,2002:"
 
 
 def load(path: Path) -> Mapping:
-    """The file's mapping. Raises SpecError with every problem that reading alone can find."""
+    """Return the file's mapping. Raises SpecError with every problem that reading alone can find."""
     tree, problems = read(path)
     if problems:
         raise SpecError(problems)
@@ -32,7 +32,8 @@ def load(path: Path) -> Mapping:
 
 
 def read(path: Path) -> tuple[Mapping, list[Problem]]:
-    """The file's mapping, and what is wrong with single values of it (None stands for each, or the key is left out).
+    """Return the file's mapping, and what is wrong with single values of it (None replaces each, or the key is left
+    out).
 
     Raises SpecError where there is no mapping to go on with.
     """
@@ -101,7 +102,7 @@ _SYNTAX: list[tuple[re.Pattern[str], bool, str]] = [
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> tuple[int, int, str]:
-    """(line, column, what) of a file that is not YAML."""
+    """Return (line, column, what) of a file that is not YAML."""
     problem = " ".join(str(error.problem or error.context or "not valid YAML").split())
     mark, what = error.problem_mark or error.context_mark, f"not valid YAML: {problem}"
     for pattern, at_beginning, words in _SYNTAX:
@@ -188,13 +189,13 @@ class _Reader:
                 continue
             if key in mapping:
                 line = mapping.key_positions[key][0]
-                self._problem(key_node, f"duplicate key '{key}'; it stands already on line {line}")
+                self._problem(key_node, f"duplicate key '{key}'; it is already on line {line}")
                 continue
             mapping.put(key, self._value(value_node), _at(key_node), _at(value_node))
         return merged.take(mapping) if merged else mapping
 
     def _merged(self, merged: Mapping, node: yaml.Node) -> Mapping:
-        """What `<<: *name` or `<<: [*one, *two]` brings in; of several, the first named wins."""
+        """Return what `<<: *name` or `<<: [*one, *two]` brings in; of several, the first named wins."""
         for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             value = self._value(source)
             if not isinstance(value, Mapping):

@@ -29,7 +29,7 @@ _SURPRISES: list[tuple[re.Pattern[str], str]] = [
 
 
 def plain(text: str) -> str | int | float | bool | None:
-    """What an unquoted word means. Raises ValueError with what to write instead."""
+    """Return what an unquoted word means. Raises ValueError with what to write instead."""
     if text in NULLS:
         return None
     if text in TRUTHS:

@@ -1,4 +1,4 @@
-"""Plain data that remembers where in its file each key and value stood."""
+"""Plain data that remembers the place of each key and value in its file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Position = tuple[int, int]  # line and column, from 1
 
 
 class Mapping(dict[str, Any]):
-    """A YAML mapping that knows where it, its keys and its values stood."""
+    """A YAML mapping that knows the places of itself, its keys and its values."""
 
     def __init__(self, position: Position = (0, 0)):
         super().__init__()
@@ -23,7 +23,7 @@ class Mapping(dict[str, Any]):
         self.value_positions[key] = value_position
 
     def take(self, other: Mapping, keys: Iterable[str] | None = None) -> Mapping:
-        """Self with `other`'s keys put over it, positions included (neither is changed)."""
+        """Return a copy with `other`'s keys put over it, positions included. Neither mapping changes."""
         merged = Mapping(self.position)
         for source, names in ((self, self.keys()), (other, other.keys() if keys is None else keys)):
             for name in names:
@@ -31,12 +31,12 @@ class Mapping(dict[str, Any]):
         return merged
 
     def without(self, *names: str) -> Mapping:
-        """A copy that lacks `names`."""
+        """Return a copy that lacks `names`."""
         return Mapping(self.position).take(self, [name for name in self if name not in names])
 
 
 class Sequence_(list[Any]):
-    """A YAML sequence that knows where it and its items stood."""
+    """A YAML sequence that knows the places of itself and its items."""
 
     def __init__(self, position: Position = (0, 0)):
         super().__init__()
@@ -49,7 +49,7 @@ class Sequence_(list[Any]):
 
 
 def position_of(tree: Any, path: Sequence[str | int], *, key: bool = False) -> Position:
-    """Where the value (or with `key`, the key) at `path` stands; the nearest enclosing place where it is missing."""
+    """Return where the value (or with `key`, the key) at `path` is; the nearest enclosing place where it is missing."""
     here: Position = getattr(tree, "position", (0, 0))
     for step in path:
         if isinstance(tree, Mapping) and step in tree:
@@ -64,12 +64,12 @@ def position_of(tree: Any, path: Sequence[str | int], *, key: bool = False) -> P
 
 
 def block(tree: Any, key: str) -> Mapping:
-    """The mapping under `key`; an empty one where there is none."""
+    """Return the mapping under `key`; an empty one where there is none."""
     found = tree.get(key) if isinstance(tree, Mapping) else None
     return found if isinstance(found, Mapping) else Mapping()
 
 
 def items(tree: Any, key: str) -> Sequence_:
-    """The list under `key`; an empty one where there is none."""
+    """Return the list under `key`; an empty one where there is none."""
     found = tree.get(key) if isinstance(tree, Mapping) else None
     return found if isinstance(found, Sequence_) else Sequence_()
