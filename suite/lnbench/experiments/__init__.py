@@ -1,12 +1,12 @@
-"""Runs that are not an image classification: one file an experiment, each a catalog entry of the kind "experiment".
+"""Runs that are not an image classification: one file per experiment, each a catalog entry of the kind "experiment".
 
 An experiment is a function `run(options, seeds, data_root, *, state, hooks) -> outcome`: `options` is the identity of
 its recipe (plain data, checked before), `seeds` one integer in [0, 2^32) for each stream of `randomness.Stream`,
-`data_root` where image data lie (None: the default place). An outcome is plain data for JSON, without NaN:
+`data_root` where image data are (None: the default place). An outcome is plain data for JSON, without NaN:
 
     status    "ok", or "diverged"
     diverged_at  the step after which the numbers left the finite (null where status is "ok")
-    metrics   {name: number or null}: one number a run; null where there is none (a level never reached; diverged)
+    metrics   {name: number or null}: one number per run; null where there is none (a level never reached; diverged)
     curves    {name: [number, …]}: one value for each of `steps`, up to where the run got
     steps     [step, …] at which the curves were read
     and what else figures need; `data_sha256` where image data were used; `took`, {what: seconds}, which
@@ -33,7 +33,7 @@ __all__ = ["Hooks", "Progress", "State", "Stopped", "run", "trains_network"]
 
 
 def trains_network(recipe: dict[str, Any]) -> bool:
-    """Whether an experiment trains a network of the catalog by the engine."""
+    """Return whether an experiment trains a network of the catalog by the engine."""
     return "model" in recipe
 
 

@@ -14,12 +14,12 @@ Floats = npt.NDArray[np.float64]
 
 
 def uniform(bits: Any) -> Floats:
-    """The middle of each of the 2^32 steps of (0, 1): never 0, never 1."""
+    """Return the middle of one of the 2^32 steps of (0, 1), chosen by 32 bits: never 0, never 1."""
     return (np.asarray(bits, dtype=np.float64) + 0.5) / 2.0**32
 
 
 def gaussian(seed: int, stream: int, what: int, shape: tuple[int, ...]) -> Floats:
-    """Standard normal draws by Box & Muller 1958. `what` (an epoch of the hash) tells one array from another.
+    """Return standard normal draws by Box & Muller 1958. `what` (an epoch of the hash) tells one array from another.
 
     Draw number i takes the hash's numbers i of the epochs 2·what and 2·what + 1, in C order of `shape`; so a longer
     array begins with the shorter one. The tails end at 6.8 sd, where 2^-33 lies.

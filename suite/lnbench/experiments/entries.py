@@ -128,7 +128,7 @@ YIELDS: dict[str, tuple[float, float, tuple[str, ...], str]] = {
 
 
 def entries() -> list[Entry]:
-    """The experiments, and the metrics they yield."""
+    """Return the experiments, and the metrics they yield."""
     where = "lnbench.experiments"
     return [
         Entry("experiment", "linear_network", target=f"{where}.linear_network:run", options=experiment.LinearNetwork,

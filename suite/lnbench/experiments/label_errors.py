@@ -44,8 +44,8 @@ from lnbench.training.hooks import Hooks, Progress, State
 
 CURVES = ("train_loss", "train_accuracy", "test_accuracy")
 METRICS = tuple(name for name, (_, _, experiments, _) in YIELDS.items() if "label_errors" in experiments)
-FOLD_STREAM = 1  # of the stream of splits, beside 0, which chooses the images
-OWN_STREAMS = ("init", "order", "augment")  # of each fold's network
+FOLD_STREAM = 1  # the epoch of the stream of splits; epoch 0 chooses the images
+OWN_STREAMS = ("init", "order", "augment")  # the streams that each fold's network has for itself
 
 Labels = npt.NDArray[np.int64]
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -61,12 +61,13 @@ def run(
     hooks: Any,
     device: Any = "cpu",
 ) -> dict[str, Any]:
-    """One noise draw: an outcome as `lnbench.experiments` says.
+    """Do one noise draw. Return an outcome as `lnbench.experiments` says.
 
-    Beside its keys: `noise`, what the draw came to; `passes`, how many examples the networks of each method were
+    Besides its keys: `noise`, what the draw came to; `passes`, how many examples the networks of each method were
     trained on, visit by visit; `packages`, versions that decide the numbers; `diverged`, the networks that did: what
-    hangs on them is null; and, of a run that was not interrupted, `took`, the seconds of each kind of work (which goes
-    into the record's provenance). Raises LnbenchError where cleanlab is needed and not there, Stopped as hooks ask.
+    depends on them is null; and, of a run that was not interrupted, `took`, the seconds of each kind of work (which
+    goes into the record's provenance). Raises LnbenchError where cleanlab is needed and not there, Stopped as hooks
+    ask.
     """
     if options["folds"]:
         cleanlab()  # before anything is trained
@@ -94,13 +95,13 @@ class Draw:
 
     @property
     def given(self) -> Labels:
-        """(n,) int64: the labels as they are given."""
+        """Return (n,) int64: the labels as they are given."""
         return self.data.train_labels
 
 
 def draw(options: dict[str, Any], seeds: dict[str, int], data: ImageData) -> Draw:
-    """The images and labels that `training.batches.TrainingSet` has of these seeds and this noise; the first LOOKED_AT
-    test images are kept, to see how well the network learns."""
+    """Return the images and labels that `training.batches.TrainingSet` has for these seeds and this noise; the first
+    LOOKED_AT test images are kept, to see how well the network learns."""
     from lnbench import catalog
 
     have, n = len(data.train_labels), options["clean"]
@@ -120,13 +121,14 @@ def with_labels(
     held: npt.NDArray[np.uint8],
     held_labels: Labels,
 ) -> ImageData:
-    """The data set with other images: `images` to train on, `held` for testing; of `held_labels` the first."""
+    """Return the data set with other images: `images` to train on, `held` for testing with the first of
+    `held_labels`."""
     return ImageData(data.name, images, labels, held, held_labels[: len(held)], data.classes, data.scale, data.checksum)
 
 
 def folds_of(given: Labels, folds: int, seed: int) -> Labels:
-    """(n,) int64: the fold in which each example is held out. Each has equally many, to one, and of each given label
-    too; who is in which is drawn by the seed."""
+    """Return (n,) int64: the fold in which each example is held out. Folds differ by at most one in size, and in the
+    count of each given label; the seed decides which example is in which fold."""
     keys = u32(seed, Stream.SPLIT, FOLD_STREAM, np.arange(len(given), dtype=np.int64))
     by_label = np.lexsort((keys, given))
     fold = np.empty(len(given), dtype=np.int64)
@@ -148,12 +150,12 @@ class _Network:
 
     @property
     def passes(self) -> int:
-        """Examples that it is trained on, each as often as it is visited."""
+        """Return the number of examples that it is trained on, each counted as often as it is visited."""
         return len(self.data.train_labels) * int(self.recipe["epochs"])
 
 
 def _networks(options: dict[str, Any], seeds: dict[str, int], drawn: Draw) -> Iterator[_Network]:
-    """The network of AUL and AUM, then that of each fold."""
+    """Yield the network of AUL and AUM, then that of each fold."""
     data, n, folds = drawn.data, options["clean"], options["folds"]
     probes = ["example_loss", "example_margin"]
     yield _Network("network", data, {**network_of(options, n), "probes": probes}, seeds)
@@ -168,7 +170,7 @@ def _networks(options: dict[str, Any], seeds: dict[str, int], drawn: Draw) -> It
 
 
 def _result(network: _Network, outcome: dict[str, Any]) -> Arrays:
-    """What is kept of a finished training. A network that diverged leaves its curves only."""
+    """Return what is kept of a finished training. A network that diverged leaves its curves only."""
     curves = np.array([outcome["curves"].get(name, []) for name in CURVES], dtype=np.float64)
     found: Arrays = {"curves": curves}
     if outcome["status"] == "ok" and network.name == "network":
@@ -223,7 +225,7 @@ class _Work:
         return {**outcome, "took": dict(self.clock.seconds)} if whole else outcome
 
     def _hooks(self, hooks: Any) -> Hooks:
-        """The engine's hooks: progress over all networks, and states that hold what is done."""
+        """Return the engine's hooks: progress over all networks, and states that hold what is done."""
         before = sum(network.passes for network in self.networks[: len(self.done)])
         total = sum(network.passes for network in self.networks)
 
@@ -239,7 +241,7 @@ class _Work:
         return Hooks(tick, hooks.should_stop, save)
 
     def _take_up(self, state: Any) -> State | None:
-        """Fill `done` from a checkpoint; the engine's state of the network that comes next, None for none."""
+        """Fill `done` from a checkpoint; return the engine's state of the network that comes next, None for none."""
         if state is None:
             return None
         parts: dict[str, Arrays] = {}
@@ -250,7 +252,7 @@ class _Work:
         done = [parts.get(str(number), {}) for number in range(len(parts))]
         whole = all(_fits(arrays, network) for arrays, network in zip(done, self.networks, strict=False))
         if not now or not whole or len(done) >= len(self.networks):
-            return None  # no checkpoint of such a run: all is done anew
+            return None  # no checkpoint of such a run: all is done again
         self.done = done
         return State(state.epoch, state.step, state.curves, state.diverged, now)
 
@@ -286,7 +288,7 @@ class _Work:
         }
 
     def _probabilities(self, folds: list[Arrays]) -> Floats:
-        """(n, classes): of each example, by the network that did not see it."""
+        """Return (n, classes): for each example, the probabilities by the network that did not see it."""
         fold = folds_of(self.drawn.given, len(folds), self.seeds["split"])
         found = np.empty((len(fold), self.drawn.data.classes))
         for number, arrays in enumerate(folds):
@@ -295,7 +297,7 @@ class _Work:
 
 
 def _fits(arrays: Arrays, network: _Network) -> bool:
-    """Whether this is what a checkpoint has of such a network."""
+    """Return whether this is what a checkpoint holds for such a network."""
     if "curves" not in arrays or arrays["curves"].shape[:1] != (len(CURVES),):
         return False
     n, held = len(network.data.train_labels), len(network.data.test_labels)
@@ -307,7 +309,7 @@ def _fits(arrays: Arrays, network: _Network) -> bool:
 
 
 def by_loss_curves(scores: Arrays, wrong: Mask) -> Metrics:
-    """Of aul, aum and last_loss (n,): how well they rank, and what the guarded mixture of two Gaussians (`detection`)
+    """Measure how well aul, aum and last_loss (n,) rank, and what the guarded mixture of two Gaussians (`detection`)
     finds by AUL and by −AUM."""
     found: Metrics = {
         "aul_error_auc": roc_auc(scores["aul"], wrong),
@@ -324,7 +326,7 @@ def by_loss_curves(scores: Arrays, wrong: Mask) -> Metrics:
 
 
 def by_confident_learning(given: Labels, probabilities: Floats, wrong: Mask) -> Metrics:
-    """What cleanlab makes of labels (n,) and out-of-fold probabilities (n, classes), at its default settings.
+    """Measure what cleanlab makes of labels (n,) and out-of-fold probabilities (n, classes), at its default settings.
 
     Ranked by self-confidence and by normalised margin; issues by `find_label_issues` (pruned by noise rate); the share
     of wrong labels is 1 less the trace of its calibrated confident joint.
@@ -332,7 +334,7 @@ def by_confident_learning(given: Labels, probabilities: Floats, wrong: Mask) -> 
     count, rank, filters = cleanlab()
     about = {"labels": given, "pred_probs": probabilities / probabilities.sum(axis=1, keepdims=True)}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of classes that no label names
+        warnings.simplefilter("ignore")  # warnings about classes that no label names
         quality = {
             method: rank.get_label_quality_scores(**about, method=method)
             for method in ("self_confidence", "normalized_margin")
@@ -354,10 +356,11 @@ def _found(method: str, predicted: Mask, estimate: float, wrong: Mask) -> Metric
 
 
 def cleanlab() -> tuple[ModuleType, ModuleType, ModuleType]:
-    """cleanlab's count, rank and filter. Raises LnbenchError where it is not installed or cannot be imported."""
+    """Return cleanlab's modules count, rank and filter. Raises LnbenchError where it is not installed or cannot be
+    imported."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it has no progress bars
+            warnings.simplefilter("ignore")  # the warning that it has no progress bars
             count, rank, filters = (importlib.import_module(f"cleanlab.{name}") for name in ("count", "rank", "filter"))
     except ImportError as error:
         what = f"confident learning needs the package cleanlab, which cannot be imported ({error})"

@@ -19,13 +19,13 @@ from lnbench.training.hooks import Hooks, Progress, State
 
 CHUNK = 1 << 18  # examples at a time
 NEWTON_STEPS = 50
-SMALLEST = 1e-12  # of the gradient at the minimum
+SMALLEST = 1e-12  # for the gradient at the minimum
 
 
 def run(
     options: dict[str, Any], seeds: dict[str, int], data_root: Path | None, *, state: Any = None, hooks: Any = None
 ) -> dict[str, Any]:
-    """One draw. Too short for checkpoints: `state` is not read."""
+    """Do one draw. It is too short for checkpoints: `state` is not read."""
     shares, images = _label_shares(options, seeds["noise"], hooks or Hooks())
     best = _best_predictions(options["method"], shares)
     right = shares.diagonal()
@@ -51,7 +51,7 @@ def _noise(options: dict[str, Any], seed: int) -> Any:
 
 
 def _label_shares(options: dict[str, Any], seed: int, hooks: Any) -> tuple[Floats, float]:
-    """(shares (m, m), labels an image): row y, the labels that images of the true class y carry."""
+    """Return (shares (m, m), labels per image): row y, the labels that images of the true class y carry."""
     m, n = options["classes"], options["images"]
     noise = _noise(options, seed)
     counts = np.zeros(m * m, dtype=np.int64)
@@ -66,22 +66,22 @@ def _label_shares(options: dict[str, Any], seed: int, hooks: Any) -> tuple[Float
 
 
 def _ranks(options: dict[str, Any], seed: int) -> np.ndarray[Any, Any]:
-    """(m, m): row y, the true class and then the wrong ones, from the one that the noise likes best."""
+    """Return (m, m): row y, the true class and then the wrong ones, from the one that the noise likes best."""
     m = options["classes"]
     ranks: np.ndarray[Any, Any] | None = getattr(_noise(options, seed), "by_rank", None)
     return (np.arange(m)[:, None] + np.arange(m)) % m if ranks is None else ranks
 
 
 def _printed_shares(alpha: float, delta: float, m: int) -> Floats:
-    """The shares by the paper's three properties: e = 1/(1 + alpha) over any other class at delta 0, a bias that is
-    linear in rank and sums to 0, and at delta 1 the likeliest wrong label as likely as the correct one."""
+    """Return the shares by the paper's three properties: e = 1/(1 + alpha) over any other class at delta 0, a bias that
+    is linear in rank and sums to 0, and at delta 1 the likeliest wrong label as likely as the correct one."""
     e = 1 / (1 + alpha)
     u = (1 - e) / m
     return np.array([e + u, *(u + delta * e * np.linspace(1, -1, m - 1))])
 
 
 def _best_predictions(method: Any, shares: Floats) -> Floats:
-    """(m, m): row y, the p = softmax(z) that minimise the method's mean loss over labels with those shares.
+    """Return (m, m): row y, the p = softmax(z) that minimise the method's mean loss over labels with those shares.
 
     The losses are convex in z; Newton's steps in float64, the direction along which p does not change left out.
     """

@@ -1,8 +1,8 @@
 """The steps of a two-layer linear network f(x) = aᵀWx, compiled.
 
 All in float64, one thread, no reassociation ("fastmath" is off): equal input gives equal bits on one machine. W is held
-as (d, k), one column a neuron, so that the loops over neurons are the inner, contiguous ones. The counter hash is that
-of `lnbench.randomness` in unsigned 64-bit arithmetic (a test compares them bit for bit).
+as (d, k), one column per neuron, so that the loops over neurons are the inner, contiguous ones. The counter hash is
+that of `lnbench.randomness` in unsigned 64-bit arithmetic (a test compares them bit for bit).
 
 A gradient is a pair (u, g): ∂L/∂W = u aᵀ, with u (d,), and ∂L/∂a = g (k,).
 """
@@ -22,8 +22,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """numba's, kept on disk beside this file or in the user's cache (or NUMBA_CACHE_DIR); where neither can be
-    written, every process compiles anew."""
+    """Compile by numba, cached on disk next to this file or in the user's cache (or NUMBA_CACHE_DIR); where neither can
+    be written, every process compiles again."""
     try:
         made = numba.njit(cache=True, error_model="numpy")(function)
     except RuntimeError:  # no place for a cache
@@ -44,7 +44,7 @@ _ORDER, _NOISE = np.uint64(Stream.ORDER), np.uint64(Stream.NOISE)
 
 @compiled
 def mix(x: Any) -> Any:
-    """`randomness.mix` of a uint64 below 2^32; products wrap round at 2^64, of which the low half is kept."""
+    """Compute `randomness.mix` of a uint64 below 2^32; products wrap round at 2^64, and only their low half is kept."""
     x = x ^ (x >> _S16)
     x = (x * _C1) & _MASK
     x = x ^ (x >> _S15)
@@ -54,7 +54,7 @@ def mix(x: Any) -> Any:
 
 @compiled
 def u32(seed: Any, stream: Any, epoch: Any, counter: Any) -> Any:
-    """`randomness.u32`; all uint64."""
+    """Compute `randomness.u32`; all uint64."""
     k = mix((seed + _GOLDEN) & _MASK)
     k = mix((k + stream * _STREAM) & _MASK)
     k = mix((epoch * _EPOCH + k) & _MASK)
@@ -64,7 +64,7 @@ def u32(seed: Any, stream: Any, epoch: Any, counter: Any) -> Any:
 
 @compiled
 def noise_at(seed: Any, number: Any, gaussian: bool) -> float:
-    """Label noise number `number`, of mean 0 and variance 1: a sign, or Box & Muller's cosine."""
+    """Return label noise number `number`, of mean 0 and variance 1: a sign, or Box & Muller's cosine."""
     first = u32(seed, _NOISE, np.uint64(0), number)
     if not gaussian:
         return 1.0 if (first >> np.uint64(31)) else -1.0
@@ -75,13 +75,13 @@ def noise_at(seed: Any, number: Any, gaussian: bool) -> float:
 
 @compiled
 def index_at(seed: Any, step: Any, samples: int) -> Any:
-    """The sample of a step: uniform, with replacement (`randomness.below`)."""
+    """Return the sample of a step: uniform, with replacement (`randomness.below`)."""
     return np.int64((u32(seed, _ORDER, np.uint64(0), step) * np.uint64(samples)) >> _S32)
 
 
 @compiled
 def gradient_one(W: Any, a: Any, x: Any, label: float, u: Any, g: Any) -> None:
-    """Of ½(f(x) − label)² at one sample x (d,), into u and g."""
+    """Write the gradient of ½(f(x) − label)² at one sample x (d,) into u and g."""
     g[:] = 0.0
     for i in range(x.size):
         xi = x[i]
@@ -100,7 +100,7 @@ def gradient_one(W: Any, a: Any, x: Any, label: float, u: Any, g: Any) -> None:
 
 @compiled
 def gradient_all(W: Any, a: Any, second: Any, target: Any, v: Any, u: Any, g: Any) -> None:
-    """Of the mean of ½(f(x) − y)² over all samples, into u and g.
+    """Write the gradient of the mean of ½(f(x) − y)² over all samples into u and g.
 
     `second` (d, d): the mean of xxᵀ; `target` (d,): the mean of x times its label; v (d,) is scratch.
     """
@@ -119,7 +119,7 @@ def gradient_all(W: Any, a: Any, second: Any, target: Any, v: Any, u: Any, g: An
 
 @compiled
 def move(W: Any, a: Any, u: Any, g: Any, by: float, W_to: Any, a_to: Any, second: Any) -> None:
-    """W_to = W + by · u secondᵀ, then a_to = a + by · g; the targets may be the sources."""
+    """Set W_to = W + by · u secondᵀ, then a_to = a + by · g; the targets may be the sources."""
     for i in range(u.size):
         c = by * u[i]
         for j in range(g.size):
@@ -141,8 +141,8 @@ def advance(
     W: Any, a: Any, X: Any, y: Any, second: Any, target: Any, lr: float, sigma: float, period: int, rho: float,
     whole: bool, gaussian: bool, order_seed: Any, noise_seed: Any, start: int, stop: int,
 ) -> Any:  # fmt: skip
-    """Do steps start … stop − 1 on W (d, k) and a (k,), in place. 0 when all numbers stayed within bounds; else the
-    step (from 1) that would have left them: it is not done, nor any after it.
+    """Do steps start … stop − 1 on W (d, k) and a (k,), in place. Return 0 when all numbers stayed within bounds; else
+    the step (from 1) that would have left them: it is not done, nor any after it.
 
     X (n, d), y (n,): the samples; `second`, `target` as in `gradient_all`, of the labels without noise; `period`: label
     noise is on for so many steps, then off for so many (0: always on); `rho`: SAM's radius (0: plain gradients);

@@ -45,7 +45,7 @@ THEOREM = 384.0  # of T₁ = 384 √(log m) / (σ² η² √m), theorem 4.2
 def run(
     options: dict[str, Any], seeds: dict[str, int], data_root: Path | None, *, state: Any, hooks: Any
 ) -> dict[str, Any]:
-    """One network from its first weights to its last step; the outcome as `lnbench.experiments` has it."""
+    """Run one network from its first weights to its last step; return the outcome as `lnbench.experiments` has it."""
     return _Network(options, seeds, state).finish(hooks)
 
 
@@ -64,13 +64,13 @@ class Problem:
         self.target = self.X.T @ self.y / n
 
     def losses(self, v: Floats) -> tuple[float, float]:
-        """½ mean squared error of x ↦ ⟨v, x⟩ on the training and the test samples, labels without noise."""
+        """Return ½ mean squared error of x ↦ ⟨v, x⟩ on the training and the test samples, labels without noise."""
         off = v - self.teacher
         return 0.5 * float(off @ self.second @ off), 0.5 * float(off @ self.second_test @ off)
 
 
 def first_weights(options: dict[str, Any], seed: int) -> tuple[Floats, Floats]:
-    """W (d, m), one column a neuron, and a (m,)."""
+    """Return W (d, m), one column per neuron, and a (m,)."""
     m, d = options["neurons"], options["dimension"]
     W = gaussian(seed, Stream.INIT, 0, (m, d)).T * (options["first_scale"] / math.sqrt(d))
     a = gaussian(seed, Stream.INIT, 1, (m,)) * (options["second_scale"] / math.sqrt(m))
@@ -78,7 +78,8 @@ def first_weights(options: dict[str, Any], seed: int) -> tuple[Floats, Floats]:
 
 
 def reduced(W: Floats, a: Floats) -> tuple[Floats, Floats, Floats | None]:
-    """(W_r (d, d+1), a_r (d+1,), Q (d+1, m)) with W = W_r Q and a = a_r Q; the network as it is where m ≤ d + 1."""
+    """Return (W_r (d, d+1), a_r (d+1,), Q (d+1, m)) with W = W_r Q and a = a_r Q; the network as it is where m ≤ d +
+    1."""
     d, m = W.shape
     if m <= d + 1:
         return W.copy(), a.copy(), None
@@ -117,7 +118,7 @@ class _Network:
             self._read(0)
 
     def finish(self, hooks: Any) -> dict[str, Any]:
-        """All steps to the end, or to divergence."""
+        """Do all steps to the end, or to divergence, and return the outcome."""
         steps = self.options["steps"]
         each = 1 if self.options["batch"] == "one" else self.options["samples"]
         switches = range(self.period, steps + 1, self.period) if self.period else range(0)
@@ -135,7 +136,7 @@ class _Network:
         return self._outcome()
 
     def _advance(self, start: int, stop: int) -> int:
-        """Steps start … stop − 1. 0, or the step at which the numbers left all bounds."""
+        """Do steps start … stop − 1. Return 0, or the step at which the numbers left all bounds."""
         options, problem = self.options, self.problem
         return int(
             linear_kernel.advance(
@@ -161,7 +162,7 @@ class _Network:
         return 0
 
     def _neurons(self) -> tuple[Floats, Floats]:
-        """W (d, m) and a (m,) of all neurons."""
+        """Return W (d, m) and a (m,) of all neurons."""
         return (self.W, self.a) if self.basis is None else (self.W @ self.basis, self.a @ self.basis)
 
     def _watch(self) -> None:
@@ -173,7 +174,7 @@ class _Network:
         self.hits[now & (self.hits == 0)] = self.step
 
     def _read(self, row: int) -> None:
-        """One row of the curves, and the neurons that are shown."""
+        """Add one row to the curves, and the neurons that are shown."""
         W, a = self._neurons()
         norms, along = np.linalg.norm(W, axis=0), self.problem.teacher @ W
         cosines = along / np.maximum(norms, 1e-300)
@@ -231,7 +232,7 @@ METRICS = (
 def measure(
     options: dict[str, Any], steps: list[int], curves: dict[str, Floats], hits: Floats, phases: Floats
 ) -> dict[str, float | None]:
-    """The scalars of a run that did not diverge (`catalog` has their words); None where there is no such number.
+    """Return the scalars of a run that did not diverge (`catalog` has their words); None where there is no such number.
 
     `hits` (m + 1,): the step of half the first norm of each neuron and of the mean norm, 0 where never; `phases`
     (switches, 2): mean norm at, and sd of second weights before, each switch of the noise.
@@ -281,7 +282,8 @@ def measure(
 
 
 def slowest_of(hits: Floats) -> float | None:
-    """The 1 − 1/m quantile of the neurons' hitting times: the second slowest of m. None where that one never hit.
+    """Return the 1 − 1/m quantile of the neurons' hitting times: the second slowest of m. None where that one never
+    hit.
 
     "With probability at least 1 − O(1/m)" leaves room for one neuron in m.
     """
@@ -291,16 +293,17 @@ def slowest_of(hits: Floats) -> float | None:
 
 
 def spaced(last: int, count: int) -> list[int]:
-    """At most `count` different steps from 1 to `last`, evenly in their logarithm, `last` among them."""
+    """Return at most `count` different steps from 1 to `last`, evenly in their logarithm, `last` among them."""
     steps = np.unique(np.round(np.geomspace(1, last, max(2, count))).astype(np.int64))
     return [int(step) for step in steps]
 
 
 def spread(length: int, count: int) -> list[int]:
-    """`count` places of a list, evenly, in its last two thirds (logarithms: the decades in which things happen)."""
+    """Return `count` places of a list, evenly, in its last two thirds (logarithms: the decades in which things
+    happen)."""
     return sorted({round(place) for place in np.linspace(length / 3, length - 1, count)})
 
 
 def rounded(values: Any, digits: int = 7) -> list[float]:
-    """For figures: so many significant digits keep records small."""
+    """Round for figures: few significant digits keep records small."""
     return [float(f"{value:.{digits}g}") for value in values]

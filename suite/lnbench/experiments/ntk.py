@@ -45,7 +45,8 @@ Labels = npt.NDArray[np.int64]
 def run(
     options: dict[str, Any], seeds: dict[str, int], data_root: Path | None, *, state: Any, hooks: Any
 ) -> dict[str, Any]:
-    """One network beside its linearisation, from first weights to last step: an outcome, see `lnbench.experiments`."""
+    """Run one network and its linearisation from first weights to last step. Return an outcome, see
+    `lnbench.experiments`."""
     return _Network(options, seeds, _data(options["dataset"], data_root), state).finish(hooks)
 
 
@@ -57,7 +58,8 @@ def _data(name: str, root: Path | None) -> ImageData:
 def images_of(
     images: npt.NDArray[np.uint8], labels: Labels, options: dict[str, Any], seed: int, split: int
 ) -> tuple[Floats, Labels]:
-    """(X (n, D) of mean 0 and sd 1 over all its pixels, labels (n,)) of one split: its first images, or drawn ones."""
+    """Return (X (n, D) of mean 0 and sd 1 over all its pixels, labels (n,)) of one split: its first images, or drawn
+    ones."""
     count = options["images"]
     if count > len(labels):
         raise ValueError(f"{count} images, but {options['dataset']} has {len(labels)}")
@@ -74,14 +76,14 @@ def images_of(
 
 
 def drawn_labels(seed: int, step: int, labels: Labels, rate: float) -> Labels:
-    """The labels of one step: each with probability `rate` redrawn from all classes, its own included."""
+    """Return the labels of one step: each redrawn with probability `rate` from all classes, its own included."""
     numbers = np.arange(len(labels), dtype=np.int64)
     flip = uniform(u32(seed, Stream.NOISE, step, numbers)) < rate
     return np.where(flip, below(u32(seed, Stream.NOISE, step, len(labels) + numbers), CLASSES), labels)
 
 
 def loss_of(outputs: Floats, targets: Floats) -> float:
-    """½ · mean squared error over images and outputs."""
+    """Return ½ · mean squared error over images and outputs."""
     return 0.5 * float(np.mean((outputs - targets) ** 2))
 
 
@@ -105,7 +107,7 @@ class Linearisation:
         self.along = self.vectors.T @ (self.residual.reshape(-1) if self.flat else self.residual)
 
     def at(self, step: int) -> tuple[Floats, Floats]:
-        """Outputs on the training and the test images after `step` steps, (n, outputs) each."""
+        """Return outputs on the training and the test images after `step` steps, (n, outputs) each."""
         left = (1.0 - self.rate * self.values) ** step
         done = (1.0 - left) / self.values
         if not self.flat:
@@ -117,7 +119,7 @@ class Linearisation:
 
 
 def tangent_kernel(Z: Floats, Z_train: Floats, K: Floats, W2: Floats, kernel: str) -> Floats:
-    """The empirical tangent kernel between two sets of images, of all four parameter arrays.
+    """Return the empirical tangent kernel between two sets of images, of all four parameter arrays.
 
     Z, Z_train (·, H): hidden inputs; K: products of the images. `full`: (n · outputs, n · outputs), an image's outputs
     side by side; `trace`: (n, n).
@@ -164,19 +166,19 @@ class _Network:
             self._read()
 
     def outputs(self, Z: Floats) -> Floats:
-        """(n, outputs) from hidden inputs (n, H)."""
+        """Return (n, outputs) from hidden inputs (n, H)."""
         found: Floats = erf(Z) @ self.W2 + self.b2
         return found
 
     def gradient(self, Z: Floats, W2: Floats, b2: Floats, targets: Floats) -> tuple[Floats, ...]:
-        """(D, of b1, of W2, of b2), where the gradient of W1 is XᵀD."""
+        """Return (D, of b1, of W2, of b2), where the gradient of W1 is XᵀD."""
         active = erf(Z)
         R = (active @ W2 + b2 - targets) / targets.size
         D = (R @ W2.T) * (SLOPE * np.exp(-(Z**2)))
         return D, D.sum(axis=0), active.T @ R, R.sum(axis=0)
 
     def finish(self, hooks: Any) -> dict[str, Any]:
-        """All steps to the end, or to divergence."""
+        """Do all steps to the end, or to divergence, and return the outcome."""
         options = self.options
         images, steps = options["images"], options["steps"]
         with np.errstate(all="ignore"):  # a network that diverges is an outcome, not a warning
@@ -208,7 +210,7 @@ class _Network:
         self.b2 -= rate * b2
 
     def _read(self) -> bool:
-        """One row of the curves, on labels without noise. False where a number is not finite."""
+        """Add one row to the curves, on labels without noise. Return False where a number is not finite."""
         KC = self.K @ self.C
         train = self.outputs(self.Z0 + KC + self.shift)
         test = self.outputs(self.Z0_test + self.K_test @ self.C + self.shift)
@@ -246,7 +248,7 @@ class _Network:
 
 
 def measure(steps: list[int], curves: dict[str, Floats]) -> dict[str, float]:
-    """The scalars of a run that did not diverge (`catalog` has their words)."""
+    """Return the scalars of a run that did not diverge (`catalog` has their words)."""
     test, linear = curves["test_loss"][-1], curves["linear_test_loss"][-1]
     norm = curves["norm_mean"]
     found = {

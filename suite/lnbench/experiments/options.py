@@ -1,4 +1,4 @@
-"""What a study may say of each experiment: its options, and what a run costs. Neither numpy nor numba here."""
+"""What a study may say about each experiment: its options, and what a run costs. Neither numpy nor numba here."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class LinearNetwork(ExperimentRecipe):
     second_scale: Positive  # first weights a_i ~ N(0, second_scale² / m)
     lr: Positive  # η
     steps: Annotated[int, Field(ge=1, lt=2**32)]
-    batch: Literal["one", "all"]  # samples a step: one, drawn with replacement, or all
+    batch: Literal["one", "all"]  # samples per step: one, drawn with replacement, or all
     noisy: bool  # whether labels have noise, fresh at each step
-    noise: Literal["rademacher", "gaussian"]  # its law
+    noise: Literal["rademacher", "gaussian"]  # the noise's law
     sigma: NotNegative  # its standard deviation; not read where `noisy` is false
     noise_period: Annotated[int, Field(ge=0)]  # on for so many steps, off for so many, and so on; 0: always on
     rho: Positive | None  # sharpness-aware minimisation with this radius; null: plain gradients
@@ -53,7 +53,8 @@ class LinearNetwork(ExperimentRecipe):
     neurons_kept: Annotated[int, Field(ge=0, le=1_000)]  # whose norm and direction are kept at some steps, for figures
 
     def identity(self) -> dict[str, Any]:
-        """Without noise, sigma is 0 whatever was said: arms without noise share their runs."""
+        """Return the options that decide a run. Without noise, sigma is 0 whatever was written: arms without noise
+        share their runs."""
         recipe = super().identity()
         return recipe if self.noisy else {**recipe, "sigma": 0.0}
 
@@ -66,7 +67,7 @@ class LinearNetwork(ExperimentRecipe):
 
 
 def linear_network_seconds(recipe: dict[str, Any]) -> float:
-    """Seconds on one core, compilation apart (fitted to measurements, docs/performance.md)."""
+    """Return seconds on one core, without compilation (fitted to measurements, docs/performance.md)."""
     dimension, wide = recipe["dimension"], min(recipe["neurons"], recipe["dimension"] + 1)
     pair = 2.0e-7 + 4.0e-10 * dimension * wide  # prediction, gradient and update
     if recipe["batch"] == "all":
@@ -107,7 +108,7 @@ class Ntk(ExperimentRecipe):
 
 
 def ntk_seconds(recipe: dict[str, Any]) -> float:
-    """Seconds on one core (fitted to measurements, docs/performance.md)."""
+    """Return seconds on one core (fitted to measurements, docs/performance.md)."""
     images, hidden = recipe["images"], recipe["hidden"]
     step = 6e-5 + images * hidden * (1.7e-8 + 6e-11 * (images + 30))
     return float(recipe["steps"] * step * (2 if recipe["rho"] else 1)) + 0.3
@@ -133,13 +134,13 @@ class LabelLaw(ExperimentRecipe):
 
 
 def label_law_seconds(recipe: dict[str, Any]) -> float:
-    """Seconds on one core: a label takes two tenths of a microsecond."""
+    """Return seconds on one core: a label takes two tenths of a microsecond."""
     return 2e-7 * float(recipe["images"] * (1 + recipe["noise"].get("alpha", 0))) + 0.1
 
 
 def _name_of(kind: str, names: list[str]) -> Any:
-    """The type of a text that is one of the suite's own names, which editors complete. (Those that plug-ins add are in
-    the catalog, which needs this module first.)"""
+    """Return the type of a text that is one of the suite's own names, which editors complete. (Those that plug-ins add
+    are in the catalog, which needs this module first.)"""
 
     def check(value: str) -> str:
         if value not in names:
@@ -212,8 +213,8 @@ class LabelErrors(ExperimentRecipe):
 
 
 def network_of(recipe: dict[str, Any], images: int, shares: int = 1) -> dict[str, Any]:
-    """The training of one network of `label_errors` on so many images, for 1/shares of its epochs: a recipe as the
-    engine takes it. Its schedule is as much shorter, and the labels are as they are given."""
+    """Return the training of one network of `label_errors` on so many images, for 1/shares of its epochs: a recipe as
+    the engine takes it. Its schedule is shortened in the same way; the labels are used as they are given."""
     schedule = dict(recipe["schedule"])
     if "milestones" in schedule:
         schedule["milestones"] = [milestone // shares for milestone in schedule["milestones"]]
@@ -230,7 +231,8 @@ def network_of(recipe: dict[str, Any], images: int, shares: int = 1) -> dict[str
 
 
 def label_errors_seconds(recipe: dict[str, Any]) -> float:
-    """Seconds on one core: operations and steps as trainings are priced (cost.py), mixtures and confident learning."""
+    """Return seconds on one core: operations and steps as trainings are priced (cost.py), mixtures and confident
+    learning."""
     source = SOURCES[recipe["dataset"]]
     macs = 1e6 * mmac_of(recipe["model"], source.shape, source.classes)
     passes = float(recipe["clean"] * recipe["epochs"])

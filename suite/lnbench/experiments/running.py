@@ -13,7 +13,8 @@ __all__ = ["Hooks", "Progress", "State", "Stopped", "attend", "fits"]
 
 
 def attend(hooks: Any, progress: Progress, snapshot: Callable[[], State]) -> None:
-    """Between two pieces of work of less than half a second: tell, save where asked, stop where asked."""
+    """Tell progress between two pieces of work of less than half a second; save where asked, stop where asked (raise
+    Stopped)."""
     save = hooks.tick(progress)
     stop = hooks.should_stop()
     if save or stop:
@@ -23,6 +24,7 @@ def attend(hooks: Any, progress: Progress, snapshot: Callable[[], State]) -> Non
 
 
 def fits(state: Any, shapes: dict[str, tuple[int, ...]], last: int) -> bool:
-    """Whether a checkpoint is of a run like this: the very arrays, each of its shape, and a step within the run."""
+    """Return whether a checkpoint is of a run like this: exactly these arrays, each of its shape, and a step within the
+    run."""
     found = {name: np.shape(array) for name, array in state.tensors.items()}
     return found == shapes and 0 < state.step <= last

@@ -11,7 +11,7 @@ from lnbench.experiments.draws import Floats
 
 
 def mann_kendall(values: Any) -> tuple[float, float]:
-    """(τ against time, one-sided p for "it falls") of a curve (Mann 1945; Kendall 1975, Normal with continuity).
+    """Return (τ against time, one-sided p for "it falls") of a curve (Mann 1945; Kendall 1975, Normal with continuity).
 
     The p takes the points for independent, which the points of one trajectory are not: it says how steadily the
     curve falls, and nothing of other seeds.
@@ -28,7 +28,7 @@ def mann_kendall(values: Any) -> tuple[float, float]:
 
 
 def ramp(x: Any, y: Any) -> tuple[float, float, float, float]:
-    """(begin, end, low, high): the least-squares fit of "flat, then linear in x, then flat" to a curve.
+    """Return (begin, end, low, high): the least-squares fit of "flat, then linear in x, then flat" to a curve.
 
     x (n,) rising, y (n,). Knots are points of x. Of equal fits the first.
     """

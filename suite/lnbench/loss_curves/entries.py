@@ -93,7 +93,7 @@ _MORE_PROBES = {
 
 
 def _read() -> dict[str, Metric]:
-    """The metrics that are read from a training's arrays, by reading."""
+    """Return the metrics that are read from a training's arrays, by reading."""
     found = {}
     for reading, metrics in _READINGS.items():
         for name, (low, high, words) in metrics.items():
@@ -106,7 +106,7 @@ def _read() -> dict[str, Metric]:
 
 
 def entries() -> list[Entry]:
-    """Readings of a training's arrays, and the metrics they yield."""
+    """Return readings of a training's arrays, and the metrics they yield."""
     readings = "lnbench.loss_curves.readings"
     return [
         Entry("reading", "detection", target=f"{readings}:detection",

@@ -24,20 +24,21 @@ PAIRS, PAIR_SEED, PAIRS_FROM = 1000, 0, 10  # pairs are compared from this epoch
 
 
 def placements(below: Array, above: Array) -> Floats:
-    """For each of `above`, the share of `below` that is less than it, ties counted half. Both sorted."""
+    """Return, for each of `above`, the share of `below` that is less than it, ties counted half. Both are sorted."""
     left = np.searchsorted(below, above, side="left")
     right = np.searchsorted(below, above, side="right")
     return np.asarray((left + right) / (2 * below.size))
 
 
 def roc_auc(scores: Array, wrong: Mask) -> float | None:
-    """P(mislabeled above clean) + ½ P(equal): the area under the ROC curve, by mid-ranks (Mann & Whitney 1947)."""
+    """Return P(mislabeled above clean) + ½ P(equal): the area under the ROC curve, by mid-ranks (Mann & Whitney
+    1947)."""
     clean, mislabeled = np.sort(scores[~wrong]), np.sort(scores[wrong])
     return float(placements(clean, mislabeled).mean()) if clean.size and mislabeled.size else None
 
 
 def auc_interval(scores: Array, wrong: Mask, *, level: float = 0.95) -> tuple[float, float] | None:
-    """DeLong's interval of the ROC AUC (DeLong, DeLong & Clarke-Pearson 1988), kept within [0, 1].
+    """Return DeLong's interval of the ROC AUC (DeLong, DeLong & Clarke-Pearson 1988), kept within [0, 1].
 
     AUC ± z·√(S10/m + S01/n), S10 and S01 the variances (m - 1, n - 1) of the placements of mislabeled among clean
     examples and of clean among mislabeled. It covers the luck of the examples, for scores that are given: not another
@@ -53,7 +54,7 @@ def auc_interval(scores: Array, wrong: Mask, *, level: float = 0.95) -> tuple[fl
 
 
 def precision_recall(predicted: Mask, wrong: Mask) -> tuple[float | None, float | None]:
-    """Share of the predicted that are mislabeled; share of the mislabeled that are predicted.
+    """Return the share of the predicted that are mislabeled, and the share of the mislabeled that are predicted.
 
     Both None unless there are clean and mislabeled examples; precision None where nothing is predicted.
     """
@@ -65,7 +66,8 @@ def precision_recall(predicted: Mask, wrong: Mask) -> tuple[float | None, float 
 
 
 def recall_of_top(scores: Array, wrong: Mask, times: float = 2.0) -> float | None:
-    """Share of the mislabeled among the highest `times` × (number mislabeled) scores; None unless both groups exist.
+    """Return the share of the mislabeled among the highest `times` × (number mislabeled) scores; None unless both
+    groups exist.
 
     Scores that are tied for the last places share them, as if ties were broken at random.
     """
@@ -80,7 +82,7 @@ def recall_of_top(scores: Array, wrong: Mask, times: float = 2.0) -> float | Non
 
 
 def cohen_distance(scores: Array, wrong: Mask) -> float | None:
-    """(mean of the mislabeled - mean of the clean)/√((s² + s²)/2), variances by n - 1 (Cohen 1988)."""
+    """Return (mean of the mislabeled - mean of the clean)/√((s² + s²)/2), variances by n - 1 (Cohen 1988)."""
     clean, mislabeled = _as_floats(scores[~wrong]), _as_floats(scores[wrong])
     if min(clean.size, mislabeled.size) < 2:
         return None
@@ -89,13 +91,13 @@ def cohen_distance(scores: Array, wrong: Mask) -> float | None:
 
 
 def mean_distance(scores: Array, wrong: Mask) -> float | None:
-    """Mean of the mislabeled less mean of the clean, in the unit of the scores."""
+    """Return the mean of the mislabeled minus the mean of the clean, in the unit of the scores."""
     clean, mislabeled = _as_floats(scores[~wrong]), _as_floats(scores[wrong])
     return float(mislabeled.mean() - clean.mean()) if clean.size and mislabeled.size else None
 
 
 def density_modes(scores: Array) -> list[float]:
-    """Where the kernel density estimate of the scores has its modes, the highest first.
+    """Return where the kernel density estimate of the scores has its modes, the highest first.
 
     Gaussian kernel, bandwidth .9·min(sd, IQR/1.34)·n^(-1/5) (Silverman 1986, eq. 3.31), on bins of an eighth of it. A
     mode counts if it rises above its valley by at least 5 % of the highest one. Nothing varies: none.
@@ -117,13 +119,14 @@ def density_modes(scores: Array) -> list[float]:
 
 
 def mode_distance(scores: Array) -> float | None:
-    """Distance of the two highest modes of `density_modes`, in the unit of the scores; None if there is one."""
+    """Return the distance of the two highest modes of `density_modes`, in the unit of the scores; None if there is
+    one."""
     modes = density_modes(scores)
     return abs(modes[1] - modes[0]) if len(modes) > 1 else None
 
 
 def normal_distance(group: Array) -> float | None:
-    """sup|F_n - Φ((x - mean)/sd)|, the Kolmogorov–Smirnov distance from the group's own normal; sd by n."""
+    """Return sup|F_n - Φ((x - mean)/sd)|, the Kolmogorov–Smirnov distance from the group's own normal; sd by n."""
     x = np.sort(_as_floats(group))
     if x.size < FEWEST or nearly_equal(x):
         return None
@@ -133,7 +136,7 @@ def normal_distance(group: Array) -> float | None:
 
 
 def shape(group: Array) -> tuple[float | None, float | None]:
-    """Skewness m3/m2^1.5 and excess kurtosis m4/m2² - 3 of a group; 0 and 0 for a normal."""
+    """Return skewness m3/m2^1.5 and excess kurtosis m4/m2² - 3 of a group; 0 and 0 for a normal."""
     x = _as_floats(group)
     if x.size < FEWEST or nearly_equal(x):
         return None, None
@@ -141,7 +144,8 @@ def shape(group: Array) -> tuple[float | None, float | None]:
 
 
 def random_pairs(wrong: Mask) -> tuple[np.ndarray, np.ndarray] | None:
-    """(1000,) numbers of clean examples and as many of mislabeled ones, drawn with replacement, always the same."""
+    """Return (1000,) numbers of clean examples and as many of mislabeled ones, drawn with replacement, always the
+    same."""
     clean, mislabeled = np.flatnonzero(~wrong), np.flatnonzero(wrong)
     if not clean.size or not mislabeled.size:
         return None
@@ -150,7 +154,8 @@ def random_pairs(wrong: Mask) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def pair_order(clean: Array, mislabeled: Array) -> float:
-    """Share of pairs whose clean example lies below at every epoch t ≥ 10; of fewer than 10 epochs, at every one.
+    """Return the share of pairs whose clean example is below at every epoch t ≥ 10; at every epoch where there are
+    fewer than 10.
 
     Both (epochs, pairs).
     """
@@ -159,7 +164,7 @@ def pair_order(clean: Array, mislabeled: Array) -> float:
 
 
 def roughness(curves: Array) -> float | None:
-    """mean|second difference|/range of each curve, the median over curves (epochs, n); 0 is a straight line.
+    """Return mean|second difference|/range of each curve, the median over curves (epochs, n); 0 is a straight line.
 
     Curves that do not vary have none. None with fewer than three epochs.
     """
@@ -171,12 +176,12 @@ def roughness(curves: Array) -> float | None:
 
 
 def running_mean(curves: Array) -> Floats:
-    """(epochs, n) means over epochs 1..t: AUL over t, the AUL of each epoch on the scale of a loss."""
+    """Return (epochs, n) means over epochs 1..t: AUL over t, the AUL of each epoch on the scale of a loss."""
     return np.asarray(np.cumsum(curves, axis=0, dtype=np.float64) / np.arange(1, len(curves) + 1)[:, None])
 
 
 def correlation_of(a: Array, b: Array, coefficient: str = "pearson") -> float | None:
-    """Pearson's r or Spearman's over examples (`stats.coefficient_of`); None where one side does not vary."""
+    """Return Pearson's r or Spearman's over examples (`stats.coefficient_of`); None where one side does not vary."""
     r = coefficient_of(_as_floats(a), _as_floats(b), coefficient)
     return r if math.isfinite(r) else None
 

@@ -42,19 +42,19 @@ class Split:
 
     @property
     def ashman(self) -> float:
-        """Ashman's D of the two (`stats.ashman_d`)."""
+        """Return Ashman's D of the two (`stats.ashman_d`)."""
         return ashman_d(self.mixture)
 
     @property
     def groups(self) -> int:
-        """2 where D > 2, the density has two maxima and the BIC prefers two Gaussians; else 1.
+        """Return 2 where D > 2, the density has two maxima and the BIC prefers two Gaussians; else 1.
 
         Of one group, a mixture still gives weights and responsibilities, and they mean nothing.
         """
         return 2 if self.ashman > CLEARLY_APART and has_two_maxima(self.mixture) and self.gain_of_two > 0 else 1
 
     def responsibilities(self, scores: Values, *, guard: bool = True) -> Floats:
-        """(n,) how far each score belongs to the upper Gaussian, in [0, 1]: the posterior of that component.
+        """Return (n,) how far each score belongs to the upper Gaussian, in [0, 1]: the posterior of that component.
 
         Of Gaussians of unequal variance the wider one wins on both sides, so the posterior is not monotone in the
         score: the least suspect example may count as mislabeled. With `guard` it is 0 below the lower mean and 1
@@ -73,12 +73,12 @@ class Split:
         return z
 
     def noise(self, scores: Values, *, guard: bool = True) -> float:
-        """The estimated share of mislabeled examples: the mean responsibility (the AUL paper)."""
+        """Return the estimated share of mislabeled examples: the mean responsibility (the AUL paper)."""
         return float(self.responsibilities(scores, guard=guard).mean())
 
 
 def fit_split(scores: Values) -> Split:
-    """The mixture of two Gaussians of the scores (n,), by scikit-learn's EM.
+    """Fit the mixture of two Gaussians to the scores (n,), by scikit-learn's EM.
 
     Scores are standardised; ten k-means starts from a fixed seed, the likeliest fit wins; at most 200 iterations,
     tolerance 1e-4, 1e-6 added to variances. The order of the scores and the number of threads do not enter. Raises
@@ -87,7 +87,7 @@ def fit_split(scores: Values) -> Split:
     """
     x = np.sort(_splittable(scores))  # the random starts are then the same for any order of the examples
     center, scale = float(x.mean()), float(x.std())
-    with threadpool_limits(1):  # k-means sums a chunk a thread, so the last bits hang on their number
+    with threadpool_limits(1):  # k-means sums one chunk per thread, so the last bits depend on the number of threads
         return _as_split(_em((x - center) / scale, RESTARTS, None), x, center, scale)
 
 
@@ -104,7 +104,7 @@ def _splittable(scores: Values) -> Floats:
 
 
 def _em(z: Floats, restarts: int, start: Mixture | None) -> GaussianMixture:
-    """Fitted to standardised scores (n,); from `start` (on the same scale) where there is one."""
+    """Fit standardised scores (n,); from `start` (on the same scale) where there is one."""
     given = (
         {}
         if start is None
@@ -112,7 +112,7 @@ def _em(z: Floats, restarts: int, start: Mixture | None) -> GaussianMixture:
             "weights_init": np.array(start.weights),
             "means_init": np.array(start.means)[:, None],
             "precisions_init": (1 / np.array(start.sds) ** 2)[:, None, None],
-            "init_params": "random_from_data",  # read by nothing then, and quicker than k-means
+            "init_params": "random_from_data",  # nothing reads it then, and it is quicker than k-means
         }
     )
     model = GaussianMixture(
@@ -130,7 +130,7 @@ def _em(z: Floats, restarts: int, start: Mixture | None) -> GaussianMixture:
 
 
 def _as_split(model: GaussianMixture, x: Floats, center: float, scale: float) -> Split:
-    """In the unit of x (n,), of which the model knows (x - center)/scale."""
+    """Return the split in the unit of x (n,); the model is of (x - center)/scale."""
     n = x.size
     order = np.argsort(model.means_[:, 0], kind="stable")
     weights, means = model.weights_[order], model.means_[order, 0]
@@ -147,7 +147,7 @@ def _as_split(model: GaussianMixture, x: Floats, center: float, scale: float) ->
 
 
 def has_two_maxima(mixture: Mixture) -> bool:
-    """Whether the density of the mixture has two maxima, not one; exact.
+    """Return whether the density of the mixture has two maxima, not one; exact.
 
     All critical points lie between the means. With u the place there, 0 at the lower mean and 1 at the upper one, and
     a, b = the gap² over the two variances, the density rises where h(u) = log of (the lower Gaussian's fall over the
@@ -189,7 +189,7 @@ def noise_interval(
     at_most: int = 10_000,
     seed: int = 0,
 ) -> NoiseInterval:
-    """A seeded bootstrap interval, over examples, of the noise estimate of `fit_split` and `Split.noise`.
+    """Return a seeded bootstrap interval, over examples, of the noise estimate of `fit_split` and `Split.noise`.
 
     Each resample draws m = min(n, at_most) scores with replacement and fits the mixture from where it stands on all
     of them. The deviations from the estimate shrink by √(m/n) (m out of n: Bickel, Götze & van Zwet 1997), and the
@@ -219,8 +219,8 @@ def noise_interval(
 
 
 def _noise_again(start: Mixture, x: Floats, guard: bool) -> float | None:
-    """The noise estimate of a resample (m,), sorted, fitted from `start`. None where only one value was drawn, as may
-    happen to a handful of scores: there is no mixture."""
+    """Return the noise estimate of a resample (m,), sorted, fitted from `start`. None where only one value was drawn,
+    as may happen to a handful of scores: there is no mixture."""
     center, scale = float(x.mean()), float(x.std())
     if nearly_equal(x) or scale == 0:
         return None
@@ -229,7 +229,7 @@ def _noise_again(start: Mixture, x: Floats, guard: bool) -> float | None:
 
 
 def _on_scale(mixture: Mixture, center: float, scale: float) -> Mixture:
-    """The mixture of (x - center)/scale, where `mixture` is that of x."""
+    """Return the mixture of (x - center)/scale, where `mixture` is that of x."""
     (w0, w1), (m0, m1), (s0, s1) = mixture.weights, mixture.means, mixture.sds
     weights = (w0 / (w0 + w1), w1 / (w0 + w1))  # scikit-learn asks that they sum to 1 up to rounding
     return Mixture(weights, ((m0 - center) / scale, (m1 - center) / scale), (s0 / scale, s1 / scale), math.nan)

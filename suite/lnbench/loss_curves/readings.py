@@ -36,7 +36,8 @@ class _Unreadable(Exception):
 
 
 def detection(arrays: Arrays, epoch: int) -> dict[str, Any]:
-    """How well the losses up to `epoch` (from 1) tell mislabeled examples from clean ones: metrics of DETECTION.
+    """Measure how well the losses up to `epoch` (from 1) tell mislabeled examples from clean ones: metrics of
+    DETECTION.
 
     Needs example_loss (E, N), example_label and example_true (N,); example_loss_eval and example_margin where they
     were kept. Fails where the training has fewer epochs or a loss that is not finite. shown: counts (examples,
@@ -75,7 +76,7 @@ def detection(arrays: Arrays, epoch: int) -> dict[str, Any]:
 
 
 def agreement(first: Arrays, second: Arrays, epoch: int) -> dict[str, Any]:
-    """How alike two trainings on the same data and noise see the same examples at `epoch` (from 1): AGREEMENT.
+    """Measure how alike two trainings on the same data and noise see the same examples at `epoch` (from 1): AGREEMENT.
 
     Needs example_loss and the labels of both; margins and held-out losses where both kept them. Fails where the two
     are not of the same examples with the same labels, or where one has fewer epochs or a loss that is not finite.
@@ -110,7 +111,7 @@ def agreement(first: Arrays, second: Arrays, epoch: int) -> dict[str, Any]:
 
 
 def suspects(arrays: Arrays, epoch: int) -> dict[str, Any]:
-    """The contact sheet: the training images of highest AUL, the highest first; metrics of SUSPECTS.
+    """Return the contact sheet: the training images of highest AUL, the highest first; metrics of SUSPECTS.
 
     epoch: the run's last, for the images were chosen by the AUL over all of it. Needs example_loss, the labels,
     suspect_images (K, C, H, W) uint8 and suspect_examples (K,). shown: pixels (base64) and their shape; examples,
@@ -140,7 +141,7 @@ def suspects(arrays: Arrays, epoch: int) -> dict[str, Any]:
 
 
 def _ok(found: Metrics, names: Mapping[str, Yield], figures: dict[str, Any]) -> dict[str, Any]:
-    """All metrics in the order of their table; what is not finite does not exist."""
+    """Return an outcome with all metrics in the order of their table; what is not finite does not exist (None)."""
     metrics = {}
     for name in names:
         value = found[name]
@@ -159,7 +160,7 @@ def _array(arrays: Arrays, name: str) -> np.ndarray:
 
 
 def _losses(arrays: Arrays, epoch: int) -> Array:
-    """(E, N) example_loss, E ≥ epoch, finite up to `epoch`."""
+    """Return (E, N) example_loss, E ≥ epoch, finite up to `epoch`."""
     losses = _array(arrays, "example_loss")
     if epoch < 1:
         raise _Unreadable(f"there is no epoch {epoch}: they count from 1")
@@ -173,7 +174,7 @@ def _losses(arrays: Arrays, epoch: int) -> Array:
 
 
 def _wrong(arrays: Arrays, n: int) -> Mask:
-    """(N,) bool: the given label is not the true one."""
+    """Return (N,) bool: True where the given label is not the true one."""
     given, true = _array(arrays, "example_label"), _array(arrays, "example_true")
     if given.shape != (n,) or true.shape != (n,):
         raise _Unreadable(f"{given.shape} given and {true.shape} true labels do not fit {n} examples")
@@ -181,7 +182,7 @@ def _wrong(arrays: Arrays, n: int) -> Mask:
 
 
 def _optional(arrays: Arrays, name: str, epoch: int, n: int) -> Array | None:
-    """(E, N) up to `epoch` and finite, or None: not kept, too short, another number of examples."""
+    """Return (E, N) up to `epoch` and finite, or None: not kept, too short, another number of examples."""
     if name not in arrays:
         return None
     values = np.asarray(arrays[name])
@@ -197,7 +198,7 @@ def _require_the_same_examples(first: Arrays, second: Arrays) -> None:
 
 
 def _held(first: Arrays, second: Arrays, name: str, epoch: int) -> tuple[Array, Array] | None:
-    """Both (epoch, images), or None where one of the two did not keep them."""
+    """Return both arrays (epoch, images), or None where one of the two did not keep them."""
     if name not in first or name not in second:
         return None
     a, b = np.asarray(first[name])[:epoch], np.asarray(second[name])[:epoch]
@@ -256,7 +257,7 @@ def _of_split(split: Split | None, aul: Floats, wrong: Mask) -> Metrics:
 
 
 def _of_other_scores(arrays: Arrays, losses: Array, wrong: Mask, epoch: int) -> Metrics:
-    """AUL from epoch 2 on, which a single epoch does not have, and AUL in evaluation mode."""
+    """Measure AUL from epoch 2 on, which a single epoch does not have, and AUL in evaluation mode."""
     evaluated = _optional(arrays, LOSSES["eval"], epoch, losses.shape[1])
     later = area_under_loss(losses, epoch, skip_first=True) if epoch > 1 else None
     return {
@@ -266,7 +267,7 @@ def _of_other_scores(arrays: Arrays, losses: Array, wrong: Mask, epoch: int) -> 
 
 
 def _of_pairs(losses: Array, wrong: Mask) -> Metrics:
-    """losses: (epoch, N), up to the epoch of the reading."""
+    """Measure pairs of losses (epoch, N), up to the epoch of the reading."""
     pairs = measures.random_pairs(wrong)
     if pairs is None:
         return dict.fromkeys(("aul_pair_order", "loss_pair_order", "aul_roughness", "loss_roughness"))

@@ -17,7 +17,7 @@ LOSSES = {"online": "example_loss", "eval": "example_loss_eval"}  # which losses
 
 
 def first_epochs(values: Array, epoch: int) -> Array:
-    """(epoch, N): what was seen up to `epoch`, which counts from 1.
+    """Return (epoch, N): what was seen up to `epoch`, which counts from 1.
 
     Raises ValueError if the values are not (E, N), or if epoch lies outside 1..E.
     """
@@ -29,7 +29,7 @@ def first_epochs(values: Array, epoch: int) -> Array:
 
 
 def area_under_loss(losses: Array, epoch: int, *, skip_first: bool = False) -> Floats:
-    """(N,) AUL_i = Σ of the losses of example i over epochs 1..epoch (the AUL paper); in nats.
+    """Return (N,) AUL_i = Σ of the losses of example i over epochs 1..epoch (the AUL paper); in nats.
 
     skip_first: from epoch 2 on, as the code of AUM does (Pleiss et al. 2020). losses: (E, N). Raises ValueError as
     `first_epochs` does, and where the sum would be empty.
@@ -41,7 +41,7 @@ def area_under_loss(losses: Array, epoch: int, *, skip_first: bool = False) -> F
 
 
 def area_under_margin(margins: Array, epoch: int, *, skip_first: bool = False) -> Floats:
-    """(N,) AUM: the mean margin of each example over epochs 1..epoch (Pleiss et al. 2020). Low ones are suspect.
+    """Return (N,) AUM: the mean margin of each example over epochs 1..epoch (Pleiss et al. 2020). Low ones are suspect.
 
     margins: (E, N), the logit of the given label less the largest other one. Raises as `area_under_loss` does.
     """
@@ -49,7 +49,7 @@ def area_under_margin(margins: Array, epoch: int, *, skip_first: bool = False) -
 
 
 def aul(arrays: Mapping[str, Array], epoch: int, *, mode: str = "online", skip_first: bool = False) -> Floats:
-    """(N,) AUL from a training's arrays.
+    """Return (N,) AUL from a training's arrays.
 
     mode "online": the losses as the examples were trained on (training mode, augmented, the epoch's only visit);
     "eval": losses after each epoch, in evaluation mode and without augmentation. Raises ValueError for another mode
@@ -61,7 +61,8 @@ def aul(arrays: Mapping[str, Array], epoch: int, *, mode: str = "online", skip_f
 
 
 def running_sums(values: Array, epochs: Sequence[int]) -> Iterator[Floats]:
-    """(N,) sums over epochs 1..t for each t of `epochs`, which ascend; one at a time, as all of them are large."""
+    """Yield (N,) sums over epochs 1..t for each t of `epochs`, which ascend; one at a time, as all of them are
+    large."""
     total = np.zeros(values.shape[1])
     done = 0
     for t in epochs:

@@ -19,12 +19,12 @@ QUANTILES = {"low": 0.1, "median": 0.5, "high": 0.9}
 
 
 def digits(number: float) -> float | None:
-    """To six significant digits; None for what is no finite number."""
+    """Round to six significant digits; return None for what is no finite number."""
     return float(f"{number:.6g}") if math.isfinite(number) else None
 
 
 def histogram(scores: Array, wrong: Mask) -> dict[str, Any]:
-    """edges (41 of them), clean, mislabeled (40 counts each): bins that both groups share."""
+    """Return edges (41 of them), clean, mislabeled (40 counts each): bins that both groups share."""
     edges = np.histogram_bin_edges(scores.astype(np.float64), bins=BINS)
     counts = {
         name: np.histogram(scores[group].astype(np.float64), bins=edges)[0].tolist()
@@ -34,7 +34,7 @@ def histogram(scores: Array, wrong: Mask) -> dict[str, Any]:
 
 
 def mixture(split: Split | None) -> dict[str, Any] | None:
-    """weights, means, sds of the two Gaussians, the lower first, in the unit of the scores."""
+    """Return weights, means, sds of the two Gaussians, the lower first, in the unit of the scores."""
     if split is None:
         return None
     fitted = split.mixture
@@ -43,19 +43,19 @@ def mixture(split: Split | None) -> dict[str, Any] | None:
 
 
 def interval(scores: Array, wrong: Mask) -> list[float | None] | None:
-    """DeLong's 95 % interval of the ROC AUC, over examples."""
+    """Return DeLong's 95 % interval of the ROC AUC, over examples."""
     ends = auc_interval(scores, wrong)
     return None if ends is None else [digits(end) for end in ends]
 
 
 def epochs_shown(epoch: int) -> list[int]:
-    """At most 60 epochs from 1 to `epoch`, evenly spread, both ends among them."""
+    """Return at most 60 epochs from 1 to `epoch`, evenly spread, both ends among them."""
     spread = np.linspace(1, epoch, min(epoch, MOST_EPOCHS))
     return [int(t) for t in np.unique(np.round(spread).astype(int))]
 
 
 def over_epochs(losses: Array, margins: Array | None, wrong: Mask, epoch: int) -> dict[str, Any]:
-    """Bands of both groups and ROC AUCs at some epochs up to `epoch`.
+    """Return bands of both groups and ROC AUCs at some epochs up to `epoch`.
 
     losses, margins: (E, N). epochs; loss and aul (the running mean of the loss), each with low, median, high (10, 50,
     90 %) of clean and mislabeled; auc of loss, aul and aum. A group with no example, or no margins: None.
@@ -79,7 +79,7 @@ def _sorted_groups(scores: Array, wrong: Mask) -> tuple[Array, Array]:
 
 
 def _summary(scores: Array, wrong: Mask) -> tuple[dict[str, list[float] | None], float | None]:
-    """Quantiles of each group, and the AUC: both of the same sorted values, for sorting is what takes the time."""
+    """Return quantiles of each group, and the AUC: both from the same sorted values, because sorting takes the time."""
     clean, mislabeled = _sorted_groups(scores, wrong)
     groups = {"clean": clean, "mislabeled": mislabeled}
     bands = {name: quantiles_of_sorted(x, list(QUANTILES.values())) for name, x in groups.items()}
@@ -93,7 +93,7 @@ def _auc(clean: Array, mislabeled: Array) -> float | None:
 
 
 def quantiles_of_sorted(x: Array, shares: Sequence[float]) -> list[float] | None:
-    """As np.quantile's "linear", of values that are sorted already; None of no value."""
+    """Compute np.quantile's "linear" of values that are sorted already; return None where there is no value."""
     if not x.size:
         return None
     place = np.array(shares) * (x.size - 1)
@@ -104,7 +104,7 @@ def quantiles_of_sorted(x: Array, shares: Sequence[float]) -> list[float] | None
 
 
 def _bands(rows: list[dict[str, list[float] | None]]) -> dict[str, Any]:
-    """From an epoch's quantiles, epoch by epoch, to group -> low, median, high -> one number an epoch."""
+    """Turn an epoch's quantiles, epoch by epoch, into group -> low, median, high -> one number per epoch."""
     found: dict[str, Any] = {}
     for group in ("clean", "mislabeled"):
         columns = [row[group] for row in rows]
@@ -118,7 +118,7 @@ def _bands(rows: list[dict[str, list[float] | None]]) -> dict[str, Any]:
 
 
 def pixels(images: np.ndarray) -> dict[str, Any]:
-    """pixels: the uint8 images (K, C, H, W) in C order, as base64 text; shape."""
+    """Return pixels, the uint8 images (K, C, H, W) in C order, as base64 text; and shape."""
     return {
         "pixels": base64.b64encode(np.ascontiguousarray(images, dtype=np.uint8).tobytes()).decode("ascii"),
         "shape": list(images.shape),
