@@ -285,7 +285,7 @@ def test_a_file_where_a_folder_should_be_is_told(store: Store, where: str) -> No
     place = store.path / where.replace("xx", record(1)["id"][:2])
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text("a file")
-    words = "a file stands where a folder is needed|Not a directory"
+    words = "there is a file where a folder is needed|Not a directory"
     with pytest.raises(StoreError, match=words):
         store.put(record(1))
         store.write(store.checkpoint_path("x"), b"")

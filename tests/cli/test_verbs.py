@@ -150,7 +150,7 @@ def test_an_unwritable_output_is_one_line_and_not_a_traceback(trained: Path, cal
     (trained / "file").write_text("")
     code, _, err = call("verify", "toy", "--tier", "full", "-o", "file")
     assert code == 3
-    assert "a file stands where a folder is needed" in err
+    assert "there is a file where a folder is needed" in err
 
 
 def test_the_bundled_claims_are_found_away_from_any_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ def test_what_is_no_image_is_skipped_listed_and_counted(folder: Path, capsys: py
     assert skipped["light/gone.png"] == "no such file" and skipped["light/pipe.png"] == "not a file"
     assert "damaged" in skipped["dark/torn.png"]
     assert "5 files could not be read" in page and "Skipped files (5)" in page and "dark/torn.png" in page
-    assert any("1 file beside the class folders" in note for note in result["notes"])
+    assert any("1 file next to the class folders" in note for note in result["notes"])
     assert "5 skipped, the first: dark/empty.png" in capsys.readouterr().err
 
 

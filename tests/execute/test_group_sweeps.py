@@ -369,7 +369,7 @@ def test_arrays_of_a_sweep_that_was_killed_are_those_of_one_that_was_not(
     [
         ("missing", r"not there \(an export holds none\); copy it"),
         ("cut off", "damaged, or without 'example_loss'"),
-        ("another run's", "is not the array that its record speaks of"),
+        ("another run's", "is not the array that its record describes"),
         ("a folder", "cannot be read: Is a directory"),
     ],
 )

@@ -113,7 +113,7 @@ def test_an_array_that_was_exchanged_is_never_read(world: World) -> None:
     np.savez(file, **{**arrays_of(record), "example_loss": np.zeros((EPOCHS, EXAMPLES), np.float32)})
     (member,) = world.evidence().members(world.study.spec.effects["early"])
     assert len(member.values) == 3
-    assert "not the array that its record speaks of" in member.failures[0]
+    assert "not the array that its record describes" in member.failures[0]
 
 
 def test_without_its_reading_a_report_says_where_to_make_it(world: World) -> None:

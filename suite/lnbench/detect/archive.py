@@ -18,7 +18,8 @@ FORM = "(N, H, W), (N, H, W, C) or (N, C, H, W), C = 1, 3 or 4"
 
 
 def read(path: Path, size: int | None) -> Labelled:
-    """Raises DataError for anything that is not as `docs/detect.md` says. Nothing in the file is unpickled."""
+    """Read the archive at `path`. Raises DataError for anything that is not as `docs/detect.md` says. Nothing in the
+    file is unpickled."""
     arrays = _arrays(path)
     images = _channels_last(path, arrays["images"])  # (N, H, W, 3)
     labels = _labels(path, arrays["labels"], len(images))
@@ -73,7 +74,8 @@ def _array(path: Path, archive: Any, name: str) -> npt.NDArray[Any]:
 
 
 def _channels_last(path: Path, images: npt.NDArray[Any]) -> Images:
-    """As (N, H, W, 3), transparent parts on white. Where two readings of the shape are possible, channels are last."""
+    """Return the images as (N, H, W, 3), transparent parts on white. Where two readings of the shape are possible,
+    channels are last."""
     if images.dtype != np.uint8:
         what = f"`images` is {images.dtype}, not uint8 (0 to 255)"
         raise DataError(f"{path}: {what}; scale the pixels yourself, so that nothing is guessed")
@@ -99,7 +101,7 @@ def _labels(path: Path, labels: npt.NDArray[Any], count: int) -> Labels:
         where = int(np.argmax(labels < 0))
         raise DataError(f"{path}: label {int(labels[where])} of image {where} is negative; labels count from 0")
     if labels.max() > np.iinfo(np.int64).max // 2:
-        raise DataError(f"{path}: label {int(labels.max())} is no class number")
+        raise DataError(f"{path}: label {int(labels.max())} is not a class number")
     return labels.astype(np.int64)
 
 
@@ -113,7 +115,7 @@ def _class_names(path: Path, classes: npt.NDArray[Any] | None, labels: Labels) -
 
 
 def _fitted(images: Images, side: int) -> Images:
-    """(N, side, side, 3): the middle square of each, scaled as a file's is."""
+    """Return (N, side, side, 3): the middle square of each, scaled as an image file is."""
     from PIL import Image, ImageOps
 
     if images.shape[1:3] == (side, side):

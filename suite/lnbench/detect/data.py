@@ -14,7 +14,7 @@ from lnbench.data.images import ImageData
 
 FEWEST = 50  # images: two Gaussians fitted to fewer values say nothing
 FEW_OF_A_CLASS = 5  # images that a network hardly learns as a class
-SMALLEST, LARGEST = 8, 224  # pixels a side
+SMALLEST, LARGEST = 8, 224  # pixels per side
 USUAL_SIZE = 32
 SIZE_STEP = 4  # a side is a multiple of it: residual networks halve the image twice
 Images = npt.NDArray[np.uint8]
@@ -42,24 +42,25 @@ class Labelled:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(channels, height, width)."""
+        """Return (channels, height, width)."""
         _, channels, height, width = self.images.shape
         return channels, height, width
 
     @cached_property
     def checksum(self) -> str:
-        """sha256, hex, of what is trained on: images, labels, and how many classes. Names are not part of it."""
+        """Return the sha256, in hex, of what is trained on: images, labels, and how many classes. Names are not part of
+        it."""
         digest = hashlib.sha256(f"{self.images.shape} {len(self.classes)}\n".encode())
         digest.update(np.ascontiguousarray(self.images).data)
         digest.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
         return digest.hexdigest()
 
     def counts(self) -> list[int]:
-        """Images a class."""
+        """Return the number of images of each class."""
         return [int(count) for count in np.bincount(self.labels, minlength=len(self.classes))]
 
     def for_training(self) -> ImageData:
-        """As the engine takes it, with no test images."""
+        """Return the data as the engine takes it, with no test images."""
         images, labels = self.images, self.labels
         return ImageData(
             "user", images, labels, images[:0], labels[:0], len(self.classes), 255.0, checksum=self.checksum
@@ -67,17 +68,17 @@ class Labelled:
 
 
 def usual_size(shorter: list[int]) -> int:
-    """The side to train on, from the images' shorter sides, by the rule of `read`."""
+    """Return the side to train on, from the images' shorter sides, by the rule of `read`."""
     have = sorted(shorter)[len(shorter) // 10]
     return max(SMALLEST, min(USUAL_SIZE, have) // SIZE_STEP * SIZE_STEP)
 
 
 def printable(name: str) -> str:
-    """A file's name as text that any encoding of Unicode takes: bytes that are no UTF-8 as \\udc.. escapes."""
+    """Return a file's name as text that any encoding of Unicode takes: bytes that are not UTF-8 as \\udc.. escapes."""
     return name.encode(errors="backslashreplace").decode()
 
 
 def one_channel_if_grey(images: Images) -> Images:
-    """(N, 3, S, S) to (N, 1, S, S) where the three channels are equal in every image."""
+    """Turn (N, 3, S, S) into (N, 1, S, S) where the three channels are equal in every image."""
     grey = all(np.array_equal(images[:, 0], images[:, channel]) for channel in (1, 2))
     return np.ascontiguousarray(images[:, :1]) if grey else images

@@ -36,7 +36,7 @@ class Header:
 
 @contextlib.contextmanager
 def watchful() -> Iterator[None]:
-    """Pictures that Pillow takes for decompression bombs are errors in here, not warnings; its other ones are mute.
+    """Turn pictures that Pillow takes for decompression bombs into errors inside this context; mute its other warnings.
 
     Held around a whole reading, not around a file: filters of warnings belong to the process, not to a thread.
     """
@@ -72,20 +72,20 @@ def _opened(file: Path) -> Iterator[Any]:
 
 
 def header(file: Path) -> Header:
-    """Raises Unreadable."""
+    """Read a file's header. Raises Unreadable."""
     with _opened(file) as image:
         return Header(image.width, image.height, several=bool(getattr(image, "is_animated", False)))
 
 
 def picture(file: Path, size: int) -> Picture:
-    """The largest middle square of the (first) picture, upright, scaled to (size, size, 3). Raises Unreadable.
+    """Return the largest middle square of the (first) picture, upright, scaled to (size, size, 3). Raises Unreadable.
 
     One that is already so large is taken pixel by pixel. Transparent parts lie on white.
     """
     from PIL import Image, ImageOps
 
     with _opened(file) as image:
-        # JPEG: decoded at a fraction of its size, yet no smaller than twice what is asked for; nothing else heeds it
+        # JPEG: decoded at a fraction of its size, yet no smaller than twice what is asked for; other formats ignore it
         image.draft(None, (2 * size, 2 * size))
         upright = ImageOps.exif_transpose(_eight_bits(image))
         square = ImageOps.fit(_on_white(upright), (size, size), method=Image.Resampling.BILINEAR)
@@ -93,7 +93,7 @@ def picture(file: Path, size: int) -> Picture:
 
 
 def _eight_bits(image: Any) -> Any:
-    """16-bit grey values, which Pillow would clip at 255, halved to 8 bits."""
+    """Halve 16-bit grey values, which Pillow would clip at 255, to 8 bits."""
     from PIL import Image
 
     if image.mode == "F":

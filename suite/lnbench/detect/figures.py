@@ -23,7 +23,7 @@ LOW, HIGH = OKABE_ITO[0], OKABE_ITO[1]
 
 
 def contact_sheet(data: Labelled, scores: Scores, top: int) -> bytes:
-    """The `top` most suspect images, row by row, each with its rank, given label and probability."""
+    """Draw the `top` most suspect images, row by row, each with its rank, given label and probability."""
     chosen = scores.order[:top].tolist()
     rows = math.ceil(len(chosen) / COLUMNS)
     brightest = int(data.images.max())
@@ -63,7 +63,7 @@ def _under(scores: Scores, example: int) -> str:
 
 
 def _seen(data: Labelled, example: int, gain: float) -> Any:
-    """The image in its own resolution; as it was trained on, where its file has gone since."""
+    """Return the image in its own resolution; as it was trained on, if its file has gone since."""
     try:
         image = data.view(example, PIXELS)
     except Unreadable:
@@ -73,13 +73,13 @@ def _seen(data: Labelled, example: int, gain: float) -> Any:
 
 
 def shortened(name: str, letters: int = LETTERS) -> str:
-    """On one line, and no longer than so many letters."""
+    """Return the name on one line, and no longer than `letters` letters."""
     line = " ".join(printable(name).split()) or repr(name)
     return line if len(line) <= letters else f"{line[: letters - 1]}…"
 
 
 def histogram(scores: Scores) -> bytes:
-    """The averaged AUL of all examples and, where they are two groups, the mixture and where its odds are even."""
+    """Draw the averaged AUL of all examples and, where they are two groups, the mixture and where its odds are even."""
 
     def paint(figure: Any) -> None:
         axes = figure.add_axes((0.08, 0.16, 0.89, 0.76))
@@ -123,7 +123,7 @@ def _bins(values: Any) -> int:
 
 
 def _quietly(height: float, paint: Any) -> bytes:
-    """Without matplotlib's warnings about letters that its font lacks: the tables have every name."""
+    """Paint without matplotlib's warnings about letters that its font lacks: the tables have every name."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*[Gg]lyph.*")
         return png(height, paint)

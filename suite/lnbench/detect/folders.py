@@ -1,4 +1,4 @@
-"""A folder of class folders: every file of each is an image of that class, however deep it lies (ImageFolder)."""
+"""A folder of class folders: every file of each is an image of that class, however deep it is nested (ImageFolder)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ Got = TypeVar("Got")
 
 
 def read(path: Path, size: int | None, say: Say) -> Labelled:
-    """Raises DataError where there is no class folder or no image in it. What gives no image is skipped and listed."""
+    """Read the images of the class folders. Raises DataError where there is no class folder or no image in it. A file
+    that gives no image is skipped and listed."""
     folders, loose = _folders(path)
     if not folders:
-        raise DataError(f"{path}: has no class folders; expected {path}/CLASS/IMAGE, one folder a class")
+        raise DataError(f"{path}: has no class folders; expected {path}/CLASS/IMAGE, one folder per class")
     files = [(label, file) for label, folder in enumerate(folders) for file in _files(folder)]
     with watchful():
         headers = _each(lambda one: header(one[1]), files, say, "headers")
@@ -53,7 +54,7 @@ def read(path: Path, size: int | None, say: Say) -> Labelled:
 
 
 def _folders(path: Path) -> tuple[list[Path], int]:
-    """(class folders by name, how many files lie beside them). Hidden ones are neither."""
+    """Return (class folders by name, how many files are next to them). Hidden ones are neither."""
     try:
         entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
     except OSError as error:
@@ -62,8 +63,8 @@ def _folders(path: Path) -> tuple[list[Path], int]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All files below, in order of their paths; links are followed, each folder is entered once. A folder that may not
-    be read is among them, to be listed with what gives no image."""
+    """Yield all files below, in order of their paths; links are followed, each folder is entered once. A folder that
+    may not be read is among them, to be listed with what gives no image."""
     seen: set[str] = set()
     found: list[Path] = []
 
@@ -81,7 +82,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _each(work: Callable[[Of], Got], items: list[Of], say: Say, what: str) -> list[Got | str]:
-    """`work` of each, in order, by as many threads as there are cores; the reason where it gives nothing."""
+    """Return what `work` gives for each item, in order, by as many threads as there are cores; the reason where it
+    gives nothing."""
 
     def tried(item: Of) -> Got | str:
         try:
@@ -106,7 +108,7 @@ def _told(results: Iterable[Of], total: int, say: Say, what: str) -> Iterator[Of
 
 
 def _nothing(path: Path, files: list[tuple[int, Path]], results: Sequence[object]) -> str:
-    """Why no image could be read, with the first file's reason."""
+    """Return why no image could be read, with the first file's reason."""
     if not files:
         return "its class folders are empty"
     reason = next((result for result in results if isinstance(result, str)), "")
@@ -119,7 +121,7 @@ def _notes(folders: list[Path], present: list[int], loose: int, headers: list[He
     if empty:
         notes.append(f"class folders without an image are left out: {', '.join(empty)}")
     if loose:
-        notes.append(f"{loose} file{'s' * (loose > 1)} beside the class folders, left out")
+        notes.append(f"{loose} file{'s' * (loose > 1)} next to the class folders, left out")
     several = sum(one.several for one in headers)
     if several:
         notes.append(f"{several} file{'s' * (several > 1)} with several pictures (animations): the first was taken")

@@ -16,7 +16,8 @@ MARK_TEXT = b"Finished trainings of `lnbench detect`, and checkpoints. Without t
 
 
 def place(data: Path, wanted: Path | None) -> Path:
-    """The output folder: `wanted`, or DATA.detect beside the data, or ./DATA-detect where nothing can be written there.
+    """Return the output folder: `wanted`, or DATA.detect next to the data, or ./DATA-detect where nothing can be
+    written there.
 
     Raises LnbenchError where it lies inside the data, or has files that no detection wrote.
     """
@@ -43,7 +44,7 @@ def _writable(folder: Path) -> bool:
 
 
 def _ours(folder: Path) -> bool:
-    """A folder that is not there, or empty, or that an earlier detection marked."""
+    """Return whether a folder is not there, or empty, or marked by an earlier detection. Raises StoreError."""
     try:
         return not folder.exists() or (folder / RUNS / MARK).is_file() or not any(folder.iterdir())
     except OSError as error:
@@ -51,15 +52,15 @@ def _ours(folder: Path) -> bool:
 
 
 def take(folder: Path, warn: Callable[[str], None]) -> Store:
-    """Mark the folder as ours, and open the store in it. `warn` hears of a damaged record, which is set aside. Raises
-    StoreError where the folder cannot be written."""
+    """Mark the folder as ours, and open the store in it. `warn` is called for a damaged record, which is set aside.
+    Raises StoreError where the folder cannot be written."""
     with explained():
         write_atomically(folder / RUNS / MARK, MARK_TEXT)
     return Store(folder / RUNS, warn)
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Each file whole or as it was before, in this order. Raises StoreError."""
+    """Write each file whole or leave it as it was before, in this order. Raises StoreError."""
     with explained():
         for name, content in files.items():
             write_atomically(folder / name, content)
@@ -67,7 +68,7 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """The store's errors, with the option that helps here."""
+    """Raise the store's errors with the option that helps here."""
     try:
         yield
     except StoreError as error:

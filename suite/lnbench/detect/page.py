@@ -181,14 +181,14 @@ def _skipped(result: Json) -> list[str]:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], sides: str) -> str:
-    """A Markdown table; `sides`: l or r a column. Texts are escaped."""
+    """Return a Markdown table; `sides`: l or r per column. Texts are escaped."""
     rule = ["---:" if side == "r" else "---" for side in sides]
     lines = [head, rule, *([escaped(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def escaped(text: str) -> str:
-    """A name of the user's as plain text in Markdown, on one line."""
+    """Return a user's name as plain text in Markdown, on one line."""
     one_line = " ".join(printable(text).split()) or (text and repr(text))
     return re.sub(r"[\\`*_\[\]<>|#]", lambda sign: f"\\{sign[0]}", one_line)
 

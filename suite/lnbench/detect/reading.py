@@ -1,4 +1,4 @@
-"""A user's images, wherever they lie."""
+"""A user's images, wherever they are."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lnbench.errors import DataError
 
 
 def read(path: Path, size: int | None, say: Say) -> Labelled:
-    """The images at `path`: a folder of class folders, or an .npz archive. Raises DataError.
+    """Read the images at `path`: a folder of class folders, or an .npz archive. Raises DataError.
 
     size: pixels a side; None: as large as nine tenths of the images are at their shorter side, but no more than
     USUAL_SIZE, and a multiple of SIZE_STEP. `say` hears how far the reading is.

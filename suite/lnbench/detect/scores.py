@@ -28,7 +28,7 @@ class RunScores:
 
 @dataclass(frozen=True)
 class Scores:
-    """Of N examples, over all runs.
+    """The scores of N examples, over all runs.
 
     aul: (N,) the mean of the runs' AULs, each standardised (mean 0, deviation 1 over the examples); the ranking is by
     it. mean_loss: (N,) AUL over the number of epochs, averaged over runs, in nats. aum: (N,) mean margin, averaged
@@ -53,16 +53,16 @@ class Scores:
 
     @property
     def order(self) -> npt.NDArray[np.int64]:
-        """(N,) the examples, the most suspect first."""
+        """Return (N,) the examples, the most suspect first."""
         return np.argsort(self.rank)
 
     def disliked(self) -> npt.NDArray[np.bool_]:
-        """(N,) of which images the networks preferred another class on average: an AUM below 0. No estimate of how many
-        labels are wrong, but one that needs no second group."""
+        """Return (N,) for which images the networks preferred another class on average: an AUM below 0. It is no
+        estimate of how many labels are wrong, but it needs no second group."""
         return np.asarray(self.aum < 0)
 
     def suspects(self) -> npt.NDArray[np.bool_]:
-        """(N,) which are more likely mislabeled than not; none where that cannot be said."""
+        """Return (N,) which are more likely mislabeled than not; none where that cannot be said."""
         if self.probability is None:
             return np.zeros(len(self.aul), dtype=np.bool_)
         return np.asarray(self.probability > SUSPECT)
@@ -74,7 +74,7 @@ def scored(
     epochs: int,
     learnt: Sequence[tuple[float, float]],
 ) -> Scores:
-    """Of runs, each (N,) AULs and AUMs and its last (training accuracy, training loss)."""
+    """Combine runs into scores: each run's (N,) AULs and AUMs and its last (training accuracy, training loss)."""
     each = np.asarray(auls, dtype=np.float64)  # (runs, N)
     aul = np.mean([standardised(one) for one in each], axis=0)
     split = _split(aul)
@@ -99,7 +99,7 @@ def scored(
 
 
 def standardised(values: Floats) -> Floats:
-    """Mean 0, deviation 1; all 0 where the values are equal."""
+    """Scale to mean 0 and deviation 1; all 0 where the values are equal."""
     deviation = values.std()
     return np.asarray((values - values.mean()) / deviation if deviation > 0 else np.zeros_like(values))
 
@@ -112,6 +112,6 @@ def _split(values: Floats) -> Split | None:
 
 
 def _alone(values: Floats) -> tuple[int, float | None]:
-    """(groups, share of wrong labels or None) of one run's AULs."""
+    """Return (groups, share of wrong labels or None) of one run's AULs."""
     split = _split(values)
     return (2, split.noise(values)) if split is not None and split.groups == 2 else (1, None)

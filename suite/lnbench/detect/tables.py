@@ -22,8 +22,8 @@ Json = dict[str, Any]
 
 
 def shown(scores: Scores, top: int) -> list[int]:
-    """The examples of suspects.csv, the most suspect first: all that are more likely mislabeled than not, and no fewer
-    than `top`, nor than have an AUM below 0."""
+    """Return the examples of suspects.csv, the most suspect first: all that are more likely mislabeled than not, and at
+    least `top`, and at least as many as have an AUM below 0."""
     count = max(int(scores.suspects().sum()), int(scores.disliked().sum()), top)
     return [int(example) for example in scores.order[:count]]
 
@@ -33,13 +33,13 @@ def suspects_csv(data: Labelled, scores: Scores, top: int) -> bytes:
 
 
 def scores_csv(data: Labelled, scores: Scores) -> bytes:
-    """Every example, in the data's order."""
+    """Return a table of every example, in the data's order."""
     return _csv(data, scores, range(len(data.names)))
 
 
 def _csv(data: Labelled, scores: Scores, examples: Sequence[int]) -> bytes:
-    """Numbers to six significant digits; the probability is empty where there is none. Bytes of a file's name that are
-    no UTF-8 stay what they are."""
+    """Write numbers to six significant digits; the probability is empty where there is none. Bytes of a file's name
+    that are not UTF-8 stay what they are."""
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     table.writerow(["rank", "image", "label", "aul", "mean_loss", "aum", "probability"])
@@ -60,7 +60,8 @@ def result(
     records: list[Record],
     notes: list[str],
 ) -> Json:
-    """All numbers. `asked`: the options as given; `options`: nothing left open; `notes`: what a reader must know."""
+    """Return all numbers. `asked`: the options as given; `options`: nothing left open; `notes`: what a reader must
+    know."""
     suspects, order = scores.suspects(), scores.order
     top = order[: options.top]
     classes = []
@@ -102,7 +103,8 @@ def result(
 
 
 def little_learnt(data: Labelled, scores: Scores) -> list[str]:
-    """A note where the networks hardly do better than always naming the largest class: then losses say nothing."""
+    """Return a note where the networks hardly do better than always naming the largest class: then losses say
+    nothing."""
     largest = max(data.counts()) / len(data.labels)
     accuracy = min(run.train_accuracy for run in scores.runs)
     if accuracy > largest + LITTLE_LEARNT:
@@ -113,7 +115,7 @@ def little_learnt(data: Labelled, scores: Scores) -> list[str]:
 
 
 def _noise(scores: Scores) -> Json | None:
-    """The estimated share of wrong labels; None where the scores are one group."""
+    """Return the estimated share of wrong labels; None where the scores are one group."""
     if scores.interval is None:
         return None
     alone = [run.noise for run in scores.runs if run.noise is not None]
@@ -155,7 +157,7 @@ def _run(one: Any, record: Record) -> Json:
 
 
 def json_text(result: Json) -> bytes:
-    """Equal results, equal bytes."""
+    """Return JSON as bytes: equal results, equal bytes."""
     return (json.dumps(result, indent=1, allow_nan=False, default=_plain) + "\n").encode()
 
 

@@ -31,21 +31,21 @@ def explained(file: Path) -> Iterator[None]:
             kind = StoreUnwritable
             advice = "it may not be written; name a folder of yours with --store or LNBENCH_STORE"
         elif error.errno in (errno.ENOTDIR, errno.EEXIST):
-            advice = "a file stands where a folder is needed"
+            advice = "there is a file where a folder is needed"
         else:
             advice = error.strerror or str(error)
         raise kind(f"{file}: {advice}") from None
 
 
 def written(file: Path) -> tuple[float, str]:
-    """When a file was last written; 0 for one that another process has just removed."""
+    """Return when a file was last written, with its name; 0 for one that another process has just removed."""
     with contextlib.suppress(OSError):
         return file.stat().st_mtime, file.name
     return 0.0, file.name
 
 
 def size_of(file: Path) -> int:
-    """Bytes of a file; 0 for a folder, or for one that another process has just removed."""
+    """Return the bytes of a file; 0 for a folder, or for one that another process has just removed."""
     with contextlib.suppress(OSError):
         return file.stat().st_size if file.is_file() else 0
     return 0
@@ -71,7 +71,7 @@ def same_file(file: Path, descriptor: int) -> bool:
 
 
 def write_atomically(file: Path, data: bytes) -> None:
-    """The file is there whole or as it was before, even after a power cut. Raises StoreError."""
+    """Write the file so that it is there whole or as it was before, even after a power cut. Raises StoreError."""
     with explained(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")

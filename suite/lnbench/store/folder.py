@@ -1,9 +1,9 @@
-"""Finished runs on disk: one file a record, named by its content, written whole or not at all.
+"""Finished runs on disk: one file per record, named by its content, written whole or not at all.
 
 A record is `{id, kind, content, outcome, provenance}`: `content` is what the id is the hash of, `outcome` what came
 of it (equal for equal runs on one machine), `provenance` when, where and how long. Records are never changed, so two
-processes on one store cannot hurt each other; a lock a run keeps them from training the same one at once. A file that
-is damaged or was edited is set aside with a message, and its run is simply missing.
+processes on one store cannot hurt each other; one lock per run keeps them from training the same one at once. A file
+that is damaged or was edited is set aside with a message, and its run is simply missing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lnbench.store.record import ID, LaterFormat, Record, envelope, opened
 
 
 def default_path() -> Path:
-    """LNBENCH_STORE, else `.lnbench/` in the working directory."""
+    """Return LNBENCH_STORE, else `.lnbench/` in the working directory."""
     return Path(os.environ.get("LNBENCH_STORE") or ".lnbench")
 
 
@@ -50,7 +50,7 @@ class Store:
         return self.path / "records" / record_id[:2] / f"{record_id}.json"
 
     def get(self, record_id: str) -> Record | None:
-        """The record, or None where there is no sound one (a damaged file is set aside). Raises StoreError."""
+        """Return the record, or None where there is no sound one (a damaged file is set aside). Raises StoreError."""
         if not ID.fullmatch(record_id):
             return None  # no id, so no file of ours: it could name one anywhere
         file = self._file(record_id)
@@ -74,7 +74,7 @@ class Store:
     def put(self, record: Record, arrays: Mapping[str, sidefiles.Array] | None = None) -> None:
         """Keep a record; a sound one of the same id that is already there stays as it is. Raises StoreError.
 
-        Its arrays are written first: what a record speaks of is there, and never replaced by another training's.
+        Its arrays are written first: what a record describes is there, and never replaced by another training's.
         """
         if self.get(record["id"]) is None:
             file = self._file(record["id"])
@@ -84,7 +84,7 @@ class Store:
             self.write(file, text)
 
     def array(self, record: Record, name: str) -> sidefiles.Array:
-        """One of a record's arrays, read now. Raises StoreError where it is not there, or not what the record says."""
+        """Read one of a record's arrays. Raises StoreError where it is not there, or not what the record says."""
         file = self._file(record["id"])
         about = record["outcome"].get("arrays", {}).get(name)
         if about is None:
@@ -92,7 +92,7 @@ class Store:
         return sidefiles.read(_side_file(file), name, about)
 
     def with_arrays(self, ids: Iterable[str] | None = None) -> int:
-        """How many records (all, or those of `ids` that are there) have arrays in a side file."""
+        """Count the records (all, or those of `ids` that are there) that have arrays in a side file."""
         chosen = self.records() if ids is None else (r for r in map(self.get, ids) if r is not None)
         return sum("arrays" in record["outcome"] for record in chosen)
 
@@ -114,10 +114,10 @@ class Store:
         self.warn(f"{file}: {why}; set aside as {target}, its run will be done again")
 
     def records(self) -> Iterator[Record]:
-        """Every sound record, in order of id."""
+        """Yield every sound record, in order of id."""
         for file in sorted((self.path / "records").glob("??/*.json")):
             if not ID.fullmatch(file.stem) or file != self._file(file.stem):
-                self.warn(f"{file}: no record of this store lies there; left as it is")
+                self.warn(f"{file}: not a record of this store; left as it is")
                 continue
             record = self.get(file.stem)
             if record is not None:
@@ -125,13 +125,13 @@ class Store:
 
     @contextlib.contextmanager
     def lock(self, record_id: str) -> Iterator[bool]:
-        """Whether this process may work on the record: False while another does. Freed even by kill -9."""
+        """Yield whether this process may work on the record: False while another does. Freed even by kill -9."""
         file = self.path / "locks" / record_id
         with explained(file):
             file.parent.mkdir(parents=True, exist_ok=True)
             handle = open(file, "a")  # noqa: SIM115 (it must stay open as long as the lock is held)
         try:
-            # where its last holder has removed the file, whoever comes now makes a new one
+            # its last holder may have removed the file; then this process makes a new one
             mine = try_lock(handle.fileno()) and same_file(file, handle.fileno())
             try:
                 yield mine
@@ -143,11 +143,11 @@ class Store:
             handle.close()
 
     def checkpoint_path(self, record_id: str) -> Path:
-        """Where a running training keeps its state."""
+        """Return where a running training keeps its state."""
         return self.path / "checkpoints" / f"{record_id}.npz"
 
     def checkpoints(self) -> list[Path]:
-        """The states of all trainings that were begun and have not ended, the oldest first."""
+        """Return the states of all trainings that were begun and have not ended, the oldest first."""
         return sorted((self.path / "checkpoints").glob("*.npz"), key=written)
 
     def drop_checkpoint(self, record_id: str) -> None:
@@ -158,7 +158,7 @@ class Store:
                 name.unlink(missing_ok=True)
 
     def status(self) -> StoreStatus:
-        """Counts, from the files' names and first bytes; every record is checked."""
+        """Count the store's files by their names and first bytes; every record is checked."""
         kinds: dict[str, int] = {}
         for record in self.records():
             kinds[record["kind"]] = kinds.get(record["kind"], 0) + 1
@@ -188,7 +188,7 @@ class Store:
         return len(lines)
 
     def import_(self, file: Path) -> tuple[int, int, list[str]]:
-        """Take over the records of an export: (new, already there, a line for each that was refused)."""
+        """Take over the records of an export; return (new, already there, a line for each that was refused)."""
         new = known = 0
         refused = []
         for number, record in read_export(file):
@@ -207,7 +207,7 @@ class Store:
 
 
 def read_export(file: Path) -> Iterator[tuple[int, Record | str]]:
-    """(line number, record, or what is wrong with the line) of an exported file. Raises StoreError."""
+    """Yield (line number, record, or what is wrong with the line) of an exported file. Raises StoreError."""
     try:
         data = file.read_bytes()
         if file.suffix == ".gz":
@@ -223,5 +223,5 @@ def read_export(file: Path) -> Iterator[tuple[int, Record | str]]:
 
 
 def _side_file(file: Path) -> Path:
-    """Where the arrays of a record lie."""
+    """Return where the arrays of a record are kept."""
     return file.with_suffix(".npz")

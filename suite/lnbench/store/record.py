@@ -25,7 +25,7 @@ class LaterFormat(ValueError):
 
 
 def make_record(content: dict[str, Any], outcome: dict[str, Any], provenance: dict[str, Any]) -> Record:
-    """A record of what `content` describes."""
+    """Make a record of what `content` describes."""
     return {
         "id": content_id(content),
         "kind": content["kind"],
@@ -36,12 +36,12 @@ def make_record(content: dict[str, Any], outcome: dict[str, Any], provenance: di
 
 
 def envelope(record: Record) -> dict[str, Any]:
-    """What is written: the record with the format's version and a checksum."""
+    """Return what is written: the record with the format's version and a checksum."""
     return {"format": FORMAT, "checksum": sha256(record), "record": record}
 
 
 def opened(text: str | bytes) -> Record:
-    """The record in an envelope. Raises ValueError that says what is wrong with it."""
+    """Return the record in an envelope. Raises ValueError that says what is wrong with it."""
     try:
         value = json.loads(text)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""Arrays that belong to a record and are too large for it: one .npz beside it, read one array at a time.
+"""Arrays that belong to a record and are too large for it: one .npz next to it, read one array at a time.
 
 The record's outcome describes them (`arrays`: name -> shape, dtype, sha256 of the bytes), so a side file that is
 damaged, or of another run, is never taken for what the record means.
@@ -20,7 +20,7 @@ Array = np.ndarray[Any, Any]
 
 
 def describe(arrays: Mapping[str, Array]) -> dict[str, dict[str, Any]]:
-    """What a record says of its arrays."""
+    """Return what a record says of its arrays."""
     return {
         name: {"shape": list(array.shape), "dtype": str(array.dtype), "sha256": _sha256(array)}
         for name, array in arrays.items()
@@ -28,14 +28,14 @@ def describe(arrays: Mapping[str, Array]) -> dict[str, dict[str, Any]]:
 
 
 def packed(arrays: Mapping[str, Array]) -> bytes:
-    """The side file's bytes."""
+    """Return the side file's bytes."""
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
 
 
 def read(file: Path, name: str, about: Mapping[str, Any]) -> Array:
-    """One array of a side file. Raises StoreError where it is not there, or not what the record says."""
+    """Read one array of a side file. Raises StoreError where it is not there, or not what the record says."""
     try:
         with np.load(file, allow_pickle=False) as arrays:
             array: Array = arrays[name]
@@ -47,12 +47,12 @@ def read(file: Path, name: str, about: Mapping[str, Any]) -> Array:
     except Exception as error:  # numpy and zipfile raise a dozen kinds of error for a damaged file
         raise StoreError(f"{file}: damaged, or without '{name}' ({type(error).__name__}); {_again(file)}") from None
     if list(array.shape) != about["shape"] or str(array.dtype) != about["dtype"] or _sha256(array) != about["sha256"]:
-        raise StoreError(f"{file}: '{name}' is not the array that its record speaks of; {_again(file)}")
+        raise StoreError(f"{file}: '{name}' is not the array that its record describes; {_again(file)}")
     return array
 
 
 def _again(file: Path) -> str:
-    return f"remove {file.with_suffix('.json').name} beside it to run it again"
+    return f"remove {file.with_suffix('.json').name} next to it to run it again"
 
 
 def _sha256(array: Array) -> str:
