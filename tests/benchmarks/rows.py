@@ -24,7 +24,6 @@ from lnbench.plan import plan_study
 from lnbench.spec import load_study
 from lnbench.store import Store
 from lnbench.training.batches import BATCHES_A_DRAW, DeviceData, Pixels, TrainingSet
-from lnbench.training.probes.history import History
 
 DRAW = BATCH * BATCHES_A_DRAW  # examples that are drawn at a time: whole ones are timed
 CPU = torch.device("cpu")
@@ -142,16 +141,16 @@ def probe_overhead(size: Size) -> Readings:
     """What it costs to keep the loss of every example: MLP-512, one run, the same one with its probe on and off."""
     data = random_images("mnist", size.of(DRAW, BATCH))
     probed = Epochs(data, recipe(data, probes=["example_loss"]), 1, "stacked", size.compile)
-    history, none = probed.group.history, History((), probed.group.sets, probed.group.epochs)
+    (losses,) = probed.group.probes
 
     def without() -> None:
-        probed.group.history = none
+        probed.group.probes = []
         probed()
-        probed.group.history = history
+        probed.group.probes = [losses]
 
     turns = 15 * size.repeats  # short ones: what is looked for is smaller than one turn differs from the next
     pairs = interleaved(Side(probed, probed.examples), Side(without, probed.examples), turns)
-    if not history.rows["example_loss"][0, 0, :-1].all():
+    if not losses.rows[0, 0, :-1].all():
         raise AssertionError("not every example's loss was kept")
     rates = times_as_fast(pairs, "examples/s")
     return Readings([100 * (1 / ratio - 1) for ratio in rates.values], rates.words)

@@ -23,8 +23,7 @@ from lnbench.training.batches import DeviceData, TrainingSet
 from lnbench.training.checkpoints import load_state, save_state
 from lnbench.training.engine import Group, train, train_group
 from lnbench.training.hooks import Hooks, State, Stopped
-from lnbench.training.probes.history import SHEET, suspects
-from lnbench.training.probes.visits import margins
+from lnbench.training.probes.history import SHEET, margins, suspects
 from lnbench.training.shape import group_shape
 from small_runs import SGD, dilution, recipe, seeds
 
@@ -396,7 +395,7 @@ def test_a_diverged_run_has_the_arrays_of_its_finished_epochs(backend: str) -> N
 
 
 def test_suspects_need_the_losses_that_rank_them() -> None:
-    told = r"probes: suspects are ranked by their losses; write \[example_loss, suspects\]"
+    told = r"probes: suspects needs the probe example_loss; write \[example_loss, suspects\]"
     wrong = {"selection": "last_epoch", **probed(probes=["suspects"])}
     with pytest.raises(ValidationError, match=told) as refused:
         Recipe.model_validate(wrong)

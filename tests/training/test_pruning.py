@@ -16,7 +16,7 @@ from lnbench.data.images import load
 from lnbench.training.backends.stacked import Stacked
 from lnbench.training.batches import DeviceData
 from lnbench.training.engine import Group, train, train_group
-from lnbench.training.entries import PRUNED_KEPT
+from lnbench.training.probes.entries import PRUNED_KEPT
 from lnbench.training.probes.pruning import pruned_accuracies, pruned_metrics
 from small_runs import recipe, seeds
 
@@ -73,10 +73,10 @@ def test_stacked_networks_are_pruned_each_by_itself() -> None:
 def test_the_network_is_restored_and_a_probed_run_is_one_that_is_not(model: str, backend: str) -> None:
     make = {"make_backend": Stacked} if backend == "stacked" else {}
     group = Group([probed(model)], [seeds()], digits(), **make)
-    group.finish()
+    outcomes = group.finish()
     before = {name: tensor.clone() for name, tensor in group.backend.tensors().items()}
     again = pruned_accuracies(group.backend, group.sets)
-    assert again == group.pruned
+    assert again == [outcome["pruned"]["test_accuracy"] for outcome in outcomes]
     for name, tensor in group.backend.tensors().items():
         assert torch.equal(tensor, before[name]), name
     plain = train(recipe(model=model, noise={"kind": "none"}), seeds(), digits(), backend=backend)

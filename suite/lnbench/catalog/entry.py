@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from lnbench.catalog.options import Options
 
 Shape = tuple[int, int, int]  # channels, height, width of an image
+# (its options, the recipe) -> forward passes over the training examples that it adds to an epoch; a backward pass is 2
+Passes = Callable[[dict[str, Any], dict[str, Any]], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Metric:
     experiments: tuple[str, ...] = ()  # the experiments whose runs yield it; none: the training of a classifier does
     curve: str = ""  # for a smoothed reading: the curve that is smoothed
     probe: str = ""  # what the recipe's `probes` must ask for, so that a training yields it
+    key: str = ""  # a key that the recipe may leave out and must give, so that a training yields it
     reading: str = ""  # what its runs' arrays are read by: a name of kind "reading"
     of_two: bool = False  # a number of two runs
 
@@ -32,7 +35,7 @@ class Metric:
 class Entry:
     """One name of the catalog. `version` is raised when its behaviour changes, so that old records are not reused."""
 
-    kind: str  # dataset, noise, model, method, optimizer, schedule, experiment, metric, input, reading
+    kind: str  # dataset, noise, model, method, optimizer, schedule, probe, average, experiment, metric, input, reading
     name: str
     version: int = 1
     target: str = ""
@@ -42,6 +45,9 @@ class Entry:
     layers: Callable[[Shape, int], list[Any]] | None = None  # models.layers.Layer; a model's, with their sizes
     initial: str = "glorot_uniform"  # how a model's first weights are drawn: a name of training/initial.py
     value: Any = None
+    needs: tuple[str, ...] = ()  # a probe's: the probes that must be asked for beside it
+    passes: Passes | None = None  # what it adds to a training; None: nothing worth pricing
+    stacks: bool = True  # whether runs with it can train as a stack of networks (training/backends/stacked.py)
     fast_parity: str = ""  # the committed report that shows what `precision: fast` changes for this network
     words: str = field(default="", compare=False)
 
@@ -49,3 +55,9 @@ class Entry:
         """Import the code behind the name."""
         module, _, attribute = self.target.partition(":")
         return getattr(importlib.import_module(module), attribute)
+
+
+def with_metrics(probe: Entry, **metrics: Metric) -> list[Entry]:
+    """Return a probe's entry, and behind it those of the metrics that a training yields only if it asks for it."""
+    yielded = {name: replace(metric, probe=probe.name) for name, metric in metrics.items()}
+    return [probe, *(Entry("metric", name, value=metric, words=metric.words) for name, metric in yielded.items())]

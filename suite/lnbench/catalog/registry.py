@@ -91,4 +91,15 @@ def _training_versions(recipe: dict[str, Any]) -> dict[str, int]:
         "method": find("method", name_and_options(recipe["method"])[0]).version,
         "optimizer": find("optimizer", recipe["optimizer"]["kind"]).version,
         "schedule": find("schedule", recipe["schedule"]["kind"]).version,
+        **_later_versions(recipe),
     }
+
+
+def _later_versions(recipe: dict[str, Any]) -> dict[str, int]:
+    """Return the versions of what a recipe may leave out. Records were made with probes before these had versions, so a
+    probe's first version is no part of a run's identity."""
+    probes = {name: find("probe", name).version for name, _ in map(name_and_options, recipe.get("probes", ()))}
+    found = {f"probe {name}": version for name, version in probes.items() if version > 1}
+    if "average" in recipe:
+        found["average"] = find("average", recipe["average"]["kind"]).version
+    return found

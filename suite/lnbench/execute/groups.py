@@ -23,7 +23,7 @@ from lnbench.errors import LnbenchError
 from lnbench.identity import canonical_json, content_id
 from lnbench.models.layers import Layer
 from lnbench.plan import Run, seconds_of
-from lnbench.training.shape import group_shape
+from lnbench.training.shape import can_be_stacked, group_shape
 
 BACKENDS = ("auto", "loop", "stacked", "graph")  # that a user may ask for
 UNTESTED_ON_A_GPU = ("stacked", "graph")  # no machine of ours has run them: never chosen there, and a record says so
@@ -98,7 +98,7 @@ class Grouping:
         if self.backend not in ("auto", "stacked"):
             return self.backend, False
         on_cpu, kinds = self.device == "cpu", {layer.kind for layer in layers(run)}
-        if kinds == {"dense"} and (on_cpu or self.backend == "stacked") and _can_be_stacked(run):
+        if kinds == {"dense"} and (on_cpu or self.backend == "stacked") and can_be_stacked(run.recipe):
             compiled = self._worth_compiling(run, "dense", self._full(run))
             return ("stacked" if compiled or self.backend == "stacked" else "loop"), compiled
         return "loop", on_cpu and "norm" in kinds and self._worth_compiling(run, "norm", 1)
@@ -141,8 +141,3 @@ def layers(run: Run) -> list[Layer]:
     source = catalog.find("dataset", run.recipe["dataset"]["name"]).value
     entry = catalog.find("model", run.recipe["model"])
     return entry.layers(source.shape, source.classes) if entry.layers else []
-
-
-def _can_be_stacked(run: Run) -> bool:
-    """The stacked backend compares no gradients."""
-    return "gradient_cosine" not in run.recipe.get("probes", ())

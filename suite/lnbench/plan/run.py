@@ -9,6 +9,7 @@ from typing import Any
 from lnbench import catalog
 from lnbench.identity import canonical_json, content_id
 from lnbench.randomness import SEED_STREAMS, derived_seed
+from lnbench.training.shape import added_passes, examples_an_epoch
 
 EXPERIMENT_FLOP_A_SECOND = 6e10  # a core's, in training (cost.py): so that shares of a plan compare time with time
 
@@ -72,14 +73,12 @@ class Run:
                 return int(recipe["clean"]) * int(recipe["epochs"]) * (2 if recipe.get("folds") else 1)
             each = recipe.get("images") or (1 if recipe.get("batch") == "one" else recipe.get("samples", 1))
             return int(recipe.get("steps", 1)) * int(each)
-        classes = catalog.find("dataset", recipe["dataset"]["name"]).value.classes
-        noise = catalog.find("noise", recipe["noise"]["kind"]).load()
-        size: int = noise(recipe["dataset"]["clean"], classes, 0, recipe["noise"]).size
-        return size
+        return examples_an_epoch(recipe)
 
     @property
     def flop(self) -> float:
-        """Floating-point operations of the training: 6 · MACs · examples · epochs (forward 2, backward 4).
+        """Floating-point operations of the training: 6 · MACs · examples · epochs (forward 2, backward 4), and what its
+        probes and its average add.
 
         Of an experiment, its seconds in the operations that training does in that time on one core.
         """
@@ -88,8 +87,7 @@ class Run:
         source = catalog.find("dataset", self.recipe["dataset"]["name"]).value
         mmac = catalog.find("model", self.recipe["model"]).mmac
         macs = 1e6 * mmac(source.shape, source.classes) if mmac else 0.0
-        # a second look at every training image is one more forward pass
-        per_example = (8 if "example_loss_eval" in self.recipe.get("probes", ()) else 6) * macs
+        per_example = (6 + 2 * added_passes(self.recipe)) * macs
         return per_example * self.examples * float(self.recipe["epochs"])
 
     def describe(self) -> str:

@@ -24,7 +24,7 @@ from lnbench import catalog
 from lnbench.catalog.options import ExperimentRecipe as ExperimentRecipe
 from lnbench.data.entries import Pixels as Pixels
 from lnbench.errors import did_you_mean
-from lnbench.training.entries import PROBES, probe_problem
+from lnbench.training.probes.entries import probe_problem
 from lnbench.yamlfile.model import Strict
 from lnbench.yamlfile.problems import Misfit
 
@@ -62,11 +62,12 @@ if TYPE_CHECKING:
     MethodOptions = catalog.Options
     OptimizerOptions = catalog.Options
     ScheduleOptions = catalog.Options
+    AverageOptions = catalog.Options
     Texts = tuple[str, ...]
     Scalars = tuple[Scalar, ...]
 else:
-    NoiseOptions, MethodOptions, OptimizerOptions, ScheduleOptions = map(
-        _union, ("noise", "method", "optimizer", "schedule")
+    NoiseOptions, MethodOptions, OptimizerOptions, ScheduleOptions, AverageOptions = map(
+        _union, ("noise", "method", "optimizer", "schedule", "average")
     )
     Texts, Scalars = items(str), items(Scalar)
 
@@ -99,30 +100,40 @@ def _known_method(name: str) -> str:
     return name
 
 
-def _named_methods(schema: dict[str, Any]) -> None:
-    """Editors complete the names of the methods that take no options."""
-    schema["enum"] = [name for name, entry in catalog.entries()["method"].items() if entry.options is None]
+def _without_options(kind: str) -> Any:
+    """How the JSON Schema says that a text is a name that takes no options, so that editors complete it."""
+    named = catalog.entries()[kind].items()
+    return Field(json_schema_extra={"enum": [name for name, entry in named if entry.options is None]})
+
+
+_name_or_options = Discriminator(
+    lambda value: "options" if isinstance(value, Mapping | catalog.Options) else "name",
+)
 
 
 if TYPE_CHECKING:
     Method = str | catalog.Options
+    Probe = str | catalog.Options
 else:
     Method = Annotated[  # a name; of a method with options, a mapping
-        Annotated[str, Field(json_schema_extra=_named_methods), AfterValidator(_known_method), Tag("name")]
-        | Annotated[MethodOptions, Tag("options")],
-        Discriminator(lambda value: "options" if isinstance(value, Mapping | catalog.Options) else "name"),
+        Annotated[str, _without_options("method"), AfterValidator(_known_method), Tag("name")]
+        | Annotated[_union("method"), Tag("options")],
+        _name_or_options,
     ]
-
-Probe = Literal[PROBES]  # type: ignore[valid-type]
+    Probe = Annotated[  # likewise; the names are checked together, in `Recipe`
+        Annotated[str, _without_options("probe"), Tag("name")] | Annotated[_union("probe"), Tag("options")],
+        _name_or_options,
+    ]
 
 
 class Recipe(Strict):
     """Everything that decides a training but its seeds. Every default is spelled out in the file.
 
-    `pixels`, `probes` and `repeat` came later than the first records: where they are not used they are no part of a
-    run's identity, so that these stay what they are. `repeat` asks for the same training once more: it changes nothing
-    but the seeds of the streams that arms do not share (`seeds.pair`). `arm` names a place of the grid, so that `vary`
-    can go over arms that differ in several keys (`set` gives them); it is no part of the identity either.
+    `pixels`, `probes`, `average` and `repeat` came later than the first records: where they are not used they are no
+    part of a run's identity, so that these stay what they are. `repeat` asks for the same training once more: it
+    changes nothing but the seeds of the streams that arms do not share (`seeds.pair`). `arm` names a place of the grid,
+    so that `vary` can go over arms that differ in several keys (`set` gives them); it is no part of the identity
+    either.
     """
 
     dataset: Dataset
@@ -138,6 +149,7 @@ class Recipe(Strict):
     selection: Literal["last_epoch", "best_test", "best_validation"]
     pixels: Pixels | None = None
     probes: Annotated[tuple[Probe, ...], Field(strict=False)] = ()
+    average: AverageOptions | None = None
     repeat: Annotated[int, Field(ge=0)] = 0
     arm: str | None = None
 
@@ -156,7 +168,7 @@ class Recipe(Strict):
         ):
             what = "schedule: its momentum needs an optimizer that has one; write `momentum: null`"
             raise Misfit("schedule", what)
-        if problem := probe_problem(self.probes):
+        if problem := probe_problem([_plain(probe) for probe in self.probes]):
             raise Misfit("probes", problem)
         source = catalog.find("dataset", self.dataset.name).value
         if self.pixels and not len(self.pixels.mean) == len(self.pixels.std) == source.shape[0]:
@@ -184,12 +196,17 @@ class Recipe(Strict):
         needed: tuple[str, ...] = getattr(self.noise, "needs", ())
         return needed
 
+    @property
+    def probe_names(self) -> tuple[str, ...]:
+        """The names of what is measured beside the curves, whatever its options."""
+        return tuple(catalog.name_and_options(_plain(probe))[0] for probe in self.probes)
+
     def identity(self) -> dict[str, Any]:
         """The recipe as plain data, without `selection`: how a curve is read changes no training.
 
         Options that come to the same thing (a noise of strength 0) have one identity.
         """
-        unused = {name for name in ("pixels", "probes", "repeat") if not getattr(self, name)}
+        unused = {name for name in ("pixels", "probes", "average", "repeat") if not getattr(self, name)}
         recipe = self.model_dump(mode="json", exclude={"selection", "arm", *unused})
         for name in ("noise", "method"):
             option = getattr(self, name)
@@ -201,6 +218,11 @@ class Recipe(Strict):
     def datasets(self) -> tuple[str, ...]:
         """The image data that a run reads."""
         return (self.dataset.name,)
+
+
+def _plain(named: str | catalog.Options) -> str | dict[str, Any]:
+    """A name, or a mapping with its `kind` and options, as plain data."""
+    return named if isinstance(named, str) else named.model_dump(mode="json")
 
 
 def _form(recipe: Any) -> str:

@@ -13,7 +13,7 @@ from lnbench.data.images import ImageData
 from lnbench.noise.law import novel_images
 from lnbench.randomness import SEED_STREAMS
 from lnbench.training.batches import DeviceData
-from lnbench.training.entries import probe_problem
+from lnbench.training.probes.entries import probe_problem
 from lnbench.training.shape import group_shape
 
 ONE_AT_A_TIME = ("loop", "graph")

@@ -44,4 +44,5 @@ def crop_and_flip(padded: torch.Tensor, image: torch.Tensor, shift: torch.Tensor
     row, size = wide * channels, tall * wide * channels
     shape = (2, count, PLACES, PLACES, tall - 2 * PADDING, (wide - 2 * PADDING) * channels)
     windows = padded.as_strided(shape, (count * size, size, row, channels, row, 1))
-    return windows[shift[..., 2], image, shift[..., 0], shift[..., 1]].unflatten(-1, (-1, channels))
+    rows = windows[shift[..., 2], image, shift[..., 0], shift[..., 1]]
+    return rows.view(*rows.shape[:-1], -1, channels)

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,8 @@ def save_state(state: State, runs: list[str], file: Path, write: Callable[[Path,
         "diverged": state.diverged,
     }
     buffer = io.BytesIO()
-    np.savez(buffer, about=np.frombuffer(json.dumps(about).encode(), dtype=np.uint8), **state.tensors)
+    arrays: dict[str, Any] = {"about": np.frombuffer(json.dumps(about).encode(), dtype=np.uint8), **state.tensors}
+    np.savez(buffer, **arrays)
     write(file, buffer.getvalue())
 
 

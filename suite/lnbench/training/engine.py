@@ -7,7 +7,7 @@ asked for numbers once an epoch, never inside one. Runs of equal shape can be tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,29 +17,27 @@ from lnbench import catalog
 from lnbench.data.images import ImageData
 from lnbench.identity import sha256
 from lnbench.training.arguments import check_group
+from lnbench.training.averages import average_of, in_place
 from lnbench.training.backends.graph import Graph
 from lnbench.training.backends.loop import Loop
 from lnbench.training.backends.protocol import Backend, Rates
 from lnbench.training.backends.stacked import Stacked
-from lnbench.training.batches import DeviceData, TrainingSet
-from lnbench.training.entries import PRUNED_KEPT
+from lnbench.training.batches import Batch, DeviceData, Held, TrainingSet
 from lnbench.training.hooks import Hooks, Progress, State, Stopped
-from lnbench.training.probes.confusion import test_confusion
-from lnbench.training.probes.gradients import GradientCosine
-from lnbench.training.probes.history import History
-from lnbench.training.probes.pruning import pruned_accuracies, pruned_metrics
+from lnbench.training.probes.entries import asked
+from lnbench.training.probes.probe import Probe, StepView, Training
 from lnbench.training.schedules import momentum
 
 BACKENDS: dict[str, Callable[..., Backend]] = {"loop": Loop, "stacked": Stacked, "graph": Graph}
-TEST_CONFUSION = "test_confusion"
-GRADIENT_COSINE = "gradient_cosine"
-PRUNED_ACCURACY = "pruned_accuracy"
+AVERAGED = "_averaged"  # behind the names of the curves of averaged weights
+JOINED = ("metrics", "arrays", "probe_curves")  # of an outcome: what all probes give is put together
 
 
 def prepare(device: torch.device) -> None:
     """The reference arithmetic: TF32 off, deterministic kernels. Once a process."""
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # every value is written before it is read
+    # every value is written before it is read
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
@@ -91,12 +89,10 @@ def train_group(
 
     An outcome is plain data for JSON: `status` ("ok", or "diverged" when a loss is no longer finite: the run ends there
     and the others go on), `curves` (one value an epoch), counts, facts about the noise; `inputs`, the sha256 of each;
-    and, where the recipe's `probes` ask for them, `arrays` (numpy): a number of each training example or held-out image
-    for each finished epoch, and what the examples are (`training/history.py`); `confusion` (classes, classes), how many
-    test images of a class were taken for another; `pruned`, test accuracy by how many weights are kept
-    (`training/pruning.py`); `metrics`: the cosines of `training/probes.py`, and numbers of the pruned curve. Raises
-    ValueError for runs that cannot be trained together or probes that do not go together, and Stopped after
-    `hooks.should_stop()` is true (the state is saved first).
+    and, where the recipe's `probes` ask for them, `metrics` (name -> number or None), `arrays` (numpy), `probe_curves`
+    (curves that carry their axis) and keys of single probes (docs/training.md). Raises ValueError for runs that cannot
+    be trained together or probes that do not go together, and Stopped after `hooks.should_stop()` is true (the state is
+    saved first).
     """
     check_group(recipes, seeds, data, device, backend)
     on_device = data if isinstance(data, DeviceData) else DeviceData(data, torch.device(device))
@@ -129,12 +125,17 @@ class Group:
         self.batch_size, self.epochs = recipes[0]["batch_size"], recipes[0]["epochs"]
         self.examples = self.sets[0].examples
         self.steps_an_epoch = -(-self.examples // self.batch_size)
-        self.probes = recipes[0].get("probes", ())
-        self.history = History(self.probes, self.sets, self.epochs)
-        self.cosine: GradientCosine | None = None
-        if GRADIENT_COSINE in self.probes:
-            self.cosine = GradientCosine(self.sets, self.epochs * self.steps_an_epoch)
+        self.average = average_of(recipes[0], self.backend, self.steps_an_epoch)
+        self.probes = self._made(recipes[0])
+        self.backend.keeps_logits = any(probe.needs_logits for probe in self.probes)
         self.state = self._start(state or State())
+
+    def _made(self, recipe: dict[str, Any]) -> list[Probe]:
+        """The probes that a recipe asks for, in the catalog's order."""
+        self.training = Training(self.backend, self.sets, self.epochs, self.steps_an_epoch)
+        for entry, options in asked(recipe):
+            self.training.probes[entry.name] = entry.load()(self.training, options)
+        return list(self.training.probes.values())
 
     def _start(self, state: State) -> State:
         """The state to go on from: the one given, put into the backend, where it fits; else the beginning."""
@@ -151,27 +152,18 @@ class Group:
         while self.state.epoch < self.epochs and not all(self.state.diverged):
             self.epoch()
             self.record()
-        if self.cosine is not None:
-            self.cosine.look(self.backend, self.epochs * self.steps_an_epoch)
-        self.confusion = []
-        if TEST_CONFUSION in self.probes:
-            self.confusion = test_confusion(self.backend, self.sets, self.data.classes)
-        self.pruned = []
-        if PRUNED_ACCURACY in self.probes:
-            self.pruned = pruned_accuracies(self.backend, self.sets)
+        for probe in self.probes:
+            probe.finish()
         return [self._outcome(number) for number in range(len(self.recipes))]
 
     def epoch(self) -> None:
         """The rest of the current epoch. Asks the device for nothing."""
         epoch, first = self.state.epoch, self.state.step
-        self.backend.begin(self._rates(epoch), self.history.visits(epoch), afresh=first == 0)
+        self.backend.begin(self._rates(epoch), afresh=first == 0)
         done = epoch * self.examples + first * self.batch_size
         total = self.epochs * self.examples
-        streams = [data.batches(epoch, self.batch_size, first) for data in self.sets]
-        for batches in zip(*streams, strict=True):
-            if self.cosine is not None:
-                self.cosine.look(self.backend, epoch * self.steps_an_epoch + self.state.step)
-            self.backend.step(list(batches), self.state.step)
+        for batches in self._batches(epoch, first):
+            self._step(batches, epoch * self.steps_an_epoch + self.state.step)
             self.state.step += 1
             done += len(batches[0])
             save = self.hooks.tick(Progress(epoch, self.epochs, done, total))
@@ -180,6 +172,26 @@ class Group:
                 raise Stopped
             if save:
                 self._save()
+
+    def _batches(self, epoch: int, first: int = 0) -> Iterator[list[Batch]]:
+        """Of each step of an epoch, from number `first` on, each replica's batch."""
+        streams = [data.batches(epoch, self.batch_size, first) for data in self.sets]
+        return map(list, zip(*streams, strict=True))
+
+    def _step(self, batches: list[Batch], step: int) -> None:
+        """Step number `step` of the training, from 0, before the eyes of the probes that want to see it."""
+        looking = [probe for probe in self.probes if probe.at(step)]
+        view = StepView(self.training, step, batches) if looking else None
+        if view is not None:
+            for probe in looking:
+                probe.before(view)
+        self.backend.step(batches, step % self.steps_an_epoch)
+        if view is not None:
+            view.seen = self.backend.seen
+            for probe in looking:
+                probe.after(view)
+        if self.average is not None:
+            self.average.after_step(self.backend.weights(), step + 1)
 
     def _rates(self, epoch: int) -> Rates:
         """What the schedules give at each step of an epoch."""
@@ -198,17 +210,20 @@ class Group:
         splits = {"test": [data.test for data in self.sets], "validation": [data.validation for data in self.sets]}
         splits = {name: held for name, held in splits.items() if len(held[0])}
         epoch = self.state.epoch
-        judged = (self.backend.evaluate(held, self.history.held(split, epoch)) for split, held in splits.items())
-        measured = [self.backend.sums(), *judged]
-        numbers = torch.stack(measured, dim=1).cpu().numpy()  # (K, 1 + splits, 2): right answers, sum of losses
-        self.history.close(self.backend, epoch)
+        judged = {(split, ""): self._evaluate(split, held, epoch) for split, held in splits.items()}
+        judged |= self._evaluate_average(splits, epoch)
+        measured = [self.backend.sums(), *judged.values()]
+        numbers = torch.stack(measured, dim=1).cpu().numpy()  # (K, 1 + evaluations, 2): right answers, sum of losses
+        for probe in self.probes:
+            probe.close(epoch)
         for run, (trained, *evaluated) in enumerate(numbers):
             if self.state.diverged[run]:
                 continue
             values = {"train_loss": float(trained[1]) / self.examples, "train_accuracy": trained[0] / self.examples}
-            for (split, held), (right, loss) in zip(splits.items(), evaluated, strict=True):
-                values[f"{split}_accuracy"] = right / len(held[run])
-                values[f"{split}_loss"] = loss / len(held[run])
+            for (split, weights), (right, loss) in zip(judged, evaluated, strict=True):
+                images = len(splits[split][run])
+                values[f"{split}_accuracy{weights}"] = right / images
+                values[f"{split}_loss{weights}"] = loss / images
             if not np.isfinite(list(values.values())).all():
                 self.state.diverged[run] = True
                 continue
@@ -216,6 +231,23 @@ class Group:
                 self.state.curves[run].setdefault(name, []).append(float(value))
         self.state.epoch += 1
         self.state.step = 0
+
+    def _evaluate(self, split: str, held: list[Held], epoch: int) -> torch.Tensor:
+        """(K, 2) as `Backend.evaluate` gives it; probes that want the loss of each image get it."""
+        wanted = [rows for probe in self.probes if (rows := probe.each(split, epoch)) is not None]
+        found = self.backend.evaluate(held, wanted[0] if wanted else None)
+        for rows in wanted[1:]:
+            rows.copy_(wanted[0])
+        return found
+
+    def _evaluate_average(self, splits: dict[str, list[Held]], epoch: int) -> dict[tuple[str, str], torch.Tensor]:
+        """The same for the averaged weights; nothing where the recipe keeps no average."""
+        if self.average is None:
+            return {}
+        if self.average.count((epoch + 1) * self.steps_an_epoch) == 0:  # it is still the network itself
+            return {(split, AVERAGED): self.backend.evaluate(held) for split, held in splits.items()}
+        with in_place(self.average, self.backend, lambda: self._batches(epoch)):
+            return {(split, AVERAGED): self.backend.evaluate(held) for split, held in splits.items()}
 
     def _outcome(self, run: int) -> dict[str, Any]:
         data = self.sets[run]
@@ -230,24 +262,19 @@ class Group:
         }
         if self.inputs[run]:
             outcome["inputs"] = {name: sha256(given) for name, given in sorted(self.inputs[run].items())}
-        if self.cosine is not None:
-            outcome["metrics"] = self.cosine.metrics(run, self.state.diverged[run])
-        if self.confusion and not self.state.diverged[run]:
-            outcome["confusion"] = self.confusion[run]
-        if self.pruned:
-            curve = None if self.state.diverged[run] else self.pruned[run]
-            outcome["metrics"] = {**outcome.get("metrics", {}), **pruned_metrics(curve)}
-            if curve is not None:
-                outcome["pruned"] = {"kept_percent": list(PRUNED_KEPT), "test_accuracy": curve}
-        arrays = self.history.arrays(run, len(self.state.curves[run].get("train_loss", [])))
-        if arrays:
-            outcome["arrays"] = arrays
+        epochs = len(self.state.curves[run].get("train_loss", []))
+        for probe in self.probes:
+            for key, found in probe.outcome(run, epochs, self.state.diverged[run]).items():
+                outcome[key] = {**outcome.get(key, {}), **found} if key in JOINED else found
         return outcome
 
     def _tensors(self, epoch: int) -> dict[str, torch.Tensor]:
-        kept = {**self.backend.tensors(), **self.history.tensors(epoch)}
-        if self.cosine is not None:
-            kept[GRADIENT_COSINE] = self.cosine.values
+        parts = [self.backend.tensors(), *(probe.tensors(epoch) for probe in self.probes)]
+        if self.average is not None:
+            parts.append(self.average.tensors())
+        kept = {name: tensor for part in parts for name, tensor in part.items()}
+        if len(kept) < sum(map(len, parts)):
+            raise ValueError("two probes keep tensors of one name; name a probe's tensors after it")
         return kept
 
     def _fits(self, state: State) -> bool:

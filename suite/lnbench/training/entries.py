@@ -1,74 +1,19 @@
-"""Names of the catalog that belong to training: optimisers, schedules, probes and the metrics of a training."""
+"""Names of the catalog that belong to training: optimisers, schedules, weight averages, and what a training yields."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from lnbench.catalog import find
 from lnbench.catalog.entry import Entry, Metric
 from lnbench.catalog.options import BelowOne, Count, NotNegative, Options, Positive
-from lnbench.errors import did_you_mean
+from lnbench.training.probes import entries as probes
 from lnbench.yamlfile.problems import Misfit
 
-PROBES = (  # what a recipe's `probes` may ask for
-    "example_loss",
-    "example_margin",
-    "example_loss_eval",
-    "held_loss",
-    "suspects",
-    "test_probabilities",
-    "test_confusion",
-    "gradient_cosine",
-    "pruned_accuracy",
-)
-
-
-def probe_problem(probes: Sequence[str]) -> str | None:
-    """Return what is wrong with a recipe's probes, in one line; None where nothing is."""
-    for probe in probes:
-        if probe not in PROBES:
-            return f"probes: '{probe}' is not known; {did_you_mean(probe, PROBES)}"
-    if "suspects" in probes and "example_loss" not in probes:
-        return "probes: suspects are ranked by their losses; write [example_loss, suspects]"
-    return None
-
-
-# what the probe gradient_cosine yields, and when it looks
-GRADIENT_COSINES = {
-    "gradient_cosine_start": "before the first step",
-    "gradient_cosine_tenth": "after a tenth of the steps",
-    "gradient_cosine_half": "after half of the steps",
-    "gradient_cosine_end": "after the last step",
-}
-
-
-# what the probe pruned_accuracy looks at: per cent of a network's weights that are kept, and of these what is a metric
-PRUNED_KEPT = (100, 80, 60, 50, 40, 30, 20, 15, 10, 5)
-
-
-PRUNED_SHARES_JUDGED = (80, 60, 50)
-
-
 SMOOTHING = 0.9  # the decay, an epoch, of a smoothed curve
-
-
-def _probed() -> dict[str, Metric]:
-    """The metrics of a training that asks for probes."""
-    found = {}
-    for name, words in GRADIENT_COSINES.items():
-        what = f"cosine between the loss's gradient and the cross-entropy's on clean labels, {words}"
-        found[name] = Metric(-1, 1, "none", False, what, probe="gradient_cosine")
-    what = "mean test accuracy over 5 to 60 per cent of the weights kept, the largest ones"
-    found["pruned_area"] = Metric(0, 1, "test", True, what, probe="pruned_accuracy")
-    what = f"{what}, as a share of the unpruned accuracy"
-    found["pruned_relative"] = Metric(0, math.inf, "test", False, what, probe="pruned_accuracy")
-    for share in PRUNED_SHARES_JUDGED:
-        what = f"test accuracy with the largest {share} per cent of the weights"
-        found[f"pruned_accuracy_{share}"] = Metric(0, 1, "test", True, what, probe="pruned_accuracy")
-    return found
 
 
 class AdaDelta(Options):
@@ -164,9 +109,49 @@ class OneCycleSchedule(_Paced):
     momentum: CycledMomentum | None
 
 
+class SwaAverage(Options):
+    """Stochastic weight averaging (Izmailov et al. 2018, algorithm 1): the mean of the weights after `start` steps (or
+    epochs) and after each further `every`."""
+
+    kind: Literal["swa"]
+    start: Count
+    every: Count
+    unit: Literal["steps", "epochs"]
+
+
+class EmaAverage(Options):
+    """The exponential moving average: a ← decay·a + (1 − decay)·w after each step, from the first step's weights on."""
+
+    kind: Literal["ema"]
+    decay: BelowOne
+
+
+def _averaged() -> dict[str, Metric]:
+    """The metrics of a training that keeps an average of its weights."""
+    of = "of the averaged weights"
+    return {
+        "test_accuracy_averaged": Metric(0, 1, "test", True, f"accuracy {of} on the clean test set", key="average"),
+        "test_loss_averaged": Metric(
+            0, math.inf, "test", False, f"cross-entropy {of} on the clean test set", key="average"
+        ),
+        "validation_accuracy_averaged": Metric(
+            0, 1, "validation", True, f"accuracy {of} on held-out clean images", key="average"
+        ),
+    }
+
+
+def _norm_passes(options: dict[str, Any], recipe: dict[str, Any]) -> float:
+    """One pass an epoch for the statistics of batch normalisations; where the layers are not known, as if with some."""
+    model, source = find("model", recipe["model"]), find("dataset", recipe["dataset"]["name"]).value
+    if model.layers is None:
+        return 1.0
+    return float(any(layer.kind == "norm" for layer in model.layers(source.shape, source.classes)))
+
+
 def entries() -> list[Entry]:
     """Optimisers, schedules, and what a training yields."""
     optimizer, schedule = "lnbench.training.optimisers", "lnbench.training.schedules"
+    average = "lnbench.training.averages"
     metrics = {
         "test_accuracy": Metric(0, 1, "test", True, "accuracy on the clean test set"),
         "test_accuracy_ema": Metric(
@@ -176,7 +161,7 @@ def entries() -> list[Entry]:
         "validation_accuracy": Metric(0, 1, "validation", True, "accuracy on held-out clean images"),
         "train_accuracy": Metric(0, 1, "train", True, "accuracy on the training labels as given, during the epoch"),
         "train_loss": Metric(0, math.inf, "train", False, "loss on the training labels, during the epoch"),
-        **_probed(),
+        **_averaged(),
     }
     return [
         Entry("optimizer", "adadelta", target=f"{optimizer}:AdaDelta", options=AdaDelta),
@@ -186,5 +171,10 @@ def entries() -> list[Entry]:
         Entry("schedule", "step", target=f"{schedule}:step_decay", options=StepSchedule),
         Entry("schedule", "cosine", target=f"{schedule}:cosine", options=CosineSchedule),
         Entry("schedule", "one_cycle", target=f"{schedule}:one_cycle", options=OneCycleSchedule),
+        Entry("average", "swa", target=f"{average}:Swa", options=SwaAverage, passes=_norm_passes,
+              words="the plain mean of the weights at regular points, from a start on"),
+        Entry("average", "ema", target=f"{average}:Ema", options=EmaAverage, passes=_norm_passes,
+              words="the exponential moving average of the weights of all steps"),
         *(Entry("metric", name, value=metric, words=metric.words) for name, metric in metrics.items()),
-    ]
+        *probes.entries(),
+    ]  # fmt: skip

@@ -74,7 +74,8 @@ def initialise(module: nn.Module, name: str, seed: int) -> None:
             parameter.fill_(1.0 if role == "weight" else 0.0)
             layer.reset_running_stats()
             continue
-        law, spread = law_of(tuple(layer.weight.shape), role == "bias")
+        weight = layer.get_parameter("weight")
+        law, spread = law_of(tuple(weight.shape), role == "bias")
         if spread:
             parameter.copy_(_draw(law, spread, seed, number, parameter.numel()).view(parameter.shape))
         else:
@@ -90,8 +91,9 @@ def _parameters(module: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Paramete
 
 def _draw(law: str, spread: float, seed: int, number: int, count: int) -> torch.Tensor:
     """(count,) float64 on the CPU."""
-    bits = u32(seed, Stream.INIT, number, torch.arange(count, dtype=torch.int64))
+    bits: torch.Tensor = u32(seed, Stream.INIT, number, torch.arange(count, dtype=torch.int64))
     if law == "uniform":
         unit = ((bits >> 8).double() + 0.5) / 2**24  # (0, 1)
         return (2 * unit - 1) * spread
-    return torch.special.ndtri((bits.double() + 0.5) / 2**32) * spread  # by inversion: one number a weight
+    normal: torch.Tensor = torch.special.ndtri((bits.double() + 0.5) / 2**32)  # by inversion: one number per weight
+    return normal * spread

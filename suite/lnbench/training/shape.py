@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lnbench import catalog
+from lnbench.catalog import Entry
+from lnbench.training.probes.entries import asked
 
 MAY_DIFFER = {"lr", "weight_decay"}  # of an optimiser: one value a replica
 
@@ -27,3 +29,21 @@ def examples_an_epoch(recipe: dict[str, Any]) -> int:
     noise = catalog.find("noise", recipe["noise"]["kind"]).load()
     size: int = noise(recipe["dataset"]["clean"], classes, 0, recipe["noise"]).size
     return size
+
+
+def added(recipe: dict[str, Any]) -> list[tuple[Entry, dict[str, Any]]]:
+    """Return what a recipe asks for beside the training itself, its probes and its average, each with its options."""
+    found = [(entry, options or {}) for entry, options in asked(recipe)]
+    if "average" in recipe:
+        found.append((catalog.find("average", recipe["average"]["kind"]), recipe["average"]))
+    return found
+
+
+def added_passes(recipe: dict[str, Any]) -> float:
+    """Return what that adds to an epoch, in forward passes over the training examples."""
+    return sum(entry.passes(options, recipe) for entry, options in added(recipe) if entry.passes is not None)
+
+
+def can_be_stacked(recipe: dict[str, Any]) -> bool:
+    """Return whether a stack of networks can compute all that the recipe asks for."""
+    return all(entry.stacks for entry, _ in added(recipe))

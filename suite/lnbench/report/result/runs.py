@@ -45,7 +45,9 @@ def _cell(cell: Cell, runs: dict[int, tuple[Run, Record]], metrics: list[str], e
         return experiment_cell(cell, cell.recipe.experiment, runs, evidence)
     seeds = sorted(runs)
     outcomes = [runs[seed][1]["outcome"] for seed in seeds]
-    own = [name for name in metrics if catalog.find("metric", name).value.probe in ("", *cell.recipe.probes)]
+    about = {name: catalog.find("metric", name).value for name in metrics}
+    own = [name for name in metrics if about[name].probe in ("", *cell.recipe.probe_names)]
+    own = [name for name in own if not about[name].key or getattr(cell.recipe, about[name].key) is not None]
     measured = {metric: evidence.members(Effect(metric=metric, at=dict(cell.point)))[0] for metric in own}
     choose = evidence.study.spec.runs.choose
     chosen = [_at(runs[seed][0].recipe, choose.key) for seed in seeds[:1]] if choose else []

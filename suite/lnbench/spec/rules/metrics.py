@@ -28,8 +28,10 @@ def not_yielded(metric: str, recipes: Iterable[AnyRecipe]) -> str:
         if isinstance(recipe, Recipe):
             if about.experiments:
                 return f"{metric} is a number of the experiment {about.experiments[0]}; {_known_for(None, metric)}"
-            if about.probe and about.probe not in recipe.probes:
-                return f"{metric}, but a run does not measure it; give it `probes: [{about.probe}]`"
+            if about.probe and about.probe not in recipe.probe_names:
+                return f"{metric}, but a run does not measure it; give it `probes: [{_written(about.probe)}]`"
+            if about.key and getattr(recipe, about.key) is None:
+                return f"{metric}, but the runs have no `{about.key}`; set it in base"
             if about.split == "validation" and not recipe.dataset.validation:
                 return f"{metric}, but no images are held out; set dataset.validation in base"
         elif recipe.experiment not in about.experiments:
@@ -37,6 +39,14 @@ def not_yielded(metric: str, recipes: Iterable[AnyRecipe]) -> str:
         elif without := recipe.leaves_out(metric):
             return f"{metric}, but {without}"
     return ""
+
+
+def _written(probe: str) -> str:
+    """A probe as a recipe names it, with room for its options."""
+    options = catalog.find("probe", probe).options
+    if options is None:
+        return probe
+    return f"{{kind: {probe}, {', '.join(f'{key}: …' for key in options.model_fields if key != 'kind')}}}"
 
 
 def _known_for(experiment: str | None, metric: str) -> str:

@@ -224,8 +224,9 @@ class _TierRules:
                     whole = False
             recipe = self._recipe(tree) if whole else None
             if isinstance(recipe, Recipe):
-                probes = tuple(dict.fromkeys((*recipe.probes, *catalog.find("input", name).value)))
-                self.sources[name] = Source(recipe.model_copy(update={"probes": probes}), about.seeds)
+                more = [probe for probe in catalog.find("input", name).value if probe not in recipe.probe_names]
+                probes = {"probes": (*recipe.probes, *more)}
+                self.sources[name] = Source(recipe.model_copy(update=probes), about.seeds)
                 self._precision(recipe, tree, runs)
         for name in sorted({need for cell in self.cells for need in cell.recipe.needs} - set(runs.inputs)):
             what = f"a run of this grid needs the input {name}; say under runs.inputs of which runs it is made"

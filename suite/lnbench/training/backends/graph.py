@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from lnbench.training.backends.loop import Loop
-from lnbench.training.backends.protocol import Rates
+from lnbench.training.backends.protocol import Seen
 from lnbench.training.batches import Batch, TrainingSet
-from lnbench.training.probes.visits import Visits
 
 WARM_UP = 3  # steps that libraries need to choose and allocate before a capture; their effects are undone
 
@@ -30,11 +29,7 @@ class Graph(Loop):
         self.lr = torch.zeros((), device=self.device)
         self.momentum = torch.zeros((), device=self.device)
         self.batch: Batch | None = None
-
-    def begin(self, rates: Rates, visits: Visits, *, afresh: bool) -> None:
-        super().begin(rates, visits, afresh=afresh)
-        if visits.tensors():
-            self.graph = None  # it writes what it sees of each example to the epoch's own rows
+        self.captured: Seen
 
     def step(self, batches: list[Batch], number: int) -> None:
         (batch,) = batches
@@ -52,13 +47,13 @@ class Graph(Loop):
         for fixed, now in zip(_tensors(self.batch), _tensors(batch), strict=True):
             fixed.copy_(now)
         self.graph.replay()
+        self.seen = self.captured
 
     def _capture(self, batch: Batch, momentum: Tensor | None) -> None:
         """Record a step on copies of this batch; the warm-up's steps leave no trace."""
         shift = None if batch.shift is None else batch.shift.clone()
         self.batch = Batch(batch.example.clone(), batch.image.clone(), batch.label.clone(), shift)
         before = {name: tensor.clone() for name, tensor in self.tensors().items()}
-        seen = [(row, row.clone()) for row in self.visits.tensors()]
         stream = torch.cuda.Stream(self.device)
         stream.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(stream):
@@ -67,11 +62,10 @@ class Graph(Loop):
         torch.cuda.current_stream(self.device).wait_stream(stream)
         for name, tensor in self.tensors().items():
             tensor.copy_(before[name])
-        for row, kept in seen:
-            row.copy_(kept)
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
             self._step(self.batch, self.lr, momentum)
+        self.captured = self.seen  # a replay writes there again
 
 
 def _tensors(batch: Batch) -> list[Tensor]:

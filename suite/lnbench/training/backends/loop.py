@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -16,7 +17,9 @@ from lnbench import catalog
 from lnbench.training.backends.compiling import compiled_or_eager
 from lnbench.training.backends.protocol import (
     EVALUATION_BATCH,
+    Losses,
     Rates,
+    Seen,
     built,
     cross_entropies,
     method_of,
@@ -26,7 +29,6 @@ from lnbench.training.backends.protocol import (
 from lnbench.training.batches import Batch, Held, Pixels, TrainingSet
 from lnbench.training.flat import FlatParameters
 from lnbench.training.initial import initialise
-from lnbench.training.probes.visits import Visits, margins
 
 
 class Loop:
@@ -45,7 +47,8 @@ class Loop:
         self.pixels = Pixels.of(recipe, data.on_device)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         self.right = torch.zeros((), dtype=torch.int64, device=self.device)
-        self.visits = Visits()
+        self.keeps_logits = False
+        self.seen: Seen
         self.rates: Rates
         self.compiled = compile
         self.forward = compiled_or_eager(self.model) if compile else self.model
@@ -54,8 +57,8 @@ class Loop:
     def parameters(self) -> int:
         return self.flat.weights.numel()
 
-    def begin(self, rates: Rates, visits: Visits, *, afresh: bool) -> None:
-        self.rates, self.visits = rates, visits
+    def begin(self, rates: Rates, *, afresh: bool) -> None:
+        self.rates = rates
         if afresh:
             self.loss_sum.zero_()
             self.right.zero_()
@@ -78,10 +81,7 @@ class Loop:
         with torch.no_grad():
             self.loss_sum += losses.sum(dtype=torch.float64)
             self.right += (logits.argmax(1) == batch.label).sum()
-            if self.visits.losses is not None:
-                self.visits.losses[0].index_copy_(0, batch.example, losses)
-            if self.visits.margins is not None:
-                self.visits.margins[0].index_copy_(0, batch.example, margins(logits, batch.label))
+        self.seen = Seen(losses.detach().unsqueeze(0), logits.detach().unsqueeze(0))
 
     def sums(self) -> Tensor:
         return torch.stack((self.right.double(), self.loss_sum)).unsqueeze(0)
@@ -97,7 +97,7 @@ class Loop:
             right += (logits.argmax(1) == labels).sum()
             loss += nn.functional.cross_entropy(logits, labels, reduction="sum").double()
             if each is not None:
-                each[0].split(EVALUATION_BATCH)[number].copy_(cross_entropies(logits, labels))
+                torch.split(each[0], EVALUATION_BATCH)[number].copy_(cross_entropies(logits, labels))
         return torch.stack((right.double(), loss)).unsqueeze(0)
 
     @torch.no_grad()
@@ -106,22 +106,44 @@ class Loop:
         self.model.eval()
         return [torch.cat([self.model(self.pixels(images.images[index])) for index, _ in pieces(images)])]
 
-    def gradient_cosine(self, images: list[Held]) -> Tensor:
-        """In float32 and without a trace: a batch normalisation uses what it has learnt and learns nothing."""
-        (held,) = images
+    def gradients(self, held: list[Held], losses: Losses, members: list[Tensor] | None = None) -> Tensor:
+        (images,) = held
         was_training = self.model.training
         self.model.eval()
-        own, plain = (self._mean_gradient(held, losses) for losses in (self.method.losses, cross_entropies))
-        self.model.train(was_training)
-        return ((own @ plain) / (own.norm() * plain.norm())).float().unsqueeze(0)
-
-    def _mean_gradient(self, held: Held, losses: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        """(P,) float64: of the mean loss on all the images."""
         self.flat.gradient.zero_()
-        for index, labels in pieces(held):
-            logits = self.model(self.pixels(held.images[index]))
-            (losses(logits, labels).sum() / len(held)).backward()  # type: ignore[no-untyped-call]
-        return self.flat.gradient.double()
+        counted = repeat(None) if members is None else torch.split(members[0], EVALUATION_BATCH)
+        count = len(images) if members is None else members[0].sum()  # on the device: nothing waits for it
+        for (index, labels), counts in zip(pieces(images), counted, strict=False):
+            found = losses(self.model(self.pixels(images.images[index])), labels)
+            ((found if counts is None else found * counts).sum() / count).backward()  # type: ignore[no-untyped-call]
+        self.model.train(was_training)
+        return self.flat.gradient.double().unsqueeze(0)
+
+    def weights(self) -> list[Tensor]:
+        return [self.flat.weights]
+
+    def norms(self) -> list[Tensor]:
+        return [buffer for layer in self._norm_layers() for buffer in layer.buffers()]
+
+    def _norm_layers(self) -> list[nn.modules.batchnorm._BatchNorm]:
+        return [layer for layer in self.model.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+
+    @torch.no_grad()
+    def estimate_norms(self, batches: Iterator[list[Batch]]) -> None:
+        layers = self._norm_layers()
+        if not layers:
+            return
+        moments = [layer.momentum for layer in layers]
+        self.model.eval()  # all else is as it is evaluated
+        for layer in layers:
+            layer.reset_running_stats()
+            layer.momentum = None  # the plain mean over batches
+            layer.train()
+        for (batch,) in batches:
+            self.model(self.pixels(self.data.pictures(batch.image, batch.shift)))
+        for layer, momentum in zip(layers, moments, strict=True):
+            layer.momentum = momentum
+            layer.eval()
 
     def connections(self) -> list[Tensor]:
         layers = (layer for layer in self.model.modules() if isinstance(layer, nn.Conv2d | nn.Linear))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from lnbench import catalog
 from lnbench.training.batches import Batch, Held
-from lnbench.training.probes.visits import Visits
 
 EVALUATION_BATCH = 1000
+Losses = Callable[[Tensor, Tensor], Tensor]  # of logits (n, classes) and labels (n,): (n,)
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,34 @@ class Rates:
     momentum: np.ndarray | None
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What the last step's own forward pass gave for each example that it trained on, before the weights moved.
+
+    losses: (K, B) float32, the method's, under the labels as given. logits: (K, B, classes) float32; None where the
+    backend was not asked to keep them.
+    """
+
+    losses: Tensor
+    logits: Tensor | None
+
+
 class Backend(Protocol):
     """K networks in training. `tensors` is all that a step reads and changes: a checkpoint keeps it."""
 
     compiled: bool
-    parameters: int  # of one network
+    keeps_logits: bool  # whether `seen` must have them; set before the first step
+    seen: Seen  # of the last step
+
+    @property
+    def parameters(self) -> int:
+        """The number of weights of one network."""
+        ...
+
+    @property
+    def method(self) -> Any:
+        """The method, whose `losses` are those of a step."""
+        ...
 
     def step(self, batches: list[Batch], number: int) -> None:
         """Step `number` of the epoch, of every replica, each on its own batch."""
@@ -41,11 +64,8 @@ class Backend(Protocol):
         """(K, 2) float64 on the device: right answers and the sum of losses since the epoch began."""
         ...
 
-    def begin(self, rates: Rates, visits: Visits, *, afresh: bool) -> None:
-        """Before an epoch's first step, or the first after a checkpoint within one (`afresh` false: the sums stay).
-
-        `visits` takes what the epoch's steps see of each example.
-        """
+    def begin(self, rates: Rates, *, afresh: bool) -> None:
+        """Before an epoch's first step, or the first after a checkpoint within one (`afresh` false: the sums stay)."""
         ...
 
     def evaluate(self, held: list[Held], each: Tensor | None = None) -> Tensor:
@@ -59,8 +79,26 @@ class Backend(Protocol):
         """Of each replica (n, classes) float32 on the device: its answers on images that no step sees, as evaluated."""
         ...
 
-    def gradient_cosine(self, images: list[Held]) -> Tensor:
-        """(K,) on the device: the cosine of the method's mean gradient and the cross-entropy's, on these images."""
+    def gradients(self, held: list[Held], losses: Losses, members: list[Tensor] | None = None) -> Tensor:
+        """(K, P) float64 on the device: each replica's gradient of the mean loss on these images, with respect to all
+        its weights, as it is evaluated (float32; a batch normalisation uses what it has learnt). Leaves no trace.
+
+        members: of each replica (n,) bool, the images that count; NaN where none does. Raises NotImplementedError where
+        the backend compares no gradients; the catalog says which probes need them (`Entry.stacks`).
+        """
+        ...
+
+    def weights(self) -> list[Tensor]:
+        """All weights of the networks, not copies: what is written there is what `evaluate` uses next."""
+        ...
+
+    def estimate_norms(self, batches: Iterator[list[Batch]]) -> None:
+        """Replace the statistics of all batch normalisations by their mean over these batches, at the weights as they
+        are (Izmailov et al. 2018, section 3.2; torch.optim.swa_utils.update_bn). Nothing where there is none."""
+        ...
+
+    def norms(self) -> list[Tensor]:
+        """The statistics of the batch normalisations, not copies; none of a network without."""
         ...
 
     def connections(self) -> list[Tensor]:
@@ -104,4 +142,5 @@ def cross_entropies(logits: Tensor, labels: Tensor) -> Tensor:
 
 def pieces(held: Held) -> Iterator[tuple[Tensor, Tensor]]:
     """(numbers of images, labels), EVALUATION_BATCH at a time."""
-    return zip(held.index.split(EVALUATION_BATCH), held.labels.split(EVALUATION_BATCH), strict=True)
+    index, labels = (torch.split(numbers, EVALUATION_BATCH) for numbers in (held.index, held.labels))
+    return zip(index, labels, strict=True)

@@ -9,6 +9,7 @@ lay, so that torch.compile makes two or three passes over memory of it. Replica 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,18 @@ from torch import Tensor, nn
 
 from lnbench import catalog
 from lnbench.training.backends.compiling import compiled_or_eager
-from lnbench.training.backends.protocol import EVALUATION_BATCH, Rates, built, cross_entropies, method_of, pieces
+from lnbench.training.backends.protocol import (
+    EVALUATION_BATCH,
+    Losses,
+    Rates,
+    Seen,
+    built,
+    cross_entropies,
+    method_of,
+    pieces,
+)
 from lnbench.training.batches import Batch, Held, Pixels, TrainingSet
 from lnbench.training.initial import initialise
-from lnbench.training.probes.visits import Visits, margins
 
 Parts = list[Tensor]
 
@@ -45,9 +54,9 @@ class Stacked:
         self.shadow = [part.to(torch.bfloat16) for part in self.parts] if self.low else []
         self.loss_sum = torch.zeros(self.replicas, dtype=torch.float64, device=self.device)
         self.right = torch.zeros(self.replicas, dtype=torch.int64, device=self.device)
-        self.rows = torch.arange(self.replicas, device=self.device).unsqueeze(1)
         self.whole = self._weight(self.batch)
-        self.visits = Visits()
+        self.keeps_logits = False
+        self.seen: Seen
         self.lr: Tensor
         self.momentum: Tensor | None
         self.run_step = compiled_or_eager(self._step) if compile else self._step
@@ -78,8 +87,7 @@ class Stacked:
         weight[:count] = 1.0 / count
         return weight
 
-    def begin(self, rates: Rates, visits: Visits, *, afresh: bool) -> None:
-        self.visits = visits
+    def begin(self, rates: Rates, *, afresh: bool) -> None:
         self.lr = self._on_device(rates.lr)
         self.momentum = None if rates.momentum is None else self._on_device(rates.momentum)
         if afresh:
@@ -91,21 +99,18 @@ class Stacked:
             [data.pictures(batch.image, batch.shift) for (_, data), batch in zip(self.members, batches, strict=True)]
         )
         labels = torch.stack([batch.label for batch in batches])
-        examples = torch.stack([batch.example for batch in batches]) if self.visits.tensors() else None
         count = labels.shape[1]
         if count < self.batch:  # an epoch's last: filled up with examples of weight 0, as shapes must not change
             images = F.pad(images, (0, 0) * (images.dim() - 2) + (0, self.batch - count))
             labels = F.pad(labels, (0, self.batch - count))
         weight = self.whole if count == self.batch else self._weight(count)
         with torch.no_grad():
-            losses, margin = self.run_step(
+            losses, logits = self.run_step(
                 self.parts, self.states, self.shadow, self.loss_sum, self.right,
                 images, labels, weight, self.lr[number], None if self.momentum is None else self.momentum[number],
-                self.visits.margins is not None,
+                self.keeps_logits,
             )  # fmt: skip
-        for row, seen in ((self.visits.losses, losses), (self.visits.margins, margin)):
-            if row is not None:
-                row[self.rows, examples] = seen[:, :count]
+        self.seen = Seen(losses[:, :count], None if logits is None else logits[:, :count])
 
     def _step(
         self,
@@ -119,11 +124,11 @@ class Stacked:
         weight: Tensor,
         lr: Tensor,
         momentum: Tensor | None,
-        with_margins: bool,
+        keeps_logits: bool,
     ) -> tuple[Tensor, Tensor | None]:
         """One step; the first five are changed. images (K, B, H, W, C) uint8, labels (K, B), weight (B,).
 
-        The losses (K, B) and, where they are wanted, the margins (K, B): no operation is there for them otherwise.
+        The losses (K, B) and, where they are wanted, the logits (K, B, classes): a compiled step keeps none otherwise.
         """
         inputs = self.pixels(images).flatten(2)
 
@@ -148,7 +153,7 @@ class Stacked:
                 shadow[number].copy_(weights.view(parts[number].shape))
             for name, tensor in state.items():
                 states[number][name].copy_(tensor)
-        return losses, margins(logits, labels) if with_margins else None
+        return losses, logits if keeps_logits else None
 
     def _forward(self, parts: Parts, inputs: Tensor) -> Tensor:
         """(K, B, classes) of inputs (K, B, D), in the parts' precision."""
@@ -175,7 +180,7 @@ class Stacked:
                 right += (logits.argmax(1) == labels).sum()
                 loss += F.cross_entropy(logits, labels, reduction="sum").double()
                 if each is not None:
-                    each[replica].split(EVALUATION_BATCH)[number].copy_(cross_entropies(logits, labels))
+                    torch.split(each[replica], EVALUATION_BATCH)[number].copy_(cross_entropies(logits, labels))
             results.append(torch.stack((right.double(), loss)))
         return torch.stack(results)
 
@@ -188,8 +193,17 @@ class Stacked:
             results.append(torch.cat([self._forward(parts, each).squeeze(0) for each in inputs]))
         return results
 
-    def gradient_cosine(self, images: list[Held]) -> Tensor:
+    def gradients(self, held: list[Held], losses: Losses, members: list[Tensor] | None = None) -> Tensor:
         raise NotImplementedError("the stacked backend compares no gradients (groups.py gives such runs to the loop)")
+
+    def weights(self) -> list[Tensor]:
+        return self.parts
+
+    def norms(self) -> list[Tensor]:
+        return []
+
+    def estimate_norms(self, batches: Iterator[list[Batch]]) -> None:
+        """Dense networks have none."""
 
     def connections(self) -> list[Tensor]:
         return [part for part in self.parts if part.dim() == 3]

@@ -1,98 +1,143 @@
-"""What a group keeps of every epoch, where its recipe's `probes` ask for it: an array (epochs, n) a run.
+"""Arrays of every epoch: a number of each training example or held-out image, (epochs, n) a run.
 
 Everything lies on the device until the runs end, in float32: four bytes a number. What nobody asked for is not kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from lnbench.training.backends.protocol import Backend
 from lnbench.training.batches import Held, TrainingSet
-from lnbench.training.probes.visits import Visits
+from lnbench.training.probes.probe import Probe, StepView, Training
 
-EXAMPLE_LOSS = "example_loss"
-EXAMPLE_MARGIN = "example_margin"
-EXAMPLE_LOSS_EVAL = "example_loss_eval"
-HELD_LOSS = "held_loss"
-SUSPECTS = "suspects"
-TEST_PROBABILITIES = "test_probabilities"
-WHILE_TRAINING = (EXAMPLE_LOSS, EXAMPLE_MARGIN)  # written step by step; all else when an epoch is over
 SHEET = 64  # suspects that are kept
+Arrays = dict[str, np.ndarray[Any, Any]]
 
 
-class History:
-    """`rows`: name of an array -> (K, epochs, n) float32, one row an epoch. `answers`: of each run (n, classes)
-    float32, its probabilities for the test images after the last epoch; empty before."""
+class _AtEachVisit(Probe):
+    """A number of each example at its one visit of each epoch, from the very forward pass that trained it."""
 
-    def __init__(self, probes: Sequence[str], sets: Sequence[TrainingSet], epochs: int):
-        self.probes, self.sets, self.epochs = probes, sets, epochs
-        self.answers: list[torch.Tensor] = []
-        data = sets[0]
-        lengths = {name: data.examples for name in (*WHILE_TRAINING, EXAMPLE_LOSS_EVAL) if name in probes}
-        if HELD_LOSS in probes:
-            held = {"test": data.test, "validation": data.validation}
-            lengths |= {_held_name(split): len(images) for split, images in held.items() if len(images)}
-        self.rows = {
-            name: torch.zeros((len(sets), epochs, length), dtype=torch.float32, device=data.device)
-            for name, length in lengths.items()
-        }
+    name: str
 
-    def visits(self, epoch: int) -> Visits:
-        """Where the steps of an epoch write."""
-        return Visits(self._row(EXAMPLE_LOSS, epoch), self._row(EXAMPLE_MARGIN, epoch))
+    def __init__(self, training: Training, options: Mapping[str, Any] | None):
+        super().__init__(training, options)
+        self.rows = _rows(training, training.sets[0].examples)
 
-    def held(self, split: str, epoch: int) -> torch.Tensor | None:
-        """(K, n): where the loss of each of a split's images after an epoch goes."""
-        return self._row(_held_name(split), epoch)
+    def at(self, step: int) -> bool:
+        return True
 
-    def close(self, backend: Backend, epoch: int) -> None:
-        """After an epoch: the loss of each training example, on its whole image, under the label of that epoch. After
-        the last one: the probabilities that the networks give the test images."""
-        if TEST_PROBABILITIES in self.probes and epoch == self.epochs - 1:
-            found = backend.logits([data.test for data in self.sets])
-            self.answers = [torch.softmax(logits, dim=1) for logits in found]
-        row = self._row(EXAMPLE_LOSS_EVAL, epoch)
-        if row is None:
-            return
-        images = [Held(data.on_device.images, data.identity, data.labels) for data in self.sets]
-        for place, (data, logits) in enumerate(zip(self.sets, backend.logits(images), strict=True)):
-            image, label = data.given(epoch)
-            row[place].copy_(backend.method.losses(logits[image], label))
+    def numbers(self, view: StepView) -> Tensor:
+        """(K, B) float32, of the batch's examples."""
+        raise NotImplementedError
 
-    def tensors(self, epoch: int) -> dict[str, torch.Tensor]:
-        """What a checkpoint within this epoch keeps: the rows that hold something; the first axis is the replicas'."""
-        return {name: rows[:, : epoch + (name in WHILE_TRAINING)] for name, rows in self.rows.items()}
+    def after(self, view: StepView) -> None:
+        self.rows[:, view.epoch].scatter_(1, view.examples, self.numbers(view))
 
-    def arrays(self, run: int, epochs: int) -> dict[str, np.ndarray[Any, Any]]:
-        """One run's arrays of its finished epochs; with `example_loss`, what its examples are. A run that diverged has
-        no probabilities."""
-        found: dict[str, np.ndarray[Any, Any]] = {
-            name: rows[run, :epochs].cpu().numpy() for name, rows in self.rows.items()
-        }
-        if EXAMPLE_LOSS in found:
-            found |= described(self.sets[run])
-        if SUSPECTS in self.probes:
-            found |= suspects(self.sets[run], found[EXAMPLE_LOSS])
-        if self.answers and epochs == self.epochs:
-            found[TEST_PROBABILITIES] = self.answers[run].cpu().numpy()
+    def tensors(self, epoch: int) -> dict[str, Tensor]:
+        """The rows that hold something: the current epoch's is being filled."""
+        return {self.name: self.rows[:, : epoch + 1]}
+
+    def outcome(self, run: int, epochs: int, diverged: bool) -> dict[str, Any]:
+        return {"arrays": {self.name: self.rows[run, :epochs].cpu().numpy()}}
+
+
+class ExampleLoss(_AtEachVisit):
+    """Each example's loss, and what the examples are."""
+
+    name = "example_loss"
+
+    def numbers(self, view: StepView) -> Tensor:
+        return view.losses
+
+    def outcome(self, run: int, epochs: int, diverged: bool) -> dict[str, Any]:
+        found = super().outcome(run, epochs, diverged)
+        found["arrays"] |= described(self.training.sets[run])
         return found
 
-    def _row(self, name: str, epoch: int) -> torch.Tensor | None:
-        return self.rows[name][:, epoch] if name in self.rows else None
+
+class ExampleMargin(_AtEachVisit):
+    """Each example's margin."""
+
+    name = "example_margin"
+    needs_logits = True
+
+    def numbers(self, view: StepView) -> Tensor:
+        return margins(view.logits, view.labels)
 
 
-def _held_name(split: str) -> str:
-    return f"{split}_example_loss"
+class ExampleLossEval(Probe):
+    """After each epoch the method's loss of each training example, on its whole image, under that epoch's label."""
+
+    def __init__(self, training: Training, options: Mapping[str, Any] | None):
+        super().__init__(training, options)
+        self.rows = _rows(training, training.sets[0].examples)
+
+    def close(self, epoch: int) -> None:
+        backend, sets = self.training.backend, self.training.sets
+        images = [Held(data.on_device.images, data.identity, data.labels) for data in sets]
+        for place, (data, logits) in enumerate(zip(sets, backend.logits(images), strict=True)):
+            image, label = data.given(epoch)
+            self.rows[place, epoch].copy_(backend.method.losses(logits[image], label))
+
+    def tensors(self, epoch: int) -> dict[str, Tensor]:
+        return {"example_loss_eval": self.rows[:, :epoch]}
+
+    def outcome(self, run: int, epochs: int, diverged: bool) -> dict[str, Any]:
+        return {"arrays": {"example_loss_eval": self.rows[run, :epochs].cpu().numpy()}}
 
 
-def described(data: TrainingSet) -> dict[str, np.ndarray[Any, Any]]:
-    """Of each example, (N,): the label that it carries in epoch 0, int16; the true one, int16; and its image's number
-    in the data set, int32."""
+class HeldLoss(Probe):
+    """After each epoch the cross-entropy of each held-out image, from the pass that gives the curves."""
+
+    def __init__(self, training: Training, options: Mapping[str, Any] | None):
+        super().__init__(training, options)
+        held = {"test": training.sets[0].test, "validation": training.sets[0].validation}
+        self.rows = {split: _rows(training, len(images)) for split, images in held.items() if len(images)}
+
+    def each(self, split: str, epoch: int) -> Tensor | None:
+        return self.rows[split][:, epoch] if split in self.rows else None
+
+    def tensors(self, epoch: int) -> dict[str, Tensor]:
+        return {f"{split}_example_loss": rows[:, :epoch] for split, rows in self.rows.items()}
+
+    def outcome(self, run: int, epochs: int, diverged: bool) -> dict[str, Any]:
+        arrays = {f"{split}_example_loss": rows[run, :epochs].cpu().numpy() for split, rows in self.rows.items()}
+        return {"arrays": arrays}
+
+
+class Suspects(Probe):
+    """The examples of highest summed loss, with their images. Needs the probe `example_loss`."""
+
+    def outcome(self, run: int, epochs: int, diverged: bool) -> dict[str, Any]:
+        losses = self.training.probes["example_loss"].outcome(run, epochs, diverged)["arrays"]["example_loss"]
+        return {"arrays": suspects(self.training.sets[run], losses)}
+
+
+def _rows(training: Training, length: int) -> Tensor:
+    """(K, epochs, length) float32 on the device."""
+    shape = (training.replicas, training.epochs, length)
+    return torch.zeros(shape, dtype=torch.float32, device=training.device)
+
+
+def margins(logits: Tensor, labels: Tensor) -> Tensor:
+    """(…): the logit of the label less the largest other one, of logits (…, classes) and labels (…) int64.
+
+    The margin of Pleiss et al. 2020, as their package `aum` computes it: its mean over epochs is an example's AUM.
+    """
+    classes = torch.arange(logits.shape[-1], device=logits.device)
+    own = classes == labels.unsqueeze(-1)
+    other = logits.masked_fill(own, -torch.inf).amax(-1)
+    return logits.gather(-1, labels.unsqueeze(-1)).squeeze(-1) - other
+
+
+def described(data: TrainingSet) -> Arrays:
+    """Describe each example, (N,): the label that it carries in epoch 0, int16; the true one, int16; and its image's
+    number in the data set, int32."""
     image, label = data.given()
     true, identity = data.labels[image], data.identity[image]
     return {
@@ -102,9 +147,9 @@ def described(data: TrainingSet) -> dict[str, np.ndarray[Any, Any]]:
     }
 
 
-def suspects(data: TrainingSet, losses: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
-    """The SHEET examples of highest summed loss (epochs, N), the highest first, the lower number first of equals:
-    their numbers, int32, and their whole images (n, C, H, W) uint8. None of a run that finished no epoch."""
+def suspects(data: TrainingSet, losses: np.ndarray[Any, Any]) -> Arrays:
+    """Return the SHEET examples of highest summed loss (epochs, N), the highest first, the lower number first of
+    equals: their numbers, int32, and their whole images (n, C, H, W) uint8. None of a run that finished no epoch."""
     highest = np.argsort(-losses.sum(0, dtype=np.float64), kind="stable")[: SHEET if len(losses) else 0]
     example = torch.from_numpy(highest).to(data.device)
     pictures = data.on_device.images[data.identity[data.noise.images(example)]]

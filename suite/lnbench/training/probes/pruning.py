@@ -11,9 +11,26 @@ from torch import Tensor
 
 from lnbench.training.backends.protocol import Backend
 from lnbench.training.batches import TrainingSet
-from lnbench.training.entries import PRUNED_KEPT, PRUNED_SHARES_JUDGED
+from lnbench.training.probes.entries import PRUNED_KEPT, PRUNED_SHARES_JUDGED
+from lnbench.training.probes.probe import Probe
 
 AREA = (5, 60)  # per cent of the weights kept, between which the areas are taken
+
+
+class PrunedAccuracy(Probe):
+    """The test accuracy of the trained network by the share of its weights that are kept."""
+
+    curves: list[list[float]]
+
+    def finish(self) -> None:
+        self.curves = pruned_accuracies(self.training.backend, self.training.sets)
+
+    def outcome(self, run: int, epochs: int, diverged: bool) -> dict[str, Any]:
+        if diverged:
+            return {"metrics": pruned_metrics(None)}
+        accuracies = self.curves[run]
+        shown = {"kept_percent": list(PRUNED_KEPT), "test_accuracy": accuracies}
+        return {"metrics": pruned_metrics(accuracies), "pruned": shown}
 
 
 @torch.no_grad()
@@ -32,7 +49,7 @@ def pruned_accuracies(backend: Backend, sets: Sequence[TrainingSet]) -> list[lis
     for percent in sorted(PRUNED_KEPT, reverse=True):  # what is gone at one share is gone at all smaller ones
         gone = round((100 - percent) * order.shape[1] / 100)
         kept.scatter_(1, order[:, :gone], 0.0)
-        for layer, before, mask in zip(layers, whole, kept.split(sizes, dim=1), strict=True):
+        for layer, before, mask in zip(layers, whole, torch.split(kept, sizes, dim=1), strict=True):
             layer.copy_(before * mask.view(before.shape))
         found.append(backend.evaluate(held)[:, 0])
     for layer, before in zip(layers, whole, strict=True):

@@ -1,0 +1,151 @@
+"""Names of the catalog for what a training measures beside its curves, each with the metrics it yields. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from lnbench import catalog
+from lnbench.catalog.entry import Entry, Metric, with_metrics
+from lnbench.catalog.options import Count, Options
+from lnbench.errors import did_you_mean
+
+# what the probe gradient_cosine yields, and when it looks
+GRADIENT_COSINES = {
+    "gradient_cosine_start": "before the first step",
+    "gradient_cosine_tenth": "after a tenth of the steps",
+    "gradient_cosine_half": "after half of the steps",
+    "gradient_cosine_end": "after the last step",
+}
+CLEAN_IMAGES = 4096  # at most so many clean training images give the gradient that others are compared with
+
+
+# what the probe pruned_accuracy looks at: per cent of a network's weights that are kept, and of these what is a metric
+PRUNED_KEPT = (100, 80, 60, 50, 40, 30, 20, 15, 10, 5)
+PRUNED_SHARES_JUDGED = (80, 60, 50)
+
+
+# the parts of a curve over steps whose means are metrics: from and to, as shares of its looks, and in words
+CURVE_SPANS = {
+    "first_third": (0, 1 / 3, "mean over the first third of the looks"),
+    "last_third": (2 / 3, 1, "mean over the last third of the looks"),
+    "last_tenth": (0.9, 1, "mean over the last tenth of the looks"),
+}
+
+
+_METHODS_COSINE = "cosine between the loss's gradient and the cross-entropy's on clean labels"
+_PRUNED_AREA = "mean test accuracy over 5 to 60 per cent of the weights kept, the largest ones"
+
+
+class BatchGradientOptions(Options):
+    """Look at the batch before each step whose number, from 0, `every` divides."""
+
+    kind: Literal["batch_gradient"]
+    every: Count
+
+
+class FullGradientOptions(Options):
+    """Look at the batch before each step whose number, from 0, `every` divides."""
+
+    kind: Literal["full_clean_cosine"]
+    every: Count
+
+
+def asked(recipe: dict[str, Any]) -> list[tuple[Entry, dict[str, Any] | None]]:
+    """Return the probes that a recipe (`Recipe.identity`) asks for, each with its options, in the catalog's order."""
+    wanted = dict(map(catalog.name_and_options, recipe.get("probes", ())))
+    return [(catalog.find("probe", name), wanted[name]) for name in catalog.names("probe") if name in wanted]
+
+
+def probe_problem(probes: Sequence[str | dict[str, Any]]) -> str | None:
+    """Return what is wrong with a recipe's probes, in one line; None where nothing is."""
+    wanted = [catalog.name_and_options(probe) for probe in probes]
+    names = [name for name, _ in wanted]
+    for name, options in wanted:
+        if name not in catalog.names("probe"):
+            return f"probes: '{name}' is not known; {did_you_mean(name, catalog.names('probe'))}"
+        entry = catalog.find("probe", name)
+        if entry.options is not None and options is None:
+            keys = ", ".join(f"{key}: …" for key in entry.options.model_fields if key != "kind")
+            return f"probes: {name} takes options; write {{kind: {name}, {keys}}}"
+        if entry.options is None and options is not None:
+            return f"probes: {name} takes no options; write its name alone"
+        if names.count(name) > 1:
+            return f"probes: {name} is asked for more than once; a run measures it once"
+        for needed in entry.needs:
+            if needed not in names:
+                return f"probes: {name} needs the probe {needed}; write [{needed}, {name}]"
+    return None
+
+
+def entries() -> list[Entry]:
+    """Return the probes in the order in which they look, and their metrics: a probe comes behind those it needs."""
+    history, images, gradients, pruning = (
+        f"lnbench.training.probes.{module}" for module in ("history", "test_images", "gradients", "pruning")
+    )
+    return [
+        Entry("probe", "example_loss", target=f"{history}:ExampleLoss",
+              words="the loss of each training example at each epoch's visit"),
+        Entry("probe", "example_margin", target=f"{history}:ExampleMargin",
+              words="the margin of each training example at each epoch's visit"),
+        Entry("probe", "example_loss_eval", target=f"{history}:ExampleLossEval", passes=lambda options, recipe: 1.0,
+              words="the loss of each training example after each epoch, in evaluation mode"),
+        Entry("probe", "held_loss", target=f"{history}:HeldLoss",
+              words="the cross-entropy of each held-out image after each epoch"),
+        Entry("probe", "suspects", target=f"{history}:Suspects", needs=("example_loss",),
+              words="the training examples of highest summed loss, with their images"),
+        Entry("probe", "test_probabilities", target=f"{images}:TestProbabilities",
+              words="the network's probabilities for each test image, at the end"),
+        Entry("probe", "test_confusion", target=f"{images}:TestConfusion",
+              words="how many test images of a class are taken for another, at the end"),
+        *with_metrics(
+            Entry("probe", "gradient_cosine", target=f"{gradients}:GradientCosine", stacks=False,
+                  words="the cosine of the method's gradient with the cross-entropy's, at four times"),
+            **{
+                name: Metric(-1, 1, "none", False, f"{_METHODS_COSINE}, {words}")
+                for name, words in GRADIENT_COSINES.items()
+            },
+        ),
+        *with_metrics(
+            Entry("probe", "pruned_accuracy", target=f"{pruning}:PrunedAccuracy",
+                  words="test accuracy by the share of weights kept, at the end"),
+            pruned_area=Metric(0, 1, "test", True, _PRUNED_AREA),
+            pruned_relative=Metric(
+                0, math.inf, "test", False, f"{_PRUNED_AREA}, as a share of the unpruned accuracy"
+            ),
+            **{
+                f"pruned_accuracy_{share}": Metric(
+                    0, 1, "test", True, f"test accuracy with the largest {share} per cent of the weights"
+                )
+                for share in PRUNED_SHARES_JUDGED
+            },
+        ),
+        *with_metrics(
+            Entry("probe", "batch_gradient", target=f"{gradients}:BatchGradient", options=BatchGradientOptions,
+                  stacks=False, passes=lambda options, recipe: 6 / options["every"],
+                  words="norm of a batch's gradient, and its cosine with that of the clean members, every k steps"),
+            **_over_steps("batch_gradient_norm", 0, math.inf, "norm of the gradient of a batch's mean cross-entropy"),
+            **_over_steps("batch_clean_cosine", -1, 1, "cosine of a batch's gradient with that of its clean members"),
+        ),
+        *with_metrics(
+            Entry("probe", "full_clean_cosine", target=f"{gradients}:FullGradientCosine", options=FullGradientOptions,
+                  stacks=False, passes=_full_gradient_passes,
+                  words="cosine of a batch's gradient with that of the clean training data, every k steps"),
+            **_over_steps("full_clean_cosine", -1, 1, "cosine of a batch's gradient with the clean training data's"),
+        ),
+    ]  # fmt: skip
+
+
+def _over_steps(curve: str, low: float, high: float, words: str) -> dict[str, Metric]:
+    """The metrics of a curve over steps."""
+    return {
+        f"{curve}_{span}": Metric(low, high, "none", False, f"{words}, {of}")
+        for span, (_, _, of) in CURVE_SPANS.items()
+    }
+
+
+def _full_gradient_passes(options: dict[str, Any], recipe: dict[str, Any]) -> float:
+    """Two gradients a look: of the batch, and of the clean images."""
+    clean = min(CLEAN_IMAGES, int(recipe["dataset"]["clean"]))
+    return 3.0 * (int(recipe["batch_size"]) + clean) / float(options["every"] * recipe["batch_size"])
