@@ -121,7 +121,7 @@ def test_choosing_runs_read_the_input_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("inputs", "what"),
     [
-        ("", "a run of this grid needs the input confusion; say under runs.inputs of which runs it is made"),
+        ("", "a run of this grid needs the input confusion; name under runs.inputs the runs that it is made from"),
         (INPUTS.replace("{confusion", "{confusions"), "inputs: 'confusions' is not known; did you mean 'confusion'?"),
         (INPUTS.replace("dataset.clean", "data.clean"), "inputs: 'data' is not a key of base"),
         (INPUTS.replace("clean: 100", "clean: 5000"), "clean: 5000 clean images, but digits has 1300 for training"),

@@ -175,7 +175,7 @@ ALIKE = "alike: {metric: aul_pearson, at: {epoch: 12}, along: {model: pairs}}"
          "along which epochs? name them"),
         (ALIKE, ALIKE.replace("aul_pearson", "aul_auc"), "aul_auc is a number of one run; pairs are for those of two"),
         (ALIKE, ALIKE.replace("pairs}}", "pairs}, levels: {model: [mlp1]}}"), "there are no pairs"),
-        (EARLY, EARLY[:-1] + ", less: aul_auc}", "less: aul_auc less itself is 0"),
+        (EARLY, EARLY[:-1] + ", less: aul_auc}", "less: aul_auc minus itself is 0"),
         (EARLY, EARLY[:-1] + ", less: loss_auc, minus: {epoch: 2}}", "`less` subtracts already"),
         ("vary: {model:", "vary: {epoch: [1, 2], model:", "epoch"),
         ("probes: [example_loss]", "probes: []", "give it `probes: [example_loss]`"),

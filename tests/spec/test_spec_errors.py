@@ -127,7 +127,7 @@ IMPOSSIBLE = [
     ("precision: fp32", "precision: »fast",
      "no parity study shows what it changes (tier cpu, full); use fp32 for mlp1, perceptron"),
     ("noise.alpha: [0, 10]}\n  set", "noise.alpha: »[]}\n  set", "noise.alpha: is empty; at least 1 must be given"),
-    ("noise.alpha: [0, 10]}\n  set", "noise.alpha: [0, 10, »10.0]}\n  set", "vary: noise.alpha = 10.0 stands twice"),
+    ("noise.alpha: [0, 10]}\n  set", "noise.alpha: [0, 10, »10.0]}\n  set", "vary: noise.alpha = 10.0 is given twice"),
     ("noise.alpha: [0, 10]}\n  set", "noise.alpha: [0, 10], »epochz: [1, 2]}\n  set",
      "vary: 'epochz' is not a key of base (tier smoke, full); did you mean 'epochs'?"),
     ("noise.alpha: [0, 10]}\n  set", "noise.alpha: [0, 10], »method.lr: [1, 2]}\n  set",
@@ -150,7 +150,7 @@ IMPOSSIBLE = [
     ("validation: 100", "validation: »950", "leave 50 of 1000, less than one batch of 100"),
     ("from: [0.05, 0.1]", "from: [0.05, »-0.1]", "lr: must be greater than 0, not -0.1"),
     ("from: [0.05, 0.1]", "from: »[]", "from: is empty"),
-    ("from: [0.05, 0.1]", "from: [0.05, »0.05]", "choose: 0.05 stands twice"),
+    ("from: [0.05, 0.1]", "from: [0.05, »0.05]", "choose: 0.05 is given twice"),
     ("try: {optimizer.momentum: 0.5}", "try: {optimizer.momentum: »1.5}", "momentum: must be less than 1"),
     ("try: {optimizer.momentum: 0.5}", "try: {optimizer.momentum: »{times: -1}}", "try: takes a value, or {times:"),
     ("try: {optimizer.momentum: 0.5}", "try: {optimizer.momentum: »{plus: 1}}", "try: takes a value, or {times:"),
@@ -162,7 +162,7 @@ IMPOSSIBLE = [
      "effect net: no run visits noise.alpha = 50; it takes 0, 10"),
     ("convnet4, noise.alpha: 10}}", "convnet4, noise.alpha: [10, »50]}}", "effect net: no run visits noise.alpha = 50"),
     ("convnet4, noise.alpha: 10}}", 'convnet4, noise.alpha: »"10"}}', "no run visits noise.alpha = 10"),
-    ("convnet4, noise.alpha: 10}}", "convnet4, noise.alpha: [10, »10]}}", "noise.alpha = 10 stands twice"),
+    ("convnet4, noise.alpha: 10}}", "convnet4, noise.alpha: [10, »10]}}", "noise.alpha = 10 is given twice"),
     ("net: {metric: test_accuracy, at: {model: convnet4, noise.alpha: 10}}",
      "net: »{metric: test_accuracy, at: {model: convnet4}}",
      "effect net: say in `at` at which noise.alpha; it takes 0, 10"),
@@ -226,7 +226,7 @@ IMPOSSIBLE = [
      "runs: expected a mapping, not nothing"),
     ("smoke: {runs: {seeds: {n: 2, pair: []}}, dev", "smoke: {measured: »../../secret, dev", "is not a name"),
     # across
-    ("id: T-02", "id: »T-01", "two claims have the id 'T-01'; the first stands on line 28"),
+    ("id: T-02", "id: »T-01", "two claims have the id 'T-01'; the first is on line 28"),
     ("paper: toy2020", "paper: »../claims/toy", "paper: '../claims/toy' is not a name"),
     ("paper: toy2020", "paper: »C:\\papers\\toy", "is not a name"),
 ]  # fmt: skip
@@ -337,7 +337,7 @@ def test_a_claim_id_stands_once_in_all_files(toy: Folder) -> None:
     other.write_text(STUDY.replace("T-02", "T-03"))
     with pytest.raises(SpecError) as caught:
         load_studies([toy.study, other])
-    assert str(caught.value) == f"{other}:28:9: claim id 'T-01' stands already in {toy.study}"
+    assert str(caught.value) == f"{other}:28:9: claim id 'T-01' is already in {toy.study}"
 
 
 def test_errors_of_several_files_come_together_and_name_their_file(toy: Folder) -> None:

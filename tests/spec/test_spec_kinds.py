@@ -143,7 +143,7 @@ REFUSED = [
     (POINTS.replace("with: test_loss", "with: »test_los"), TREND, "did you mean 'test_loss'?"),
     (POINTS.replace("with: test_loss", "with: »test_accuracy"), TREND, "correlated with itself"),
     (POINTS.replace(f"{DECAY}: pearson", f"{DECAY}: spearman").replace("along: ", "along: »"), TREND,
-     "say pearson of each"),
+     "write pearson for each"),
     (f"{{metric: test_accuracy, with: test_loss, at: {{model: mlp1, {DECAY}: 0.1}}, along: »{{noise.alpha: pearson}}}}",
      "{kind: correlation, effect: e, region: [0, null], unit: seed}",
      "effect e: a correlation of 2 points; at least 3 must be visited"),

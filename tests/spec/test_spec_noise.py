@@ -176,7 +176,7 @@ def test_an_effect_may_run_along_a_part_of_an_axis(toy: Folder) -> None:
     ("levels", "gist"),
     [
         ("levels: {noise.alpha: [0, »7]}", "no run visits noise.alpha = 7; it takes 0, 10"),
-        ("levels: {noise.alpha: [0, 10, »10]}", "noise.alpha = 10 stands twice"),
+        ("levels: {noise.alpha: [0, 10, »10]}", "noise.alpha = 10 is given twice"),
         ("levels: »{model: [mlp1]}", "levels: the effect does not run along model"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The papers' numbers, as printed: `baselines/PAPER.yaml`. They stand there only, once, and nowhere in code.
+"""The papers' numbers, as printed: `baselines/PAPER.yaml`. They are only there, once, and nowhere in code.
 
 A reference is text first (`printed: "91"`): the last printed digit says how exactly the number is known, and that
 enters the statistics (STATISTICS, `agrees`).
@@ -21,18 +21,18 @@ from lnbench.yamlfile.problems import problems_of
 from lnbench.yamlfile.scalars import LONGEST_NUMBER
 from lnbench.yamlfile.tree import position_of
 
-MOST_WORDS = 25  # of a quote: enough to find the sentence, little enough to be a citation
+MOST_WORDS = 25  # in a quote: enough to find the sentence, little enough to be a citation
 
 
 def short_quote(text: str | None) -> str | None:
-    """The quote if it has at most 25 words. Raises ValueError."""
+    """Return the quote if it has at most 25 words. Raises ValueError."""
     if text is not None and len(text.split()) > MOST_WORDS:
         raise ValueError(f"quote: {len(text.split())} words; at most {MOST_WORDS}")
     return text
 
 
 class Place(Strict):
-    """Where in the paper something stands."""
+    """The place of a number or sentence in the paper."""
 
     section: str | None = None
     figure: int | str | None = None
@@ -64,7 +64,7 @@ class Reference(Strict):
     protocol: dict[str, str]
     source: Literal["text", "caption", "table", "digitised", "repository"]
     note: str | None = None
-    reading_error: Annotated[float, Field(gt=0)] | None = None  # of a digitised value, in the printed unit
+    reading_error: Annotated[float, Field(gt=0)] | None = None  # for a digitised value, in the printed unit
 
     _quote = field_validator("quote")(short_quote)
 
@@ -76,7 +76,7 @@ class Reference(Strict):
         return text
 
     def number(self) -> Number | None:
-        """The printed number in the metric's own unit (percent as a fraction); None where a word is printed."""
+        """Return the printed number in the metric's own unit (percent as a fraction); None where a word is printed."""
         parsed = parse_number(self.printed)
         if parsed is None:
             return None
@@ -107,7 +107,7 @@ class Number:
 
 
 def parse_number(text: str) -> tuple[float, float] | None:
-    """(value, unit of the last digit): "23.2" -> (23.2, 0.1), "10,000" -> (10000, 1); None for words and 1e5."""
+    """Return (value, unit of the last digit): "23.2" -> (23.2, 0.1), "10,000" -> (10000, 1); None for words and 1e5."""
     plain = text.strip().removesuffix("%").rstrip().replace("\u2212", "-")  # papers set a true minus sign
     if re.fullmatch(r"[-+]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?", plain):
         plain = plain.replace(",", "")
@@ -132,7 +132,7 @@ class Baseline(Strict):
 
     @property
     def cite(self) -> str:
-        """`Rolnick et al. 2018, Deep Learning is …`."""
+        """Return `Rolnick et al. 2018, Deep Learning is …`."""
         first = self.authors[0].split()[-1] if self.authors else self.paper
         others = " et al." if len(self.authors) > 2 else f" & {self.authors[1]}" if len(self.authors) == 2 else ""
         return f"{first}{others} {self.year}, {self.title}"
@@ -143,13 +143,13 @@ def load_baseline(path: Path) -> Baseline:
     try:
         stat = path.stat()
     except OSError:
-        return _load(path, 0, 0)  # says what is the matter
+        return _load(path, 0, 0)  # the read raises the right error
     return _load(path, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=64)
 def _load(path: Path, mtime_ns: int, size: int) -> Baseline:
-    """The file as it was at that time: one that is edited is read anew."""
+    """Read the file as it was at that time: an edited file is read again."""
     tree, problems = reader.read(path)
     taken = {(problem.line, problem.column) for problem in problems}
     try:
@@ -167,5 +167,5 @@ def _load(path: Path, mtime_ns: int, size: int) -> Baseline:
 
 
 def baseline_schema() -> dict[str, Any]:
-    """The JSON Schema of a baseline file, for editors."""
+    """Return the JSON Schema of a baseline file, for editors."""
     return {"$schema": SCHEMA_DIALECT, **Baseline.model_json_schema(by_alias=True)}

@@ -8,7 +8,7 @@ from lnbench.yamlfile.tree import Mapping, Position
 
 
 def put_at(tree: Mapping, dotted: str, value: Any, key_place: Position, place: Position) -> Mapping:
-    """A copy of `tree` with `value` at a dotted path such as `optimizer.lr`; missing mappings are made."""
+    """Return a copy of `tree` with `value` at a dotted path such as `optimizer.lr`; missing mappings are made."""
     head, _, rest = dotted.partition(".")
     changed = tree.without()
     if rest:
@@ -22,7 +22,7 @@ def put_at(tree: Mapping, dotted: str, value: Any, key_place: Position, place: P
 
 
 def value_at(tree: Any, dotted: str) -> Any:
-    """The value at a dotted path of nested mappings. KeyError where there is none."""
+    """Return the value at a dotted path of nested mappings. Raises KeyError where there is none."""
     for step in dotted.split("."):
         if not isinstance(tree, dict):
             raise KeyError(dotted)
@@ -31,12 +31,12 @@ def value_at(tree: Any, dotted: str) -> Any:
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether one dotted key is the other or holds it."""
+    """Return whether one dotted key is the other or contains it."""
     return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
 
 
 def leaves(tree: Mapping, prefix: str = "") -> list[str]:
-    """The dotted keys of a recipe that hold a value."""
+    """Return the dotted keys of a recipe that hold a value."""
     found: list[str] = []
     for key, value in tree.items():
         found += leaves(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [f"{prefix}{key}"]
@@ -44,8 +44,8 @@ def leaves(tree: Mapping, prefix: str = "") -> list[str]:
 
 
 def put(tree: dict[str, Any], dotted: str, value: Any) -> dict[str, Any]:
-    """Nested dicts with `value` at a dotted path; as it is where there is no such place (a loss of strength 0 is
-    the cross-entropy, and has no options)."""
+    """Return nested dicts with `value` at a dotted path; unchanged where there is no such place (a loss of strength 0
+    is the cross-entropy, and has no options)."""
     head, _, rest = dotted.partition(".")
     if head not in tree or (rest and not isinstance(tree[head], dict)):
         return tree

@@ -1,4 +1,4 @@
-"""Effects: one number a seed. A metric at a point of the grid, along an axis, against another point."""
+"""Effects: one number per seed. A metric at a point of the grid, along an axis, against another point."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Reducer = Literal[
     "drop", "gain", "mean", "slope", "kendall", "area", "argmax", "crossing", "exponent", "steps", "pearson",
     "spearman", "pairs",
 ]  # fmt: skip
-COEFFICIENTS = ("pearson", "spearman")  # over points: the axes need be no numbers, and there may be several
+COEFFICIENTS = ("pearson", "spearman")  # over points: the axes need not be numeric, and there may be several
 DIFFERENCES = ("drop", "gain", "steps")  # two of the metric's numbers apart
 ON_THE_AXIS = ("argmax", "crossing")  # in the axis's own unit
 LOGARITHMIC = ("exponent",)  # needs a positive axis
@@ -26,10 +26,10 @@ EPOCH = "epoch"  # where along a run a number is read: an axis of every effect, 
 
 
 class Effect(Strict):
-    """One number a seed. A list in `at`, `minus` or `over` makes a family: one number for each value.
+    """One number per seed. A list in `at`, `minus` or `over` makes a family: one number for each value.
 
-    `along` makes one number of an axis; of two axes, the one written first is reduced first (where a curve crosses a
-    level, then the exponent of that place along the other axis). `levels`: of an axis of `along` these levels only.
+    `along` makes one number out of an axis; of two axes, the one written first is reduced first (where a curve crosses
+    a level, then the exponent of that place along the other axis). `levels`: for an axis of `along`, these levels only.
 
     `epoch` is an axis of every effect of a training that no `vary` names: the number is read after that epoch, in place
     of where the recipe's selection says. `less`: the other metric, of the same runs, that is subtracted.
@@ -44,7 +44,7 @@ class Effect(Strict):
     rises_to: float | None = None  # the level whose crossing is sought, from below
     falls_to: float | None = None  # or from above
     interpolate: Literal["linear", "log"] = "linear"  # between the two levels of the axis around a crossing
-    with_: Annotated[str, name_of("metric")] | None = Field(default=None, alias="with")  # of a correlation
+    with_: Annotated[str, name_of("metric")] | None = Field(default=None, alias="with")  # for a correlation
     less: Annotated[str, name_of("metric")] | None = None
 
     _metric = field_validator("metric")(known("metric"))
@@ -85,7 +85,7 @@ class Effect(Strict):
         if self.less is None:
             return
         if self.less == self.metric:
-            raise Misfit("less", f"less: {self.metric} less itself is 0")
+            raise Misfit("less", f"less: {self.metric} minus itself is 0")
         if self.minus or self.over:
             raise Misfit("minus" if self.minus else "over", "`less` subtracts already; keep one of them")
         odd = next((reducer for reducer in reducers if reducer in NOT_LINEAR), None)
@@ -93,7 +93,7 @@ class Effect(Strict):
             raise Misfit("less", f"less: a {odd} is not in the unit of {self.metric}; compare two points by `minus`")
 
     def levels_of(self, axis: str, levels: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
-        """Those levels of an axis, of all of them, that the effect runs along."""
+        """Return those of an axis's `levels` that the effect runs along."""
         return tuple(self.levels.get(axis, levels))
 
     def _crosses(self, crossing: bool) -> None:
@@ -105,12 +105,12 @@ class Effect(Strict):
         if given and not crossing:
             raise Misfit(given[0], f"{given[0]}: no axis is reduced by crossing; write along: {{AXIS: crossing}}")
         if self.interpolate == "log" and not crossing:
-            raise Misfit("interpolate", "interpolate: is for a crossing; nothing else lies between the levels")
+            raise Misfit("interpolate", "interpolate: is for a crossing; nothing else is between the levels")
 
     def _correlates(self, reducers: tuple[str, ...]) -> None:
         if len(set(reducers)) > 1:
             raise Misfit(
-                "along", f"along: the points of a correlation are those of all its axes; say {reducers[0]} of each"
+                "along", f"along: the points of a correlation are those of all its axes; write {reducers[0]} for each"
             )
         if self.minus or self.over:
             raise Misfit("minus" if self.minus else "over", "a correlation is not compared with another one")
@@ -119,43 +119,44 @@ class Effect(Strict):
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """The axes that `along` runs over, in the order in which they are reduced."""
+        """Return the axes that `along` runs over, in the order in which they are reduced."""
         return tuple(self.along or ())
 
     @property
     def reducers(self) -> tuple[str, ...]:
-        """What `along` makes of each axis."""
+        """Return what `along` makes of each axis."""
         return tuple(self.along.values()) if self.along else ()
 
     @property
     def axis(self) -> str | None:
-        """The axis that is reduced last: the effect's own."""
+        """Return the axis that is reduced last: the effect's own."""
         return self.axes[-1] if self.along else None
 
     @property
     def reducer(self) -> str | None:
-        """What `along` makes of the last axis."""
+        """Return what `along` makes of the last axis."""
         return self.reducers[-1] if self.along else None
 
     @property
     def goal(self) -> tuple[float, bool] | None:
-        """(level, whether the curve rises to it) of a crossing."""
+        """Return (level, whether the curve rises to it) of a crossing."""
         if self.rises_to is not None:
             return self.rises_to, True
         return None if self.falls_to is None else (self.falls_to, False)
 
     @property
     def is_shift(self) -> bool:
-        """Whether the number is how far an optimum moves, in octaves of its axis."""
+        """Return whether the number is how far an optimum moves, in octaves of its axis."""
         return self.reducer == "argmax" and self.minus is not None
 
     @property
     def against(self) -> Mapping[str, Scalar | Scalars] | None:
-        """What changes at the other point, of a difference or a ratio."""
+        """Return what changes at the other point, for a difference or a ratio."""
         return self.minus or self.over
 
     def members(self) -> list[tuple[dict[str, Scalar], dict[str, Scalar] | None]]:
-        """(at, at of what is subtracted or divided by) of each member of the family; one where no list is given."""
+        """Return (at, at of what is subtracted or divided by) for each member of the family; one where no list is
+        given."""
         found = []
         for at in _expand(self.at):
             for other in _expand(self.against) if self.against else [None]:
@@ -163,7 +164,7 @@ class Effect(Strict):
         return found
 
     def at_point(self, point: Mapping[str, Scalar]) -> Effect:
-        """The same effect with more said in `at`."""
+        """Return the same effect with `point` added to `at`."""
         return self.model_copy(update={"at": {**self.at, **point}})
 
 

@@ -11,7 +11,7 @@ from lnbench.spec.recipe import Scalar
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal, where true is not 1."""
+    """Return whether two values are equal, where true is not 1."""
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
@@ -24,13 +24,13 @@ def is_number(value: Any) -> bool:
 
 
 def word(value: Scalar) -> str:
-    """A level as a file writes it, short enough for a line."""
+    """Return a level as a file writes it, short enough for a line."""
     text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 
 def not_visited(axis: str, value: Any, vary: Mapping[str, tuple[Scalar, ...]]) -> str | None:
-    """Why no run is at this value of the axis; None where one is. `epoch` is in no `vary`: it counts from 1."""
+    """Return why no run is at this value of the axis; None where one is. `epoch` is in no `vary`: it counts from 1."""
     if axis == EPOCH:
         whole = type(value) is int and value >= 1
         return None if whole else f"epoch {word(value)} is no epoch; they count 1, 2, 3, …"

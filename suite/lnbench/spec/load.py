@@ -33,19 +33,19 @@ class LoadedStudy:
 
     @property
     def any(self) -> Study:
-        """The tier nearest to the paper, for what all tiers share."""
+        """Return the tier nearest to the paper, for what all tiers share."""
         return self.tiers.get("full") or next(iter(self.tiers.values()))
 
 
 def load_study(path: Path) -> LoadedStudy:
-    """Read and check one study file. Raises SpecError with all that is wrong in it."""
+    """Read and check one study file. Raises SpecError with everything that is wrong in it."""
     tree, unread = reader.read(path)
     findings = Findings(path, [name for name in TIERS if name in block(tree, "tiers")])
     try:
         StudyFile.model_validate(tree)
     except ValidationError as error:
         findings.add_all(problems_of(error, tree, path, StudyFile))
-    if unread:  # what such a value would have been is not known, so nothing that hangs on it can be checked
+    if unread:  # what such a value would have been is not known, so nothing that depends on it can be checked
         places = {(problem.line, problem.column) for problem in unread}
         more = [found for found in findings.problems() if (found.line, found.column) not in places]
         raise SpecError([*unread, *more])
@@ -65,7 +65,8 @@ def load_study(path: Path) -> LoadedStudy:
 
 
 def load_studies(paths: list[Path]) -> list[LoadedStudy]:
-    """Several files, their errors together; a claim's id may stand in one only. A file named twice is read once."""
+    """Read several files, and report their errors together; a claim's id may be in one only. A file named twice is read
+    once."""
     problems: list[Problem] = []
     loaded: list[LoadedStudy] = []
     places: dict[str, Path] = {}
@@ -79,7 +80,7 @@ def load_studies(paths: list[Path]) -> list[LoadedStudy]:
         loaded.append(study)
         for index, claim in enumerate(study.any.spec.claims):
             if claim.id in places:
-                what = f"claim id '{claim.id}' stands already in {places[claim.id]}"
+                what = f"claim id '{claim.id}' is already in {places[claim.id]}"
                 problems.append(Problem(path, *position_of(tree, ["claims", index, "id"]), what))
             places.setdefault(claim.id, path)
     if problems:
@@ -88,7 +89,7 @@ def load_studies(paths: list[Path]) -> list[LoadedStudy]:
 
 
 def _baseline(tree: Mapping, path: Path, findings: Findings) -> tuple[Baseline | None, list[Problem]]:
-    """The paper's numbers, or what is wrong with their file; (None, []) where the study names none properly."""
+    """Return the paper's numbers, or what is wrong with their file; (None, []) where the study names none properly."""
     paper = tree.get("paper")
     place = position_of(tree, ["paper"])
     if not isinstance(paper, str) or findings.has(place):
@@ -105,7 +106,7 @@ def _baseline(tree: Mapping, path: Path, findings: Findings) -> tuple[Baseline |
 
 
 def _whole_file(tree: Mapping, findings: Findings) -> None:
-    """What is wrong once, at every tier."""
+    """Report once what is wrong at every tier."""
     lines: dict[str, int] = {}
     for index, claim in enumerate(items(tree, "claims")):
         name = claim.get("id") if isinstance(claim, Mapping) else None
@@ -113,7 +114,7 @@ def _whole_file(tree: Mapping, findings: Findings) -> None:
             continue
         where = position_of(tree, ["claims", index, "id"])
         if name in lines:
-            findings.add(where, f"two claims have the id '{name}'; the first stands on line {lines[name]}")
+            findings.add(where, f"two claims have the id '{name}'; the first is on line {lines[name]}")
         lines.setdefault(name, where[0])
     for name in sorted(set(block(tree, "effects")) - used_effects(tree)):
         findings.add(position_of(tree, ["effects", name], key=True), f"effect {name}: no part checks it")

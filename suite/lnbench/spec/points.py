@@ -16,7 +16,7 @@ from lnbench.yamlfile.tree import Mapping
 
 
 def grid(runs: Mapping) -> Iterator[tuple[dict[str, Any], Mapping]]:
-    """(point, recipe tree) of every cell: base, then the point's values, then each rule of `set` that fits."""
+    """Yield (point, recipe tree) of every cell: base, then the point's values, then each rule of `set` that fits."""
     vary: Mapping = runs.get("vary") or Mapping()
     for values in product(*(list(enumerate(levels)) for levels in vary.values())):
         point = {axis: value for axis, (_, value) in zip(vary, values, strict=True)}
@@ -33,12 +33,12 @@ def grid(runs: Mapping) -> Iterator[tuple[dict[str, Any], Mapping]]:
 
 
 def point_key(point: AnyMapping[str, Scalar]) -> str:
-    """A point as text, for sets."""
+    """Return a point as text, for sets."""
     return canonical_json(dict(point))
 
 
 def needed_points(study: Study, claims: set[str]) -> set[str]:
-    """The points that the effects of these claims read."""
+    """Return the points that the effects of these claims read."""
     needed: set[str] = set()
     for claim in study.spec.claims:
         if claim.id not in claims:
@@ -50,7 +50,7 @@ def needed_points(study: Study, claims: set[str]) -> set[str]:
 
 
 def points_of(study: Study, effect: Effect) -> Iterator[dict[str, Scalar]]:
-    """Every point that an effect reads, both sides of its comparisons and all levels of its axes."""
+    """Yield every point that an effect reads, both sides of its comparisons and all levels of its axes."""
     columns = list(product(*(effect.levels_of(axis, study.levels(axis)) for axis in effect.axes)))
     for pair in effect.members():
         for place in pair:

@@ -18,9 +18,10 @@ RUN_BLOCKS = ("vary", "set", "choose", "inputs", "seeds")
 
 
 def at_tier(tree: Mapping, tier: str, report: Report) -> Mapping:
-    """The study's tree with one tier's changes put in. `report` is called for every change of nothing.
+    """Return the study's tree with one tier's changes put in. `report` is called for every change of something that
+    does not exist.
 
-    The tree may still be malformed: what has not the form of a study is left as it is, for validation to report.
+    The tree may still be malformed: what does not have the form of a study is left as it is, for validation to report.
     """
     override = block(block(tree, "tiers"), tier)
     merged = tree.without("tiers")
@@ -41,7 +42,7 @@ def at_tier(tree: Mapping, tier: str, report: Report) -> Mapping:
 
 
 def used_effects(tree: Mapping) -> set[str]:
-    """The effects that some part of some claim names."""
+    """Return the effects that some part of some claim names."""
     parts = [part for claim in items(tree, "claims") for part in block(claim, "parts").values()]
     names = [part.get("effect") for part in parts if isinstance(part, Mapping)]
     return {name for name in names if isinstance(name, str)}
@@ -70,7 +71,7 @@ def _runs(runs: Mapping, override: Mapping, report: Report) -> Mapping:
 
 
 def _named(things: Mapping, override: Mapping, what: str, report: Report) -> Mapping:
-    """Named mappings, each changed key by key."""
+    """Return named mappings, each changed key by key."""
     merged = things.without()
     for name, change in override.items():
         if name not in things:

@@ -11,10 +11,10 @@ from lnbench.spec.study import Cell, ShareOfEpochs, Study
 
 
 def variant(study: Study, key: str) -> Study:
-    """The study under the alternative that its choices give for `key`.
+    """Return the study under the alternative that its choices give for `key`.
 
-    A value replaces the recipe's at every cell; `{times: 2}` multiplies what stands there; `choose.from` replaces the
-    candidates of the choice, `choose.epochs` how long they train. KeyError where no choice tries `key`.
+    A value replaces the recipe's at every cell; `{times: 2}` multiplies the value there; `choose.from` replaces the
+    candidates of the choice, `choose.epochs` how long they train. Raises KeyError where no choice tries `key`.
     """
     value = next(choice.try_[key] for choice in study.spec.choices if choice.try_ and key in choice.try_)
     if key in ("choose.from", "choose.epochs"):

@@ -1,1 +1,1 @@
-"""What must hold between the blocks of a study, beyond the form of each."""
+"""What must be true between the blocks of a study, beyond the form of each."""

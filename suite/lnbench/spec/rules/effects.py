@@ -1,4 +1,4 @@
-"""What must hold of an effect: its points are visited, and its axes can be reduced as it says."""
+"""What must be true of an effect: its points are visited, and its axes can be reduced as it says."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ Report = Callable[[Position, str], None]
 def check_effect(
     name: str, effect: Effect, vary: Vary, at: Place, error: Report, *, cells_say: bool, epochs: int | None = None
 ) -> None:
-    """Check one effect. `cells_say`: it is a table's, whose cells name the values of the axes that `at` leaves out.
-    `epochs`: how many the shortest of the runs has that it reads; None where none of them has any."""
+    """Check one effect. `cells_say`: the effect is a table's, whose cells name the values of the axes that `at` leaves
+    out. `epochs`: how many epochs the shortest of the runs has that it reads; None where none of them has any."""
     place, head = partial(at, "effects", name), f"effect {name}"
     for where, point in (("at", effect.at), ("minus", effect.minus or {}), ("over", effect.over or {})):
         for axis, value in point.items():
@@ -38,7 +38,7 @@ def check_effect(
                 elif axis in effect.axes:
                     error(place(where, axis), f"{head}: {axis} is the axis it runs along; leave it out here")
                 if any(same(one, other) for other in values[:index]):
-                    error(spot, f"{head}: {axis} = {word(one)} stands twice")
+                    error(spot, f"{head}: {axis} = {word(one)} is given twice")
     _epochs(head, effect, epochs, place, error)
     whole = _axes(head, effect, vary, place, error)
     for axis, levels in vary.items() if whole and not cells_say else ():
@@ -50,7 +50,7 @@ def check_effect(
 
 
 def _axes(head: str, effect: Effect, vary: Vary, place: Place, error: Report) -> bool:
-    """Whether every axis is one of the grid; what is wrong with their levels is reported."""
+    """Return whether every axis is one of the grid; report what is wrong with their levels."""
     whole, points = True, 1
     for axis, reducer in zip(effect.axes, effect.reducers, strict=True):
         spot = place("along", axis)
@@ -69,7 +69,7 @@ def _axes(head: str, effect: Effect, vary: Vary, place: Place, error: Report) ->
             if unvisited:
                 error(place("levels", axis, index), f"{head}: {unvisited}")
             elif any(same(level, other) for other in levels[:index]):
-                error(place("levels", axis, index), f"{head}: {axis} = {word(level)} stands twice")
+                error(place("levels", axis, index), f"{head}: {axis} = {word(level)} is given twice")
         if reducer in COEFFICIENTS:
             continue
         if len(levels) < 2:
@@ -90,7 +90,7 @@ def _axes(head: str, effect: Effect, vary: Vary, place: Place, error: Report) ->
 
 
 def _epochs(head: str, effect: Effect, epochs: int | None, place: Place, error: Report) -> None:
-    """That every epoch named is one of the runs, and that the metric has a value an epoch."""
+    """Check that every epoch named is one of the runs, and that the metric has one value per epoch."""
     sides = (("at", effect.at), ("minus", effect.minus or {}), ("over", effect.over or {}), ("levels", effect.levels))
     named = [(key, side[EPOCH]) for key, side in sides if EPOCH in side]
     for key, value in named:
@@ -100,11 +100,11 @@ def _epochs(head: str, effect: Effect, epochs: int | None, place: Place, error: 
     for key, metric in (("metric", effect.metric), ("less", effect.less)) if named else ():
         about = catalog.find("metric", metric).value if metric else None
         if about is not None and (about.experiments or (about.probe and not about.reading)):
-            error(place(key), f"{head}: {metric} is one number a run, not one an epoch; leave `epoch` out")
+            error(place(key), f"{head}: {metric} is one number per run, not one per epoch; leave `epoch` out")
 
 
 def _pairs(head: str, effect: Effect, place: Place, error: Report) -> None:
-    """That a number of two runs is read from pairs, and no other number is."""
+    """Check that a number of two runs is read from pairs, and no other number is."""
     for key, metric in (("metric", effect.metric), ("less", effect.less)):
         if metric is None:
             continue
@@ -118,7 +118,7 @@ def _pairs(head: str, effect: Effect, place: Place, error: Report) -> None:
 
 
 def _needs_logs(effect: Effect, reducer: str, last: bool) -> str:
-    """Why the logarithm of an axis is taken; empty where it is not."""
+    """Return why the logarithm of an axis is taken; "" where it is not."""
     if reducer == "exponent":
         return "an exponent is a slope over log values"
     if reducer == "argmax" and last and effect.is_shift:
@@ -140,7 +140,7 @@ def _family(head: str, effect: Effect, vary: Vary, place: Place, error: Report) 
 
 
 def _numbers(head: str, effect: Effect, place: Place, error: Report) -> None:
-    """That a level can be crossed, and that a logarithm of the metric can be taken."""
+    """Check that a level can be crossed, and that a logarithm of the metric can be taken."""
     about = catalog.find("metric", effect.metric).value
     span = f"{effect.metric} ({about.low:g} to {about.high:g})"
     if effect.goal and effect.reducers[0] == "crossing" and not about.low < effect.goal[0] < about.high:

@@ -1,4 +1,4 @@
-"""The problems of one study file, said once for all tiers that share them."""
+"""The problems of one study file, each reported once for all tiers that share it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from lnbench.yamlfile.tree import Position
 
 
 class Findings:
-    """The problems of one file. What all tiers share is said once; what only some have names them."""
+    """The problems of one file. What all tiers share is reported once; a problem of only some tiers names them."""
 
     def __init__(self, path: Path, tiers: list[str]):
         self.path, self.tiers = path, tiers
         self._found: dict[tuple[Position, str, str], tuple[str, list[str]]] = {}
 
     def add(self, place: Position, what: str, tier: str | None = None, severity: str = "error") -> None:
-        """Note a problem: `what` is said up to its hint (after "; "), which the first tier that has it gives."""
+        """Note a problem. `what` identifies it up to its hint (after "; "), which the first tier that has it gives."""
         head, semicolon, hint = what.partition("; ")
         _, tiers = self._found.setdefault((place, head, severity), (semicolon + hint, []))
         tiers += self.tiers if tier is None else [tier]

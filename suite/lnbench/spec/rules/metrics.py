@@ -12,7 +12,7 @@ from lnbench.spec.recipe import AnyRecipe, Recipe, Scalar
 
 
 def may_read(effect: Effect, point: Mapping[str, Scalar]) -> bool:
-    """Whether an effect reads the cell at a point, or one that differs from it along its axes only."""
+    """Return whether an effect reads the cell at a point, or one that differs from it along its axes only."""
     for axis, value in point.items():
         said = [side[axis] for side in (effect.at, effect.against or {}) if axis in side]
         levels = [level for one in said for level in (one if isinstance(one, tuple) else (one,))]
@@ -22,7 +22,7 @@ def may_read(effect: Effect, point: Mapping[str, Scalar]) -> bool:
 
 
 def not_yielded(metric: str, recipes: Iterable[AnyRecipe]) -> str:
-    """Why some of these runs give no such number; "" where all do."""
+    """Return why some of these runs give no such number; "" where all do."""
     about = catalog.find("metric", metric).value
     for recipe in recipes:
         if isinstance(recipe, Recipe):
@@ -50,7 +50,7 @@ def _written(probe: str) -> str:
 
 
 def _known_for(experiment: str | None, metric: str) -> str:
-    """A hint: the metrics of an experiment, or of the training of a classifier."""
+    """Return a hint: the metrics of an experiment, or of the training of a classifier."""
     every = {name: catalog.find("metric", name).value.experiments for name in catalog.names("metric")}
     own = [name for name, experiments in every.items() if experiment in (experiments or [None])]
     return did_you_mean(metric, own)

@@ -1,4 +1,4 @@
-"""What must hold between the blocks of a study at one tier, beyond the form of each."""
+"""What must be true between the blocks of a study at one tier, beyond the form of each."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def check_tier(tree: Mapping, tier: str, path: Path, baseline: Baseline | None, findings: Findings) -> Study | None:
-    """The study at one tier; None, and what is wrong in `findings`, where there is an error."""
+    """Return the study at one tier; None where there is an error, which `findings` then holds."""
     merged = at_tier(tree, tier, lambda place, what: findings.add(place, what, tier))
     spec = None
     try:
@@ -58,7 +58,8 @@ def check_tier(tree: Mapping, tier: str, path: Path, baseline: Baseline | None, 
 
 
 def _cells_read(study: Study) -> tuple[Cell, ...]:
-    """Of a grid with arms, and of any experiment's, the cells that an effect reads: the others are empty words."""
+    """Return the cells that some effect reads. Used for a grid with arms and for experiments, whose other cells stand
+    for nothing."""
     from lnbench.spec.points import needed_points, point_key
 
     needed = needed_points(study, {claim.id for claim in study.spec.claims})
@@ -66,7 +67,7 @@ def _cells_read(study: Study) -> tuple[Cell, ...]:
 
 
 def _valid(model: type[Model], tree: Any) -> Model | None:
-    """One block by itself; None where its form is wrong, which is reported with the whole."""
+    """Return one block by itself; None where its form is wrong, which is reported with the whole."""
     try:
         return model.model_validate(tree)
     except ValidationError:
@@ -108,7 +109,8 @@ class _TierRules:
         return self.cells
 
     def exact(self, spec: StudySpec) -> StudySpec:
-        """The spec with each candidate of a choice as the recipe types it: a rate of 1 is 1.0, one run and not two."""
+        """Return the spec with each candidate of a choice as the recipe types it: a rate of 1 is 1.0, one run and not
+        two."""
         choose = spec.runs.choose
         if choose is None:
             return spec
@@ -125,13 +127,13 @@ class _TierRules:
     # runs
 
     def _grid(self, runs: Runs) -> bool:
-        """Fill `cells`. False where the grid itself is wrong, so that nothing can be said of its points."""
+        """Fill `cells`. Return False where the grid itself is wrong, so that nothing can be said about its points."""
         whole = True
         for axis, levels in runs.vary.items():
             whole &= self._recipe_key(axis, self.at("runs", "vary", axis, key=True), "vary")
             for index, level in enumerate(levels):
                 if any(same(level, other) for other in levels[:index]):
-                    self.error(self.at("runs", "vary", axis, index), f"vary: {axis} = {word(level)} stands twice")
+                    self.error(self.at("runs", "vary", axis, index), f"vary: {axis} = {word(level)} is given twice")
                     whole = False
         for index, rule in enumerate(runs.set):
             whole &= self._set_rule(index, rule.at, runs)
@@ -152,7 +154,8 @@ class _TierRules:
         return True
 
     def _recipe_key(self, key: str, place: Position, where: str) -> bool:
-        """That a dotted key can be one of a recipe at all: its first word is a key of `base`."""
+        """Return whether a dotted key can be one of a recipe at all (its first word is a key of `base`); report it
+        where not."""
         base = self.tree["runs"]["base"]
         head, _, rest = key.partition(".")
         if head not in base:
@@ -188,7 +191,7 @@ class _TierRules:
             return None
 
     def _precision(self, recipe: AnyRecipe, tree: Mapping, runs: Runs) -> None:
-        """`fast` is for claims only where a committed study shows what it changes."""
+        """Check that `fast` is used for claims only where a committed study shows what it changes."""
         if (
             not isinstance(recipe, Recipe)
             or recipe.precision != "fast"
@@ -208,7 +211,7 @@ class _TierRules:
     # inputs
 
     def _inputs(self, runs: Runs) -> None:
-        """Fill `sources`: what inputs are made of; and that there is one wherever a recipe needs it."""
+        """Fill `sources`, what inputs are made of; check that there is one wherever a recipe needs it."""
         for name, about in runs.inputs.items():
             if name not in catalog.names("input"):
                 hint = did_you_mean(name, catalog.names("input"))
@@ -229,7 +232,7 @@ class _TierRules:
                 self.sources[name] = Source(recipe.model_copy(update=probes), about.seeds)
                 self._precision(recipe, tree, runs)
         for name in sorted({need for cell in self.cells for need in cell.recipe.needs} - set(runs.inputs)):
-            what = f"a run of this grid needs the input {name}; say under runs.inputs of which runs it is made"
+            what = f"a run of this grid needs the input {name}; name under runs.inputs the runs that it is made from"
             self.error(self.at("runs", "base", "noise"), what)
 
     # choices
@@ -264,10 +267,10 @@ class _TierRules:
             place = self.at("runs", "choose", "from", index)
             self._recipe(put_at(base, choose.key, value, place, place))
             if any(same(value, other) for other in choose.from_[:index]):
-                self.error(place, f"choose: {word(value)} stands twice")
+                self.error(place, f"choose: {word(value)} is given twice")
 
     def _held_out(self, choose: Choose) -> None:
-        """The validation images come out of the clean ones of every cell."""
+        """Check that the validation images leave every cell at least one batch of clean images to train on."""
         place = self.at("runs", "choose", "validation")
         recipes = [cell.recipe for cell in self.cells if isinstance(cell.recipe, Recipe)]
         for name, clean, batch in {(r.dataset.name, r.dataset.clean, r.batch_size) for r in recipes}:
@@ -290,7 +293,7 @@ class _TierRules:
                 self._try(key, choice["try"][key], place, value_place, runs)
 
     def _try(self, key: str, value: Any, place: Position, value_place: Position, runs: Runs) -> None:
-        """That an alternative gives recipes: a value, `{times: 2}`, or for choose.from a list of candidates."""
+        """Check that an alternative gives recipes: a value, `{times: 2}`, or for choose.from a list of candidates."""
         base = self.tree["runs"]["base"]
         if key == "choose.epochs":
             try:
