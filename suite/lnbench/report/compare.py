@@ -12,7 +12,7 @@ SLACK = 1e-9  # an absolute difference that rounding alone makes around zero
 
 
 def differences(old: Json, new: Json) -> list[str]:
-    """One line for each leaf of `result.json` in which they differ: `claims[0].verdict: "error", was …`."""
+    """Return one line for each leaf of `result.json` in which they differ: `claims[0].verdict: "error", was …`."""
     return list(_differences(old, new, ""))
 
 
@@ -40,15 +40,15 @@ def _differences(old: Any, new: Any, path: str) -> list[str]:
 
 
 def same(old: Any, new: Any) -> bool:
-    """Whether two leaves are the same. A yes-or-no is no number; 1 and 1.0 are the same number."""
+    """Return whether two leaves are the same. A truth value is not a number; 1 and 1.0 are the same number."""
     if _is_number(old) and _is_number(new):
         return same_number(float(old), float(new))
     return type(old) is type(new) and bool(old == new)
 
 
 def same_number(old: float, new: float) -> bool:
-    """Equal to six significant digits, or within 1e-9. No rounding first: that would tell 0.4999999 from
-    0.5000001 where a digit turns over."""
+    """Return whether two numbers are equal to six significant digits, or within 1e-9. Nothing is rounded first: that
+    would tell 0.4999999 from 0.5000001 where a digit turns over."""
     return math.isclose(old, new, rel_tol=10.0**-DIGITS, abs_tol=SLACK)
 
 
@@ -62,7 +62,7 @@ def _short(value: Any) -> str:
 
 
 def text_differs(old: str, new: str) -> str | None:
-    """The first line in which two texts differ; None where they are the same."""
+    """Return the first line in which two texts differ; None where they are the same."""
     before, now = old.splitlines(), new.splitlines()
     for number, (a, b) in enumerate(zip(before, now, strict=False), start=1):
         if a != b:

@@ -14,7 +14,8 @@ from lnbench.stats import Check, Region
 
 
 def explain(result: StudyResult, claim_id: str) -> str:
-    """The claim, its parts with every number put in, and how they make the verdict. KeyError for an unknown claim."""
+    """Return the claim, its parts with every number put in, and how they make the verdict. Raises KeyError for an
+    unknown claim."""
     claim = next(claim for claim in result.claims if claim.claim.id == claim_id)
     return "\n".join(_claim(claim, result))
 
@@ -57,7 +58,7 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
     for member, check in zip(part.members, part.checks, strict=True):
         values = ", ".join(_number(value, 4) for value in member.values)
         yield f"  {member.label}"
-        yield f"    one number a seed (seeds {', '.join(map(str, member.seeds)) or 'none'}): {values or 'none'}"
+        yield f"    one number per seed (seeds {', '.join(map(str, member.seeds)) or 'none'}): {values or 'none'}"
         if member.missing:
             yield f"    {member.missing} of {member.planned} planned seeds lack a run: not judged"
         else:
@@ -108,7 +109,7 @@ def _check(check: Check) -> Iterator[str]:
 
 
 def _interval(check: Check) -> Iterator[str]:
-    """Effect, spread and interval, each from the one before."""
+    """Yield effect, spread and interval, each computed from the one before."""
     assert check.interval is not None and check.se is not None and check.df is not None and check.effect is not None
     confidence = f"{100 * check.interval.confidence:.4g} %"
     if check.details.get("design") == "points":
@@ -139,7 +140,8 @@ def _interval(check: Check) -> Iterator[str]:
 
 
 def _number(x: float, decimals: int = 5) -> str:
-    """With as many decimals; of what is far from 1 (a slope, a number of images) as many digits that mean something."""
+    """Return x with `decimals` decimals; a number far from 1 (a slope, a number of images) with as many digits as mean
+    something."""
     return f"{x:.{decimals}f}" if x == 0 or 0.001 <= abs(x) < 1000 else significant(x, decimals)
 
 

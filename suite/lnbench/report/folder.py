@@ -44,14 +44,14 @@ def write_report(result: StudyResult, folder: Path, *, records: bool = True) -> 
 
 
 def draw(data: Json) -> dict[str, bytes]:
-    """The figures by file name, as PNG."""
+    """Draw the figures, by file name, as PNG."""
     from lnbench.report.figures.all import draw_all
 
     return draw_all(data)
 
 
 def _remove_old_figures(folder: Path, data: Json) -> None:
-    """Only files that an earlier report wrote: PNGs directly in its `figures/`, under names of ours."""
+    """Remove only files that an earlier report wrote: PNGs directly in its `figures/`, under names of ours."""
     names = set(figures_of(data).all())
     for file in sorted((folder / FIGURES).glob("*.png")):
         known = file.name in ("forest.png", "curves.png", "training.png")
@@ -61,12 +61,12 @@ def _remove_old_figures(folder: Path, data: Json) -> None:
 
 
 def json_text(data: Json) -> str:
-    """result.json as it is written: equal results, equal bytes."""
+    """Return result.json as it is written: equal results, equal bytes."""
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_result(folder: Path) -> Json:
-    """result.json of a report. Raises StoreError."""
+    """Return result.json of a report. Raises StoreError."""
     file = folder / RESULT
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
@@ -81,8 +81,8 @@ def read_result(folder: Path) -> Json:
 
 
 def load_report(folder: Path) -> tuple[str, str, int, Get]:
-    """(study's name, tier, number of seeds, record by id) of a report, to judge it again. Raises StoreError:
-    a damaged or edited record is an error here, for a report's records are all of its evidence."""
+    """Return (study's name, tier, number of seeds, record by id) of a report, to judge it again. Raises StoreError: a
+    damaged or edited record is an error here, because a report's records are all of its evidence."""
     data = read_result(folder)
     records: dict[str, Record] = {}
     for number, record in read_export(folder / RECORDS):
@@ -94,12 +94,12 @@ def load_report(folder: Path) -> tuple[str, str, int, Get]:
 
 
 def load_failures(folder: Path) -> dict[str, str]:
-    """Run id -> message of the runs that failed, as `gather` takes them. Raises StoreError."""
+    """Return run id -> message of the runs that failed, as `gather` takes them. Raises StoreError."""
     return {entry["id"]: entry["message"] for entry in read_result(folder)["runs"]["failed"]}
 
 
 def report_differs(folder: Path, result: StudyResult) -> list[str]:
-    """A line for each thing in which the report as stored differs from what `result` gives; empty: it stands.
+    """Return a line for each thing in which the report as stored differs from what `result` gives; none: it stands.
 
     Numbers of result.json are compared to six significant digits. The page and the XML are functions of
     result.json, so they are held to the stored one, sign by sign: rounding cannot make them differ from one
@@ -115,7 +115,8 @@ def report_differs(folder: Path, result: StudyResult) -> list[str]:
 
 
 def _rendered(render: Callable[[Json], str], data: Json) -> str | None:
-    """None where the stored result has not the form that rendering needs (it then differs anyway)."""
+    """Return what `render` gives; None where the stored result does not have the form that rendering needs (it then
+    differs anyway)."""
     try:
         return render(data)
     except (KeyError, TypeError, IndexError, ValueError, AttributeError):

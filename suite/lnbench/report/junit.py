@@ -1,4 +1,4 @@
-"""The result as JUnit XML, for CI systems: a test suite a study, a test case a claim."""
+"""The result as JUnit XML, for CI systems: one test suite per study, one test case per claim."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 
 
 def junit(data: Json) -> str:
-    """One XML document. A contradicted claim fails; what was not decided is skipped, with the reason."""
+    """Return one XML document. A contradicted claim fails; what was not decided is skipped, with the reason."""
     verdicts = [claim["verdict"] for claim in data["claims"]]
     failures = sum(verdict in FAILED for verdict in verdicts)
     errors = verdicts.count("error")
@@ -36,7 +36,7 @@ def junit(data: Json) -> str:
 
 
 def _case(claim: Json, data: Json) -> str:
-    """Time is the study's and stands there: the claims share its runs."""
+    """Return a claim's test case. Time is the study's and is given there: the claims share its runs."""
     verdict = claim["verdict"]
     body = f"<system-out>{_text(_details(claim))}</system-out>"
     message = f"message={_attribute(_message(claim))}"

@@ -9,7 +9,7 @@ from lnbench.report.plain import Json
 
 
 def anchors(headings: list[str]) -> list[str]:
-    """The anchor of each heading, in the page's order: GitHub lowers, drops signs, and numbers what comes
+    """Return the anchor of each heading, in the page's order: GitHub lowers, drops signs, and numbers what comes
     again."""
     seen: dict[str, int] = {}
     found = []
@@ -22,12 +22,12 @@ def anchors(headings: list[str]) -> list[str]:
 
 
 def claim_anchors(data: Json) -> list[str]:
-    """One anchor a claim, under the headings `Claim ID`."""
+    """Return one anchor per claim, under the headings `Claim ID`."""
     return anchors([claim_heading(claim) for claim in data["claims"]])
 
 
 def claim_heading(claim: Json) -> str:
-    """What stands over a claim's section."""
+    """Return the heading of a claim's section."""
     return f"Claim {claim['id']}"
 
 
@@ -43,13 +43,13 @@ class Figures:
     detection: dict[str, str]
 
     def all(self) -> list[str]:
-        """Every file name, in the page's order."""
+        """Return every file name, in the page's order."""
         named = (self.forest, self.curves, *self.experiments, *self.detection, self.training, *self.claims.values())
         return [name for name in named if name]
 
 
 def figures_of(data: Json) -> Figures:
-    """Which figures there will be: known without drawing one."""
+    """Return which figures there will be: known without drawing one."""
     claims = {
         claim["id"]: f"{anchor}.png"  # anchors are all different, also where file names ignore case
         for claim, anchor in zip(data["claims"], claim_anchors(data), strict=True)
@@ -75,7 +75,7 @@ EXPERIMENT_FIGURES = {  # experiment -> file -> what it shows
 
 
 def experiment_figures(data: Json) -> dict[str, str]:
-    """The figures of the experiment of which there are runs that did not diverge, and what they show."""
+    """Return the figures of the experiment that has runs that did not diverge, and what they show."""
     drawn = {cell["experiment"] for cell in data["cells"] if cell.get("experiment") and cell["steps"]}
     return {file: words for name in sorted(drawn) for file, words in EXPERIMENT_FIGURES.get(name, {}).items()}
 
@@ -90,7 +90,7 @@ DETECTION_FIGURES = {
 
 
 def detection_figures(data: Json) -> dict[str, str]:
-    """The figures of loss curves, where some were read, and what they show."""
+    """Return the figures of loss curves, where some were read, and what they show."""
     there = {
         "detection-histograms.png": bool(data.get("detection")),
         "detection-curves.png": any("auc" in entry and entry["epoch"] > 1 for entry in data.get("detection", [])),
@@ -100,14 +100,14 @@ def detection_figures(data: Json) -> dict[str, str]:
 
 
 def measured(member: Json) -> bool:
-    """Whether there is anything of it to draw. (Of typical runs there may be no median, and yet seeds.)"""
+    """Return whether there is anything of it to draw. (Typical runs may have no median, and yet seeds.)"""
     check = member["check"]
     there = any(value is not None for value in member["values"])
     return check["effect"] is not None or bool(check["typical"] and there)
 
 
 def curve_axis(data: Json) -> str | None:
-    """The numeric axis to draw accuracy along, if two of its levels were run: one that an effect runs along,
+    """Return the numeric axis to draw accuracy along, if two of its levels were run: one that an effect runs along,
     else the one with most levels."""
     cells = [cell for cell in data["cells"] if cell["done"] and "experiment" not in cell]
     levels: dict[str, set[float]] = {}
@@ -127,17 +127,17 @@ def curve_axis(data: Json) -> str | None:
 
 
 def is_number(value: object) -> bool:
-    """A number, and no yes-or-no."""
+    """Return whether a value is a number, and not a truth value."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def place(point: Json, without: str | None = None) -> str:
-    """ "convnet4, noise.alpha 20": a point of the grid in words; a model's name stands alone."""
+    """Return a point of the grid in words, "convnet4, noise.alpha 20"; a model's name stands alone."""
     shown = {axis: value for axis, value in point.items() if axis != without}
     words = [text(value) if axis == "model" else f"{axis} {text(value)}" for axis, value in shown.items()]
     return ", ".join(words) or "all runs"
 
 
 def text(value: object) -> str:
-    """A value of an axis: 20 and not 20.0."""
+    """Return a value of an axis as text: 20 and not 20.0."""
     return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)

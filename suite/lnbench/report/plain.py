@@ -23,7 +23,7 @@ def region_to_json(region: Region) -> Json:
 
 
 def plain(value: Any) -> Any:
-    """Lists, dicts and numbers of Python in place of tuples, mappings and numpy's; null for what is not
+    """Return lists, dicts and numbers of Python in place of tuples, mappings and numpy's; null for what is not
     finite."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
@@ -41,12 +41,13 @@ def plain(value: Any) -> Any:
 
 
 def without_paths(text: str) -> str:
-    """A message without the folders of the machine it came from: a report is read elsewhere, by anyone."""
+    """Return a message without the folders of the machine it came from: a report is read elsewhere, by anyone."""
     return re.sub(r"(?<![\w.:/\\])(?:~|[A-Za-z]:)?(?:[/\\][\w.@+-]+)+[/\\](?=[\w.])", "", text)
 
 
 def in_order(tree: Any) -> Any:
-    """The same with every mapping's keys sorted: records come from a store or from an export, in other orders."""
+    """Return the same with every mapping's keys sorted: records come from a store or from an export, in other
+    orders."""
     if isinstance(tree, dict):
         return {key: in_order(tree[key]) for key in sorted(tree)}
     return [in_order(item) for item in tree] if isinstance(tree, list) else tree

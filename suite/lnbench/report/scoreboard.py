@@ -14,9 +14,9 @@ TIER_ORDER = ("full", "lite", "cpu", "smoke")
 
 
 def scoreboard(results: Iterable[Json], reports: str = "reports") -> str:
-    """Two Markdown tables: verdicts by study and tier, and every claim with its verdict at each tier; and,
-    where claims of several papers answer the same question, these side by side. `reports`: the folder that
-    links start from."""
+    """Return two Markdown tables, verdicts by study and tier, and every claim with its verdict at each tier; and,
+    where claims of several papers answer the same question, these side by side. `reports`: the folder that links
+    start from."""
     ordered = sorted(results, key=_order)
     if not ordered:
         return "No report is stored yet."
@@ -26,7 +26,7 @@ def scoreboard(results: Iterable[Json], reports: str = "reports") -> str:
 
 
 def read_results(reports: Path) -> list[Json]:
-    """result.json of every report in a folder of reports. Raises StoreError where one is damaged."""
+    """Return result.json of every report in a folder of reports. Raises StoreError where one is damaged."""
     return [read_result(file.parent) for file in sorted(reports.glob(f"*/{RESULT}"))]
 
 
@@ -55,7 +55,7 @@ def _by_study(results: list[Json], reports: str) -> list[str]:
 
 
 def _by_claim(results: list[Json], reports: str) -> list[str]:
-    """A row a claim; what it says is taken from its tier nearest to the paper."""
+    """Return one row per claim; what it says is taken from its tier nearest to the paper."""
     tiers = [tier for tier in TIER_ORDER if any(data["tier"] == tier for data in results)]
     says: dict[tuple[str, str], str] = {}
     cells: dict[tuple[str, str], dict[str, str]] = {}
@@ -70,7 +70,7 @@ def _by_claim(results: list[Json], reports: str) -> list[str]:
 
 
 def _by_question(results: list[Json], reports: str) -> list[str]:
-    """Questions that claims of at least two papers answer (smoke answers none)."""
+    """Return the questions that claims of at least two papers answer (smoke answers none)."""
     answers: dict[str, list[tuple[str, list[str]]]] = {}
     for data in results:
         if data["tier"] == "smoke":
@@ -91,7 +91,7 @@ def _by_question(results: list[Json], reports: str) -> list[str]:
 
 
 def replace_between_markers(text: str, name: str, new: str) -> str:
-    """`text` with what stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->` replaced by `new`.
+    """Return `text` with what is between `<!-- NAME:begin -->` and `<!-- NAME:end -->` replaced by `new`.
 
     Raises ValueError unless both markers are there once, in this order.
     """

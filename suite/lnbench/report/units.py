@@ -21,7 +21,7 @@ INFINITE: Ends = (-math.inf, math.inf)
 
 
 def significant(x: float, digits: int = 4) -> str:
-    """Four significant digits, and all of a whole number's: 0.002, 12.26, 12265 and not 1.226e+04."""
+    """Return four significant digits, and all of a whole number's: 0.002, 12.26, 12265 and not 1.226e+04."""
     return f"{x:.{digits}g}" if not 10**digits <= abs(x) < 1e12 else f"{x:.0f}"
 
 
@@ -36,11 +36,11 @@ class Unit:
     ratio: bool = False
 
     def of(self, x: float) -> float:
-        """A number of the effect in this unit."""
+        """Return a number of the effect in this unit."""
         return math.exp(x) if self.ratio else x * self.scale
 
     def number(self, x: float, edges: tuple[float, ...] = ()) -> str:
-        """x (already scaled) as text, with more digits where rounding would put it on an edge."""
+        """Return x (already scaled) as text, with more digits where rounding would put it on an edge."""
         if self.decimals is None:
             return significant(x).replace("-", "−")
         decimals = self.decimals
@@ -49,19 +49,19 @@ class Unit:
         return f"{round(x, decimals) + 0.0:.{decimals}f}".replace("-", "−")
 
     def amount(self, x: float, edges: tuple[float, ...] = ()) -> str:
-        """ "93.12 %"."""
+        """Return a number with its unit: "93.12 %"."""
         return self.with_name(self.number(x, edges))
 
     def interval(self, ends: Ends, edges: tuple[float, ...] = ()) -> str:
-        """ "[92.31, 93.94] %"."""
+        """Return an interval with its unit: "[92.31, 93.94] %"."""
         return self.with_name(f"[{self.number(ends[0], edges)}, {self.number(ends[1], edges)}]")
 
     def edge(self, x: float) -> str:
-        """An edge of a region: a number somebody wrote, so with the digits it was written with."""
+        """Return an edge of a region as text: somebody wrote it, so it keeps the digits it was written with."""
         return self.with_name(f"{round(x, 6) + 0.0:.6g}".replace("-", "−"))
 
     def with_name(self, text: str) -> str:
-        """The text with the unit's name behind it, if it has one."""
+        """Return the text with the unit's name behind it, if it has one."""
         return f"{text} {self.name}" if self.name else text
 
 
@@ -70,13 +70,13 @@ def _same(a: float, b: float) -> bool:
 
 
 def unit_of(part: Json, step: float = 0.0) -> Unit:
-    """The unit in which a part's effect is shown; `step` (in the metric's unit) says how many digits mean
+    """Return the unit in which a part's effect is shown; `step` (in the metric's unit) says how many digits mean
     something."""
     return Unit(100.0, "% of runs", 1) if is_rate(part) else metric_unit(part["effect"], step)
 
 
 def metric_unit(effect: Json, step: float = 0.0) -> Unit:
-    """The unit of one number a seed: percent of an accuracy, points of a difference, a loss as it is."""
+    """Return the unit of one number per seed: percent for an accuracy, points for a difference, a loss as it is."""
     reducers = [*(inner["along"] for inner in effect.get("inner", [])), effect["along"]]
     if effect.get("over"):
         return Unit(1.0, "", None, ratio=True)
@@ -93,23 +93,23 @@ def metric_unit(effect: Json, step: float = 0.0) -> Unit:
 
 
 def _compared(effect: Json) -> bool:
-    """Whether the effect is a difference of two points, or of two metrics."""
+    """Return whether the effect is a difference of two points, or of two metrics."""
     return effect["minus"] is not None or "less" in effect
 
 
 def octave_slope_unit(effect: Json) -> Unit:
-    """The unit of a slope of the effect's metric along log2 of the axis."""
+    """Return the unit of a slope of the effect's metric along log2 of the axis."""
     plain = not effect["counted"] or effect.get("inner")
     return Unit(1.0, "per octave", None) if plain else Unit(100.0, "points per octave", None)
 
 
 def decimals_of(step: float) -> int:
-    """One or two decimals of a percentage: a test set of 10,000 images carries two, one of 500 only one."""
+    """Return one or two decimals for a percentage: a test set of 10,000 images carries two, one of 500 only one."""
     return 1 if not 0 < step < 0.1 else 2
 
 
 def is_rate(part: Json) -> bool:
-    """Whether the effect is a share of runs, not a metric."""
+    """Return whether the effect is a share of runs, not a metric."""
     return str(part["kind"]).startswith("every_run")
 
 
@@ -124,7 +124,7 @@ class Shown:
     wide_interval: Ends | None  # what a contradiction of a printed number needs
     region: Ends
     printed: float | None
-    values: tuple[float | None, ...]  # one a seed; empty where the effect is a share of runs
+    values: tuple[float | None, ...]  # one per seed; empty where the effect is a share of runs
     confidence: float
 
     @property
@@ -140,7 +140,7 @@ class Shown:
         return f"{'median ' if self.typical else ''}{self.unit.amount(self.effect, self.edges)}"
 
     def region_words(self) -> str:
-        """ "at least 90 %", "above 0 points", "between 89 % and 93 %"."""
+        """Return the region in words: "at least 90 %", "above 0 points", "between 89 % and 93 %"."""
         low, high = self.region
         if math.isinf(high):
             return f"above {self.unit.edge(0.0)}" if low == 0 else f"at least {self.unit.edge(low)}"
@@ -152,19 +152,19 @@ class Shown:
 
 
 def reference_of(part: Json, member: Json) -> Json | None:
-    """The printed number that a member is held against: the part's, or its own in a table."""
+    """Return the printed number that a member is held against: the part's, or its own in a table."""
     found: Json | None = member.get("reference") or part["reference"]
     return found
 
 
 def region_of(part: Json, member: Json) -> Json:
-    """The region that a member must lie in: the part's, or its own in a table."""
+    """Return the region that a member must be in: the part's, or its own in a table."""
     found: Json = member.get("region") or part["region"]
     return found
 
 
 def shown(part: Json, member: Json) -> Shown:
-    """A member of a part (both of `result.json`) on the scale of its metric."""
+    """Return a member of a part (both of `result.json`) on the scale of its metric."""
     check, unit = member["check"], unit_of(part, member["step"] or 0.0)
     reference, region = reference_of(part, member), region_of(part, member)
     rate = is_rate(part)
@@ -189,7 +189,7 @@ def shown(part: Json, member: Json) -> Shown:
 
 
 def _judged_scale(part: Json, check: Json, reference: Json | None, unit: Unit) -> Callable[[float], float]:
-    """From the scale on which the rule was applied to the one shown."""
+    """Return the map from the scale on which the rule was applied to the one shown."""
     if part["kind"] in ("agrees", "table") and reference:  # the distance from the printed number
         return lambda x: (x + reference["value"]) * unit.scale
     if "r_region" in check["details"]:  # atanh(r)
@@ -198,7 +198,7 @@ def _judged_scale(part: Json, check: Json, reference: Json | None, unit: Unit) -
 
 
 def bounds_of(effect: Json) -> Ends:
-    """Between which numbers an effect can lie, in the metric's unit: each difference doubles the metric's
+    """Return between which numbers an effect can lie, in the metric's unit: each difference doubles the metric's
     width."""
     low = _scaled(effect["metric_bounds"][0], 1.0, -math.inf)
     high = _scaled(effect["metric_bounds"][1], 1.0, math.inf)
@@ -224,5 +224,5 @@ def _scaled(x: float | None, scale: float, otherwise: float) -> float:
 
 
 def percent(fraction: float | None, decimals: int = 2) -> str:
-    """ "93.12 %"; a dash where there is nothing."""
+    """Return a percentage, "93.12 %"; a dash where there is nothing."""
     return "–" if fraction is None else f"{100 * fraction:.{decimals}f} %"

@@ -16,7 +16,7 @@ MARKS = {
     "not-testable": "⛔",
     "not-run": "⚪",
     "error": "💥",
-    "smoke-pass": "🔹",  # other marks than a paper's verdict: nobody shall take the one for the other
+    "smoke-pass": "🔹",  # other marks than a paper's verdict: nobody must take one for the other
     "smoke-fail": "🔻",
 }
 TIERS = {
@@ -46,54 +46,54 @@ KINDS = {
 
 
 def verdict_words(verdict: str) -> str:
-    """`✅ reproduced`."""
+    """Return a verdict with its mark: `✅ reproduced`."""
     return f"{MARKS.get(verdict, '❔')} {verdict.replace('not-', 'not ')}"
 
 
 def part_words(part: Json, tier: str) -> str:
-    """A part's verdict; at smoke only whether the direction holds, for smoke says nothing about a paper."""
+    """Return a part's verdict; at smoke only whether the direction holds, because smoke says nothing about a paper."""
     if tier != "smoke" or part["verdict"] in ("error", "not-run"):
         return verdict_words(part["verdict"])
     return "🔹 direction holds" if part["direction_holds"] else "🔻 direction does not hold"
 
 
 def counted(n: int, one: str, many: str | None = None) -> str:
-    """ "1 seed", "5 seeds", "1,200 runs"."""
+    """Return "1 seed", "5 seeds", "1,200 runs"."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def listed(words: Iterable[str], last: str = "and") -> str:
-    """ "a, b and c"."""
+    """Return "a, b and c"."""
     items = list(words)
     return f" {last} ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
 
 
 def p_words(p: float) -> str:
-    """A p value with two digits that mean something."""
+    """Return a p value with two digits that mean something."""
     return "< 0.0001" if p < 0.0001 else "1" if p == 1 else f"{p:.2g}"
 
 
 def spaced_percent(share: float) -> str:
-    """ "90 %"; "96.67 %" where looks are planned."""
+    """Return "90 %"; "96.67 %" where looks are planned."""
     return f"{100 * share:.4g} %"
 
 
 def duration(seconds: float) -> str:
-    """ "42 seconds", "12.3 minutes", "5.1 hours"."""
+    """Return "42 seconds", "12.3 minutes", "5.1 hours"."""
     if seconds < 120:
         return f"{seconds:.0f} second" + ("" if round(seconds) == 1 else "s")
     return f"{seconds / 60:.1f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
 
 
 def position(ends: tuple[float, float], region: tuple[float, float]) -> str:
-    """Where an interval lies: inside, outside or across the edge of a region."""
+    """Return where an interval lies: inside, outside or across the edge of a region."""
     if region[0] <= ends[0] and ends[1] <= region[1]:
         return "inside"
     return "outside" if ends[1] < region[0] or ends[0] > region[1] else "across"
 
 
 def member_sentence(part: Json, member: Json) -> str:
-    """What was measured of one effect, and where that lies."""
+    """Return what was measured of one effect, and where that lies."""
     check, view = member["check"], shown(part, member)
     region = f"“{view.region_words()}”"
     if check["error"]:
@@ -141,7 +141,7 @@ def _rate_sentence(part: Json, member: Json, view: Shown) -> str:
 
 
 def _reach_sentence(part: Json, member: Json, view: Shown) -> str:
-    """How many runs got there, and the nearest one."""
+    """Return how many runs got there, and the nearest one."""
     details = member["check"]["details"]
     count = f"{details['reached']} of {counted(details['runs'], 'run')}"
     best = f"; the best is {view.effect_words()}" if view.effect is not None else ""
@@ -149,7 +149,7 @@ def _reach_sentence(part: Json, member: Json, view: Shown) -> str:
 
 
 def _sample(part: Json) -> str:
-    """What the check's n counts."""
+    """Return what the check's n counts."""
     return "point" if part.get("unit") == "point" else "seed"
 
 
@@ -164,7 +164,7 @@ def _typical_sentence(member: Json, view: Shown) -> str:
 
 
 def decide_words(part: Json) -> str:
-    """How many seeds would decide an inconclusive part."""
+    """Return how many seeds would decide an inconclusive part."""
     need = part["seeds_to_decide"]
     if need is not None and part["kind"] == "can_reach":
         return f"about {counted(need, 'run')} of which none gets there would contradict it"
@@ -176,7 +176,7 @@ def decide_words(part: Json) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown shows as it is, on one line and inside a table too; `code` stays code."""
+    """Return text that Markdown shows as it is, on one line and inside a table too; `code` stays code."""
     pieces = re.split(r"(`[^`]+`)", " ".join(str(text).split()))
     return "".join(_code(piece) if index % 2 else _escaped(piece) for index, piece in enumerate(pieces))
 
@@ -191,7 +191,7 @@ def _escaped(piece: str) -> str:
 
 
 def table(header: list[str], rows: Iterable[Iterable[str]], right: Iterable[int] = ()) -> list[str]:
-    """A Markdown table; the cells are Markdown already. `right`: columns of numbers."""
+    """Return a Markdown table; the cells are Markdown already. `right`: columns of numbers."""
     numbers = set(right)
     rule = ["---:" if index in numbers else "---" for index in range(len(header))]
     return [f"| {' | '.join(cells)} |" for cells in [header, rule, *(list(row) for row in rows)]]

@@ -11,7 +11,7 @@ from lnbench.report.plain import Json
 
 
 def draw_all(data: Json) -> dict[str, bytes]:
-    """Every figure that `names.figures_of` announces. The same result.json gives the same pictures."""
+    """Draw every figure that `names.figures_of` announces. The same result.json gives the same pictures."""
     figures = figures_of(data)
     drawn: dict[str, bytes] = {}
     if figures.forest:

@@ -16,7 +16,7 @@ MOST_PANELS = 12
 
 
 def curves(data: Json, axis: str) -> bytes:
-    """Test accuracy against the axis, a line for each combination of the others."""
+    """Draw test accuracy against the axis, one line for each combination of the others."""
     lines = _grouped([cell for cell in data["cells"] if cell["done"]], axis)
 
     def paint(figure: Any) -> None:
@@ -55,7 +55,7 @@ def _seeds_title(data: Json, lines: dict[str, list[Json]]) -> str:
 
 
 def _grouped(cells: list[Json], axis: str) -> dict[str, list[Json]]:
-    """Line name -> its cells in order of the axis; lines in the file's order."""
+    """Return line name -> its cells in order of the axis; lines in the file's order."""
     lines: dict[str, list[Json]] = {}
     for cell in cells:
         lines.setdefault(place(cell["point"], without=axis), []).append(cell)
@@ -63,8 +63,8 @@ def _grouped(cells: list[Json], axis: str) -> dict[str, list[Json]]:
 
 
 def centre(cell: Json) -> float:
-    """The mean over the seeds in percent; the median once a run has collapsed, for a collapse is never
-    averaged away."""
+    """Return the mean over the seeds in percent; the median once a run has collapsed, so that no collapse is averaged
+    away."""
     values = cell["metrics"]["test_accuracy"]
     return 100 * (statistics.median(values) if any(cell["collapsed"]) else statistics.fmean(values))
 
@@ -85,8 +85,8 @@ def _line(axes: Any, axis: str, cells: list[Json], name: str, style: dict[str, A
 
 
 def chance_line(axes: Any, cells: list[Json]) -> None:
-    """Chance as a dotted line, unless every run lies in the upper half between it and the best one: the line would
-    only press together what is to be seen."""
+    """Draw chance as a dotted line, unless every run is in the upper half between it and the best one: then the line
+    would only press together what is to be seen."""
     values = [value for cell in cells for value in cell["metrics"]["test_accuracy"]]
     chances = sorted({1 / cell["classes"] for cell in cells})
     if 2 * min(values) > chances[-1] + max(values):
@@ -97,7 +97,7 @@ def chance_line(axes: Any, cells: list[Json]) -> None:
 
 
 def _level_axis(axes: Any, levels: list[float], axis: str) -> None:
-    """Ticks at the levels that were run; logarithmic where they span more than a factor of 20."""
+    """Put ticks at the levels that were run; use a logarithmic axis where they span more than a factor of 20."""
     if levels[0] > 0 and levels[-1] / levels[0] >= 20:
         axes.set_xscale("log")
         axes.minorticks_off()
@@ -107,13 +107,13 @@ def _level_axis(axes: Any, levels: list[float], axis: str) -> None:
 
 
 def _accuracy_limits(axes: Any) -> None:
-    """Percentages from a round number below all that is drawn up to at most 100."""
+    """Show percentages from a round number below all that is drawn up to at most 100."""
     low, high = axes.get_ylim()
     axes.set_ylim(max(0.0, 10 * math.floor(low / 10)), min(100.0, 10 * math.ceil(high / 10)))
 
 
 def training(data: Json) -> bytes:
-    """Test accuracy after every epoch: a panel for each combination of the other axes, a line for each level
+    """Draw test accuracy after every epoch: one panel for each combination of the other axes, one line for each level
     of the numeric one (or one panel for all)."""
     axis = curve_axis(data)
     cells = [cell for cell in data["cells"] if cell["done"]]

@@ -19,7 +19,7 @@ DECADES = 4  # of steps, up to the last: before that nothing moves
 
 
 def draw_experiments(data: Json) -> dict[str, bytes]:
-    """The experiments' figures by file name; none where the study has no such runs."""
+    """Draw the experiments' figures, by file name; none where the study has no such runs."""
     draw: dict[str, Callable[[Json], bytes]] = {
         "experiment-phases.png": phases,
         "experiment-neurons.png": neurons,
@@ -32,7 +32,7 @@ def draw_experiments(data: Json) -> dict[str, bytes]:
 
 
 def _phase_cells(data: Json) -> list[Json]:
-    """The cells of which a claim asks whether neurons align after their norms fell; else the longest runs."""
+    """Return the cells for which a claim asks whether neurons align after their norms fell; else the longest runs."""
     done = [cell for cell in data["cells"] if cell.get("experiment") == "linear_network" and cell["steps"]]
     asked = [cell for cell in done if "alignment_gain" in cell["metrics"]]
     longest = [cell for cell in done if cell["steps"][-1] == max(cell["steps"][-1] for cell in done)]
@@ -40,7 +40,7 @@ def _phase_cells(data: Json) -> list[Json]:
 
 
 def _control_of(data: Json, cell: Json) -> Json | None:
-    """The cell of the same network without noise and without SAM."""
+    """Return the cell of the same network without noise and without SAM."""
     for other in data["cells"]:
         recipe = other.get("recipe")
         if recipe and other["steps"] and not recipe["noisy"] and recipe["rho"] is None and not recipe["noise_period"]:
@@ -61,7 +61,7 @@ def _shape(recipe: Json) -> str:
 
 
 def phases(data: Json) -> bytes:
-    """Mean norm over its first value, and alignment, against steps; shaded by phase, the control dashed."""
+    """Draw mean norm over its first value, and alignment, against steps; shaded by phase, the control dashed."""
     cells = _phase_cells(data)
     rows = (("mean_norm", "mean norm / first", BLUE), ("alignment", "alignment, mean |cos|", ORANGE))
 
@@ -110,7 +110,7 @@ def _shade(axes: Any, steps: list[int], change: float, words: bool) -> None:
 
 
 def _curve(axes: Any, cell: Json, name: str, color: str, line: str, label: str) -> None:
-    """A curve with its band; norms over their first value; step 0 is left of a log axis, so it is not drawn."""
+    """Draw a curve with its band; norms over their first value; step 0 is left of a log axis, so it is not drawn."""
     band, scale = cell["curves"][name], 1.0
     if name == "mean_norm":
         scale = 1 / band["mean"][0]
@@ -136,7 +136,7 @@ def _log_steps(axes: Any, steps: list[int]) -> None:
 
 
 def _steps_words(step: float) -> str:
-    """ "100", "10 k", "1 M"."""
+    """Return "100", "10 k", "1 M"."""
     for size, unit in ((1_000_000, " M"), (1000, " k")):
         if step >= size:
             return f"{step / size:.3g}{unit}"
@@ -144,7 +144,7 @@ def _steps_words(step: float) -> str:
 
 
 def neurons(data: Json) -> bytes:
-    """Each neuron a dot at (its norm, its |cos| with the teacher), at several steps; one seed."""
+    """Draw each neuron as a dot at (its norm, its |cos| with the teacher), at several steps; one seed."""
     cells = [cell for cell in _phase_cells(data) if cell["neurons"] and cell["neurons"]["steps"]]
     if not cells:  # nothing kept: an empty frame says so
         return png(1.2, lambda figure: figure.text(0.5, 0.5, "no single neurons were kept", ha="center"))
@@ -187,14 +187,14 @@ def neurons(data: Json) -> bytes:
 
 
 def _times(count: int) -> list[Any]:
-    """A colour for each of so many times, dark to light."""
+    """Return one colour for each of so many times, dark to light."""
     import matplotlib
 
     return [matplotlib.colormaps["viridis"](index / max(1, count - 1)) for index in range(count)]
 
 
 def _plain_log(axis: Any) -> None:
-    """Powers of ten as plain numbers: no mathematics is parsed here."""
+    """Write powers of ten as plain numbers: matplotlib parses no mathematics here."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axis.set_major_locator(LogLocator(base=10, numticks=12))
@@ -206,7 +206,7 @@ def _plain_log(axis: Any) -> None:
 
 
 def linearisation(data: Json) -> bytes:
-    """Training and test loss of every arm with the linearisation's, and the change of the first layer's norm."""
+    """Draw training and test loss of every arm with the linearisation's, and the change of the first layer's norm."""
     cells = [cell for cell in data["cells"] if cell.get("experiment") == "ntk" and cell["steps"]]
     cells = [cell for cell in cells if cell["recipe"]["kernel"] == cells[0]["recipe"]["kernel"]]
     styles = {id(cell): (OKABE_ITO[i % len(OKABE_ITO)], ("-", "--", "-.")[i // len(OKABE_ITO) % 3])
@@ -262,7 +262,7 @@ def _arm(cell: Json) -> str:
 
 
 def _near_the_end(axes: Any, cells: list[Json]) -> None:
-    """Cut the first steep fall off, so that the arms are told apart."""
+    """Cut the first steep fall off, so that the arms can be told apart."""
     tails = []
     for cell in cells:
         for name in ("test_loss", "linear_test_loss"):
@@ -273,7 +273,8 @@ def _near_the_end(axes: Any, cells: list[Json]) -> None:
 
 
 def _log_beyond(sizes: list[float]) -> float | None:
-    """Where an axis turns logarithmic, the 1, 2 or 5 × 10ⁿ above the smallest arm; None where all are of one size."""
+    """Return where an axis turns logarithmic, the 1, 2 or 5 × 10ⁿ above the smallest arm; None where all have about the
+    same size."""
     if max(sizes) < 10 * min(sizes) or min(sizes) == 0:
         return None
     power = 10.0 ** math.floor(math.log10(min(sizes)))
@@ -281,7 +282,7 @@ def _log_beyond(sizes: list[float]) -> float | None:
 
 
 def _both_signs(axes: Any, edge: float, most: float) -> None:
-    """Linear within ±edge, logarithmic beyond, to `most`."""
+    """Make an axis linear within ±edge, logarithmic beyond, to `most`."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     axes.set_yscale("symlog", linthresh=edge, linscale=1.2)

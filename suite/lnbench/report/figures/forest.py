@@ -38,7 +38,7 @@ class Row:
 
 
 def forest(claims: list[Json], tier: str) -> bytes:
-    """The picture of these claims, one below the other."""
+    """Draw these claims, one below the other."""
     groups = [(claim, _rows(claim, tier)) for claim in claims]
     height = sum(HEADER + sum(row.height for row in rows) for _, rows in groups) + LEGEND + MARGIN
 
@@ -60,14 +60,14 @@ def _rows(claim: Json, tier: str) -> list[Row]:
     for part in claim["parts"]:
         for member in part["members"]:
             view = shown(part, member)
-            if tier == "smoke":  # the paper's number is of other data
+            if tier == "smoke":  # the paper's number is for other data
                 view = replace(view, printed=None)
             rows.append(Row(part, member, view, verdict_in_figure(part, tier)))
     return rows
 
 
 def verdict_in_figure(part: Json, tier: str) -> str:
-    """The verdict as text; at smoke whether the direction holds."""
+    """Return the verdict as text; at smoke whether the direction holds."""
     if tier == "smoke" and part["verdict"] not in ("error", "not-run"):
         return "direction holds" if part["direction_holds"] else "direction does not hold"
     return str(part["verdict"]).replace("not-", "not ")
@@ -132,7 +132,7 @@ def _text(
 
 
 def limits(view: Shown) -> tuple[float, float]:
-    """What an axis must show: interval, seeds, edges of the region, printed number; and some air."""
+    """Return what an axis must show: interval, seeds, edges of the region, printed number; and some air."""
     there = [value for value in view.values if value is not None]
     seen = [*(view.interval or ()), *(view.wide_interval or ()), *there, *view.edges]
     seen += [x for x in (view.effect, view.printed) if x is not None]
@@ -175,7 +175,7 @@ def _axis(axes: Any, row: Row) -> None:
 
 
 def _number_ticks(axes: Any, view: Shown) -> None:
-    """Plain numbers, the unit on the last: an axis label would cost every row a line."""
+    """Write plain numbers, the unit on the last: an axis label would cost every row a line."""
     low, high = axes.get_xlim()
     ticks = [float(tick) for tick in axes.get_xticks() if low <= tick <= high]
     steps = [b - a for a, b in pairwise(ticks)]
@@ -190,7 +190,7 @@ def _number_ticks(axes: Any, view: Shown) -> None:
 
 
 def _legend(figure: Any, rows: list[Row], height: float) -> None:
-    """Only what is in the picture."""
+    """Draw a legend of only what is in the picture."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 

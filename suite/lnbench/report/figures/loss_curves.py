@@ -21,7 +21,7 @@ RARE = 0.05  # of all examples: counts are then drawn on a log axis
 
 
 def draw_detection(data: Json) -> dict[str, bytes]:
-    """The figures by file name; none where no arrays were read."""
+    """Draw the figures, by file name; none where no arrays were read."""
     draw: dict[str, Callable[[Json], bytes]] = {
         "detection-histograms.png": histograms,
         "detection-curves.png": curves,
@@ -31,7 +31,8 @@ def draw_detection(data: Json) -> dict[str, bytes]:
 
 
 def histograms(data: Json) -> bytes:
-    """Of one cell: a row an epoch, the epoch's loss beside the AUL. Of several: the AUL of each at its last epoch."""
+    """Draw one cell with one row per epoch, the epoch's loss next to the AUL; or, of several cells, the AUL of each at
+    its last epoch."""
     entries = data["detection"]
     if len({place(entry["point"]) for entry in entries}) == 1:
         return _by_epoch(_spread(entries, MOST_ROWS))
@@ -40,7 +41,7 @@ def histograms(data: Json) -> bytes:
 
 
 def _spread(entries: list[Json], most: int) -> list[Json]:
-    """At most so many of them, both ends among them."""
+    """Return at most `most` of them, both ends among them."""
     chosen = np.unique(np.linspace(0, len(entries) - 1, min(most, len(entries))).round().astype(int))
     return [entries[index] for index in chosen.tolist()]
 
@@ -84,7 +85,7 @@ def _by_cell(entries: list[Json]) -> bytes:
 def _grid(
     figure: Any, height: float, rows: int, columns: int, *, left: float, wspace: float, hspace: float = 0.55
 ) -> Any:
-    """Panels below a line for the legend: half an inch above them and below, whatever the figure's height."""
+    """Return panels below a line for the legend: half an inch above them and below, whatever the figure's height."""
     above = below = 0.5 / height
     return figure.add_gridspec(
         rows, columns, left=left, right=0.985, top=1 - above, bottom=below, hspace=hspace, wspace=wspace
@@ -92,7 +93,7 @@ def _grid(
 
 
 def _auc(entry: Json, name: str) -> str:
-    """The score's ROC AUC with DeLong's interval over this one seed's examples, where there is one."""
+    """Return the score's ROC AUC with DeLong's interval over this one seed's examples, where there is one."""
     auc, ends = entry["metrics"][f"{name}_auc"], entry["intervals"][f"{name}_auc"]
     if auc is None:
         return ""
@@ -105,7 +106,7 @@ def _bars(axes: Any, histogram: Json) -> None:
         counts = np.array(histogram[name], dtype=float)
         axes.stairs(counts, edges, fill=True, color=color, alpha=0.35, linewidth=0)
         axes.stairs(counts, edges, color=color, linewidth=1.2)
-    if _rare(histogram):  # else nothing would be seen of it
+    if _rare(histogram):  # otherwise nothing of it would be seen
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
         axes.set_ylim(bottom=0.7, auto=True)
@@ -118,13 +119,13 @@ def _bars(axes: Any, histogram: Json) -> None:
 
 
 def _rare(histogram: Json) -> bool:
-    """Whether one group is so much smaller than the other that its bars vanish beside it."""
+    """Return whether one group is so much smaller than the other that its bars vanish next to it."""
     sizes = sorted(sum(histogram[name]) for name, _ in GROUPS)
     return bool(0 < sizes[0] < RARE * sum(sizes))
 
 
 def _mixture(axes: Any, entry: Json) -> None:
-    """The two Gaussians that were fitted without knowing the groups, at the histogram's scale."""
+    """Draw the two Gaussians that were fitted without knowing the groups, at the histogram's scale."""
     fitted, edges = entry["mixture"], np.array(entry["aul_histogram"]["edges"], dtype=float)
     if not fitted or edges[0] == edges[-1]:
         return
@@ -149,7 +150,7 @@ def _legend(figure: Any, height: float, *, mixture: bool) -> None:
 
 
 def curves(data: Json) -> bytes:
-    """Over the epochs: quantiles of both groups' losses and running mean losses, and the AUC of each score."""
+    """Draw over the epochs quantiles of both groups' losses and running mean losses, and the AUC of each score."""
     entries = [entry for entry in data["detection"] if "auc" in entry][:MOST_CURVES]
     height = 2.45 * len(entries) + 0.6
 
@@ -200,7 +201,7 @@ def _epochs(axes: Any, last: bool) -> None:
 
 
 def suspects(data: Json) -> bytes:
-    """The training images of highest AUL, the highest first, each with the label it was given and its true one."""
+    """Draw the training images of highest AUL, the highest first, each with the label it was given and its true one."""
     sheet = data["suspects"]
     shape = sheet["shape"]
     images = np.frombuffer(base64.b64decode(sheet["pixels"]), dtype=np.uint8).reshape(shape).transpose(0, 2, 3, 1)

@@ -20,7 +20,7 @@ SELECTIONS = {
 
 
 def background_sections(data: Json, training_figure: str | None) -> list[str]:
-    """The lines of all sections after the claims."""
+    """Return the lines of all sections after the claims."""
     lines = [*_open(data), *_made(data), *_deviations(data), *_drift(data), *_runs(data)]
     lines += left_section(data)
     if training_figure:
@@ -136,7 +136,7 @@ def _drift(data: Json) -> list[str]:
 
 
 def _mean(values: list[float | None], unit: Unit) -> str:
-    """The mean of the seeds that have a number."""
+    """Return the mean of the seeds that have a number."""
     there = [value for value in values if value is not None]
     return unit.amount(unit.of(statistics.fmean(there))) if there else DASH
 
@@ -182,7 +182,7 @@ def _runs(data: Json) -> list[str]:
 
 
 def _accuracy(cell: Json) -> tuple[str, str]:
-    """(mean, sd) in words; with a collapse (median and count, range)."""
+    """Return (mean, sd) in words; with a collapse (median and count, range)."""
     values = cell["metrics"]["test_accuracy"]
     if not values:
         return DASH, DASH

@@ -1,4 +1,4 @@
-"""What is shown beside a part's verdict and never judged: as JSON, and in words."""
+"""What is shown next to a part's verdict and never judged, in words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ NAMES = {"reproduced": "agree", "contradicted": "do not", "inconclusive": "are o
 
 
 def beside_words(part: Json) -> Iterator[str]:
-    """A sentence for each thing; `part` as `result.json` has it. Nothing where the kind has nothing beside it."""
+    """Yield one sentence for each thing; `part` as `result.json` has it. Nothing where the kind has nothing next to
+    it."""
     found = part.get("beside", {})
     labels = [member["label"] for member in part["members"]]
     for label, p in zip(labels, found.get("page_l_p", []), strict=False):

@@ -26,7 +26,7 @@ DASH = "–"
 
 
 def claim_section(claim: Json, tier: str, figure: str | None) -> list[str]:
-    """The lines of the section."""
+    """Return the lines of the section."""
     lines = [f"### {claim_heading(claim)}", "", f"**{escaped(claim['says'])}**", ""]
     where = f" ({escaped(claim['where'])})" if claim["where"] else ""
     lines += [
@@ -47,7 +47,7 @@ def claim_section(claim: Json, tier: str, figure: str | None) -> list[str]:
 
 
 def _verdict(claim: Json, tier: str) -> list[str]:
-    """The verdict and, part by part, what it rests on."""
+    """Return the verdict and, part by part, what it rests on."""
     deciding = [part for part in claim["parts"] if part["decides"]]
     reasons = [(part, member) for part in deciding for member in part["members"]]
     head = f"**{verdict_words(claim['verdict'])}**"
@@ -78,7 +78,7 @@ def _rule(claim: Json, deciding: list[Json]) -> str:
 
 
 def _parts_table(claim: Json, tier: str) -> list[str]:
-    """A row a comparison. At smoke without p values, for there they decide nothing."""
+    """Return one row per comparison. At smoke there are no p values, because there they decide nothing."""
     with_p = tier != "smoke"
     header = ["part", "what is compared", "effect", f"{_confidence(claim)} interval", "region", "n"]
     header += [*(["p for", "p against"] if with_p else []), "the paper prints", "verdict"]
@@ -139,7 +139,7 @@ def _printed(reference: Json | None) -> str:
 
 
 def _remarks(claim: Json, tier: str) -> list[str]:
-    """What a reader must know beside the table, each remark once, under the names of all parts that it is
+    """Return what a reader must know besides the table, each remark once, under the names of all parts that it is
     about."""
     about: dict[str, list[str]] = {}
     for part in claim["parts"]:
@@ -173,7 +173,7 @@ def _of_part(part: Json, claim: Json, tier: str) -> Iterator[str]:
         count, n = sum(member["collapsed"]), len(member["collapsed"])
         if count and not member["check"]["typical"]:  # else a note of the check says so
             yield f"{count} of {counted(n, 'seed')} with a collapsed run ({escaped(member['label'])})"
-        # how many runs there are above a threshold stands in the verdict's sentence already
+        # the verdict's sentence already says how many runs are above a threshold
         yield from (escaped(note) for note in member["check"]["notes"] if not is_rate(part))
     yield from (escaped(words) for words in beside_words(part))
 
@@ -186,7 +186,7 @@ def _margin(part: Json) -> str:
 
 
 def _every_seed(claim: Json) -> list[str]:
-    """Per-seed values in a block that opens on a click; a dagger marks a seed with a collapsed run."""
+    """Return per-seed values in a block that opens on a click; a dagger marks a seed with a collapsed run."""
     members = {
         member["label"]: (part, member) for part in claim["parts"] for member in part["members"] if member["values"]
     }

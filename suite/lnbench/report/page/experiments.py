@@ -14,13 +14,13 @@ from lnbench.store import Record
 
 
 def experiment_examples(record: Record) -> int:
-    """Samples that the run's steps read."""
+    """Return the number of samples that the run's steps read."""
     content: dict[str, Any] = record["content"]
     return Run(content["recipe"], content["seeds"], content["inputs"]).examples
 
 
 def experiment_runs(data: Json) -> list[str]:
-    """The page's section on the runs of an experiment."""
+    """Return the page's section on the runs of an experiment."""
     header = ["cell", "runs", "seconds a run", "number", "mean", "sd"]
     rows = []
     for cell in data["cells"]:

@@ -8,7 +8,7 @@ from lnbench.report.words import counted, duration, escaped, listed, table
 
 
 def left_section(data: Json) -> list[str]:
-    """The lines about it; none where all runs are there."""
+    """Return the lines about what was not run; none where all runs are there."""
     left, untried = data.get("left", []), data.get("untried", [])
     if not left and not untried:
         return []

@@ -1,4 +1,4 @@
-"""report.md, from `result.json` alone: the head, the claims, and what lies behind them. Pure: data in, text
+"""report.md, from `result.json` alone: the head, the claims, and what is behind them. Pure: data in, text
 out."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MOST_IN_SUMMARY = 6  # comparisons of one claim: a table of 40 cells would bury 
 
 
 def markdown(data: Json) -> str:
-    """The whole page."""
+    """Return the whole page."""
     figures = figures_of(data)
     lines = [f"# {escaped(data['title'])}", "", _paper(data), "", _head(data), ""]
     lines += [
@@ -52,7 +52,7 @@ def _paper(data: Json) -> str:
 
 
 def _head(data: Json) -> str:
-    """What was judged, at which scale, and what came out."""
+    """Return what was judged, at which scale, and what came out."""
     tier, n = data["tier"], len(data["claims"])
     verdicts = ", ".join(
         f"{MARKS[verdict]} {count} {verdict.replace('not-', 'not ')}"
@@ -66,7 +66,7 @@ def _head(data: Json) -> str:
 
 
 def _facts(data: Json) -> list[str]:
-    """Errors that chance alone would bring, seeds, cost, data."""
+    """Return error rates by chance alone, seeds, cost, data."""
     facts = []
     if data["tier"] == "smoke":
         facts.append(
@@ -175,7 +175,8 @@ def _against_region(claim: Json) -> list[str]:
 
 
 def _which(part: Json, member: Json, *, several: bool) -> str:
-    """Which comparison a line is of, as far as there are others: its part, and of a family the member's place."""
+    """Return which comparison a line is about, as far as there are others: its part, and in a family the member's
+    place."""
     names = [f"`{part['name']}`"] if several else []
     if len(part["members"]) > 1:
         names.append(escaped(member["label"].rsplit(": ", 1)[0]))
@@ -183,7 +184,7 @@ def _which(part: Json, member: Json, *, several: bool) -> str:
 
 
 def _plain_interval(words: str) -> str:
-    """The interval without its unit, which stands with the effect already."""
+    """Return the interval without its unit, which is already given with the effect."""
     return words[: words.index("]") + 1]
 
 

@@ -10,7 +10,7 @@ from lnbench.stats import Check
 
 
 def beside_to_json(beside: Mapping[str, Any], to_json: Callable[[Check], Json]) -> Json:
-    """The same, its checks as JSON by `to_json`, its numbers as they are."""
+    """Return the same, its checks as JSON by `to_json`, its numbers as they are."""
 
     def one(item: Any) -> Any:
         return to_json(item) if isinstance(item, Check) else item

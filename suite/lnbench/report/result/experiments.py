@@ -21,7 +21,8 @@ DIGITS = 6  # of what is drawn
 
 
 def experiment_cell(cell: Cell, experiment: str, runs: dict[int, tuple[Run, Record]], evidence: Evidence) -> Json:
-    """A cell of the grid: its scale, for every seed that is there the numbers that effects read, and what is drawn.
+    """Return a cell of the grid: its scale, for every seed that is there the numbers that effects read, and what is
+    drawn.
 
     `curves`: over the seeds that did not diverge, at each of `steps`, the mean and the range; `neurons`: those of the
     first such seed. The keys that cells of trainings have too mean the same.
@@ -58,7 +59,7 @@ def experiment_cell(cell: Cell, experiment: str, runs: dict[int, tuple[Run, Reco
 
 
 def _took(records: list[Record]) -> Json:
-    """Kind of work -> seconds, of each run that says so; nothing where none does."""
+    """Return kind of work -> seconds, of each run that says so; nothing where none does."""
     known = [record["provenance"]["took"] for record in records if "took" in record["provenance"]]
     kinds = sorted({kind for took in known for kind in took})
     found = {kind: [plain(took[kind]) for took in known if kind in took] for kind in kinds}
@@ -66,7 +67,7 @@ def _took(records: list[Record]) -> Json:
 
 
 def metrics_at(study: Study) -> dict[str, list[str]]:
-    """Point -> the metrics that some effect reads there, in the file's order."""
+    """Return point -> the metrics that some effect reads there, in the file's order."""
     found: dict[str, list[str]] = {}
     for effect in study.spec.effects.values():
         for point in points_of(study, effect):
@@ -78,7 +79,7 @@ def metrics_at(study: Study) -> dict[str, list[str]]:
 
 
 def _curve(outcome: dict[str, Any], name: str) -> list[float]:
-    """A curve of a run; `norm_change` is the mean norm less its first value, by which seeds differ more."""
+    """Return a curve of a run; `norm_change` is the mean norm minus its first value, by which seeds differ more."""
     curves: dict[str, list[float]] = outcome["curves"]
     if name != "norm_change":
         return curves[name]
@@ -86,7 +87,7 @@ def _curve(outcome: dict[str, Any], name: str) -> list[float]:
 
 
 def _band(curves: list[list[float]]) -> dict[str, list[float]]:
-    """Mean, lowest and highest at each step."""
+    """Return mean, lowest and highest at each step."""
     columns = list(zip(*curves, strict=True))
     return {
         "mean": [_short(statistics.fmean(column)) for column in columns],

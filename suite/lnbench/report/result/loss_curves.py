@@ -11,8 +11,9 @@ LAST_ONLY = ("loss", "aul", "auc")  # bands over the epochs: those of the last r
 
 
 def detection_to_json(evidence: Evidence) -> list[Json]:
-    """One entry a cell and epoch that was read, of the first seed that has it: `metrics`, and what figures draw of it.
-    Bands over epochs stand with the last epoch. One seed: these are pictures, the numbers of all are the claims'."""
+    """Return one entry per cell and epoch that was read, of the first seed that has it: `metrics`, and what figures
+    draw of it. Bands over epochs are given with the last epoch. One seed: these are pictures, the numbers of all are
+    the claims'."""
     found = []
     for cell in evidence.study.cells:
         key = point_key(cell.point)
@@ -25,7 +26,7 @@ def detection_to_json(evidence: Evidence) -> list[Json]:
 
 
 def suspects_to_json(evidence: Evidence) -> Json:
-    """The contact sheet of the first cell and seed that has one; empty where none has."""
+    """Return the contact sheet of the first cell and seed that has one; empty where none has."""
     runs = {record["id"]: key for key, (_, record) in evidence.by_job.items()}
     for cell in evidence.study.cells:
         sheets = [
@@ -40,7 +41,7 @@ def suspects_to_json(evidence: Evidence) -> Json:
 
 
 def _of_run(evidence: Evidence, run: str) -> list[Record]:
-    """A run's readings, in order of epoch."""
+    """Return a run's readings, in order of epoch."""
     own = [record for record in _readings(evidence, "detection") if record["content"]["of"] == [run]]
     return sorted(own, key=lambda record: int(record["content"]["epoch"]))
 

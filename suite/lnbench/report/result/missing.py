@@ -13,8 +13,8 @@ from lnbench.stats import Verdict
 
 
 def left_to_json(evidence: Evidence) -> list[Json]:
-    """One entry for each kind of run that is missing: which, how many, and seconds of one on one core of a CPU, a guess
-    made of the recipe alone. Of a choice not made yet, its first candidate stands for what will be chosen."""
+    """Return one entry for each kind of run that is missing: which, how many, and the seconds of one on one core of a
+    CPU, guessed from the recipe alone. A choice not made yet is priced by its first candidate."""
     every = {point_key(cell.point) for cell in evidence.study.cells}
     return [
         {"what": what, "point": plain(point), "runs": len(runs), "seconds_each": round(seconds_of(runs[0], "cpu"), 1)}
@@ -23,8 +23,8 @@ def left_to_json(evidence: Evidence) -> list[Json]:
 
 
 def untried_to_json(result: StudyResult) -> list[Json]:
-    """One entry for each alternative that a claim, contradicted as run, was not held against: which claims, how many
-    runs are missing, and seconds of all of them as above."""
+    """Return one entry for each alternative that a claim, contradicted as run, was not held against: which claims, how
+    many runs are missing, and seconds of all of them as above."""
     found = []
     for key in alternatives(result.study):
         claims = [claim for claim in result.claims if claim.tried.get(key) == Verdict.NOT_RUN]
@@ -45,8 +45,8 @@ def untried_to_json(result: StudyResult) -> list[Json]:
 
 
 def _lacking(evidence: Evidence, wanted: set[str]) -> Iterator[tuple[str, Json, list[Run]]]:
-    """(what, point, runs) of each kind of run that is missing of the points asked for, inputs first; a run that several
-    points share stands with the first."""
+    """Yield (what, point, runs) of each kind of run that is missing at the points asked for, inputs first; a run that
+    several points share is given with the first."""
     seen: set[str] = set()
     for what, point, runs in _of_each_kind(evidence, wanted):
         new = {run.id: run for run in runs if run.id not in seen}

@@ -1,9 +1,9 @@
 """A judged study as plain data: `result.json`, from which the rest of a report is written.
 
-What only some kinds of claim have (a `look`, `inner` axes, what stands `beside` a part, the cells of a table with a
+What only some kinds of claim have (a `look`, `inner` axes, what is shown `beside` a part, the cells of a table with a
 region and a reference of their own) is there for these only.
 
-Lossless: floats as they are, everything that a verdict hangs on. JSON knows no infinity and no NaN: an
+Lossless: floats as they are, everything that a verdict depends on. JSON knows no infinity and no NaN: an
 infinite edge of a region is null, and the region's `words` say what it means; any other number that is not
 finite is null too. Nothing in it tells when it was written (dates are the records' own), so equal records
 give equal bytes.
@@ -29,7 +29,7 @@ SCHEMA = 1
 
 
 def result_to_json(result: StudyResult) -> Json:
-    """The whole result; see the module's first lines for what is promised of it."""
+    """Return the whole result; see the module's first lines for what is promised of it."""
     study, evidence = result.study, result.evidence
     spec, baseline = study.spec, study.baseline
     return {
@@ -71,7 +71,7 @@ def result_to_json(result: StudyResult) -> Json:
 
 
 def _where_there_is(result: StudyResult) -> Json:
-    """What was read from arrays beside the records, and what runs are missing, if any."""
+    """Return what was read from arrays next to the records, and what runs are missing, if any."""
     evidence = result.evidence
     found = {
         "detection": detection_to_json(evidence),
@@ -105,7 +105,7 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Json:
 
 
 def part_to_json(result: PartResult, claim: ClaimResult, study: StudyResult) -> Json:
-    """One part with its members; `claim` and `study`: those that it is of."""
+    """Return one part with its members; `claim` and `study`: those it belongs to."""
     part = result.part
     return {
         "name": result.name,
@@ -132,7 +132,7 @@ def part_to_json(result: PartResult, claim: ClaimResult, study: StudyResult) -> 
 
 
 def _cells(result: PartResult, study: StudyResult) -> list[Json]:
-    """What a table's members have of their own."""
+    """Return what a table's members have of their own."""
     part = result.part
     if not isinstance(part, Table):
         return [{}] * len(result.members)
@@ -143,7 +143,7 @@ def _cells(result: PartResult, study: StudyResult) -> list[Json]:
 
 
 def _numbers(part: Part) -> Json:
-    """What the spec wrote beside the effect: a threshold, a margin, a size, a rate."""
+    """Return what the spec wrote next to the effect: a threshold, a margin, a size, a rate."""
     keys = ("threshold", "pi", "best_of", "side", "margin", "columns", "delta", "direction", "unit")
     found = {key: getattr(part, key) for key in keys if hasattr(part, key)}
     if isinstance(part, Table):
@@ -168,7 +168,7 @@ def _effect(name: str, effect: Effect) -> Json:
 
 
 def _more(effect: Effect) -> Json:
-    """What few effects have."""
+    """Return what few effects have."""
     inner = [{"axis": axis, "along": reducer} for axis, reducer in zip(effect.axes, effect.reducers, strict=True)][:-1]
     goal = {"level": effect.goal[0], "rises": effect.goal[1], "interpolate": effect.interpolate} if effect.goal else {}
     return {"inner": inner, "over": effect.over, "with": effect.with_, "less": effect.less, "crossing": goal}
@@ -236,7 +236,7 @@ def _choice(result: ChoiceResult) -> Json:
 
 
 def check_to_json(check: Check) -> Json:
-    """A check with its interval, region and details (the checks of a composite stand in its members)."""
+    """Return a check with its interval, region and details (the checks of a composite are in its members)."""
     return {
         "kind": check.kind,
         "effect": plain(check.effect),

@@ -18,9 +18,9 @@ from lnbench.store import Record
 
 
 def cells_to_json(evidence: Evidence) -> list[Json]:
-    """Each cell of the grid: its recipe's scale, and for every seed that is there what it came to.
+    """Return each cell of the grid: its recipe's scale, and for every seed that is there what it came to.
 
-    `metrics` holds, for each metric that an effect reads (and the test accuracy), one value a seed by the
+    `metrics` holds, for each metric that an effect reads (and the test accuracy), one value per seed by the
     recipe's selection rule; a diverged run has its stand-in there and is marked in `collapsed` and `status`.
     """
     named = [effect.metric for effect in evidence.study.spec.effects.values() if not _elsewhere(effect)]
@@ -35,7 +35,7 @@ def cells_to_json(evidence: Evidence) -> list[Json]:
 
 
 def _elsewhere(effect: Effect) -> bool:
-    """Whether a metric is shown elsewhere: an experiment's, or one that is read from arrays."""
+    """Return whether a metric is shown elsewhere: an experiment's, or one that is read from arrays."""
     about = catalog.find("metric", effect.metric).value
     return bool(about.experiments or about.reading)
 
@@ -75,7 +75,7 @@ def _cell(cell: Cell, runs: dict[int, tuple[Run, Record]], metrics: list[str], e
 
 
 def _noise(outcomes: list[dict[str, Any]]) -> Json:
-    """Nominal share of wrong labels, and of each seed's draw the realised share and the label vector's
+    """Return the nominal share of wrong labels, and of each seed's draw the realised share and the label vector's
     checksum."""
     facts = [outcome.get("noise") or {} for outcome in outcomes]
     return {
@@ -86,7 +86,7 @@ def _noise(outcomes: list[dict[str, Any]]) -> Json:
 
 
 def runs_to_json(evidence: Evidence) -> Json:
-    """How many runs were planned and what became of them, and what they cost, the choosing runs included."""
+    """Return how many runs were planned and what became of them, and what they cost, the choosing runs included."""
     records = trainings(evidence)
     verdict_runs = [record for _, record in evidence.by_job.values()]
     choosing, behind = evidence.plan.choosing_runs, evidence.plan.input_runs
@@ -126,7 +126,7 @@ def _diverged(record: Record | None) -> bool:
 
 
 def _possible_ids(evidence: Evidence) -> set[str]:
-    """The ids of all runs that the plan could come to ask for, whatever is chosen."""
+    """Return the ids of all runs that the plan could ask for, whatever is chosen."""
     if not evidence.failures:
         return set()
     plan = evidence.plan
@@ -138,7 +138,7 @@ def _possible_ids(evidence: Evidence) -> set[str]:
 
 
 def data_to_json(evidence: Evidence) -> list[Json]:
-    """Every data set behind the result, known by the checksum of its decoded arrays."""
+    """Return every data set behind the result, known by the checksum of its decoded arrays."""
     found: dict[str, Json] = {}
     for record in trainings(evidence):
         outcome, recipe = record["outcome"], record["content"]["recipe"]
@@ -157,7 +157,7 @@ def data_to_json(evidence: Evidence) -> list[Json]:
 
 
 def environments_to_json(evidence: Evidence) -> list[Json]:
-    """Every machine and set of versions that runs came from, with how many and their time."""
+    """Return every machine and set of versions that runs came from, with how many and their time."""
     found: dict[str, Json] = {}
     for record in trainings(evidence):
         provenance = record["provenance"]
@@ -174,7 +174,7 @@ def environments_to_json(evidence: Evidence) -> list[Json]:
 
 
 def trainings(evidence: Evidence) -> list[Record]:
-    """The records of all trainings behind the result, each once, in order of id."""
+    """Return the records of all trainings behind the result, each once, in order of id."""
     return [record for _, record in sorted(evidence.records.items()) if record["kind"] == "training"]
 
 
@@ -201,6 +201,6 @@ def _at(tree: dict[str, Any], dotted: str) -> Any:
 
 
 def all_records(evidences: Iterable[Evidence]) -> list[Record]:
-    """Every record that any of these used, each once, in order of id."""
+    """Return every record that any of these used, each once, in order of id."""
     found = {run_id: record for evidence in evidences for run_id, record in evidence.records.items()}
     return [record for _, record in sorted(found.items())]
