@@ -230,7 +230,7 @@ def test_runs_are_described_and_priced_without_numba_or_torch(tmp_path: Path) ->
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert "linear_network first_scale=1 second_scale=1 lr=0.02 sigma=1 steps=600 seed=0 |" in done.stdout
-    assert "9 runs, very roughly" in done.stdout
+    assert "9 runs; estimated time here:" in done.stdout
 
 
 def test_the_metrics_of_the_catalog_are_what_the_experiments_yield() -> None:

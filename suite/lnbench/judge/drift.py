@@ -48,12 +48,14 @@ def drift_of(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> list[D
 
 
 def _same(before: float | None, now: float) -> bool:
-    """The same number; or there was none then (a curve that does not get to its level) and is none now."""
+    """Return whether it is the same number; or there was none then (a curve that does not get to its level) and is none
+    now."""
     return before == now or (before is not None and math.isnan(before) and math.isnan(now))
 
 
 def read_measured(path: Path) -> dict[str, dict[int, float]]:
-    """effect|label -> seed -> value, of a file in baselines/measured; empty where there is none. Raises SpecError."""
+    """Return effect|label -> seed -> value, of a file in baselines/measured; empty where there is none. Raises
+    SpecError."""
     content = load_measured(path)
     return {
         f"{entry['effect']}|{entry['label']}": {

@@ -1,4 +1,4 @@
-"""From records to one number a seed: what a study's effects come to, and from which runs."""
+"""From records to one number per seed: what a study's effects come to, and from which runs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Evidence:
         return self.plan.study
 
     def members(self, effect: Effect) -> list[Member]:
-        """The effect's numbers, one Member for each of its family."""
+        """Return the effect's numbers, one Member for each of its family."""
         return [
             self._member(effect, at, other, path)
             for at, other in effect.members()
@@ -53,18 +53,18 @@ class Evidence:
         ]  # fmt: skip
 
     def first(self, seeds: int) -> Evidence:
-        """The evidence that was there after the first so many seeds: what an earlier look saw."""
+        """Return the evidence that was there after the first `seeds` seeds: what an earlier look saw."""
         plan = replace(self.plan, jobs=tuple(job for job in self.plan.jobs if job.seed < seeds))
         by_job = {key: found for key, found in self.by_job.items() if key[1] < seeds}
         failed = {key: message for key, message in self.failed_jobs.items() if key[1] < seeds}
         return replace(self, plan=plan, by_job=by_job, failed_jobs=failed)
 
     def _paths(self, effect: Effect) -> list[tuple[Span, ...]]:
-        """How the axes are walked: once over all of each, or once for every step of the last."""
+        """Return how the axes are walked: once over all of each, or once for every step of the last."""
         spans = []
         for axis, reducer in zip(effect.axes, effect.reducers, strict=True):
             levels = effect.levels_of(axis, self.study.levels(axis))
-            # the points of a correlation, and the members of a pair, need not be
+            # the points of a correlation, and the members of a pair, need not be numbers
             numeric = all(isinstance(level, int | float) for level in levels)
             spans.append(Span(axis, reducer, tuple(sorted(levels)) if numeric else levels))  # type: ignore[type-var]
         if not spans or spans[-1].reducer != "steps":
@@ -107,7 +107,7 @@ class Evidence:
     def _number(
         self, effect: Effect, at: Point, other: Point | None, path: tuple[Span, ...], seed: int
     ) -> Found | str | None:
-        """The effect for one seed; a message where a run failed, None where one is missing."""
+        """Return the effect for one seed; a message where a run failed, None where one is missing."""
         if effect.with_ is not None:
             return self._correlation(effect, at, path, seed)
         sides = _whole(
@@ -129,7 +129,7 @@ class Evidence:
     def _side(
         self, effect: Effect, metric: str, path: Sequence[Span], point: Point, seed: int
     ) -> tuple[Reading, list[Reading]] | str | None:
-        """The number at one point, and the curve along the last axis that it was made of."""
+        """Return the number at one point, and the curve along the last axis that it was made of."""
         if effect.reducer == PAIRS:
             reading = self._pairs(metric, path[-1], point, seed)
             return (reading, []) if isinstance(reading, Reading) else reading
@@ -168,12 +168,12 @@ class Evidence:
         return _read(metric, recipe.selection, outcome, epoch)
 
     def _record(self, point: Point, seed: int) -> Record | str | None:
-        """The run's record; a message where it failed, None where it is missing."""
+        """Return the run's record; a message where it failed, None where it is missing."""
         key = (point_key(self.study.at(point).point), seed)
         return self.by_job[key][1] if key in self.by_job else self.failed_jobs.get(key)
 
     def _pairs(self, metric: str, span: Span, point: Point, seed: int) -> Reading | str | None:
-        """The median over all pairs of an axis's levels of a number that two runs have together."""
+        """Return the median over all pairs of an axis's levels of a number that two runs have together."""
         places: list[Point] = [{**point, span.axis: level} for level in span.levels]
         records = _whole([self._record(place, seed) for place in places])
         if not isinstance(records, list):
@@ -185,8 +185,8 @@ class Evidence:
         return Reading(statistics.median(_values(pairs)), 0.0, any(pair.collapsed for pair in pairs))
 
     def _of_arrays(self, metric: str, runs: Sequence[Record], epoch: int) -> Reading | str:
-        """A number that is read from the arrays of one run or of two, up to an epoch; one that does not exist (the run
-        diverged before it; no label is wrong) is a collapse."""
+        """Return a number that is read from the arrays of one run or of two, up to an epoch; one that does not exist
+        (the run diverged before it; no label is wrong) is a collapse."""
         found = self.reads(catalog.find("metric", metric).value.reading, runs, epoch)
         if isinstance(found, str):
             return found
@@ -196,7 +196,7 @@ class Evidence:
 
 
 def _whole(found: list[T | str | None]) -> list[T] | str | None:
-    """All of them, if they are there; else the first message, else None."""
+    """Return all of them, if they are there; else the first message, else None."""
     there = [one for one in found if one is not None and not isinstance(one, str)]
     if len(there) == len(found):
         return there
@@ -208,7 +208,7 @@ def _values(curve: Sequence[Reading]) -> tuple[float, ...]:
 
 
 def _compared(effect: Effect, at: Reading, other: Reading) -> Reading:
-    """A difference, or the log of a ratio (NaN where a number is not above 0, as of two collapsed curves)."""
+    """Return a difference, or the log of a ratio (NaN where a number is not above 0, as for two collapsed curves)."""
     collapsed = at.collapsed or other.collapsed
     if effect.over is None:
         return Reading(at.value - other.value, max(at.step, other.step), collapsed)
@@ -219,7 +219,7 @@ def _compared(effect: Effect, at: Reading, other: Reading) -> Reading:
 
 
 def gather(plan: Plan, get: Get, failures: Mapping[str, str] | None = None, reads: Reads | None = None) -> Evidence:
-    """Look up every record that the plan asks for. Inputs and choices are made anew from their runs: no record can
+    """Look up every record that the plan asks for. Inputs and choices are computed again from their runs: no record can
     misstate them. A run that was given another input than its runs give now counts as missing. `reads`: where numbers
     of arrays come from; without it only those that `get` finds."""
     evidence = Evidence(plan, failures=dict(failures or {}), reads=reads or Stored(get))
@@ -269,7 +269,7 @@ def gather(plan: Plan, get: Get, failures: Mapping[str, str] | None = None, read
 
 
 def _failure(plan: Plan, job: Job, run: Run | None, failures: Mapping[str, str]) -> str:
-    """Why a job has no record: what its run failed with, or one that it waits for."""
+    """Return why a job has no record: what its run failed with, or one that it waits for."""
     if run is not None and run.id in failures:
         return failures[run.id]
     behind = [run.id for derived in plan.inputs if derived.id in job.inputs.values() for run in derived.runs]
@@ -279,8 +279,8 @@ def _failure(plan: Plan, job: Job, run: Run | None, failures: Mapping[str, str])
 
 
 def _yielded(metric: str, outcome: dict[str, Any]) -> Reading:
-    """A number that a run yields. One that does not exist (the run diverged; a level was never reached) is a collapse,
-    and one that is of a classifier's test images collapses with its accuracy at the end."""
+    """Return a number that a run yields. One that does not exist (the run diverged; a level was never reached) is a
+    collapse; a number about a classifier's test images collapses with its accuracy at the end."""
     value, about = outcome["metrics"][metric], catalog.find("metric", metric).value
     if value is None:
         return Reading(math.nan, 0.0, True)
@@ -292,14 +292,14 @@ def _yielded(metric: str, outcome: dict[str, Any]) -> Reading:
 
 
 def _epoch_of(point: Point) -> int | None:
-    """The epoch that a point names, counted from 1."""
+    """Return the epoch that a point names, counted from 1."""
     epoch = point.get(EPOCH)
     return None if epoch is None else int(epoch)
 
 
 def _read(metric: str, selection: str, outcome: dict[str, Any], at: int | None = None) -> Reading:
-    """A run's number for a metric, after the epoch `at` or else by its selection rule. Diverged: accuracy at chance,
-    loss at ln(classes)."""
+    """Return a run's number for a metric, after the epoch `at` or else by its selection rule. Diverged: accuracy at
+    chance, loss at ln(classes)."""
     about = catalog.find("metric", metric).value
     chance = 1.0 / outcome["classes"]
     examples = outcome["examples"][about.split]
@@ -313,12 +313,12 @@ def _read(metric: str, selection: str, outcome: dict[str, Any], at: int | None =
 
 
 def _dead(accuracy: float, outcome: dict[str, Any]) -> bool:
-    """Whether a test accuracy is at chance."""
+    """Return whether a test accuracy is at chance."""
     return bool(is_collapsed(accuracy, 1.0 / outcome["classes"], outcome["examples"]["test"]))
 
 
 def smoothed(curve: Sequence[float]) -> list[float]:
-    """The exponential moving average of a curve, one value an epoch, which begins at its first value."""
+    """Return the exponential moving average of a curve, one value per epoch, starting at its first value."""
     return list(itertools.accumulate(curve, lambda before, now: SMOOTHING * before + (1 - SMOOTHING) * now))
 
 

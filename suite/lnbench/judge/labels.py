@@ -12,7 +12,8 @@ from lnbench.spec.effects import COEFFICIENTS, PAIRS
 
 
 def label(effect: Effect, at: Point, other: Point | None, step: Sequence[Scalar] = ()) -> str:
-    """The words for the effect at a point, against another one; `step`: the two levels of a step along the axis."""
+    """Return the words for the effect at a point, against another one; `step`: the two levels of a step along the
+    axis."""
     left = _words(at) or "all runs"
     if other is not None:
         changed = {axis: value for axis, value in other.items() if at.get(axis) != value}

@@ -18,7 +18,7 @@ SCHEMA = 1
 
 
 def measured_content(result: StudyResult) -> dict[str, Any]:
-    """Every effect of a judged study: raw values by seed, the runs behind them, the environment and the date."""
+    """Return every effect of a judged study: raw values by seed, the runs behind them, the environment and the date."""
     effects: dict[tuple[str, str], dict[str, Any]] = {}
     for claim in result.claims:
         for part in claim.parts.values():
@@ -46,7 +46,7 @@ def measured_content(result: StudyResult) -> dict[str, Any]:
 
 
 def changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """What a new measurement would change of an old one, a line for each effect."""
+    """Return what a new measurement would change in an old one, one line for each effect."""
     before = {(entry["effect"], entry["label"]): entry["values"] for entry in old["effects"]}
     after = {(entry["effect"], entry["label"]): entry["values"] for entry in new["effects"]}
     lines = []
@@ -63,7 +63,8 @@ def _show(values: list[float | None] | None) -> str:
 
 
 def load_measured(path: Path) -> dict[str, Any] | None:
-    """A file of `baselines/measured/`, as `lnbench measure` wrote it; None where there is none. Raises SpecError."""
+    """Read a file of `baselines/measured/`, as `lnbench measure` wrote it; None where there is none. Raises
+    SpecError."""
     if not path.is_file():
         return None
     try:
@@ -79,5 +80,5 @@ def load_measured(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         sound = False
     if not sound:
-        raise SpecError([Problem(path, 0, 0, "not a file that `lnbench measure` wrote; write it anew")])
+        raise SpecError([Problem(path, 0, 0, "not a file that `lnbench measure` wrote; write it again")])
     return content

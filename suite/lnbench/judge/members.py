@@ -1,4 +1,4 @@
-"""A measured effect: one number per seed, and what stands behind it."""
+"""A measured effect: one number per seed, and what it was made from."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Member:
     or diverged, or there is no such number; `step` the most that one test example in one run moves a value; `missing`
     planned seeds that lack a run.
 
-    What stands behind the values, where there is such a thing: `arms`, the numbers at both points of a comparison, (n,)
-    each; `levels` (L,) of the axis, `curves` (n, L) along it, and `others` (n, L) those of the other point, or of the
-    other metric of a correlation.
+    What the values were made from, where there is such a thing: `arms`, the numbers at both points of a comparison,
+    (n,) each; `levels` (L,) of the axis, `curves` (n, L) along it, and `others` (n, L) those of the other point, or of
+    the other metric of a correlation.
     """
 
     label: str
     at: Point
-    minus: Point | None  # of a ratio: what it is divided by
+    minus: Point | None  # for a ratio: what it is divided by
     values: tuple[float, ...]
     seeds: tuple[int, ...]
     collapsed: tuple[bool, ...]

@@ -1,8 +1,9 @@
-"""What is read from the arrays beside trainings' records: small records of their own, so that a verdict needs no array.
+"""What is read from the arrays next to trainings' records: small records of their own, so that a verdict needs no
+array.
 
 A training's loss of every example at every epoch is large, stays in the store that it was trained into, and may be
-removed there; what a claim says of it are a few numbers. A reading is made of the arrays of one run, or of two on the
-same data, up to an epoch, by a function of the catalog (kind "reading"), and is stored: a report carries it, and is
+removed there; what a claim says about it is a few numbers. A reading is made from the arrays of one run, or of two on
+the same data, up to an epoch, by a function of the catalog (kind "reading"), and is stored: a report carries it, and is
 judged again without the arrays. Its id follows from the runs' ids, the epoch and the function's version.
 """
 
@@ -28,12 +29,12 @@ class Reads(Protocol):
     """Where a reading comes from: a store that can make it, or a report that has it."""
 
     def __call__(self, reading: str, runs: Sequence[Record], epoch: int) -> Record | str:
-        """The reading's record; or, where there is none, why."""
+        """Return the reading's record; or, where there is none, why."""
         ...
 
 
 def content_of(reading: str, runs: Sequence[Record], epoch: int) -> dict[str, Any]:
-    """What a reading's id is the hash of."""
+    """Return what a reading's id is the hash of."""
     return {
         "kind": "reading",
         "reading": reading,
@@ -51,7 +52,7 @@ class Stored:
 
     def __call__(self, reading: str, runs: Sequence[Record], epoch: int) -> Record | str:
         found: Record | None = self.get(content_id(content_of(reading, runs, epoch)))
-        return found or f"its arrays were not read to epoch {epoch}; judge it where they lie (`lnbench report`)"
+        return found or f"its arrays were not read to epoch {epoch}; judge it where they are (`lnbench report`)"
 
 
 class FromStore:

@@ -32,12 +32,12 @@ class Goal:
 
 
 def reduce(reducer: str, levels: Sequence[float], readings: Sequence[Reading], goal: Goal | None = None) -> Reading:
-    """One number of a curve: `levels` (L,) rise, `readings` (L,) are the curve's values there.
+    """Return one number of a curve: `levels` (L,) rise, `readings` (L,) are the curve's values there.
 
-    drop: first less last. gain: the mean of all but the first, less the first. mean: of all, each as much. steps: last
-    less first (of two levels). slope, kendall, area, exponent (of log y on log x): as `lnbench.stats` has them. argmax:
-    where the curve is highest, tied maxima at the mean of their levels. crossing: see `crossing`. Raises ValueError for
-    another name.
+    drop: first minus last. gain: the mean of all but the first, minus the first. mean: of all, with equal weights.
+    steps: last minus first (of two levels). slope, kendall, area, exponent (of log y on log x): as `lnbench.stats` has
+    them. argmax: where the curve is highest, tied maxima at the mean of their levels. crossing: see `crossing`. Raises
+    ValueError for another name.
     """
     if reducer == "crossing":
         assert goal is not None, "a spec gives the level that is crossed"
@@ -75,7 +75,7 @@ def _weighted(weights: Iterable[float], values: Sequence[float]) -> float:
 
 
 def _exponent(levels: Sequence[float], values: Sequence[float], step: float, collapsed: bool) -> Reading:
-    """The least-squares slope of log y on log x; NaN where a y is not above 0."""
+    """Return the least-squares slope of log y on log x; NaN where a y is not above 0."""
     if min(values) <= 0:
         return Reading(math.nan, step, collapsed)
     weights = slope_weights([math.log(level) for level in levels])
@@ -84,11 +84,12 @@ def _exponent(levels: Sequence[float], values: Sequence[float], step: float, col
 
 
 def crossing(levels: Sequence[float], readings: Sequence[Reading], goal: Goal) -> Reading:
-    """The first place along the axis at which the curve reaches the goal from its other side, in the axis's unit.
+    """Return the first place along the axis at which the curve reaches the goal from its other side, in the axis's
+    unit.
 
     Between the two levels around it the curve is a straight line (with `log_axis`, over the log of the axis). A curve
     that never gets there, or is past it at the first level already, has no such place: a collapse, as is one read
-    beside a collapsed run. Runs further along the axis do not enter, so neither do their collapses. Its step is that
+    next to a collapsed run. Runs further along the axis do not enter, so neither do their collapses. Its step is that
     of the line, at most the gap between the two levels.
     """
     short = [(goal.level - reading.value) * (1 if goal.rising else -1) for reading in readings]  # of the goal, by this
@@ -111,14 +112,14 @@ def crossing(levels: Sequence[float], readings: Sequence[Reading], goal: Goal) -
 
 
 def optimum_shift(levels: Sequence[float], at: Sequence[Reading], base: Sequence[Reading]) -> Reading:
-    """By how many octaves of the (positive) axis the optimum moves from the curve `base` to the curve `at`."""
+    """Return by how many octaves of the (positive) axis the optimum moves from the curve `base` to the curve `at`."""
     places = [stats.argmax_along(levels, [reading.value for reading in curve]) for curve in (at, base)]
     value = math.log2(places[0]) - math.log2(places[1]) if all(map(math.isfinite, places)) else math.nan
     return Reading(value, stats.argmax_step(levels), any(reading.collapsed for reading in (*at, *base)))
 
 
 def correlate(coefficient: str, x: Sequence[Reading], y: Sequence[Reading]) -> Reading:
-    """Pearson's or Spearman's r of two metrics over the points of the grid; NaN where one of them does not vary.
+    """Return Pearson's or Spearman's r of two metrics over the points of the grid; NaN where one of them does not vary.
 
     A Spearman r is kept below 1 as `stats.correlation` does, so that atanh is finite; one swap of ranks is its step.
     """

@@ -1,4 +1,4 @@
-"""Verdicts as objects: of a part, a claim, a study."""
+"""Verdicts as objects: for a part, a claim, a study."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PartResult:
     part: Part
     effect: Effect
     members: tuple[Member, ...]
-    checks: tuple[Check, ...]  # one a member
+    checks: tuple[Check, ...]  # one per member
     check: Check  # of all members together
     verdict: str
     why: str  # in words, where the interval does not say it: what is missing, what failed
@@ -31,12 +31,12 @@ class PartResult:
 
     @property
     def reference(self) -> Number | None:
-        """The printed number that the part is about, if it is one for all members."""
+        """Return the printed number that the part is about, if it is one for all members."""
         return self.numbers[0] if self.numbers and getattr(self.part, "reference", None) else None
 
     @property
     def direction_holds(self) -> bool:
-        """Whether every member's estimate lies inside its region (all that smoke asks)."""
+        """Return whether every member's estimate is inside its region (all that smoke asks)."""
         return bool(self.checks) and all(inside(check) for check in self.checks)
 
 
@@ -53,7 +53,7 @@ class DriftResult:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """At which of the planned looks a claim was judged, on how many seeds."""
+    """The planned look at which a claim was judged, and on how many seeds."""
 
     seeds: int
     number: int  # from 1
@@ -76,7 +76,7 @@ class ClaimResult:
 
     @property
     def open(self) -> bool:
-        """Whether another look could decide it. One whose contradiction an alternative takes back could not."""
+        """Return whether another look could decide it. One whose contradiction an alternative takes back could not."""
         return self.verdict == Verdict.INCONCLUSIVE and not self.tried
 
 
@@ -106,7 +106,7 @@ class StudyResult:
 
 
 def inside(check: Check) -> bool:
-    """Whether the estimate lies inside the region. (`agrees` gives its effect as the distance from the number.)"""
+    """Return whether the estimate is inside the region. (`agrees` gives its effect as the distance from the number.)"""
     if check.effect is None or check.region is None:
         return check.typical and check.p_reproduced < check.p_contradicted
     strict = check.region.edges == (0.0,)  # a tie is no order

@@ -1,7 +1,7 @@
 """Records into verdicts. Pure: no file is written, nothing is trained, torch is not imported.
 
 A part's effect gives an interval, the interval against the part's region a verdict (`lnbench.stats`); `verdict:` says
-which parts are the claim; Holm's correction over all claims of the study stands before any accusation; and a
+which parts are the claim; Holm's correction over all claims of the study comes before any accusation; and a
 contradiction must survive every alternative (`try`) of what the paper leaves open.
 """
 
@@ -38,14 +38,14 @@ def judge(evidence: Evidence, tries: Mapping[str, Evidence] | None = None) -> St
 
 
 def look_sizes(study: Study, seeds: int | None = None) -> list[int]:
-    """The numbers of seeds at which the study is judged, one after the other, with at most `seeds` of them."""
+    """Return the numbers of seeds at which the study is judged, one after the other, with at most `seeds` of them."""
     most = seeds or study.spec.runs.seeds.n
     looks = study.spec.runs.seeds.looks if study.tier != "smoke" else None
     return [look for look in looks or () if look <= most] or [most]
 
 
 def alternatives(study: Study) -> list[str]:
-    """The keys of choices whose `try` can change this tier's runs."""
+    """Return the keys of choices whose `try` can change this tier's runs."""
     choose = study.spec.runs.choose
     keys = [key for choice in study.spec.choices for key in choice.try_ or {}]
     idle = {"choose.from"} if choose is None else set()
@@ -55,7 +55,7 @@ def alternatives(study: Study) -> list[str]:
 
 
 def _over_looks(evidence: Evidence) -> list[ClaimResult]:
-    """Every claim as the first look that decides it has it, or else the last that was taken."""
+    """Return every claim as the first look that decides it has it, or else the last that was taken."""
     study = evidence.study
     planned = study.spec.runs.seeds.looks
     if planned is None or study.tier == "smoke":
@@ -69,13 +69,13 @@ def _over_looks(evidence: Evidence) -> list[ClaimResult]:
 
 
 def _later(before: ClaimResult, after: ClaimResult) -> ClaimResult:
-    """A look that decided stands; so does one after which none was taken."""
+    """Return the result that stands: of a look that decided, or of one after which none was taken."""
     taken = before.verdict == Verdict.NOT_RUN or after.verdict != Verdict.NOT_RUN
     return after if taken and before.verdict not in (Verdict.REPRODUCED, Verdict.CONTRADICTED) else before
 
 
 def _judge_claims(evidence: Evidence, look: Look | None = None) -> list[ClaimResult]:
-    """All claims on the seeds of one look (or on all), Holm's correction over them."""
+    """Judge all claims on the seeds of one look (or on all), with Holm's correction over them."""
     if look is not None:
         evidence = evidence.first(look.seeds)
     looks = look.of if look else 1
@@ -92,7 +92,7 @@ def _judge_claims(evidence: Evidence, look: Look | None = None) -> list[ClaimRes
 
 
 def _judge_claim(claim: Claim, evidence: Evidence, looks: int) -> ClaimResult:
-    """The claim before Holm; `verdict` is left empty unless something other than the interval decides it."""
+    """Judge the claim before Holm; `verdict` is left empty unless something other than the interval decides it."""
     parts = {name: _judge_part(name, part, claim, evidence, looks) for name, part in claim.parts.items()}
     decisive = [parts[name] for name in claim.verdict.of]
     check = decisive[0].check
@@ -133,7 +133,7 @@ def _judge_part(name: str, part: Part, claim: Claim, evidence: Evidence, looks: 
 
 
 def _settle(claims: list[ClaimResult], study: Study, tries: Mapping[str, Evidence]) -> list[ClaimResult]:
-    """A contradiction stands only if it stands under every alternative of what the paper leaves open, each judged on
+    """Let a contradiction stand only if it stands under every alternative of what the paper leaves open, each judged on
     as many seeds."""
     judged = {
         look: {key: _judge_claims(evidence, look) for key, evidence in tries.items()}
@@ -162,7 +162,8 @@ def _settle(claims: list[ClaimResult], study: Study, tries: Mapping[str, Evidenc
 
 
 def _smoke(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> ClaimResult:
-    """Smoke says nothing about a paper: the direction holds at fixed seeds, and nothing has drifted."""
+    """Judge a claim at smoke, which says nothing about a paper: whether the direction holds at fixed seeds, and nothing
+    has drifted."""
     if claim.verdict in (Verdict.ERROR, Verdict.NOT_RUN):
         return claim
     decisive = [claim.parts[name] for name in claim.claim.verdict.of]

@@ -14,7 +14,7 @@ from lnbench.randomness import SEED_STREAMS
 from lnbench.spec import AnyRecipe, Cell, Choose, Scalar
 from lnbench.spec.dotted import put
 
-CHOOSING_SEEDS = 1_000_000  # seed indices from here on are for choices; a verdict's seeds lie below
+CHOOSING_SEEDS = 1_000_000  # seed indices from here on are for choices; a verdict's seeds are below
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Choice:
         return content_id(self.content)
 
     def decide(self, outcomes: Mapping[str, Outcome]) -> Outcome:
-        """The outcome of the choice: scores (mean of the last epoch's `by`; null where a run diverged), the value
-        with the highest score (the first of equals), and its margin over the next best."""
+        """Return the outcome of the choice: scores (mean of the last epoch's `by`; null where a run diverged), the
+        value with the highest score (the first of equals), and its margin over the next best."""
         scores: list[float | None] = []
         for _, runs in self.candidates:
             results = [outcomes[run.id] for run in runs]
@@ -61,7 +61,7 @@ class Choice:
 
 
 def inputs_read(recipe: AnyRecipe, inputs: Mapping[str, Derived]) -> dict[str, str]:
-    """name -> id of the inputs that a recipe needs."""
+    """Return name -> id of the inputs that a recipe needs."""
     return {name: inputs[name].id for name in recipe.needs}
 
 
@@ -70,7 +70,8 @@ def group_of(cell: Cell, choose: Choose | None) -> str:
 
 
 def choices_of(cells: tuple[Cell, ...], choose: Choose, inputs: Mapping[str, Derived]) -> dict[str, Choice]:
-    """One choice for each combination of the `per` axes; its candidates are scored over all cells of the group."""
+    """Return one choice for each combination of the `per` axes; its candidates are scored over all cells of the
+    group."""
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(group_of(cell, choose), []).append(cell)

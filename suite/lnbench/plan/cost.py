@@ -19,7 +19,7 @@ SECONDS_TO_START = {"cpu": 6.0, "cuda": 15.0}
 
 
 def seconds_of(run: Run, device: str) -> float:
-    """A rough guess of a run's time on one core or one GPU; experiments run on a core whatever the device."""
+    """Return a rough guess of a run's time on one core or one GPU; experiments run on a core whatever the device."""
     if run.seconds is not None:
         return run.seconds
     kind = device.partition(":")[0]
@@ -28,20 +28,21 @@ def seconds_of(run: Run, device: str) -> float:
 
 
 def plan_runs(plan: Plan) -> list[Run]:
-    """All runs of a plan, those of inputs and choosing ones first, each once."""
+    """Return all runs of a plan, those of inputs and choosing ones first, each once."""
     runs = [*plan.input_runs, *plan.choosing_runs, *plan.provisional_runs()]
     return list({run.id: run for run in runs}.values())
 
 
 def plan_seconds(plan: Plan, device: str) -> float:
-    """A rough guess of the whole plan's time on this machine."""
+    """Return a rough guess of the whole plan's time on this machine."""
     runs = plan_runs(plan)
     workers = 1 if device.startswith("cuda") else min(available_cores(), max(1, len(runs)))
     return SECONDS_TO_START[device.partition(":")[0]] + sum(seconds_of(run, device) for run in runs) / workers
 
 
 def describe_cost(plan: Plan, device: str) -> str:
-    """`42 runs (12 to choose learning rates), 3.1e+15 operations, very roughly 70 min on this machine`."""
+    """Return `42 runs (12 of them to choose optimizer.lr), 3.1e+15 operations; estimated time here: 70 min from
+    scratch`."""
     runs, choosing = plan_runs(plan), plan.choosing_runs
     seconds = plan_seconds(plan, device)
     size = (
@@ -54,4 +55,4 @@ def describe_cost(plan: Plan, device: str) -> str:
     extra = f" ({len(choosing)} of them to choose {plan.choices[0].key})" if choosing else ""
     flop = sum(run.flop for run in runs if run.experiment is None)
     work = f"{len(runs)} runs{extra}" + (f", {flop:.1e} operations" if flop else "")
-    return f"{work}, very roughly {size} here if none is done"
+    return f"{work}; estimated time here: {size} from scratch"

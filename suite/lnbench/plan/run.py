@@ -11,7 +11,7 @@ from lnbench.identity import canonical_json, content_id
 from lnbench.randomness import SEED_STREAMS, derived_seed
 from lnbench.training.shape import added_passes, examples_an_epoch
 
-EXPERIMENT_FLOP_A_SECOND = 6e10  # a core's, in training (cost.py): so that shares of a plan compare time with time
+EXPERIMENT_FLOP_A_SECOND = 6e10  # one core's, in training (cost.py): so that shares of a plan compare time with time
 
 
 Outcome = dict[str, Any]
@@ -27,7 +27,7 @@ class Run:
 
     @cached_property
     def content(self) -> dict[str, Any]:
-        """What the id is the hash of, and what the record says the run was."""
+        """Return what the id is the hash of, and what the record says the run was."""
         return {
             "kind": "training",
             "recipe": self.recipe,
@@ -42,23 +42,23 @@ class Run:
 
     @property
     def experiment(self) -> str | None:
-        """The experiment's name; None for the training of a classifier."""
+        """Return the experiment's name; None for the training of a classifier."""
         name: str | None = self.recipe.get("experiment")
         return name
 
     @property
     def epochs(self) -> int:
-        """Passes over the data; an experiment is one."""
+        """Return the number of passes over the data; an experiment is one."""
         return 1 if self.experiment else int(self.recipe["epochs"])
 
     @property
     def held_out(self) -> int:
-        """Validation images: only runs between which a choice is made have any."""
+        """Return the number of validation images: only runs between which a choice is made have any."""
         return 0 if self.experiment else int(self.recipe["dataset"]["validation"])
 
     @property
     def seconds(self) -> float | None:
-        """What an experiment's run takes on one core; None for a training, which is priced by its operations."""
+        """Return what an experiment's run takes on one core; None for a training, which is priced by its operations."""
         if self.experiment is None:
             return None
         seconds = catalog.find("experiment", self.experiment).seconds
@@ -66,7 +66,7 @@ class Run:
 
     @property
     def examples(self) -> int:
-        """Examples in one epoch, noisy copies included; of an experiment, those that all its steps read."""
+        """Return the examples in one epoch, noisy copies included; for an experiment, those that all its steps read."""
         recipe = self.recipe
         if self.experiment:
             if "clean" in recipe:
@@ -77,10 +77,10 @@ class Run:
 
     @property
     def flop(self) -> float:
-        """Floating-point operations of the training: 6 · MACs · examples · epochs (forward 2, backward 4), and what its
-        probes and its average add.
+        """Return the floating-point operations of the training: 6 · MACs · examples · epochs (forward 2, backward 4), and
+        those that its probes and its average add.
 
-        Of an experiment, its seconds in the operations that training does in that time on one core.
+        For an experiment, its seconds in the operations that training does in that time on one core.
         """
         if self.seconds is not None:
             return self.seconds * EXPERIMENT_FLOP_A_SECOND
@@ -91,7 +91,7 @@ class Run:
         return per_example * self.examples * float(self.recipe["epochs"])
 
     def describe(self) -> str:
-        """A short line for progress and messages."""
+        """Return a short line for progress and messages."""
         if self.experiment:
             told = {key: value for key, value in self.recipe.items() if isinstance(value, float) and value}
             words = " ".join(f"{key}={value:g}" for key, value in told.items())
@@ -105,7 +105,8 @@ class Run:
 
 
 def stream_seeds(index: int, recipe: dict[str, Any], paired: tuple[str, ...]) -> dict[str, int]:
-    """A seed for each stream: the index itself where arms are paired, else one that this recipe shares with none."""
+    """Return a seed for each stream: the index itself where arms are paired, else one that this recipe shares with
+    none."""
     seeds = {}
     for stream in SEED_STREAMS:
         own = f"{stream}:{index}:{canonical_json(recipe)}"

@@ -7,7 +7,8 @@ from lnbench.spec import Scalar, Study
 
 
 def filters(study: Study, where: tuple[str, ...]) -> dict[str, set[Scalar]]:
-    """`("model=mlp1", "noise.alpha=0")` as the values wanted of each axis. LnbenchError for what is not there."""
+    """Turn `("model=mlp1", "noise.alpha=0")` into the values wanted of each axis. Raises LnbenchError for what is not
+    there."""
     wanted: dict[str, set[Scalar]] = {}
     vary = study.spec.runs.vary
     for text in where:
