@@ -42,7 +42,7 @@ def not_yielded(metric: str, recipes: Iterable[AnyRecipe]) -> str:
 
 
 def _written(probe: str) -> str:
-    """A probe as a recipe names it, with room for its options."""
+    """Return a probe as a recipe names it, with room for its options."""
     options = catalog.find("probe", probe).options
     if options is None:
         return probe
