@@ -11,10 +11,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from ratios import Readings, Size
-
 from lnbench.execute.worker import ENVIRONMENT
 from lnbench.machine import available_cores
+from tests.benchmarks.ratios import Readings, Size
 
 SECONDS = 2.0  # of each reading, in full size
 PATIENCE = 120.0  # to wait for a process to begin
@@ -23,9 +22,9 @@ PATIENCE = 120.0  # to wait for a process to begin
 def train_for_ever(examples: Any) -> None:
     """What a worker does: one thread, one run. Counts the examples in a shared integer."""
     import torch
-    from engine_side import BATCH, Epochs, random_images, recipe
 
     from lnbench.training import Hooks
+    from tests.benchmarks.engine_side import BATCH, Epochs, random_images, recipe
 
     torch.set_num_threads(1)
     data = random_images("mnist", 64 * BATCH)

@@ -1,4 +1,4 @@
-"""The rows that need a GPU, for the day when one is at hand: `python tests/benchmarks/gpu.py [--write]`.
+"""The rows that need a GPU, for the day when one is at hand: `python -m tests.benchmarks.gpu [--write]`.
 
 Untested: no GPU has run this yet. Goals are for an H200. Times are on the clock, with the device's work awaited; the
 plain loops use the same device, and a DataLoader without worker processes.
@@ -14,17 +14,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import plain_torch as theirs
 import torch
-from engine_side import BATCH, SGD, Epochs, random_images, recipe
-from machine import described, load
-from page import PAGE, replaced
-from ratios import FULL, Goal, Readings, Row, Size
-from table import HEAD, line, table
 
 from lnbench.data.images import ImageData
 from lnbench.models import resnet as residual
 from lnbench.training.batches import DeviceData
+from tests.benchmarks import plain_torch as theirs
+from tests.benchmarks.engine_side import BATCH, SGD, Epochs, random_images, recipe
+from tests.benchmarks.machine import described, load
+from tests.benchmarks.page import PAGE, replaced
+from tests.benchmarks.ratios import FULL, Goal, Readings, Row, Size
+from tests.benchmarks.table import HEAD, line, table
 
 MARKED = ("gpu benchmarks", "gpu.py")
 DEVICE = torch.device("cuda")

@@ -1,4 +1,4 @@
-"""The most memory that a process took, in bytes: `memory.py ALPHA` sets up MNIST with ALPHA noisy copies and draws."""
+"""The most memory that a process took, in bytes: it sets up MNIST with noisy copies, and draws."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from pathlib import Path
 
 def peak_of(alpha: float, images: int) -> int:
     """In a process of its own: its highest resident size, in bytes, from setting up to the first draws of an epoch."""
-    command = [sys.executable, str(Path(__file__)), str(alpha), str(images)]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    command = [sys.executable, "-m", "tests.benchmarks.memory", str(alpha), str(images)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    return int(done.stdout)
 
 
 def _main(alpha: float, images: int) -> None:
     import torch
-    from engine_side import BATCH, random_images, recipe, seeds
 
     from lnbench.training.batches import BATCHES_A_DRAW, DeviceData, TrainingSet
+    from tests.benchmarks.engine_side import BATCH, random_images, recipe, seeds
 
     torch.set_num_threads(1)
     data = random_images("mnist", images)

@@ -11,19 +11,19 @@ import time
 from functools import partial
 from pathlib import Path
 
-import plain_torch as theirs
 import torch
-from contention import contended_over_quiet
-from engine_side import BATCH, SGD, Epochs, narrow_mlp, random_images, recipe, seeds
-from memory import peak_of
-from ratios import Goal, Readings, Row, Side, Size, interleaved, times_as_fast
 
-import small_runs
 from lnbench.execute.local import execute
 from lnbench.plan import plan_study
 from lnbench.spec import load_study
 from lnbench.store import Store
 from lnbench.training.batches import BATCHES_A_DRAW, DeviceData, Pixels, TrainingSet
+from tests.benchmarks import plain_torch as theirs
+from tests.benchmarks.contention import contended_over_quiet
+from tests.benchmarks.engine_side import BATCH, SGD, Epochs, narrow_mlp, random_images, recipe, seeds
+from tests.benchmarks.memory import peak_of
+from tests.benchmarks.ratios import Goal, Readings, Row, Side, Size, interleaved, times_as_fast
+from tests.toys import small_runs
 
 DRAW = BATCH * BATCHES_A_DRAW  # examples that are drawn at a time: whole ones are timed
 CPU = torch.device("cpu")

@@ -1,6 +1,6 @@
 """Measures the engine and prints the table of docs/performance.md; with --write, writes it there.
 
-    python tests/benchmarks/table.py [--rows 1,2,5] [--repeats 7] [--write]
+    python -m tests.benchmarks.table [--rows 1,2,5] [--repeats 7] [--write]
 
 Everything in one process with one thread, set up as lnbench's worker processes are; all rows take about six minutes.
 With --rows, the other lines of the page stay as they are.
@@ -13,11 +13,10 @@ import os
 import sys
 import warnings
 from dataclasses import replace
-from pathlib import Path
 
-from machine import described, load
-from page import PAGE, between, replaced
-from ratios import FULL, Readings, Row, quantity
+from tests.benchmarks.machine import described, load
+from tests.benchmarks.page import PAGE, between, replaced
+from tests.benchmarks.ratios import FULL, Readings, Row, quantity
 
 HEAD = ["| # | ratio | goal | measured, median [least, most] | from | load | |", "|---|---|---:|---:|---|---:|---|"]
 UNMEASURED = "not measured"
@@ -53,8 +52,7 @@ def main() -> None:
 
     import torch
 
-    sys.path.insert(0, str(Path(__file__).parents[1]))  # small_runs lies there
-    from rows import ROWS
+    from tests.benchmarks.rows import ROWS
 
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module="torch")
@@ -80,7 +78,7 @@ def as_a_worker() -> None:
     from lnbench.execute.worker import ENVIRONMENT
 
     if any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ENVIRONMENT})
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **ENVIRONMENT})
 
 
 if __name__ == "__main__":

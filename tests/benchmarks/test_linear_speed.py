@@ -1,6 +1,6 @@
 """Steps a second of the linear network's kernel, as a ratio to a plain PyTorch loop in the same run.
 
-    pytest tests/benchmarks/test_linear_speed.py --benchmark-enable --benchmark-only
+    pytest tests/benchmarks/test_linear_speed.py -n 0 --benchmark-enable --benchmark-only
 
 The paper's scale (1000 neurons, 20 inputs, one sample a step, fresh label noise), float64, one thread. Aim: 20 times.
 Both sides count whole steps: the kernel's with its readings of all neurons, the loop's without any. The loop is what

@@ -1,8 +1,8 @@
 """Every row of the benchmark table runs and gives a number; nothing is asserted of how large it is.
 
 pytest tests/benchmarks/test_rows.py                                         # once each, small, uncompiled
-pytest tests/benchmarks/test_rows.py --benchmark-enable --benchmark-only     # with times
-python tests/benchmarks/table.py                                             # the table itself
+pytest tests/benchmarks/test_rows.py -n 0 --benchmark-enable --benchmark-only # with times
+python -m tests.benchmarks.table                                             # the table itself
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-import gpu
-import plain_torch
 import pytest
 import torch
-from engine_side import BATCH, Epochs, narrow_mlp, random_images, recipe
-from page import PAGE, between, replaced
-from ratios import SHORT, Goal, Readings, Row, Side, interleaved, quantity, times_as_fast
-from rows import ROWS
-from table import MARKED, UNMEASURED, line, standing, table
 
 from lnbench import catalog
+from tests.benchmarks import gpu, plain_torch
+from tests.benchmarks.engine_side import BATCH, Epochs, narrow_mlp, random_images, recipe
+from tests.benchmarks.page import PAGE, between, replaced
+from tests.benchmarks.ratios import SHORT, Goal, Readings, Row, Side, interleaved, quantity, times_as_fast
+from tests.benchmarks.rows import ROWS
+from tests.benchmarks.table import MARKED, UNMEASURED, line, standing, table
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
 """How long the verbs that train nothing take, as ratios against a bare interpreter in the same run.
 
-    pytest tests/benchmarks/test_startup.py --benchmark-enable --benchmark-only
+    pytest tests/benchmarks/test_startup.py -n 0 --benchmark-enable --benchmark-only
 
 Aims: `list` and `--help` at most 4 times an interpreter that imports click, yaml and rich; `validate` and `show`
 under 1.5 s. Nothing is asserted of time: the ratio stands in the table's `extra_info` and is printed.

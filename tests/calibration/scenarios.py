@@ -7,7 +7,9 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from worlds import (
+
+from lnbench.stats import Verdict
+from tests.calibration.worlds import (
     Draw,
     above_at_the_ceiling,
     above_identical,
@@ -43,8 +45,6 @@ from worlds import (
     tied,
     trend_of,
 )
-
-from lnbench.stats import Verdict
 
 ALPHA = 0.05  # normal seeds, Student's t
 WELCH = 0.07  # Welch's df, a Normal approximation, effects in steps, collapses: near α, not exact

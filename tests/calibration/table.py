@@ -1,6 +1,6 @@
 """Writes the table of measured error rates into docs/statistics.md, between its markers.
 
-python tests/calibration/table.py [REPETITIONS]      # 10,000 take some minutes on one core
+python -m tests.calibration.table [REPETITIONS]      # 10,000 take some minutes on one core
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from scenarios import SCENARIOS, SHOWN, Scenario, measure
+from tests.calibration.scenarios import SCENARIOS, SHOWN, Scenario, measure
 
 PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
 BEGIN, END = "<!-- error rates: written by tests/calibration/table.py -->", "<!-- error rates: end -->"

@@ -5,7 +5,8 @@ known.
 from __future__ import annotations
 
 import pytest
-from scenarios import SCENARIOS, Rates, Scenario, measure
+
+from tests.calibration.scenarios import SCENARIOS, Rates, Scenario, measure
 
 CASES = [pytest.param(s, n, id=f"{s.name}, n = {n}") for s in SCENARIOS for n in s.seeds]
 

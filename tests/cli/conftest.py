@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cli_call import Call
+
+from tests.toys.cli_call import Call
 
 STUDY = """\
 schema: 1

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli_call import Call
 
 from lnbench.execute.groups import Task
 from lnbench.store import Store
+from tests.toys.cli_call import Call
 
 
 def edit(home: Path, old: str, new: str) -> None:

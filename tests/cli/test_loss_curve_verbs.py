@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_call import Call
 
 from lnbench.store import Store
+from tests.toys.cli_call import Call
 
 STUDY = """\
 schema: 1

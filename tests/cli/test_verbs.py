@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from cli_call import Call
 
 from lnbench.store import Store
+from tests.toys.cli_call import Call
 
 
 def test_list_show_plan_explain_and_doctor_say_what_they_should(trained: Path, call: Call) -> None:

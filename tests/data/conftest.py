@@ -1,3 +1,3 @@
-"""The fixtures of `fake_sources`, which has a name of its own so that its classes can be imported and pickled."""
+"""The fixtures of the fake sources."""
 
-from fake_sources import *  # noqa: F403
+from tests.toys.fake_sources import fake_mnist, fake_tar, serve  # noqa: F401

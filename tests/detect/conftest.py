@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from planted_digits import Planted, planted
+
+from tests.toys.planted_digits import Planted, planted
 
 
 @pytest.fixture(scope="session")

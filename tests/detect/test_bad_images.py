@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from planted_digits import Planted, detect, rows
 
 from lnbench.detect.data import Labelled, printable, usual_size
 from lnbench.detect.decode import Unreadable, header, picture, watchful
 from lnbench.detect.reading import read
 from lnbench.errors import DataError
+from tests.toys.planted_digits import Planted, detect, rows
 
 QUICK = ("--runs", 1, "--epochs", 2, "--model", "perceptron", "--top", 8)
 

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-from planted_digits import FILES, detect
 
 from lnbench.cli.commands.detect import detect as verb
 from lnbench.detect.data import FEWEST
 from lnbench.detect.options import Options
+from tests.toys.planted_digits import FILES, detect
 
 PAGE = (Path(__file__).parents[2] / "docs/detect.md").read_text(encoding="utf-8")
 PROGRESS = re.compile(r"\d+/\d+ runs, ")

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planted_digits import Planted, detect
 
 import lnbench.cli.commands.detect as command
 from lnbench.detect import training
@@ -21,6 +20,7 @@ from lnbench.detect.reading import read
 from lnbench.detect.training import TrainingFailed, planned
 from lnbench.errors import StoreError
 from lnbench.store import Store
+from tests.toys.planted_digits import Planted, detect
 
 SMALL = ("--runs", 2, "--epochs", 8, "--model", "mlp1_w32", "--top", 8)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from planted_digits import FILES, Planted, detect, planted, rows
 
 from lnbench.detect.options import usual_rate
 from lnbench.detect.training import Trainer
+from tests.toys.planted_digits import FILES, Planted, detect, planted, rows
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from lnbench.execute.work import Execution
 from lnbench.execute.worker import Report
 from lnbench.plan import Plan, Run
 from lnbench.store import Store
-from small_runs import write_study
+from tests.toys.small_runs import write_study
 
 SWEEP = Path(__file__).parent / "sweep.py"
 SUITE = Path(__file__).resolve().parents[2] / "suite"
@@ -78,7 +78,7 @@ def sweep_of(
     command = [sys.executable, str(SWEEP), ",".join(map(str, studies)), str(store), str(workers), backend]
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join((str(SUITE), str(SWEEP.parent))),
+        "PYTHONPATH": str(SUITE),
         "OMP_NUM_THREADS": "1",
         "SECONDS_BETWEEN_CHECKPOINTS": str(between_checkpoints),
     }

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweep_tools import Watcher, outcomes, sweep_of, workers_of
 
 from lnbench.execute.local import execute
 from lnbench.plan import Plan, plan_study
 from lnbench.spec import load_study
 from lnbench.store import Store
-from small_runs import STUDY, write_study
+from tests.execute.sweep_tools import Watcher, outcomes, sweep_of, workers_of
+from tests.toys.small_runs import STUDY, write_study
 
 LINES = 90  # about as many as a whole sweep says: the moment of a kill is drawn among them
 EXPERIMENT = """\

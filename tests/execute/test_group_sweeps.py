@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sweep_tools import Watcher, finish, group_is_gone, no_child_is_left, outcomes, sweeping, wait_for, workers_of
 
 from lnbench.errors import StoreError
 from lnbench.execute import worker
@@ -22,7 +21,17 @@ from lnbench.plan import Plan
 from lnbench.store import Store
 from lnbench.training import engine
 from lnbench.training.checkpoints import runs_in
-from small_runs import small_plan
+from tests.execute.sweep_tools import (
+    Watcher,
+    finish,
+    group_is_gone,
+    no_child_is_left,
+    outcomes,
+    sweeping,
+    wait_for,
+    workers_of,
+)
+from tests.toys.small_runs import small_plan
 
 # two groups of three runs, each of a few tenths of a second
 GROUPS: dict[str, Any] = {"clean": 1000, "epochs": 8, "alphas": "[0, 1]", "seeds": 3}

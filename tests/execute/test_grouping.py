@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sweep_tools import Watcher
 
 from lnbench.errors import LnbenchError
 from lnbench.execute.groups import STACK_MOST, Grouping, Task, check_backend, layers
@@ -19,7 +18,8 @@ from lnbench.plan import Plan, Run
 from lnbench.store import Store, make_record
 from lnbench.training.checkpoints import load_state, save_state
 from lnbench.training.hooks import State
-from small_runs import SGD, dilution, run, small_plan
+from tests.execute.sweep_tools import Watcher
+from tests.toys.small_runs import SGD, dilution, run, small_plan
 
 DENSE: dict[str, Any] = {"model": "mlp1_w32", "epochs": 1000}  # 7.5 s by the planning figures: 60 s a group of 8
 RESNET: dict[str, Any] = {"model": "resnet8_w8", "epochs": 40_000}

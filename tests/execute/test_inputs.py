@@ -21,7 +21,7 @@ from lnbench.plan.plan import INPUT_SEEDS
 from lnbench.pytest_plugin import Quiet
 from lnbench.spec import load_study
 from lnbench.store import Store, make_record
-from small_runs import write_study
+from tests.toys.small_runs import write_study
 
 NOISE = "noise: {kind: dilute_structured, alpha: 2, delta: 0.5, order: confusing}"
 INPUTS = "inputs: {confusion: {of: {dataset.clean: 100, noise: {kind: none}, epochs: 3}, seeds: 3}}"

@@ -8,7 +8,7 @@ from lnbench.cli.commands import progress
 from lnbench.cli.commands.progress import BarDisplay, Display, duration
 from lnbench.execute.groups import Task
 from lnbench.execute.worker import Report
-from small_runs import run
+from tests.toys.small_runs import run
 
 GROUP = Task(tuple(run(seed, model="mlp1") for seed in range(8)), "stacked")
 ALONE = Task((run(9, model="convnet4"),))

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import stand_ins
-from sweep_tools import Watcher, finish, group_is_gone, no_child_is_left, outcomes, sweeping, wait_for, workers_of
 
 from lnbench.execute import pool, worker
 from lnbench.execute.groups import Task
@@ -24,7 +22,18 @@ from lnbench.execute.worker import Finished
 from lnbench.plan import Plan
 from lnbench.store import Store, StoreUnwritable, make_record
 from lnbench.training.checkpoints import load_state
-from small_runs import small_plan
+from tests.execute.sweep_tools import (
+    Watcher,
+    finish,
+    group_is_gone,
+    no_child_is_left,
+    outcomes,
+    sweeping,
+    wait_for,
+    workers_of,
+)
+from tests.toys import stand_ins
+from tests.toys.small_runs import small_plan
 
 LONG = {"clean": 1300, "epochs": 25, "alphas": "[0, 1]", "seeds": 1}  # two runs of a few tenths of a second
 

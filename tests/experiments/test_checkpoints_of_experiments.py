@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from experiment_cases import NOTHING, Interrupting, linear, ntk, seeds
 
 from lnbench import experiments
 from lnbench.experiments import Stopped
 from lnbench.plan import Run
 from lnbench.training.checkpoints import load_state, save_state
+from tests.toys.experiment_cases import NOTHING, Interrupting, linear, ntk, seeds
 
 
 @pytest.mark.parametrize("recipe", [linear(noise_period=500), ntk(label_noise=0.5)], ids=["linear_network", "ntk"])

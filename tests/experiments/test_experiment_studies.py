@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from experiment_cases import LINEAR, NTK, linear, ntk, seeds
 
 from lnbench import catalog, experiments
 from lnbench.errors import SpecError
@@ -22,6 +21,7 @@ from lnbench.plan import Run, plan_seconds, plan_study
 from lnbench.report.folder import report_differs, write_report
 from lnbench.spec import Effect, Study, load_study, variant
 from lnbench.store import Record, make_record
+from tests.toys.experiment_cases import LINEAR, NTK, linear, ntk, seeds
 
 CLAIMS = Path(__file__).parents[2] / "claims"
 

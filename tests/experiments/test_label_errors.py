@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from experiment_cases import Interrupting, seeds
 from pydantic import ValidationError
 
 from lnbench import catalog, experiments
@@ -29,6 +28,7 @@ from lnbench.spec import load_study, recipe_of
 from lnbench.store import make_record
 from lnbench.training.checkpoints import load_state, save_state
 from lnbench.training.engine import train, train_group
+from tests.toys.experiment_cases import Interrupting, seeds
 
 STUDY = Path(__file__).parents[2] / "claims" / "peers_label_errors.yaml"
 NEEDS_CLEANLAB = pytest.mark.skipif(

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from experiment_cases import NOTHING, Interrupting, linear, reference_steps, seeds
 
 from lnbench import experiments, randomness
 from lnbench.experiments import linear_kernel, linear_network
 from lnbench.randomness import Stream
 from lnbench.training.hooks import Stopped
+from tests.toys.experiment_cases import NOTHING, Interrupting, linear, reference_steps, seeds
 
 
 def run(own: dict[str, int] | None = None, hooks: Any = NOTHING, state: Any = None, **changes: Any) -> dict[str, Any]:

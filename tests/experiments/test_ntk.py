@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from experiment_cases import NOTHING, Interrupting, ntk, seeds
 
 from lnbench import experiments
 from lnbench.data.images import load
@@ -17,6 +16,7 @@ from lnbench.experiments import ntk as module
 from lnbench.experiments.draws import gaussian
 from lnbench.randomness import Stream
 from lnbench.training.hooks import Stopped
+from tests.toys.experiment_cases import NOTHING, Interrupting, ntk, seeds
 
 
 def run(own: dict[str, int] | None = None, hooks: Any = NOTHING, state: Any = None, **changes: Any) -> dict[str, Any]:

@@ -15,8 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from noise_law import check_dilution
-from plain_loop import train_plainly
 
 from lnbench import catalog
 from lnbench.data.images import load
@@ -32,7 +30,9 @@ from lnbench.training.backends.loop import Loop
 from lnbench.training.batches import DeviceData, Held, TrainingSet
 from lnbench.training.engine import Group
 from lnbench.training.optimisers import Sgd
-from small_runs import SGD, dilution, recipe, seeds, write_study
+from tests.noise.noise_law import check_dilution
+from tests.toys.small_runs import SGD, dilution, recipe, seeds, write_study
+from tests.training.plain_loop import train_plainly
 
 Fault = pytest.MonkeyPatch
 STUDY: dict[str, Any] = {"clean": 600, "epochs": 3, "alphas": "[0, 10]"}

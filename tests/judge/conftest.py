@@ -1,10 +1,3 @@
-"""The fixtures of `judged_world`, so named that its classes can be imported and pickled; and where
-`claims_page` lies."""
+"""The fixtures of the judged world."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-sys.path.insert(0, str(Path(__file__).parent))
-
-from judged_world import *  # noqa: F403
+from tests.toys.judged_world import study, world  # noqa: F401

@@ -19,7 +19,7 @@ from lnbench.plan import Run, plan_study
 from lnbench.report import load_report, report_differs, result_to_json, write_report
 from lnbench.report.folder import json_text
 from lnbench.store import StoreUnwritable
-from loss_curves import EPOCHS, EXAMPLES, World, arrays_of, loaded, world_in
+from tests.toys.loss_curve_world import EPOCHS, EXAMPLES, World, arrays_of, loaded, world_in
 
 
 @pytest.fixture

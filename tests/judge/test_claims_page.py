@@ -7,7 +7,6 @@ from typing import Any, get_args
 
 import pytest
 
-from claims_page import believable, blocks, evidence_of, load_in_frame
 from lnbench.judge import judge
 from lnbench.judge.power import powers
 from lnbench.report import junit, markdown, result_to_json
@@ -16,6 +15,7 @@ from lnbench.report.folder import json_text
 from lnbench.spec import Part
 from lnbench.spec.effects import Reducer
 from lnbench.stats import Verdict
+from tests.toys.claims_page import believable, blocks, evidence_of, load_in_frame
 
 EXAMPLES = {name: example for name, example in blocks().items() if name != "frame"}
 
@@ -47,7 +47,7 @@ def test_every_kind_and_every_reducer_has_an_example() -> None:
 
 
 def blocks_text() -> str:
-    from claims_page import PAGE
+    from tests.toys.claims_page import PAGE
 
     return PAGE.read_text(encoding="utf-8")
 

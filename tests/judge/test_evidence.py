@@ -10,7 +10,7 @@ import pytest
 from lnbench.spec import Cell, Effect
 
 if TYPE_CHECKING:
-    from judged_world import World
+    from tests.toys.judged_world import World
 
 
 def values(world: World, name: str) -> list[tuple[float, ...]]:

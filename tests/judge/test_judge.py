@@ -11,7 +11,7 @@ from lnbench.judge import ClaimResult, alternatives, judge
 from lnbench.spec import variant
 
 if TYPE_CHECKING:
-    from judged_world import World
+    from tests.toys.judged_world import World
 
 
 def claims(world: World, **options: Any) -> dict[str, ClaimResult]:

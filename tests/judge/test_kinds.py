@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kinds_world import Number, accuracy, alpha, judged, part_of
 from scipy import stats as reference
 
-from claims_page import Metrics, evidence_of, load_in_frame, wobble
 from lnbench import catalog
 from lnbench.catalog.entry import Entry, Metric
 from lnbench.judge import judge
 from lnbench.spec import needed_points
+from tests.toys.claims_page import Metrics, evidence_of, load_in_frame, wobble
+from tests.toys.kinds_world import Number, accuracy, alpha, judged, part_of
 
 RATIO = """
 effects: {e: {metric: test_loss, at: {model: mlp1, noise.alpha: 50}, over: {noise.alpha: 0}}}

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kinds_world import Number, alpha, part_of
 from scipy import stats as reference
 
-from claims_page import wobble
+from tests.toys.claims_page import wobble
+from tests.toys.kinds_world import Number, alpha, part_of
 
 # trend
 

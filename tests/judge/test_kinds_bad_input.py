@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from claims_page import believable, blocks, evidence_of, load_in_frame
 from lnbench import stats
 from lnbench.errors import SpecError
 from lnbench.judge import Member, PartResult, judge
 from lnbench.judge.checks import check_member, region_of
 from lnbench.judge.drift import read_measured
 from lnbench.spec import Effect, Study, load_study
+from tests.toys.claims_page import believable, blocks, evidence_of, load_in_frame
 
 # bad input, for every kind
 

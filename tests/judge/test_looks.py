@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from claims_page import Metrics, load_in_frame, record_of
 from lnbench.cli.commands.judging import judged
 from lnbench.cli.commands.verify import _run_and_judge
 from lnbench.execute.work import Execution
@@ -18,6 +17,7 @@ from lnbench.plan import Plan, plan_study
 from lnbench.report import load_report, markdown, report_differs, result_to_json, write_report
 from lnbench.spec import Scalar, Study, load_study
 from lnbench.store import Record
+from tests.toys.claims_page import Metrics, load_in_frame, record_of
 
 LOOKS = """
 seeds: {n: 10, looks: [3, 5, 10], pair: [noise, order, init]}

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from claims_page import believable, blocks, evidence_of, load_in_frame
 from lnbench import stats
 from lnbench.judge import judge
 from lnbench.judge.power import Power, powers
+from tests.toys.claims_page import believable, blocks, evidence_of, load_in_frame
 
 if TYPE_CHECKING:
-    from judged_world import World
+    from tests.toys.judged_world import World
 
 
 def rows(world: World) -> dict[str, Power]:

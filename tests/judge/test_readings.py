@@ -15,7 +15,7 @@ from lnbench.judge.reduce import Reading
 from lnbench.spec import Effect
 
 if TYPE_CHECKING:
-    from judged_world import World
+    from tests.toys.judged_world import World
 
 
 def test_a_smoothed_curve_is_the_moving_average_of_decay_09() -> None:

@@ -1,10 +1,3 @@
-"""The fixtures of `report_world`, so named that its classes can be imported and pickled; and where
-`claims_page` lies."""
+"""The fixtures of the report's world."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-sys.path.insert(0, str(Path(__file__).parent))
-
-from report_world import *  # noqa: F403
+from tests.toys.report_world import empty, full, smoke  # noqa: F401

@@ -6,9 +6,9 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from report_world import World
 
 from lnbench.report import junit
+from tests.toys.report_world import World
 
 NAME_CHARACTERS = {"testsuites", "testsuite", "testcase", "failure", "error", "skipped", "system-out"}
 ALLOWED = {  # element -> (required attributes, optional attributes, children); after the common JUnit schema

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from report_world import World, fake_outcome
 
 from lnbench import drawing
 from lnbench.report.figures.all import draw_all
@@ -13,6 +12,7 @@ from lnbench.report.figures.curves import centre, chance_line, curves
 from lnbench.report.figures.forest import limits
 from lnbench.report.names import curve_axis, figures_of
 from lnbench.report.units import shown
+from tests.toys.report_world import World, fake_outcome
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_world import World
 
 from lnbench.errors import StoreError
 from lnbench.judge import gather, judge
@@ -16,6 +15,7 @@ from lnbench.plan import plan_study
 from lnbench.report import load_failures, load_report, read_result, report_differs, write_report
 from lnbench.report.names import figures_of
 from lnbench.store.record import opened
+from tests.toys.report_world import World
 
 
 def pretend_to_draw(data: dict[str, Any]) -> dict[str, bytes]:

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_report_page import assert_tables_are_whole
 
-from claims_page import believable, blocks, evidence_of, load_in_frame
 from lnbench.cli.commands.judging import judged
 from lnbench.judge import StudyResult, judge
 from lnbench.report import junit, load_report, markdown, report_differs, result_to_json, write_report
 from lnbench.report.explain import explain
 from lnbench.report.folder import draw, json_text
 from lnbench.report.units import metric_unit, shown, significant
+from tests.report.test_report_page import assert_tables_are_whole
+from tests.toys.claims_page import believable, blocks, evidence_of, load_in_frame
 
 EXAMPLES = {name: example for name, example in blocks().items() if name != "frame"}
 Metrics = Callable[[dict[str, Any], int], dict[str, float] | None]

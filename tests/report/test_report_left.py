@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from report_world import World
 
 from lnbench.judge import gather, judge
 from lnbench.plan import plan_runs, plan_study, seconds_of
 from lnbench.report import markdown, result_to_json
 from lnbench.report.result.missing import left_to_json
 from lnbench.spec import load_study
-from loss_curves import world_in
+from tests.toys.loss_curve_world import world_in
+from tests.toys.report_world import World
 
 BAD = {"perceptron": (0.80, 0.75), "mlp1": (0.90, 0.6), "convnet4": (0.97, 0.85)}
 ONLY_N1_BAD = {"perceptron": (0.90, 0.3), "mlp1": (0.90, 0.6), "convnet4": (0.90, 0.85)}

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_world import World
 
 from lnbench.report import markdown
 from lnbench.report.folder import read_result
 from lnbench.report.names import anchors
 from lnbench.report.units import Unit, metric_unit
 from lnbench.report.words import counted, duration, escaped, listed, p_words, position
+from tests.toys.report_world import World
 
 
 def columns(line: str) -> int:

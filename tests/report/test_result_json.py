@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from report_world import World
 
 from lnbench.report import differences, result_to_json
 from lnbench.report.folder import json_text
 from lnbench.report.plain import plain, without_paths
+from tests.toys.report_world import World
 
 
 def test_the_same_records_give_the_same_bytes_in_any_order(full: World) -> None:
@@ -122,18 +122,18 @@ def test_numbers_are_the_same_to_six_digits(old: object, new: object, same: bool
 
 def test_reports_are_written_without_torch_and_judged_without_matplotlib(tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib; sys.path.insert(0, sys.argv[1])\n"
+        "import sys, pathlib\n"
         "import lnbench.report, lnbench.report.figures\n"
         "assert 'matplotlib' not in sys.modules\n"
-        "from report_world import World, write_study\n"
-        "world = World(write_study(pathlib.Path(sys.argv[2])), 'full').run_all()\n"
-        "lnbench.report.write_report(world.result(), pathlib.Path(sys.argv[2]) / 'report')\n"
+        "from tests.toys.report_world import World, write_study\n"
+        "world = World(write_study(pathlib.Path(sys.argv[1])), 'full').run_all()\n"
+        "lnbench.report.write_report(world.result(), pathlib.Path(sys.argv[1]) / 'report')\n"
         "assert 'torch' not in sys.modules and 'torchvision' not in sys.modules\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
-    here = str(Path(__file__).parent)
-    command = [sys.executable, "-c", code, here, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -6,9 +6,9 @@ import copy
 from pathlib import Path
 
 import pytest
-from report_world import World
 
 from lnbench.report import read_results, replace_between_markers, scoreboard, write_report
+from tests.toys.report_world import World
 
 
 def test_each_claim_has_a_row_and_each_tier_a_column(full: World, smoke: World) -> None:

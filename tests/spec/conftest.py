@@ -1,20 +1,3 @@
-"""What the tests of specs share."""
+"""The fixture of the study that tests edit."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
-import pytest
-from toy_study import Folder
-
-
-@pytest.fixture
-def toy(tmp_path: Path) -> Folder:
-    """A fresh project folder with a small valid study in it."""
-    return Folder(tmp_path)
-
-
-@pytest.fixture(scope="session")
-def repository() -> Path:
-    """The folder that holds claims/ and baselines/."""
-    return Path(__file__).resolve().parents[2]
+from tests.toys.edited_study import toy  # noqa: F401

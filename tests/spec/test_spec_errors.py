@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from toy_study import BASELINE, STUDY, Folder, assert_problems, edited
 
 from lnbench.errors import SpecError
 from lnbench.spec import load_studies, load_study
+from tests.toys.edited_study import BASELINE, STUDY, Folder, assert_problems, edited
 
 BASE_NOISE = "noise: {kind: dilute_uniform, alpha: 10, include_true_class: true}"
 NEAR = 'reference: table1/net, margin: 0.05, because: "n unknown"'

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from toy_study import BASELINE, STUDY
 
 from lnbench.errors import SpecError
 from lnbench.spec import load_study
+from tests.toys.edited_study import BASELINE, STUDY
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = (ROOT / "claims" / "rolnick_mnist.yaml").read_text(encoding="utf-8")

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import pytest
-from toy_study import STUDY, Folder, edited
 
 from lnbench.errors import did_you_mean
 from lnbench.plan import plan_study
@@ -16,6 +15,7 @@ from lnbench.spec import baseline as references
 from lnbench.spec.tiers import at_tier
 from lnbench.yamlfile import reader as specfile
 from lnbench.yamlfile.tree import position_of
+from tests.toys.edited_study import STUDY, Folder, edited
 
 
 def refuse(place: tuple[int, int], what: str) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from toy_study import BASELINE, STUDY, assert_problems, edited
 
 from lnbench.errors import SpecError
 from lnbench.spec import Effect, LoadedStudy, Seeds, Table, load_study
+from tests.toys.edited_study import BASELINE, STUDY, assert_problems, edited
 
 # the toy with one claim, one tier and two numeric axes; a test puts in its effect and its part
 FRAME = (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from toy_study import Folder
 
 from lnbench.judge import alternatives
 from lnbench.plan import plan_study
 from lnbench.spec import Recipe, variant
+from tests.toys.edited_study import Folder
 
 NOISE = "noise: {kind: dilute_uniform, alpha: 10, include_true_class: true}"
 STRUCTURED = "noise: {kind: dilute_structured, alpha: 10, delta: 0.5, order: random}"
@@ -74,7 +74,7 @@ def test_more_clean_images_than_there_are(toy: Folder) -> None:
 
 
 def test_alpha_below_the_number_of_classes_is_no_error(toy: Folder) -> None:
-    """The law is clipped, and the record says so (tests/data/test_structured_noise.py)."""
+    """The law is clipped, and the record says so (tests/noise/test_structured_noise.py)."""
     noise = STRUCTURED.replace("0.5", "1").replace("alpha: 10", "alpha: 2")
     assert recipe(toy, (NOISE, noise)).noise.model_dump()["delta"] == 1
 

@@ -7,9 +7,9 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_study import Folder
 
 from lnbench.spec.baseline import parse_number
+from tests.toys.edited_study import Folder
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
-from toy_study import BASELINE, STUDY
 
 from lnbench import catalog
 from lnbench.spec import baseline_schema, study_schema
+from tests.toys.edited_study import BASELINE, STUDY
 
 jsonschema = pytest.importorskip("jsonschema")
 

@@ -1,7 +1,7 @@
 """Golden cases: maps each case's kind and inputs to the functions of lnbench.stats and compares what comes
 out.
 
-    python tests/stats/run_cases.py FILE        # one line a case; exit code 1 if any differs
+    python -m tests.stats.run_cases FILE        # one line a case; exit code 1 if any differs
 
 Floats agree within rel 1e-6, abs 1e-9. A null edge of a region is infinite; an interval is [low, high].
 """

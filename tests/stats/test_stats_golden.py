@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_cases import KINDS, differences, main, run_case
+
+from tests.stats.run_cases import KINDS, differences, main, run_case
 
 FILE = Path(__file__).with_name("statistics_cases.json")
 CASES = json.loads(FILE.read_text(encoding="utf-8"))["cases"]

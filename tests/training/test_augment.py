@@ -9,7 +9,7 @@ import torch
 from lnbench.data.images import load
 from lnbench.training.augment import PADDING, crop_and_flip, pad, shifts
 from lnbench.training.batches import DeviceData, Pixels, TrainingSet
-from small_runs import recipe, seeds
+from tests.toys.small_runs import recipe, seeds
 
 
 @pytest.mark.parametrize("shape", [(7, 32, 32, 3), (5, 28, 28, 1), (4, 8, 6, 2)])

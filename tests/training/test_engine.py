@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from plain_loop import train_plainly
 
 from lnbench.data.images import ImageData, load
 from lnbench.identity import canonical_json
@@ -19,7 +18,8 @@ from lnbench.training.backends.loop import Loop
 from lnbench.training.batches import DeviceData, Pixels, TrainingSet
 from lnbench.training.engine import Group, prepare, train
 from lnbench.training.hooks import Hooks, Progress, State, Stopped
-from small_runs import ADADELTA, dilution, recipe, seeds
+from tests.toys.small_runs import ADADELTA, dilution, recipe, seeds
+from tests.training.plain_loop import train_plainly
 
 CPU = torch.device("cpu")
 NONE = {"kind": "none"}

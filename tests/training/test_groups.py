@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_engine import kept
 
 from lnbench.data.images import ImageData, load
 from lnbench.identity import canonical_json
@@ -19,7 +18,8 @@ from lnbench.training.backends.stacked import Stacked
 from lnbench.training.batches import DeviceData, TrainingSet
 from lnbench.training.engine import BACKENDS, Group, prepare
 from lnbench.training.hooks import Hooks, State, Stopped
-from small_runs import ADADELTA, SGD, dilution, recipe, seeds
+from tests.toys.small_runs import ADADELTA, SGD, dilution, recipe, seeds
+from tests.training.test_engine import kept
 
 CPU = torch.device("cpu")
 ADAM = {"kind": "adam", "lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-5, "weight_decay": 0.0}

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import plain_loop
 import pytest
 import torch
 import torch.nn.functional as F
@@ -25,7 +24,8 @@ from lnbench.training.engine import Group, train, train_group
 from lnbench.training.hooks import Hooks, State, Stopped
 from lnbench.training.probes.history import SHEET, margins, suspects
 from lnbench.training.shape import group_shape
-from small_runs import SGD, dilution, recipe, seeds
+from tests.toys.small_runs import SGD, dilution, recipe, seeds
+from tests.training import plain_loop
 
 EVERY = ["example_loss", "example_margin", "example_loss_eval", "held_loss", "suspects"]
 WRONG = {"kind": "replace_uniform", "rate": 0.4, "include_true_class": False}

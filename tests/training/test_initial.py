@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from plain_loop import draw_weights, network
 from scipy import special, stats
 from torch import nn
 
@@ -15,6 +14,7 @@ from lnbench import catalog
 from lnbench.randomness import Stream, u32
 from lnbench.training.flat import FlatParameters
 from lnbench.training.initial import INITIALISATIONS, initialise
+from tests.training.plain_loop import draw_weights, network
 
 CPU = torch.device("cpu")
 MNIST, CIFAR = (1, 28, 28), (3, 32, 32)

@@ -16,7 +16,7 @@ from lnbench.training.batches import DeviceData, TrainingSet
 from lnbench.training.engine import Group, train, train_group
 from lnbench.training.hooks import Hooks, State, Stopped
 from lnbench.training.probes.probe import StepView
-from small_runs import recipe, seeds
+from tests.toys.small_runs import recipe, seeds
 
 COSINES = [f"gradient_cosine_{when}" for when in ("start", "tenth", "half", "end")]
 

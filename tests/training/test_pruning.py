@@ -18,7 +18,7 @@ from lnbench.training.batches import DeviceData
 from lnbench.training.engine import Group, train, train_group
 from lnbench.training.probes.entries import PRUNED_KEPT
 from lnbench.training.probes.pruning import pruned_accuracies, pruned_metrics
-from small_runs import recipe, seeds
+from tests.toys.small_runs import recipe, seeds
 
 
 @cache

@@ -10,7 +10,7 @@ from lnbench.spec import recipe_of
 from lnbench.training.batches import DeviceData, TrainingSet
 from lnbench.training.engine import train
 from lnbench.training.hooks import Hooks, State, Stopped
-from small_runs import recipe, seeds
+from tests.toys.small_runs import recipe, seeds
 
 NOISE = {"kind": "resample_uniform", "rate": 0.5, "include_true_class": True}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from noise_law import all_labels
 from scipy import stats
 
 from lnbench.noise.law import describe, in_epoch
 from lnbench.noise.uniform import PairFlip, ReplaceUniform, ResampleUniform
+from tests.noise.noise_law import all_labels
 
 N = 6000
 DIGITS = np.arange(N, dtype=np.int64) % 10

@@ -18,7 +18,7 @@ from lnbench.plan.run import stream_seeds
 from lnbench.randomness import SEED_STREAMS, derived_seed
 from lnbench.spec import load_study
 from lnbench.spec.dotted import put
-from small_runs import recipe, run, seeds, small_plan, write_study
+from tests.toys.small_runs import recipe, run, seeds, small_plan, write_study
 
 CHOOSE = "{key: optimizer.lr, from: [0.01, 0.1], per: [noise.alpha], by: validation_accuracy, validation: 50, seeds: 2}"
 

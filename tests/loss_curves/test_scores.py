@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from planted_losses import planted_losses
 
 from lnbench.loss_curves.scores import area_under_loss, area_under_margin, aul, running_sums
+from tests.toys.planted_losses import planted_losses
 
 LOSSES = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]], dtype=np.float32)
 

@@ -9,9 +9,6 @@ from typing import Any
 import pytest
 import torch
 import torchvision
-from plain_loop import network
-from textbook import densenet as textbook_densenet
-from textbook import resnet as textbook_resnet
 from torch import nn
 
 from lnbench import catalog
@@ -21,6 +18,9 @@ from lnbench.models.torch_densenet import DenseNet
 from lnbench.models.torch_resnet import Block, ResNet
 from lnbench.training.flat import FlatParameters
 from lnbench.training.initial import initialise
+from tests.models.textbook import densenet as textbook_densenet
+from tests.models.textbook import resnet as textbook_resnet
+from tests.training.plain_loop import network
 
 CPU = torch.device("cpu")
 MNIST, CIFAR = (1, 28, 28), (3, 32, 32)

@@ -15,7 +15,7 @@ from lnbench.report.explain import explain
 from lnbench.report.figures.all import draw_all
 from lnbench.report.names import figures_of
 from lnbench.report.plain import Json
-from loss_curves import EPOCHS, EXAMPLES, World, world_in
+from tests.toys.loss_curve_world import EPOCHS, EXAMPLES, World, world_in
 
 
 @pytest.fixture(scope="module")

@@ -117,6 +117,12 @@ class Folder:
         assert_problems(caught.value, self.study, marked, gists)
 
 
+@pytest.fixture
+def toy(tmp_path: Path) -> Folder:
+    """A fresh project folder with a small valid study in it."""
+    return Folder(tmp_path)
+
+
 def edited(text: str, *edits: tuple[str, str]) -> str:
     """`text` with each `old` (which must stand there once) replaced."""
     for old, new in edits:

@@ -9,11 +9,11 @@ import sys
 
 import numpy as np
 import pytest
-from planted_losses import planted_losses, wrong_of
 
 from lnbench.loss_curves.entries import AGREEMENT, DETECTION, SUSPECTS, Yield
 from lnbench.loss_curves.readings import OF_THE_SPLIT, agreement, detection, suspects
 from lnbench.stats import coefficient_of
+from tests.toys.planted_losses import planted_losses, wrong_of
 
 COMPARE_GROUPS = [
     *("loss_auc", "aul_auc", "aul_auc_skip_first", "aul_auc_eval", "aum_auc", "recall", "precision"),

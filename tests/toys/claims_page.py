@@ -16,7 +16,7 @@ from lnbench.plan import Run, plan_study
 from lnbench.spec import Study, load_study
 from lnbench.store import Record, make_record
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/claims.md"
 N = 10_000  # test examples
 

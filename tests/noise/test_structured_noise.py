@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from noise_law import all_labels
 from scipy import stats
 
 from lnbench.noise.law import describe, novel_images
 from lnbench.noise.structured import DiluteStructured, label_law
 from lnbench.noise.uniform import DiluteNovel, DiluteUniform, PairFlip
+from tests.noise.noise_law import all_labels
 
 DIGITS = np.arange(6000, dtype=np.int64) % 10
 NUMBERS = np.arange(6000, dtype=np.int64)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from claims_page import Metrics, evidence_of, load_in_frame
 from lnbench.judge import ClaimResult, PartResult, judge
 from lnbench.judge.power import powers
 from lnbench.report import markdown, result_to_json
 from lnbench.report.explain import explain
+from tests.toys.claims_page import Metrics, evidence_of, load_in_frame
 
 Number = Callable[[dict[str, Any], int], float]
 

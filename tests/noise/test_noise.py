@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from noise_law import all_labels, check_dilution
 from scipy import stats
 
 from lnbench.noise.law import describe
 from lnbench.noise.uniform import DiluteUniform, NoNoise, ReplaceUniform
+from tests.noise.noise_law import all_labels, check_dilution
 
 DIGITS = np.arange(6000, dtype=np.int64) % 10
 NUMBERS = np.arange(6000, dtype=np.int64)

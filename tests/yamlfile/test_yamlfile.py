@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from toy_study import STUDY, Folder, assert_problems, edited
 
 from lnbench.errors import SpecError
 from lnbench.spec import load_study
 from lnbench.yamlfile import reader as specfile
+from tests.toys.edited_study import STUDY, Folder, assert_problems, edited
 
 
 def refuses(path: Path, marked: str | bytes, *gists: str) -> None:

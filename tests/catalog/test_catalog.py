@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy_study import Folder
 
 from lnbench import catalog, resources
 from lnbench.errors import LnbenchError
+from tests.toys.edited_study import Folder
 
 # the modules that need torch, by their first words; all others must load without it
 NEED_TORCH = ("lnbench.training", "lnbench.methods", "lnbench.models.torch_", "lnbench.execute.worker")

@@ -1,0 +1,1 @@
+"""Toy studies, recipes, records and sources that tests of several rooms share."""
