@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[1] / "suite" / "lnbench"
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "suite" / "lnbench"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 # Rooms whose prose is held to this; a folder means all files in it.
 ROOMS = (
@@ -64,11 +66,20 @@ def test_every_room_that_is_checked_is_there(room: str) -> None:
 
 def test_docstrings_start_with_a_verb_and_no_old_word_is_used() -> None:
     lines = [
-        f"{file.relative_to(PACKAGE.parents[1])}:{line}: {what}"
+        f"{file.relative_to(ROOT)}:{line}: {what}"
         for file in files()
         for line, what in faults(file.read_text(encoding="utf-8"))
     ]
     assert not lines, "write it in plain modern English, the verb first:\n" + "\n".join(lines)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_old_word_is_used_on_a_page(page: Path) -> None:
+    lines = enumerate(page.read_text(encoding="utf-8").splitlines(), start=1)
+    found = [
+        f"{page.name}:{number}: the word {word.group()!r}" for number, line in lines if (word := WORDS.search(line))
+    ]
+    assert not found, "write it in plain modern English:\n" + "\n".join(found)
 
 
 @pytest.mark.parametrize(

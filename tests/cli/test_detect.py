@@ -80,7 +80,7 @@ def test_it_never_writes_among_the_images(data: Path, call: Call) -> None:
     (data.parent / "link").symlink_to(data.parent / "folder")
     for inside in ("folder", "folder/out", "folder/a/out", "link/out"):
         code, _, err = call("detect", "folder", "-o", inside, *QUICK)
-        assert code == 2 and "lies inside the images' folder" in err
+        assert code == 2 and "is inside the images' folder" in err
     assert call("detect", "folder/", *QUICK)[0] == 0
     assert sorted((data.parent / "folder").rglob("*")) == before
     assert (data.parent / "folder.detect/report.md").is_file()

@@ -166,9 +166,9 @@ ALIKE = "alike: {metric: aul_pearson, at: {epoch: 12}, along: {model: pairs}}"
     ("old", "new", "said"),
     [
         (EARLY, EARLY.replace("epoch: 6", "epoch: 13"), "early: epoch 13, but a run that it reads has 12"),
-        (EARLY, EARLY.replace("epoch: 6", "epoch: 0"), "early: epoch 0 is no epoch; they count 1, 2, 3, …"),
-        (EARLY, EARLY.replace("epoch: 6", "epoch: 1.5"), "early: epoch 1.5 is no epoch"),
-        (EARLY, EARLY.replace("epoch: 6", "epoch: true"), "early: epoch true is no epoch"),
+        (EARLY, EARLY.replace("epoch: 6", "epoch: 0"), "early: epoch 0 is not an epoch; they count 1, 2, 3, …"),
+        (EARLY, EARLY.replace("epoch: 6", "epoch: 1.5"), "early: epoch 1.5 is not an epoch"),
+        (EARLY, EARLY.replace("epoch: 6", "epoch: true"), "early: epoch true is not an epoch"),
         (EARLY, EARLY.replace("aul_auc", "aul_pearson"), "aul_pearson is a number of two runs; write along"),
         (EARLY, EARLY.replace("aul_auc", "aum_auc"), "give it `probes: [example_margin]`"),
         (EARLY, EARLY.replace("at: {model: mlp1, epoch: 6}", "at: {model: mlp1}, along: {epoch: slope}"),

@@ -29,7 +29,7 @@ class ExperimentRecipe(Options):
     """Everything that decides a run of an experiment but its seeds.
 
     `arm` names a place of the grid, so that `vary` can go over arms that differ in several options (`set` gives
-    them): it is no part of a run's identity, and two arms with the same options share their runs.
+    them): it is not part of a run's identity, and two arms with the same options share their runs.
     """
 
     experiment: str

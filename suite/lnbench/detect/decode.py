@@ -80,7 +80,7 @@ def header(file: Path) -> Header:
 def picture(file: Path, size: int) -> Picture:
     """Return the largest middle square of the (first) picture, upright, scaled to (size, size, 3). Raises Unreadable.
 
-    One that is already so large is taken pixel by pixel. Transparent parts lie on white.
+    One that is already so large is taken pixel by pixel. Transparent parts become white.
     """
     from PIL import Image, ImageOps
 

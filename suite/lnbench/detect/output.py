@@ -19,7 +19,7 @@ def place(data: Path, wanted: Path | None) -> Path:
     """Return the output folder: `wanted`, or DATA.detect next to the data, or ./DATA-detect where nothing can be
     written there.
 
-    Raises LnbenchError where it lies inside the data, or has files that no detection wrote.
+    Raises LnbenchError where it is inside the data, or has files that no detection wrote.
     """
     data = data.resolve()
     name = data.name or "data"
@@ -28,7 +28,7 @@ def place(data: Path, wanted: Path | None) -> Path:
         folder = Path(f"{name}-detect")
     real = folder.resolve()
     if data.is_dir() and real.is_relative_to(data):
-        raise LnbenchError(f"{folder}: lies inside the images' folder {data}; name another folder with -o")
+        raise LnbenchError(f"{folder}: is inside the images' folder {data}; name another folder with -o")
     if real.exists() and not real.is_dir():
         raise LnbenchError(f"{folder}: is a file; name a folder with -o")
     if not _ours(real):

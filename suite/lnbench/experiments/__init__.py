@@ -10,7 +10,7 @@ its recipe (plain data, checked before), `seeds` one integer in [0, 2^32) for ea
     curves    {name: [number, …]}: one value for each of `steps`, up to where the run got
     steps     [step, …] at which the curves were read
     and what else figures need; `data_sha256` where image data were used; `took`, {what: seconds}, which
-    goes into the record's provenance and is no part of the outcome.
+    goes into the record's provenance and is not part of the outcome.
 
 What a worker must do for a run whose recipe holds "experiment":
 

@@ -329,7 +329,7 @@ def by_confident_learning(given: Labels, probabilities: Floats, wrong: Mask) -> 
     """Measure what cleanlab makes of labels (n,) and out-of-fold probabilities (n, classes), at its default settings.
 
     Ranked by self-confidence and by normalised margin; issues by `find_label_issues` (pruned by noise rate); the share
-    of wrong labels is 1 less the trace of its calibrated confident joint.
+    of wrong labels is 1 minus the trace of its calibrated confident joint.
     """
     count, rank, filters = cleanlab()
     about = {"labels": given, "pred_probs": probabilities / probabilities.sum(axis=1, keepdims=True)}

@@ -190,7 +190,7 @@ class LabelErrors(ExperimentRecipe):
             return self
         shares = self.folds - 1
         if self.epochs % shares:
-            what = f"{self.folds} folds are trained for {self.epochs}/{shares} epochs each, which is no whole number"
+            what = f"{self.folds} folds are trained for {self.epochs}/{shares} epochs each, which is not a whole number"
             raise Misfit("epochs", f"epochs: {what}")
         largest = -(-self.clean // self.folds)
         if self.batch_size > self.clean - largest:

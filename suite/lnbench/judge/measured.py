@@ -1,4 +1,4 @@
-"""`baselines/measured/`: what lnbench itself measured before, so that a later run can be held against it.
+"""`baselines/measured/`: what lnbench itself measured before, so that a later run can be compared with it.
 
 Written by `lnbench measure` only. A file keeps the raw outcomes, not a summary, so that a past verdict can be checked.
 """

@@ -25,7 +25,7 @@ class PartResult:
     check: Check  # of all members together
     verdict: str
     why: str  # in words, where the interval does not say it: what is missing, what failed
-    numbers: tuple[Number | None, ...]  # the printed number that each member is held against
+    numbers: tuple[Number | None, ...]  # the printed number that each member is compared with
     seeds_to_decide: int | None
     beside: dict[str, Any] = field(default_factory=dict)  # shown, never judged: see `checks.beside`
 

@@ -33,7 +33,7 @@ class Split:
     """Two Gaussians fitted to scores, the lower mean first, in the unit of the scores.
 
     gain_of_two: BIC of one Gaussian less that of these two (2 against 5 parameters; Schwarz 1978); above 0 two fit
-    better. converged: EM came to rest within its iterations.
+    better. converged: EM converged within its iterations.
     """
 
     mixture: Mixture
@@ -191,8 +191,8 @@ def noise_interval(
 ) -> NoiseInterval:
     """Return a seeded bootstrap interval, over examples, of the noise estimate of `fit_split` and `Split.noise`.
 
-    Each resample draws m = min(n, at_most) scores with replacement and fits the mixture from where it stands on all
-    of them. The deviations from the estimate shrink by √(m/n) (m out of n: Bickel, Götze & van Zwet 1997), and the
+    Each resample draws m = min(n, at_most) scores with replacement and fits the mixture, starting from that of all
+    scores. The deviations from the estimate shrink by √(m/n) (m out of n: Bickel, Götze & van Zwet 1997), and the
     interval takes their quantiles.
 
     It covers the luck of which examples were drawn from their population. It does not cover the method's own bias

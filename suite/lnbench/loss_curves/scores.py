@@ -19,7 +19,7 @@ LOSSES = {"online": "example_loss", "eval": "example_loss_eval"}  # which losses
 def first_epochs(values: Array, epoch: int) -> Array:
     """Return (epoch, N): what was seen up to `epoch`, which counts from 1.
 
-    Raises ValueError if the values are not (E, N), or if epoch lies outside 1..E.
+    Raises ValueError if the values are not (E, N), or if epoch is outside 1..E.
     """
     if values.ndim != 2:
         raise ValueError(f"expected an array (epochs, examples), not one of shape {values.shape}")
@@ -43,7 +43,7 @@ def area_under_loss(losses: Array, epoch: int, *, skip_first: bool = False) -> F
 def area_under_margin(margins: Array, epoch: int, *, skip_first: bool = False) -> Floats:
     """Return (N,) AUM: the mean margin of each example over epochs 1..epoch (Pleiss et al. 2020). Low ones are suspect.
 
-    margins: (E, N), the logit of the given label less the largest other one. Raises as `area_under_loss` does.
+    margins: (E, N), the logit of the given label minus the largest other one. Raises as `area_under_loss` does.
     """
     return area_under_loss(margins, epoch, skip_first=skip_first) / (epoch - skip_first)
 

@@ -19,7 +19,7 @@ QUANTILES = {"low": 0.1, "median": 0.5, "high": 0.9}
 
 
 def digits(number: float) -> float | None:
-    """Round to six significant digits; return None for what is no finite number."""
+    """Round to six significant digits; return None for what is not a finite number."""
     return float(f"{number:.6g}") if math.isfinite(number) else None
 
 

@@ -1,4 +1,4 @@
-"""A claim's verdict as a calculation that can be followed by hand, for a reader who is no statistician."""
+"""A claim's verdict as a calculation that can be followed by hand, for a reader who is not a statistician."""
 
 from __future__ import annotations
 

@@ -99,7 +99,8 @@ def load_failures(folder: Path) -> dict[str, str]:
 
 
 def report_differs(folder: Path, result: StudyResult) -> list[str]:
-    """Return a line for each thing in which the report as stored differs from what `result` gives; none: it stands.
+    """Return a line for each thing in which the report as stored differs from what `result` gives; none where it still
+    holds.
 
     Numbers of result.json are compared to six significant digits. The page and the XML are functions of
     result.json, so they are held to the stored one, sign by sign: rounding cannot make them differ from one

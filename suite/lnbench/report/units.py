@@ -152,7 +152,7 @@ class Shown:
 
 
 def reference_of(part: Json, member: Json) -> Json | None:
-    """Return the printed number that a member is held against: the part's, or its own in a table."""
+    """Return the printed number that a member is compared with: the part's, or its own in a table."""
     found: Json | None = member.get("reference") or part["reference"]
     return found
 

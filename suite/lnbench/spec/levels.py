@@ -33,7 +33,7 @@ def not_visited(axis: str, value: Any, vary: Mapping[str, tuple[Scalar, ...]]) -
     """Return why no run is at this value of the axis; None where one is. `epoch` is in no `vary`: it counts from 1."""
     if axis == EPOCH:
         whole = type(value) is int and value >= 1
-        return None if whole else f"epoch {word(value)} is no epoch; they count 1, 2, 3, …"
+        return None if whole else f"epoch {word(value)} is not an epoch; they count 1, 2, 3, …"
     if axis not in vary:
         return f"no axis '{axis}' in vary; {did_you_mean(axis, vary)}"
     if not any(same(value, level) for level in vary[axis]):

@@ -23,8 +23,8 @@ def left_to_json(evidence: Evidence) -> list[Json]:
 
 
 def untried_to_json(result: StudyResult) -> list[Json]:
-    """Return one entry for each alternative that a claim, contradicted as run, was not held against: which claims, how
-    many runs are missing, and seconds of all of them as above."""
+    """Return one entry for each alternative that a claim, contradicted as run, was not yet tested under: which claims,
+    how many runs are missing, and seconds of all of them as above."""
     found = []
     for key in alternatives(result.study):
         claims = [claim for claim in result.claims if claim.tried.get(key) == Verdict.NOT_RUN]
