@@ -1,4 +1,4 @@
-"""One way through the house: every door tries alternatives, looks again only where a claim is open, and demands data."""
+"""One way through the house: every door tries alternatives, looks again only while a claim is open, demands data."""
 
 from __future__ import annotations
 
@@ -64,6 +64,7 @@ def test_the_plugin_fails_a_contradicted_claim_after_it_has_tried_the_alternativ
 
 def test_the_plugin_trains_no_seed_after_the_look_that_decides(trained: Path) -> None:
     edit(trained, "seeds: {n: 3,", "seeds: {n: 6, looks: [3, 6],")
+    edit(trained, "delta: -0.5", "delta: -0.9")
     before = trainings(trained / ".lnbench")
     done = pytest_claims(trained, "full")
     assert done.returncode == 0 and "2 passed" in done.stdout, done.stdout
