@@ -38,8 +38,8 @@ def test_every_study_and_baseline_names_its_schema_for_editors() -> None:
 def test_the_toy_claim_of_contributing_works_at_the_first_try(tmp_path: Path) -> None:
     from lnbench.execute.local import execute
     from lnbench.judge import gather, judge
+    from lnbench.pipeline import Quiet
     from lnbench.plan import plan_study
-    from lnbench.pytest_plugin import Quiet
     from lnbench.spec import load_study
     from lnbench.store import Store
 

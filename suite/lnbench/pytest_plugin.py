@@ -1,20 +1,25 @@
 """`pytest claims/ --lnbench-tier smoke`: every claim of a study file as a pytest item.
 
-Without the option nothing is collected, so that the plug-in stays out of the way of every other test suite.
+Without the option nothing is collected, so that the plug-in does not touch any other test suite.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from lnbench.tiers import TIERS
+
+if TYPE_CHECKING:
+    from lnbench.judge import StudyResult
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("lnbench", "claims of label-noise papers")
-    group.addoption("--lnbench-tier", choices=["smoke", "cpu", "lite", "full"], help="collect claims at this tier")
+    group.addoption("--lnbench-tier", choices=TIERS, help="collect claims at this tier")
     group.addoption("--lnbench-store", help="folder of finished runs (default: LNBENCH_STORE, else .lnbench)")
     group.addoption("--lnbench-device", default="cpu", help="cpu, cuda or cuda:N")
 
@@ -26,13 +31,13 @@ def pytest_collect_file(parent: pytest.Collector, file_path: Path) -> StudyItems
 
 
 class ClaimFailed(Exception):
-    """A claim is contradicted, or its smoke check failed."""
+    """A claim is contradicted, its smoke check failed, or one of its runs did."""
 
 
 class StudyItems(pytest.File):
-    """A study file; its runs are trained once, when its first claim is asked for."""
+    """A study file. It is verified once, when its first claim is asked for: look by look, alternatives included."""
 
-    result: Any = None
+    result: StudyResult | None = None
 
     def collect(self) -> Iterator[pytest.Item]:
         from lnbench.errors import SpecError
@@ -47,20 +52,16 @@ class StudyItems(pytest.File):
             for claim in study.tiers[tier].spec.claims:
                 yield ClaimItem.from_parent(self, name=claim.id)
 
-    def judged(self) -> Any:
+    def judged(self) -> StudyResult:
+        """Train what is missing and judge, the first time; return the result. Raises LnbenchError."""
         if self.result is None:
-            from lnbench.execute.local import execute
-            from lnbench.judge import FromStore, gather, judge
             from lnbench.machine import resolve_device
-            from lnbench.plan import plan_study
-            from lnbench.spec import load_study
-            from lnbench.store import Store, default_path
+            from lnbench.pipeline import Training, open_store, study_at, verify_study
 
             option = self.config.getoption
-            plan = plan_study(load_study(self.path).tiers[option("--lnbench-tier")])
-            store = Store(Path(option("--lnbench-store") or default_path()))
-            done = execute([plan], store, Quiet(), device=resolve_device(option("--lnbench-device")))
-            self.result = judge(gather(plan, store.get, done.failures, FromStore(store)))
+            study = study_at(self.path, option("--lnbench-tier"))
+            training = Training(device=resolve_device(option("--lnbench-device")))
+            self.result = verify_study(study, open_store(option("--lnbench-store")), training)
         return self.result
 
 
@@ -77,16 +78,11 @@ class ClaimItem(pytest.Item):
             pytest.skip(f"{claim.verdict}: {claim.why}")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        if isinstance(excinfo.value, ClaimFailed):
-            return str(excinfo.value)
+        from lnbench.errors import LnbenchError
+
+        if isinstance(excinfo.value, ClaimFailed | LnbenchError):
+            return str(excinfo.value)  # what a user can mend needs no traceback
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         return self.path, None, self.name
-
-
-class Quiet:
-    """A Watcher that shows nothing: pytest has its own display."""
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *arguments: None

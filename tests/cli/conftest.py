@@ -88,8 +88,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toy study's runs at full and smoke, trained once for the whole session."""
     from lnbench.execute.local import execute
+    from lnbench.pipeline import Quiet
     from lnbench.plan import plan_study
-    from lnbench.pytest_plugin import Quiet
     from lnbench.spec import load_study
     from lnbench.store import Store
 

@@ -16,9 +16,9 @@ from lnbench.execute.work import Work
 from lnbench.identity import sha256
 from lnbench.judge import gather
 from lnbench.noise.confusion import summed_confusion
+from lnbench.pipeline import Quiet
 from lnbench.plan import CHOOSING_SEEDS, Derived, Plan, Run, plan_study
 from lnbench.plan.plan import INPUT_SEEDS
-from lnbench.pytest_plugin import Quiet
 from lnbench.spec import load_study
 from lnbench.store import Store, make_record
 from tests.toys.small_runs import write_study

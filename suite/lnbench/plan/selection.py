@@ -1,14 +1,45 @@
-"""Which part of a study's grid is asked for: by claim, or by the value of an axis."""
+"""Which part of a study's grid is asked for: what some claims need, or the values of an axis."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Mapping
+
 from lnbench.errors import LnbenchError, did_you_mean
-from lnbench.spec import Scalar, Study
+from lnbench.spec import Scalar, Study, needed_points, point_key
+
+Only = Callable[[Mapping[str, Scalar]], bool]  # whether a point of the grid is asked for
 
 
-def filters(study: Study, where: tuple[str, ...]) -> dict[str, set[Scalar]]:
-    """Turn `("model=mlp1", "noise.alpha=0")` into the values wanted of each axis. Raises LnbenchError for what is not
-    there."""
+def check_claims(studies: Iterable[Study], claims: Collection[str]) -> None:
+    """Check that each of the claims stands in one of the studies. Raises LnbenchError for the first that does not."""
+    known = {claim.id for study in studies for claim in study.spec.claims}
+    for claim in claims:
+        if claim not in known:
+            raise LnbenchError(f"--claim {claim}: no such claim here; {did_you_mean(claim, known)}")
+
+
+def selection(study: Study, claims: Collection[str] = (), where: Collection[str] = ()) -> Only:
+    """Return the test for the points that are asked for: those that the claims need, at the values of `where`.
+
+    Without claims every point is needed; a claim of another study needs none here. `where` has texts such as
+    "model=mlp1": several values of one axis are alternatives, several axes must all fit. Raises LnbenchError for an
+    axis or a value that the study does not have.
+    """
+    wanted = _filters(study, where)
+    needed = needed_points(study, set(claims)) if claims else None
+
+    def only(point: Mapping[str, Scalar]) -> bool:
+        fits = all(point.get(axis) in values for axis, values in wanted.items())
+        return fits and (needed is None or point_key(point) in needed)
+
+    return only
+
+
+def _filters(study: Study, where: Collection[str]) -> dict[str, set[Scalar]]:
+    """Return the values wanted of each axis that `where` names, such as ("model=mlp1", "noise.alpha=0").
+
+    Raises LnbenchError for a text of another form, and for an axis or a value that the study does not have.
+    """
     wanted: dict[str, set[Scalar]] = {}
     vary = study.spec.runs.vary
     for text in where:

@@ -9,8 +9,9 @@ from lnbench.report.folder import RESULT, read_result
 from lnbench.report.names import claim_anchors
 from lnbench.report.plain import Json
 from lnbench.report.words import MARKS, counted, escaped, table, verdict_words
+from lnbench.tiers import TIERS
 
-TIER_ORDER = ("full", "lite", "cpu", "smoke")
+TIER_ORDER = tuple(reversed(TIERS))
 
 
 def scoreboard(results: Iterable[Json], reports: str = "reports") -> str:

@@ -21,7 +21,6 @@ from lnbench.spec.parts import (
 from lnbench.spec.points import needed_points, point_key, points_of
 from lnbench.spec.recipe import AnyRecipe, ExperimentRecipe, Recipe, Scalar, Scalars, recipe_of
 from lnbench.spec.study import (
-    TIERS,
     Alternative,
     Cell,
     Choose,
@@ -37,6 +36,7 @@ from lnbench.spec.study import (
     study_schema,
 )
 from lnbench.spec.variants import variant
+from lnbench.tiers import TIERS
 
 __all__ = [
     "EPOCH", "TIERS", "Agrees", "Alternative", "AnyRecipe", "Baseline", "CanReach", "Cell", "Choose", "Claim",

@@ -12,8 +12,9 @@ from lnbench.errors import Problem, SpecError, did_you_mean
 from lnbench.spec.baseline import Baseline, load_baseline
 from lnbench.spec.rules.findings import Findings
 from lnbench.spec.rules.tier import check_tier
-from lnbench.spec.study import TIERS, Study, StudyFile
+from lnbench.spec.study import Study, StudyFile
 from lnbench.spec.tiers import used_effects
+from lnbench.tiers import TIERS
 from lnbench.yamlfile import reader
 from lnbench.yamlfile.problems import problems_of
 from lnbench.yamlfile.tree import Mapping, block, items, position_of

@@ -30,11 +30,11 @@ from lnbench.spec.parts import (
     Part,
 )
 from lnbench.spec.recipe import AnyRecipe, Recipe, Scalar, Scalars, Texts
+from lnbench.tiers import TIERS
 from lnbench.yamlfile.model import SCHEMA_DIALECT, FileName, Strict
 from lnbench.yamlfile.problems import Misfit
 
 FEWEST_SEEDS = 3  # stats.seeds.FEWEST_SEEDS, written again so that reading a study imports no scipy
-TIERS = ("smoke", "cpu", "lite", "full")
 Point = Mapping[str, Scalar]  # axis -> value
 # Like FileName, with folders: it cannot lead out of baselines/measured.
 MeasuredName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")]

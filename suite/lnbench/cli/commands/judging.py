@@ -3,80 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from lnbench.cli.commands.options import open_store, seeds_option, store_option, tier_option
+from lnbench.cli.commands.options import open_store, seeds_option, store_option, tier_from, tier_option
 from lnbench.cli.commands.tables import exit_code, print_verdicts
 from lnbench.errors import Exit, LnbenchError
-from lnbench.judge import FromStore, Get, Reads, StudyResult
-from lnbench.spec import Study
-
-
-def judged(
-    study: Study,
-    get: Get,
-    seeds: int | None,
-    failures: Mapping[str, str] | None = None,
-    reads: Reads | None = None,
-) -> StudyResult:
-    """A study judged from what `get` finds, alternatives and all.
-
-    With planned looks: on as many seeds as `verify` would have run, up to the look after which nothing is open.
-    """
-    from lnbench.judge import alternatives, gather, judge, look_sizes
-    from lnbench.plan import plan_study
-    from lnbench.spec import variant
-
-    last = None
-    for size in look_sizes(study, seeds):
-        evidence = gather(plan_study(study, size), get, failures, reads)
-        others = {key: plan_study(variant(study, key), size) for key in alternatives(study)}
-        tries = {key: gather(plan, get, reads=reads) for key, plan in others.items()}
-        result = judge(evidence, tries)
-        if last is not None and not any(claim.look and claim.look.seeds == size for claim in result.claims):
-            break  # this look was not taken
-        last = result
-        if not any(claim.open for claim in result.claims):
-            break
-    assert last is not None, "there is at least one number of seeds"
-    return last
-
-
-def _study_at(name: str, tier: str | None) -> Study:
-    from lnbench.resources import find_study
-    from lnbench.spec import load_study
-
-    loaded = load_study(find_study(name))
-    tier = tier or "smoke"
-    if tier not in loaded.tiers:
-        raise LnbenchError(f"{loaded.name} has no tier {tier}; it has {', '.join(loaded.tiers)}")
-    return loaded.tiers[tier]
-
-
-def _from_folder(folder: Path) -> StudyResult:
-    from lnbench.report import load_failures, load_report
-
-    name, tier, seeds, get = load_report(folder)
-    return judged(_study_at(name, tier), get, seeds, load_failures(folder))
 
 
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--check", is_flag=True, help="Exit 1 if a report is not what its records give; verdicts do not count.")
-@click.option("--write", is_flag=True, help="Write the report anew from its records.")
+@click.option("--write", is_flag=True, help="Write the report again from its records.")
 def judge(folders: tuple[Path, ...], check: bool, write: bool) -> int:
     """Judge a report's stored records again.
 
     FOLDER is a folder such as reports/rolnick_mnist-cpu. Needs no GPU, no data and no torch.
     """
+    from lnbench.pipeline import judge_report
     from lnbench.report import report_differs, write_report
 
     results, differs = [], False
     for folder in folders:
-        result = _from_folder(folder)
+        result = judge_report(folder)
         if write:
             write_report(result, folder)
         lines = report_differs(folder, result)
@@ -107,13 +57,14 @@ def report(
     output: Path | None,
 ) -> int:
     """Write a report from what the store has, training nothing."""
+    from lnbench.pipeline import judge_store, study_at
     from lnbench.report import write_report
 
     store = open_store(store_path)
     results = []
     for name in studies:
-        study = _study_at(name, tier)
-        result = judged(study, store.get, seeds, reads=FromStore(store))
+        study = study_at(name, tier or "smoke")
+        result = judge_store(study, store, seeds)
         if not result.evidence.records:
             click.echo(f"{study.key}: the store {store.path} has none of its runs", err=True)
             continue
@@ -132,18 +83,18 @@ def report(
 @store_option
 @click.option("--report", "folder", type=click.Path(path_type=Path), help="Take the records of this report.")
 def explain(claim: str, tier: str | None, seeds: int | None, store_path: Path | None, folder: Path | None) -> int:
-    """A claim's formula with the numbers put in, and where each number comes from."""
+    """Show a claim's formula with the numbers put in, and where each number comes from."""
     from lnbench.cli.commands.catalogue import find_claim
+    from lnbench.pipeline import judge_report, judge_store, study_at
     from lnbench.report.explain import explain as words
 
     path, claim_id = find_claim(claim)
     if claim_id is None:
         raise LnbenchError(f"{claim} is a study; name one of its claims (`lnbench show {claim}`)")
     if folder is not None:
-        result = _from_folder(folder)
+        result = judge_report(folder)
     else:
-        store = open_store(store_path)
-        result = judged(_study_at(str(path), tier), store.get, seeds, reads=FromStore(store))
+        result = judge_store(study_at(path, tier or "smoke"), open_store(store_path), seeds)
     if claim_id not in [entry.claim.id for entry in result.claims]:
         raise LnbenchError(f"{folder} holds no claim {claim_id}")
     click.echo(words(result, claim_id))
@@ -152,25 +103,25 @@ def explain(claim: str, tier: str | None, seeds: int | None, store_path: Path | 
 
 @click.command()
 @click.argument("study")
-@click.option("--tier", default="smoke", show_default=True, type=click.Choice(["smoke", "cpu", "lite", "full"]))
+@tier_from("smoke")
 @click.option("--seeds", default=10, show_default=True, type=click.IntRange(3, 1000), help="How many to record.")
-@click.option("--replace", is_flag=True, help="Replace a reference that is there and differs.")
+@click.option("--replace", is_flag=True, help="Replace a reference that differs.")
 @store_option
 def measure(study: str, tier: str, seeds: int, replace: bool, store_path: Path | None) -> int:
     """Write what the store has measured to baselines/measured, as the reference for drift.
 
-    More seeds than smoke itself runs: what is seen as drift hangs on how well the earlier spread is known. Nothing is
-    blessed silently: a reference that differs is shown and stays, unless --replace is given.
+    Record more seeds than smoke itself runs: the better the earlier spread is known, the smaller the drift that is
+    seen. A reference that differs is shown and stays, unless --replace is given.
     """
     from lnbench.judge import measured
     from lnbench.judge.measured import load_measured
+    from lnbench.pipeline import judge_store, study_at
     from lnbench.store import write_atomically
 
-    at = _study_at(study, tier)
+    at = study_at(study, tier)
     if at.measured_path is None:
         raise LnbenchError(f"{at.key} names no `measured:` reference")
-    store = open_store(store_path)
-    result = judged(at, store.get, seeds, reads=FromStore(store))
+    result = judge_store(at, open_store(store_path), seeds)
     lacking = [
         part.why for claim in result.claims for part in claim.parts.values() if part.verdict in ("not-run", "error")
     ]

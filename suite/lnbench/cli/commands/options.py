@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-TIERS = ("smoke", "cpu", "lite", "full")  # spec.TIERS, written again so that `--help` need not import it
+from lnbench.tiers import TIERS
+
+if TYPE_CHECKING:
+    from lnbench.store import Store
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def store_option(function: Any) -> Any:
+def store_option(function: Function) -> Function:
+    """Add --store."""
     return click.option(
         "--store",
         "store_path",
@@ -19,7 +26,8 @@ def store_option(function: Any) -> Any:
     )(function)
 
 
-def data_option(function: Any) -> Any:
+def data_option(function: Function) -> Function:
+    """Add --data-dir."""
     return click.option(
         "--data-dir",
         type=click.Path(path_type=Path),
@@ -27,18 +35,25 @@ def data_option(function: Any) -> Any:
     )(function)
 
 
-def tier_option(function: Any) -> Any:
+def tier_option(function: Function) -> Function:
+    """Add --tier without a default: each verb says what it takes where none is given."""
     return click.option("--tier", type=click.Choice(TIERS), help="At which scale.")(function)
 
 
-def seeds_option(function: Any) -> Any:
+def tier_from(default: str) -> Callable[[Function], Function]:
+    """Add --tier with a default."""
+    return click.option("--tier", default=default, show_default=True, type=click.Choice(TIERS), help="At which scale.")
+
+
+def seeds_option(function: Function) -> Function:
+    """Add --seeds."""
     return click.option(
         "--seeds", type=click.IntRange(1, 1000), help="Seeds of each run, in place of the study's own number."
     )(function)
 
 
-def open_store(path: Path | None) -> Any:
-    """The store at `--store`, else at its default place; what it sets aside is said on stderr."""
+def open_store(path: Path | None) -> Store:
+    """Return the store at `--store`, else at its default place; it tells on stderr what it sets aside."""
     from lnbench.store import Store, default_path
 
     return Store(path or default_path(), warn=lambda line: click.echo(f"warning: {line}", err=True))

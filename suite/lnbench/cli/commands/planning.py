@@ -6,39 +6,36 @@ from pathlib import Path
 
 import click
 
-from lnbench.cli.commands.options import open_store, seeds_option, store_option, tier_option
+from lnbench.cli.commands.options import open_store, seeds_option, store_option, tier_from, tier_option
 from lnbench.errors import Exit, LnbenchError
 
 
 @click.command()
 @click.argument("study")
-@click.option("--tier", default="smoke", show_default=True, type=click.Choice(["smoke", "cpu", "lite", "full"]))
+@tier_from("smoke")
 @seeds_option
-@click.option("--device", default="cpu", show_default=True, help="For the guess of the time: cpu or cuda.")
+@click.option("--device", default="cpu", show_default=True, help="What the time is estimated for: cpu or cuda.")
 @store_option
 def plan(study: str, tier: str, seeds: int | None, device: str, store_path: Path | None) -> int:
-    """The runs that a study needs, which of them the store has, and what the rest costs."""
+    """Show the runs that a study needs, which of them the store has, and what the rest costs."""
     from rich.console import Console
     from rich.table import Table
 
     from lnbench.cli.commands.progress import duration
+    from lnbench.pipeline import study_at
     from lnbench.plan import Run, describe_cost, plan_study, seconds_of
-    from lnbench.resources import find_study
-    from lnbench.spec import load_study
 
     if device not in ("cpu", "cuda"):
         raise LnbenchError(f"--device {device}: plan prices for cpu or cuda")
-    loaded = load_study(find_study(study))
-    if tier not in loaded.tiers:
-        raise LnbenchError(f"{loaded.name} has no tier {tier}; it has {', '.join(loaded.tiers)}")
-    made = plan_study(loaded.tiers[tier], seeds)
+    at = study_at(study, tier)
+    made = plan_study(at, seeds)
     store = open_store(store_path)
     outcomes = {}
     for choice in made.choices:
         record = store.get(choice.id)
         if record is not None:
             outcomes[choice.id] = record["outcome"]
-    table = Table(title=f"{loaded.tiers[tier].key}: {describe_cost(made, device)}", title_justify="left", box=None)
+    table = Table(title=f"{at.key}: {describe_cost(made, device)}", title_justify="left", box=None)
     for column in ("cell", "epochs", "examples an epoch", "seeds", "in store", "one run, roughly"):
         table.add_column(column, justify="left" if column == "cell" else "right")
     rows: dict[str, list[tuple[Run, bool]]] = {}
@@ -66,7 +63,7 @@ def plan(study: str, tier: str, seeds: int | None, device: str, store_path: Path
 @seeds_option
 @store_option
 def power(name: str, tier: str | None, seeds: int | None, store_path: Path | None) -> int:
-    """Can the planned seeds decide a claim, how many would, and at what cost?"""
+    """Show whether the planned seeds can decide a claim, how many are needed, and at what cost."""
     from rich.console import Console
     from rich.table import Table
 
@@ -74,18 +71,15 @@ def power(name: str, tier: str | None, seeds: int | None, store_path: Path | Non
     from lnbench.cli.commands.progress import duration
     from lnbench.judge import FromStore, gather, judge
     from lnbench.judge.power import powers
+    from lnbench.pipeline import study_at
     from lnbench.plan import plan_study, seconds_of
-    from lnbench.spec import load_study
 
     path, claim_id = find_claim(name)
-    loaded = load_study(path)
-    tier = tier or "full"
-    if tier not in loaded.tiers:
-        raise LnbenchError(f"{loaded.name} has no tier {tier}; it has {', '.join(loaded.tiers)}")
-    made = plan_study(loaded.tiers[tier], seeds)
+    study = study_at(path, tier or "full")
     store = open_store(store_path)
-    result = judge(gather(made, store.get, reads=FromStore(store)))
-    table = Table(title=f"{loaded.tiers[tier].key}: what the planned seeds can decide", title_justify="left", box=None)
+    # not look by look: a pilot is every seed that is there
+    result = judge(gather(plan_study(study, seeds), store.get, reads=FromStore(store)))
+    table = Table(title=f"{study.key}: what the planned seeds can decide", title_justify="left", box=None)
     for column in ("claim, part", "effect", "claimed", "pilot", "chance", "seeds for 80 %"):
         table.add_column(column, overflow="fold")
     for row in powers(result):
@@ -104,6 +98,6 @@ def power(name: str, tier: str | None, seeds: int | None, store_path: Path | Non
         table.add_row(*(cell.replace("[", r"\[") for cell in cells))
     console = Console()
     (console if console.is_terminal else Console(width=160)).print(table)
-    one_seed = sum(seconds_of(run, "cpu") for run in plan_study(loaded.tiers[tier], 1).provisional_runs())
+    one_seed = sum(seconds_of(run, "cpu") for run in plan_study(study, 1).provisional_runs())
     click.echo(f"one more seed of every cell: very roughly {duration(one_seed)} of one core")
     return Exit.OK

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from lnbench.cli.commands.options import open_store, store_option
-from lnbench.errors import Exit, StoreError
+from lnbench.cli.commands.options import open_store, store_option, tier_from
+from lnbench.errors import Exit
 
 
 @click.group()
@@ -18,7 +18,7 @@ def store() -> None:
 @store.command()
 @store_option
 def status(store_path: Path | None) -> int:
-    """What is in the store; every record is checked."""
+    """Show what is in the store, and check every record."""
     found = open_store(store_path).status()
     kinds = ", ".join(f"{count} {kind} records" for kind, count in sorted(found.records.items())) or "no records"
     click.echo(f"{found.path}: {kinds}, {found.bytes / 1e6:.1f} MB")
@@ -32,29 +32,23 @@ def status(store_path: Path | None) -> int:
 @store.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--study", help="Only what this study needs (with --tier).")
-@click.option("--tier", type=click.Choice(["smoke", "cpu", "lite", "full"]), default="full", show_default=True)
-@click.option("--compact", is_flag=True, help="Leave side files behind without a word.")
+@tier_from("full")
+@click.option("--compact", is_flag=True, help="Do not say how many side files stay behind.")
 @store_option
 def export(file: Path, study: str | None, tier: str, compact: bool, store_path: Path | None) -> int:
     """Write records to FILE (JSON lines; gzipped where it ends in .gz).
 
-    An export holds records only. What some of them speak of, losses of every single example, lies in side files in the
-    store, too large to travel with them: without --compact this says how many stay behind.
+    With --study: the records of its runs, and of the alternatives that a contradiction must survive, so that it can be
+    judged again from the export alone. An export holds records only. The arrays that some of them describe, such as the
+    loss of every example, are in side files of the store, which are too large to travel: without --compact this says
+    how many stay behind.
     """
     source = open_store(store_path)
     ids = None
     if study is not None:
-        from lnbench.judge import FromStore, gather, judge
-        from lnbench.plan import plan_study
-        from lnbench.resources import find_study
-        from lnbench.spec import load_study
+        from lnbench.pipeline import records_of, study_at
 
-        loaded = load_study(find_study(study))
-        if tier not in loaded.tiers:
-            raise StoreError(f"{loaded.name} has no tier {tier}")
-        evidence = gather(plan_study(loaded.tiers[tier]), source.get, reads=FromStore(source))
-        judge(evidence)  # reads from arrays what a verdict needs, so that it can be judged where they are not
-        ids = sorted(evidence.records)
+        ids = records_of(study_at(study, tier), source)
     count = source.export(file, ids)
     click.echo(f"{count} records -> {file}")
     if not compact and (left := source.with_arrays(ids)):
@@ -69,7 +63,7 @@ def export(file: Path, study: str | None, tier: str, compact: bool, store_path: 
 @click.argument("file", type=click.Path(path_type=Path))
 @store_option
 def import_(file: Path, store_path: Path | None) -> int:
-    """Take over the records of FILE. What is damaged, or differs from a record that is here, is refused."""
+    """Take over the records of FILE, except those that are damaged or differ from a record that is here."""
     new, known, refused = open_store(store_path).import_(file)
     click.echo(f"{new} records taken over, {known} were there already")
     for line in refused:

@@ -1,4 +1,4 @@
-"""Verdicts on the terminal, and the exit code that they come to."""
+"""Verdicts on the terminal, and the exit code that follows from them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lnbench.errors import Exit
 from lnbench.judge import ClaimResult, Member, PartResult, StudyResult
 from lnbench.judge.checks import region_of
 from lnbench.judge.verdicts import SMOKE_FAIL
+from lnbench.report.rows import shown_effect
 from lnbench.report.units import significant
 from lnbench.spec import Table
 from lnbench.stats import Check, Verdict
@@ -25,7 +26,7 @@ STYLES = {
 
 
 def print_verdicts(result: StudyResult) -> None:
-    """One row a claim, its decisive parts under it."""
+    """Print one row per claim, with its parts below it."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -53,14 +54,14 @@ def print_verdicts(result: StudyResult) -> None:
 
 
 def _word(part: PartResult, result: StudyResult) -> str:
-    """A part's verdict; at smoke, which says nothing about the paper, only whether its direction holds."""
+    """Return a part's verdict; at smoke, which says nothing about the paper, whether its direction holds."""
     if result.study.tier != "smoke" or part.verdict in (Verdict.NOT_RUN, Verdict.ERROR):
         return part.verdict
     return "holds" if part.direction_holds else "does not hold"
 
 
 def measured(part: PartResult, *, smoke: bool = False) -> str:
-    """`0.9312 in [0.9292, 0.9331], claimed: at least 0.9` for each member."""
+    """Return `0.9312 in [0.9292, 0.9331], claimed: at least 0.9` for each member."""
     if part.verdict in (Verdict.NOT_RUN, Verdict.ERROR):
         return part.why
     pairs = list(zip(part.members, part.checks, part.numbers, strict=True))
@@ -75,23 +76,19 @@ def measured(part: PartResult, *, smoke: bool = False) -> str:
 
 
 def _measured(member: Member, check: Check) -> str:
-    """One effect and its interval, on the scale on which its region is stated."""
-    details = check.details
-    scale = next((name for name in ("mean", "ratio", "r") if name in details), None)
-    effect = details[scale] if scale else check.effect
-    interval = check.interval
-    ends = details.get(f"{scale}_interval") if scale else (interval.low, interval.high) if interval else None
+    """Return one effect and its interval in words, on the scale on which its region is stated."""
+    effect, ends = shown_effect(check)
     text = _number(effect) if effect is not None else "no effect"
     text += f" in [{_number(ends[0])}, {_number(ends[1])}]" if ends else ""
     if check.kind == "can_reach":
-        text = f"best {text}, {details.get('reached', 0)} of {check.n} runs get there"
+        text = f"best {text}, {check.details.get('reached', 0)} of {check.n} runs get there"
     collapsed = sum(member.collapsed)
     text += f", {collapsed} of {len(member.values)} collapsed" if collapsed else ""
     return f"{member.label.partition(':')[0]} {text}"
 
 
 def _number(x: float) -> str:
-    """Four decimals, or as many digits of what is far from 1: a slope, a number of images."""
+    """Return four decimals, or as many digits where the number is far from 1: a slope, a number of images."""
     return f"{x:.4f}" if x == 0 or 0.01 <= abs(x) < 1000 else significant(x)
 
 
@@ -100,7 +97,7 @@ def _plain(text: str) -> str:
 
 
 def exit_code(results: Iterable[StudyResult], claims: tuple[str, ...] = ()) -> int:
-    """The exit code of some judged studies (of the named claims only, where some are named)."""
+    """Return the exit code of judged studies; only the named claims count, where some are named."""
     judged: list[ClaimResult] = [
         claim for result in results for claim in result.claims if not claims or claim.claim.id in claims
     ]

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from types import FrameType
 
 import click
 
 from lnbench.cli.commands.options import data_option, open_store, seeds_option, store_option, tier_option
-from lnbench.cli.commands.progress import display
+from lnbench.cli.commands.progress import Display, display
 from lnbench.cli.commands.tables import exit_code, print_verdicts
-from lnbench.errors import Exit, LnbenchError
+from lnbench.errors import Exit
 from lnbench.execute.groups import BACKENDS, check_backend
-from lnbench.execute.local import execute
-from lnbench.execute.work import Execution
-from lnbench.judge import Evidence, StudyResult
-from lnbench.spec import LoadedStudy, Scalar, Study
+from lnbench.spec import LoadedStudy, Study
+from lnbench.store import Store
+from lnbench.tiers import PAPER_TIERS
 
 
 @click.command()
@@ -27,15 +28,15 @@ from lnbench.spec import LoadedStudy, Scalar, Study
 @tier_option
 @seeds_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--workers", type=click.IntRange(1, 256), help="Processes. [default: one a core; one on a GPU]")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes. [default: one per core; one on a GPU]")
 @click.option(
     "--backend",
     type=click.Choice(BACKENDS),
     default="auto",
     show_default=True,
-    help="How runs are computed. auto: on the CPU dense networks of equal shape together (stacked) where that pays, "
-    "the rest one by one (loop), as all on a GPU. graph: one by one on a GPU, each step replayed from a recording; "
-    "untested, as its records then say. The choice changes the last digits of a run, not what it is.",
+    help="How runs are computed. auto: on the CPU dense networks of equal shape together (stacked) where that is "
+    "faster, all others one by one (loop); on a GPU all one by one. graph: one by one on a GPU, each step replayed "
+    "from a recording; untested, as its records then say. The choice changes the last digits of a run, not what it is.",
 )
 @click.option("--try/--no-try", "tries", default=True, help="Train the alternatives a contradiction must survive.")
 @store_option
@@ -60,7 +61,8 @@ def verify(
     STUDY is a YAML file or the name of a known study, such as rolnick_mnist.
     """
     from lnbench.machine import resolve_device
-    from lnbench.plan import plan_study
+    from lnbench.pipeline import Training, demand_data, verify_study
+    from lnbench.plan import check_claims, describe_cost, plan_study, selection
     from lnbench.report import write_report
     from lnbench.resources import find_study
     from lnbench.spec import load_studies
@@ -69,84 +71,53 @@ def verify(
     loaded = load_studies([find_study(name) for name in studies])
     place = resolve_device(device)
     check_backend(backend, place)
+    store = open_store(store_path)
     chosen = [at for study in loaded if (at := _at_tier(study, tier, place, data_dir)) is not None]
     if not chosen:
         return Exit.NOTHING_SELECTED
-    only = _selection(chosen, claims, where)
-    store = open_store(store_path)
+    for study in chosen:
+        demand_data(study, store, data_dir, seeds)
+    check_claims(chosen, claims)
+    for study in chosen:
+        selection(study, claims, where)
+    training = Training(
+        device=place,
+        data_dir=data_dir,
+        workers=workers,
+        backend=backend,
+        alternatives=tries,
+        watching=_watching(store),
+        say=click.echo,
+    )
     results = []
     for study in chosen:
-        _announce(study, plan_study(study, seeds), place, tier)
-        run = _runner(store, place, data_dir, workers, backend)
-        result, failures = _run_and_judge(study, seeds, store, run, only[study.key], claims, where, tries)
+        click.echo(f"{study.key}: {study.spec.title}; {describe_cost(plan_study(study, seeds), place)}")
+        result = verify_study(study, store, training, seeds=seeds, claims=claims, where=where)
         folder = (output or store.path / "reports") / study.key
         write_report(result, folder)
         print_verdicts(result)
-        for message in dict.fromkeys(failures.values()):
+        for message in dict.fromkeys(result.evidence.failures.values()):
             click.echo(f"a run failed: {message}", err=True)
         click.echo(f"report: {folder / 'report.md'}")
         results.append(result)
     return exit_code(results, claims)
 
 
-def _run_and_judge(
-    study: Study,
-    seeds: int | None,
-    store: Any,
-    run: Callable[..., Execution],
-    only: Callable[[Mapping[str, Scalar]], bool],
-    claims: tuple[str, ...],
-    where: tuple[str, ...],
-    tries: bool,
-) -> tuple[StudyResult, dict[str, str]]:
-    """(result, run id -> message of what failed).
-
-    With planned looks no seed is trained beyond the first look after which none of the claims asked for is open.
-    """
-    from lnbench.judge import FromStore, alternatives, gather, judge, look_sizes
-    from lnbench.plan import plan_study
-    from lnbench.spec import variant
-
-    failures: dict[str, str] = {}
-    reads = FromStore(store)
-    sizes = look_sizes(study, seeds)
-    for size in sizes:
-        plan = plan_study(study, size)
-        failures |= run([plan], only).failures
-        result = judge(gather(plan, store.get, failures, reads))
-        untried = [claim for claim in result.claims if "not-run" in claim.tried.values()]
-        if untried and tries:
-            names = tuple(claim.claim.id for claim in untried)
-            click.echo(f"{', '.join(names)}: contradicted as run; trying what the paper leaves open")
-            needed = _selection([study], names, where)[study.key]
-            enough = max(claim.look.seeds if claim.look else size for claim in untried)
-            tried: dict[str, Evidence] = {}
-            for key in alternatives(study):
-                other = plan_study(variant(study, key), enough)
-                tried[key] = gather(other, store.get, run([other], needed).failures, reads)
-            result = judge(result.evidence, tried)
-        still = [claim.claim.id for claim in result.claims if claim.open and (not claims or claim.claim.id in claims)]
-        if not still:
-            break
-        if size != sizes[-1]:
-            click.echo(f"look at {size} seeds: {', '.join(still)} still open; more seeds")
-    return result, failures
-
-
-def _as_interrupt(number: int, frame: Any) -> None:
+def _as_interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
 def _at_tier(study: LoadedStudy, tier: str | None, device: str, data_dir: Path | None) -> Study | None:
+    """Return the study at the tier asked for, else at lite where a GPU and the data are there, else at smoke."""
+    from lnbench.pipeline import missing_data
+
     if tier is not None:
         if tier not in study.tiers:
             have = ", ".join(study.tiers)
             click.echo(f"{study.name}: has no tier {tier} (it has {have}); skipped", err=True)
-            return None
-        _needs_data(study.tiers[tier], data_dir)
-        return study.tiers[tier]
+        return study.tiers.get(tier)
     on_gpu = device.startswith("cuda") and "lite" in study.tiers
-    missing = _missing_data(study.tiers["lite"], data_dir) if on_gpu else []
+    missing = [state.name for state in missing_data(study.tiers["lite"], data_dir)] if on_gpu else []
     if on_gpu and not missing:
         click.echo(f"{study.name}: tier lite, as there is a GPU and the data; --tier full is the paper's scale")
         return study.tiers["lite"]
@@ -154,7 +125,7 @@ def _at_tier(study: LoadedStudy, tier: str | None, device: str, data_dir: Path |
         why = "as there is no GPU"
     else:
         why = f"as {', '.join(missing)} is not here" if missing else "as the study has no tier lite"
-    real = [name for name in ("cpu", "lite", "full") if name in study.tiers]
+    real = [name for name in PAPER_TIERS if name in study.tiers]
     click.echo(f"{study.name}: tier smoke, {why}: it tests this installation and says nothing about the paper")
     if real:
         needs = sorted({name for cell in study.tiers[real[0]].cells for name in cell.recipe.datasets})
@@ -163,39 +134,14 @@ def _at_tier(study: LoadedStudy, tier: str | None, device: str, data_dir: Path |
     return study.tiers.get("smoke")
 
 
-def _data_states(study: Study, data_dir: Path | None) -> list[Any]:
-    from lnbench.data.root import data_root, status
+def _watching(store: Store) -> Callable[[], AbstractContextManager[Display]]:
+    """Return what opens the display of one training, and says on Ctrl-C that nothing is lost."""
 
-    names = sorted({name for cell in study.cells for name in cell.recipe.datasets})
-    return status(data_root(data_dir), names) if names else []
-
-
-def _missing_data(study: Study, data_dir: Path | None) -> list[str]:
-    return [state.name for state in _data_states(study, data_dir) if not state.usable]
-
-
-def _needs_data(study: Study, data_dir: Path | None) -> None:
-    """Raises DataError that names the command which fetches what is missing: nothing is downloaded unasked."""
-    for state in _data_states(study, data_dir):
-        state.demand()
-
-
-def _announce(study: Study, plan: Any, device: str, asked: str | None) -> None:
-    from lnbench.plan import describe_cost
-
-    click.echo(f"{study.key}: {study.spec.title}; {describe_cost(plan, device)}")
-
-
-def _runner(
-    store: Any, device: str, data_dir: Path | None, workers: int | None, backend: str
-) -> Callable[..., Execution]:
-    def run(plans: list[Any], only: Callable[[Mapping[str, Scalar]], bool]) -> Execution:
+    @contextlib.contextmanager
+    def watching() -> Iterator[Display]:
         try:
             with display() as watcher:
-                return execute(
-                    plans, store, watcher,
-                    device=device, data_root=data_dir, workers=workers, backend=backend, only=only,
-                )  # fmt: skip
+                yield watcher
         except KeyboardInterrupt:
             click.echo(
                 f"\ninterrupted: finished runs are kept in {store.path}, running ones left a checkpoint; "
@@ -204,30 +150,4 @@ def _runner(
             )
             raise click.exceptions.Abort from None
 
-    return run
-
-
-def _selection(
-    studies: list[Study], claims: tuple[str, ...], where: tuple[str, ...]
-) -> dict[str, Callable[[Mapping[str, Scalar]], bool]]:
-    """For each study, which points of its grid are asked for by --claim and --where."""
-    from lnbench.plan import filters
-    from lnbench.spec import needed_points, point_key
-
-    known = {claim.id for study in studies for claim in study.spec.claims}
-    for claim in claims:
-        if claim not in known:
-            from lnbench.errors import did_you_mean
-
-            raise LnbenchError(f"--claim {claim}: no such claim here; {did_you_mean(claim, known)}")
-    selected: dict[str, Callable[[Mapping[str, Scalar]], bool]] = {}
-    for study in studies:
-        wanted = filters(study, where)
-        points = needed_points(study, set(claims)) if claims else None
-
-        def only(point: Mapping[str, Scalar], wanted: Any = wanted, points: Any = points) -> bool:
-            fits = all(point.get(axis) in values for axis, values in wanted.items())
-            return fits and (points is None or point_key(point) in points)
-
-        selected[study.key] = only
-    return selected
+    return watching

@@ -1,0 +1,376 @@
+"""The one way through the house: load, plan, train, judge, look again, try alternatives. Every door calls it.
+
+`verify` trains what the store lacks, `judge` trains nothing; both look at a study in the same way. With planned looks a
+study is judged on its first so many seeds, and on more only while a claim is open. A contradicted claim is held
+against every alternative (`try`) of what the paper leaves open, on as many seeds, before its contradiction stands.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lnbench.data.root import Status, data_root, status
+from lnbench.errors import LnbenchError, did_you_mean
+from lnbench.execute.groups import Task, check_backend
+from lnbench.execute.local import execute
+from lnbench.execute.work import Watcher
+from lnbench.execute.worker import Report
+from lnbench.judge import (
+    ClaimResult,
+    Evidence,
+    FromStore,
+    Get,
+    Reads,
+    StudyResult,
+    alternatives,
+    gather,
+    look_sizes,
+)
+from lnbench.judge import judge as judge_evidence
+from lnbench.machine import resolve_device
+from lnbench.plan import Only, Plan, Run, check_claims, plan_study, selection
+from lnbench.report import load_failures, load_report, write_report
+from lnbench.report.rows import claim_rows
+from lnbench.resources import find_study
+from lnbench.spec import LoadedStudy, Study, load_studies, load_study, variant
+from lnbench.store import Store, default_path
+
+if TYPE_CHECKING:
+    import pandas
+
+Where = str | Path
+Obtain = Callable[[Plan, Only], Evidence]  # the evidence of a plan; runs at other points may be left out
+
+
+class Quiet:
+    """A Watcher that shows nothing."""
+
+    def planned(self, runs: list[Run], reused: int) -> None: ...
+
+    def started(self, task: Task) -> None: ...
+
+    def report(self, report: Report) -> None: ...
+
+    def finished(self, run: Run, how: str, message: str) -> None: ...
+
+    def note(self, line: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Training:
+    """How missing runs are trained: on what, by how many processes, and who is told.
+
+    `device`: "cpu", "cuda" or "cuda:N". `workers`: processes; None for the default, 0 for this process.
+    `alternatives`: whether those of a contradicted claim are trained, or only looked up. `watching` opens the display
+    of one training; `say` is told in a line why more is trained.
+    """
+
+    device: str = "cpu"
+    data_dir: Path | None = None
+    workers: int | None = None
+    backend: str = "auto"
+    alternatives: bool = True
+    watching: Callable[[], AbstractContextManager[Watcher]] = lambda: nullcontext(Quiet())
+    say: Callable[[str], None] = lambda line: None
+
+
+@dataclass(frozen=True, repr=False)
+class Results:
+    """Judged studies, in the order in which they were asked for."""
+
+    studies: tuple[StudyResult, ...]
+
+    @property
+    def claims(self) -> tuple[ClaimResult, ...]:
+        """The claims of all studies."""
+        return tuple(claim for study in self.studies for claim in study.claims)
+
+    def claim(self, claim_id: str) -> ClaimResult:
+        """Return the claim of that id. Raises LnbenchError where there is none, or one at each of several tiers."""
+        found = [claim for claim in self.claims if claim.claim.id == claim_id]
+        if not found:
+            hint = did_you_mean(claim_id, {claim.claim.id for claim in self.claims})
+            raise LnbenchError(f"no claim {claim_id} was judged; {hint}")
+        if len(found) > 1:
+            raise LnbenchError(f"claim {claim_id} was judged at several tiers; take it from one of `studies`")
+        return found[0]
+
+    def frame(self) -> pandas.DataFrame:
+        """Return a DataFrame with one row per claim; `lnbench.report.rows` says what its columns are.
+
+        Raises LnbenchError where pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise LnbenchError("a DataFrame needs pandas, which is not installed: pip install pandas") from None
+        return pandas.DataFrame([row for study in self.studies for row in claim_rows(study)])
+
+    def write(self, folder: Where) -> list[Path]:
+        """Write the report of each study into `folder/STUDY-TIER`, and return the pages. Raises StoreError."""
+        pages = []
+        for study in self.studies:
+            write_report(study, Path(folder) / study.study.key)
+            pages.append(Path(folder) / study.study.key / "report.md")
+        return pages
+
+    def __repr__(self) -> str:
+        """Return a line for each claim: the objects behind them are far too large to be shown."""
+        lines = [f"{one.study.key} {claim.claim.id}: {claim.verdict}" for one in self.studies for claim in one.claims]
+        return "\n".join(lines) or "no claims"
+
+
+def verify(
+    studies: Where | Iterable[Where],
+    *,
+    tier: str,
+    claims: Collection[str] = (),
+    where: Collection[str] = (),
+    seeds: int | None = None,
+    alternatives: bool = True,
+    store: Where | Store | None = None,
+    data_dir: Where | None = None,
+    device: str = "auto",
+    workers: int | None = None,
+    backend: str = "auto",
+    watcher: Watcher | None = None,
+) -> Results:
+    """Train what the store lacks, and judge: `lnbench verify` as a function.
+
+    `studies`: the path of a study file, the name of a known study, or several of either. Several are read and checked
+    together, must all have the tier, and are then verified one after the other; an error in one file, a missing tier
+    or a missing data set is raised before anything is trained. `claims`: train only what these need (all claims are
+    judged, and those that lack runs are "not-run"). `where`: train only at these values, such as "model=mlp1".
+    `seeds`: in place of the study's own number. `alternatives`: whether to train those that a contradiction must
+    survive. `store`: folder of finished runs (default: LNBENCH_STORE, else .lnbench). `device`: "auto", "cpu", "cuda"
+    or "cuda:N". `workers`: processes (default: one per core, one on a GPU); 0 trains in this process. `watcher`: who is
+    told of the progress.
+
+    A failed run is no exception: its claims have the verdict "error". On KeyboardInterrupt finished runs are kept and
+    the others leave a checkpoint, so that the same call goes on.
+
+    Raises SpecError with all that is wrong in the files, DataError with the command that fetches a missing data set,
+    LnbenchError for a study, tier, claim, value, device or backend that does not exist, StoreError where the store
+    cannot be read or written.
+    """
+    told = watcher or Quiet()
+    place = resolve_device(device)
+    training = Training(
+        device=place,
+        data_dir=Path(data_dir) if data_dir is not None else None,
+        workers=workers,
+        backend=backend,
+        alternatives=alternatives,
+        watching=lambda: nullcontext(told),
+        say=told.note,
+    )
+    check_backend(backend, place)
+    chosen = [at_tier(loaded, tier) for loaded in load_studies([find_study(str(name)) for name in _several(studies)])]
+    check_claims(chosen, claims)
+    for study in chosen:
+        selection(study, claims, where)  # an axis or a value that is not there is an error before anything is trained
+    kept = open_store(store)
+    for study in chosen:
+        demand_data(study, kept, training.data_dir, seeds)
+    return Results(tuple(verify_study(one, kept, training, seeds=seeds, claims=claims, where=where) for one in chosen))
+
+
+def judge(
+    sources: Where | Iterable[Where],
+    *,
+    tier: str | None = None,
+    seeds: int | None = None,
+    store: Where | Store | None = None,
+) -> Results:
+    """Judge what is there, training nothing: `lnbench judge` and `lnbench report` as a function.
+
+    Without a tier `sources` are folders of reports, judged from the records that lie in them. With a tier they are
+    studies (paths or names), judged from the records of a store (default: LNBENCH_STORE, else .lnbench), on at most
+    `seeds` seeds in place of the study's own number. Needs no GPU, no data and no torch.
+
+    Raises StoreError for a folder that holds no report and for records that are damaged; SpecError and LnbenchError for
+    a study or a tier that is not valid.
+    """
+    if tier is None:
+        if seeds is not None or store is not None:
+            raise LnbenchError("judge: seeds and store are for a study; name its tier (a report has its own records)")
+        return Results(tuple(judge_report(Path(folder)) for folder in _several(sources)))
+    kept = open_store(store)
+    return Results(tuple(judge_store(study_at(name, tier), kept, seeds) for name in _several(sources)))
+
+
+def study_at(name: Where, tier: str) -> Study:
+    """Load a study, by its path or its name, at a tier. Raises SpecError; LnbenchError for what does not exist."""
+    return at_tier(load_study(find_study(str(name))), tier)
+
+
+def at_tier(loaded: LoadedStudy, tier: str) -> Study:
+    """Return the study at a tier. Raises LnbenchError where it does not have it."""
+    if tier not in loaded.tiers:
+        raise LnbenchError(f"{loaded.name} has no tier {tier}; it has {', '.join(loaded.tiers)}")
+    return loaded.tiers[tier]
+
+
+def open_store(store: Where | Store | None, warn: Callable[[str], None] = warnings.warn) -> Store:
+    """Return the store: the one that is given, or that of a folder, or of the default folder. `warn` is called with a
+    line where a damaged file is set aside."""
+    return store if isinstance(store, Store) else Store(Path(store) if store else default_path(), warn)
+
+
+def missing_data(study: Study, data_dir: Path | None) -> list[Status]:
+    """Return the state of each data set that the study names and that is not whole in the data root."""
+    names = sorted({name for cell in study.cells for name in cell.recipe.datasets})
+    found = status(data_root(data_dir), names) if names else []
+    return [state for state in found if not state.usable]
+
+
+def demand_data(study: Study, store: Store, data_dir: Path | None, seeds: int | None = None) -> None:
+    """Check that the data sets are there, unless the first look needs no training: nothing is downloaded unasked.
+
+    Raises DataError that names the command which fetches what is missing.
+    """
+    _demand_data(plan_study(study, look_sizes(study, seeds)[0]), store, data_dir)
+
+
+def _demand_data(plan: Plan, store: Store, data_dir: Path | None) -> None:
+    missing = missing_data(plan.study, data_dir)
+    if missing and gather(plan, store.get).missing:
+        missing[0].demand()
+
+
+def verify_study(
+    study: Study,
+    store: Store,
+    training: Training,
+    *,
+    seeds: int | None = None,
+    claims: Collection[str] = (),
+    where: Collection[str] = (),
+) -> StudyResult:
+    """Train what the store lacks of a study, look by look, and judge it.
+
+    No seed is trained beyond the first look after which none of the claims asked for is open. Failed runs are in
+    `evidence.failures` of the result, by run id. Raises DataError where a data set is missing; see `execute` for more.
+    """
+    reads = FromStore(store)
+
+    def train(plan: Plan, only: Only) -> dict[str, str]:
+        _demand_data(plan, store, training.data_dir)
+        with training.watching() as watcher:
+            done = execute(
+                [plan], store, watcher,
+                device=training.device, data_root=training.data_dir, workers=training.workers,
+                backend=training.backend, only=only,
+            )  # fmt: skip
+        return done.failures
+
+    def trained(plan: Plan, only: Only) -> Evidence:
+        return gather(plan, store.get, train(plan, only), reads)
+
+    def tried(plan: Plan, only: Only) -> Evidence:
+        train(plan, only)  # a failed run is a missing one here, as it is when the report is judged again
+        return gather(plan, store.get, reads=reads)
+
+    def looked_up(plan: Plan, only: Only) -> Evidence:
+        return gather(plan, store.get, reads=reads)
+
+    if training.alternatives:
+        return _look_by_look(study, seeds, trained, tried, claims=claims, where=where, say=training.say)
+    return _look_by_look(study, seeds, trained, looked_up, trains=False, claims=claims, where=where, say=training.say)
+
+
+def judge_store(study: Study, store: Store, seeds: int | None = None) -> StudyResult:
+    """Judge a study from what a store has; numbers that are read from arrays are kept there."""
+    return judge_records(study, store.get, seeds, reads=FromStore(store))
+
+
+def judge_report(folder: Path) -> StudyResult:
+    """Judge the study of a report again, from the report's own records. Raises StoreError."""
+    name, tier, seeds, get = load_report(folder)
+    return judge_records(study_at(name, tier), get, seeds, load_failures(folder))
+
+
+def judge_records(
+    study: Study,
+    get: Get,
+    seeds: int | None = None,
+    failures: Mapping[str, str] | None = None,
+    reads: Reads | None = None,
+) -> StudyResult:
+    """Judge a study from the records that `get` finds, alternatives included.
+
+    On as many seeds as `verify_study` would have trained: up to the look after which no claim is open, or the last
+    that was taken. `failures`: run id -> message; `reads`: where numbers of arrays come from.
+    """
+
+    def found(plan: Plan, only: Only) -> Evidence:
+        return gather(plan, get, failures, reads)
+
+    def tried(plan: Plan, only: Only) -> Evidence:
+        return gather(plan, get, reads=reads)
+
+    return _look_by_look(study, seeds, found, tried, trains=False)
+
+
+def records_of(study: Study, store: Store) -> list[str]:
+    """Return the ids of all records in a store that judging the study may use: those of its own runs, of its
+    alternatives, and the readings that its verdict needs, which are made now where the store does not have them."""
+    result = judge_store(study, store)
+    plans = [plan_study(study), *(plan_study(variant(study, key)) for key in alternatives(study))]
+    found = [result.evidence, *result.tries.values(), *(gather(plan, store.get) for plan in plans)]
+    return sorted({record for evidence in found for record in evidence.records})
+
+
+def _look_by_look(
+    study: Study,
+    seeds: int | None,
+    obtain: Obtain,
+    obtain_other: Obtain,
+    *,
+    trains: bool = True,
+    claims: Collection[str] = (),
+    where: Collection[str] = (),
+    say: Callable[[str], None] = lambda line: None,
+) -> StudyResult:
+    """Judge a study on the seeds of its first look, and on more while one of the claims asked for (or any) is open.
+
+    `obtain` gives the evidence of the study as it is, `obtain_other` under an alternative. Where that `trains`, only
+    the alternatives of contradicted claims are obtained; else all are, so that a report keeps what it has of them.
+    """
+    wanted = selection(study, claims, where)
+    sizes = look_sizes(study, seeds)
+    last = None
+    for size in sizes:
+        evidence = obtain(plan_study(study, size), wanted)
+        result = judge_evidence(evidence, None if trains else _tries(study, size, obtain_other, wanted))
+        untried = [claim for claim in result.claims if "not-run" in claim.tried.values()]
+        if untried and trains:
+            names = [claim.claim.id for claim in untried]
+            say(f"{', '.join(names)}: contradicted as run; trying what the paper leaves open")
+            enough = max(claim.look.seeds if claim.look else size for claim in untried)
+            needed = selection(study, names, where)
+            result = judge_evidence(evidence, _tries(study, enough, obtain_other, needed))
+        if last is not None and not any(claim.look and claim.look.seeds == size for claim in result.claims):
+            return last  # none of this look's runs is there: it was not taken
+        last = result
+        still = [claim.claim.id for claim in result.claims if claim.open and (not claims or claim.claim.id in claims)]
+        if not still:
+            break
+        if size != sizes[-1]:
+            say(f"look at {size} seeds: {', '.join(still)} still open; more seeds")
+    assert last is not None, "there is at least one number of seeds"
+    return last
+
+
+def _tries(study: Study, seeds: int, obtain: Obtain, only: Only) -> dict[str, Evidence]:
+    """Return the evidence of every alternative on so many seeds, by the key of its choice."""
+    return {key: obtain(plan_study(variant(study, key), seeds), only) for key in alternatives(study)}
+
+
+def _several(names: Where | Iterable[Where]) -> list[Where]:
+    return [names] if isinstance(names, str | Path) else list(names)
