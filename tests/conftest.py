@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
 import pytest
+
+# One thread a test process, and a process it starts, as lnbench's own workers have it: several run side by side. This
+# stands before torch and numpy are imported, and for workers of pytest-xdist before they are started.
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 # Ctrl-C is heard in tests, however they were started: a job in the background of a shell inherits that it is not.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

@@ -13,7 +13,7 @@ import pytest
 
 from lnbench.detect.data import Labelled
 from lnbench.detect.options import Options, channel_statistics, settled, usual_augment, usual_model
-from tests.toys.cli_call import Call
+from tests.toys.trained_study import Call
 
 QUICK = ("--runs", "1", "--epochs", "2", "--model", "perceptron", "--top", "8", "--device", "cpu")
 

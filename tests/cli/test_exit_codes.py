@@ -8,7 +8,7 @@ import pytest
 
 from lnbench.execute.groups import Task
 from lnbench.store import Store
-from tests.toys.cli_call import Call
+from tests.toys.trained_study import Call
 
 
 def edit(home: Path, old: str, new: str) -> None:

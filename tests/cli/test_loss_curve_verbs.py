@@ -10,26 +10,17 @@ from pathlib import Path
 import pytest
 
 from lnbench.store import Store
-from tests.toys.cli_call import Call
+from tests.toys.project import REPLACED, base
+from tests.toys.trained_study import Call
 
-STUDY = """\
+STUDY = (
+    """\
 schema: 1
 paper: toy
 title: Loss curves of a toy
-runs:
-  base:
-    dataset: {name: digits, clean: 300}
-    noise: {kind: replace_uniform, rate: 0.4, include_true_class: false}
-    model: perceptron
-    method: standard
-    optimizer: {kind: sgd, lr: 0.05, momentum: 0.9, nesterov: false, weight_decay: 0}
-    schedule: {kind: constant}
-    batch_size: 50
-    epochs: 4
-    augment: none
-    precision: fp32
-    selection: last_epoch
-    probes: [example_loss]
+"""
+    + base(clean=300, noise=REPLACED, epochs=4, probes="[example_loss]")
+    + """\
   seeds: {n: 3, pair: [split, noise]}
 effects:
   auc: {metric: aul_auc, at: {epoch: 3}}
@@ -44,6 +35,7 @@ claims:
 tiers:
   smoke: {deviations: [all of it]}
 """
+)
 
 
 @pytest.fixture

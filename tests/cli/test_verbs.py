@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lnbench.store import Store
-from tests.toys.cli_call import Call
+from tests.toys.trained_study import Call
 
 
 def test_list_show_plan_explain_and_doctor_say_what_they_should(trained: Path, call: Call) -> None:

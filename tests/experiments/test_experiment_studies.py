@@ -22,82 +22,9 @@ from lnbench.report.folder import report_differs, write_report
 from lnbench.spec import Effect, Study, load_study, variant
 from lnbench.store import Record, make_record
 from tests.toys.experiment_cases import LINEAR, NTK, linear, ntk, seeds
+from tests.toys.line_study import STUDY, study, write
 
 CLAIMS = Path(__file__).parents[2] / "claims"
-
-BASELINE = """\
-schema: 1
-paper: toy
-title: Lines
-authors: [Ada Lovelace]
-year: 1843
-url: https://example.org/
-code: unknown
-provenance: made for a test
-references: {}
-"""
-
-STUDY = """\
-schema: 1
-paper: toy
-title: A line fitted under noise
-choices:
-  - {key: noise, ours: signs, try: {noise: gaussian}}
-runs:
-  base:
-    experiment: linear_network
-    arm: noise
-    neurons: 30
-    dimension: 5
-    samples: 40
-    test_samples: 50
-    first_scale: 1.0
-    second_scale: 1.0
-    lr: 0.02
-    steps: 600
-    batch: one
-    noisy: true
-    noise: rademacher
-    sigma: 2
-    noise_period: 0
-    rho: null
-    points: 20
-    neurons_kept: 4
-  vary: {arm: [noise, control, wild], sigma: [1, 2]}
-  set:
-    - {at: {arm: control}, noisy: false}
-    - {at: {arm: wild}, lr: 5.0}
-  seeds: {n: 3, pair: [split, noise, order, init, augment]}
-effects:
-  norm: {metric: norm_ratio_end, at: {arm: noise, sigma: 2}}
-  less: {metric: norm_ratio_end, at: {arm: control, sigma: 1}, minus: {arm: noise}}
-claims:
-  - id: T-1
-    says: Norms fall.
-    quote: "norms fall"
-    where: {section: "1"}
-    verdict: {all: [falls, less]}
-    parts:
-      falls: {kind: below, effect: norm, threshold: 1.0}
-      less: {kind: ordered, effect: less}
-tiers:
-  full: {deviations: []}
-  smoke: {deviations: []}
-"""
-
-
-def write(folder: Path, old: str = "", new: str = "") -> Path:
-    assert old in STUDY, old
-    (folder / "claims").mkdir(parents=True, exist_ok=True)
-    (folder / "baselines").mkdir(exist_ok=True)
-    (folder / "baselines" / "toy.yaml").write_text(BASELINE)
-    path = folder / "claims" / "toy.yaml"
-    path.write_text(STUDY.replace(old, new) if old else STUDY)
-    return path
-
-
-def study(folder: Path, old: str = "", new: str = "", tier: str = "full") -> Study:
-    return load_study(write(folder, old, new)).tiers[tier]
 
 
 def run_all(of: Study) -> dict[str, Record]:

@@ -8,26 +8,18 @@ import pytest
 
 from lnbench.errors import SpecError
 from lnbench.spec import LoadedStudy, load_study
+from tests.toys.project import DILUTED, base, write_project
 
-STUDY = """\
+STUDY = (
+    """\
 schema: 1
 paper: toy2020
 title: A toy study
 choices:
   - {key: optimizer.momentum, ours: 0.9, try: {optimizer.momentum: 0.5}}
-runs:
-  base:
-    dataset: {name: digits, clean: 1000}
-    noise: {kind: dilute_uniform, alpha: 10, include_true_class: true}
-    model: mlp1
-    method: standard
-    optimizer: {kind: sgd, lr: 0.05, momentum: 0.9, nesterov: false, weight_decay: 0}
-    schedule: {kind: constant}
-    batch_size: 100
-    epochs: 3
-    augment: none
-    precision: fp32
-    selection: last_epoch
+"""
+    + base(clean=1000, noise=DILUTED.replace("alpha: 2", "alpha: 10"), model="mlp1", batch_size=100, epochs=3)
+    + """\
   vary: {model: [perceptron, mlp1, convnet4], noise.alpha: [0, 10]}
   set:
     - {at: {noise.alpha: 0}, epochs: 5}
@@ -64,6 +56,7 @@ tiers:
     deviations: [one epoch, two networks]
   smoke: {runs: {seeds: {n: 2, pair: []}}, deviations: [two seeds]}
 """
+)
 
 BASELINE = """\
 schema: 1
@@ -93,12 +86,8 @@ class Folder:
 
     def __init__(self, root: Path):
         self.root = root
-        (root / "claims").mkdir()
-        (root / "baselines").mkdir()
-        self.study = root / "claims" / "toy.yaml"
+        self.study = write_project(root, STUDY, BASELINE, paper="toy2020")
         self.baseline = root / "baselines" / "toy2020.yaml"
-        self.study.write_text(STUDY)
-        self.baseline.write_text(BASELINE)
 
     def load(self, *edits: tuple[str, str]) -> LoadedStudy:
         """The toy study with some texts replaced."""

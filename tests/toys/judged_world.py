@@ -13,27 +13,19 @@ from lnbench.judge import Evidence, gather
 from lnbench.plan import Run, plan_study
 from lnbench.spec import Study, load_study
 from lnbench.store import Record, make_record
+from tests.toys.project import base, paper, reference, write_project
 
-STUDY = """\
+STUDY = (
+    """\
 schema: 1
 paper: toy
 title: A toy study
 choices:
   - {key: epochs, ours: two, try: {epochs: {times: 2}}}
   - {key: optimizer.lr, ours: 0.05, try: {optimizer.lr: 0.5}}
-runs:
-  base:
-    dataset: {name: digits, clean: 400}
-    noise: {kind: dilute_uniform, alpha: 2, include_true_class: true}
-    model: perceptron
-    method: standard
-    optimizer: {kind: sgd, lr: 0.05, momentum: 0.9, nesterov: false, weight_decay: 0}
-    schedule: {kind: constant}
-    batch_size: 50
-    epochs: 3
-    augment: none
-    precision: fp32
-    selection: last_epoch
+"""
+    + base(epochs=3)
+    + """\
   vary: {model: [perceptron, mlp1, mlp2], noise.alpha: [0, 2]}
   seeds: {n: 5, pair: [split, noise, order, init, augment]}
 effects:
@@ -72,22 +64,9 @@ claims:
 tiers:
   full: {deviations: []}
 """
+)
 
-BASELINE = """\
-schema: 1
-paper: toy
-title: A toy paper
-authors: [Ada Example]
-year: 2026
-url: https://example.org
-code: none
-provenance: invented for the tests
-references:
-  eighty: {metric: test_accuracy, printed: "80", unit: percent, relation: above, spread: none, spread_kind: unknown,
-           n: unknown, where: {section: "1"}, protocol: {}, source: text}
-  ninety: {metric: test_accuracy, printed: "90", unit: percent, relation: equals, spread: none, spread_kind: unknown,
-           n: unknown, where: {section: "1"}, protocol: {}, source: text}
-"""
+BASELINE = paper(reference("eighty", "80", relation="above") + reference("ninety", "90", relation="equals"))
 
 Accuracy = Callable[[dict[str, Any], int], float | None]  # (recipe, seed) -> last accuracy; None: diverged
 N = 1000  # test examples
@@ -150,11 +129,7 @@ class World:
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    for folder in ("claims", "baselines"):
-        (tmp_path / folder).mkdir()
-    (tmp_path / "claims" / "toy.yaml").write_text(STUDY)
-    (tmp_path / "baselines" / "toy.yaml").write_text(BASELINE)
-    return load_study(tmp_path / "claims" / "toy.yaml").tiers["full"]
+    return load_study(write_project(tmp_path, STUDY, BASELINE)).tiers["full"]
 
 
 # Last accuracies by (model, alpha), one a seed: chosen so that every check below has a verdict worked out by hand.

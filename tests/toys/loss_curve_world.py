@@ -14,26 +14,17 @@ from lnbench.plan import Run, plan_study
 from lnbench.spec import Study, load_study
 from lnbench.store import Store, make_record
 from lnbench.store.sidefiles import describe
+from tests.toys.project import REPLACED, base, paper, reference, write_project
 
 EPOCHS, EXAMPLES = 12, 400
-STUDY = """\
+STUDY = (
+    """\
 schema: 1
 paper: toy
 title: Loss curves of toys
-runs:
-  base:
-    dataset: {name: digits, clean: 400}
-    noise: {kind: replace_uniform, rate: 0.4, include_true_class: false}
-    model: mlp1
-    method: standard
-    optimizer: {kind: sgd, lr: 0.05, momentum: 0.9, nesterov: false, weight_decay: 0}
-    schedule: {kind: constant}
-    batch_size: 50
-    epochs: 12
-    augment: none
-    precision: fp32
-    selection: last_epoch
-    probes: [example_loss]
+"""
+    + base(noise=REPLACED, model="mlp1", epochs=EPOCHS, probes="[example_loss]")
+    + """\
   vary: {model: [mlp1, mlp2, mlp4]}
   seeds: {n: 4, pair: [split, noise]}
 effects:
@@ -61,19 +52,8 @@ claims:
 tiers:
   full: {deviations: []}
 """
-BASELINE = """\
-schema: 1
-paper: toy
-title: A toy paper
-authors: [Ada Example]
-year: 2026
-url: https://example.org
-code: none
-provenance: invented for the tests
-references:
-  one: {metric: aul_auc, printed: "0.9", unit: none, relation: equals, spread: none, spread_kind: unknown,
-        n: unknown, where: {section: "1"}, protocol: {}, source: text}
-"""
+)
+BASELINE = paper(reference("one", "0.9", metric="aul_auc", unit="none", relation="equals"))
 
 
 def loaded(folder: Path, *edits: tuple[str, str]) -> Study:
@@ -81,12 +61,7 @@ def loaded(folder: Path, *edits: tuple[str, str]) -> Study:
     for old, new in edits:
         assert text.count(old) >= 1, old
         text = text.replace(old, new)
-    (folder / "claims").mkdir(exist_ok=True)
-    (folder / "baselines").mkdir(exist_ok=True)
-    (folder / "baselines" / "toy.yaml").write_text(BASELINE)
-    file = folder / "claims" / "toy.yaml"
-    file.write_text(text)
-    return load_study(file).tiers["full"]
+    return load_study(write_project(folder, text, BASELINE)).tiers["full"]
 
 
 def arrays_of(run: Run) -> dict[str, np.ndarray]:

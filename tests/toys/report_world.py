@@ -15,6 +15,7 @@ from lnbench.plan import Plan, Run, plan_study
 from lnbench.report import result_to_json
 from lnbench.spec import load_study, variant
 from lnbench.store import Record, make_record
+from tests.toys.project import DILUTED, base, write_project
 
 BASELINE = """\
 schema: 1
@@ -51,26 +52,17 @@ references:
     source: text
 """
 
-STUDY = """\
+STUDY = (
+    """\
 schema: 1
 paper: nobody2020
 title: A study of *nothing* | much
 choices:
   - {key: epochs, ours: "2 | passes", try: {epochs: {times: 2}}}
   - {key: selection, ours: the last epoch}
-runs:
-  base:
-    dataset: {name: digits, clean: 1000}
-    noise: {kind: dilute_uniform, alpha: 10, include_true_class: true}
-    model: mlp1
-    method: standard
-    optimizer: {kind: sgd, lr: 0.1, momentum: 0.9, nesterov: false, weight_decay: 0}
-    schedule: {kind: constant}
-    batch_size: 50
-    epochs: 2
-    augment: none
-    precision: fp32
-    selection: last_epoch
+"""
+    + base(clean=1000, noise=DILUTED.replace("alpha: 2", "alpha: 10"), model="mlp1", lr=0.1)
+    + """\
   vary: {model: [perceptron, mlp1, convnet4], noise.alpha: [0, 10]}
   choose: {key: optimizer.lr, from: [0.1, 0.5], per: [model, noise.alpha], by: validation_accuracy,
            validation: 100, seeds: 1}
@@ -117,6 +109,7 @@ tiers:
     deviations: [three seeds, "no | choosing"]
     measured: smoke/nothing
 """
+)
 
 # model -> test accuracy at alpha 0 and 10
 TYPICAL = {"perceptron": (0.80, 0.40), "mlp1": (0.90, 0.80), "convnet4": (0.91, 0.85)}
@@ -224,11 +217,7 @@ class World:
 
 def write_study(folder: Path) -> Path:
     """The study's file, with its baseline beside it; returns the file."""
-    for name, text in (("baselines/nobody2020.yaml", BASELINE), ("claims/nothing.yaml", STUDY)):
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    return folder / "claims" / "nothing.yaml"
+    return write_project(folder, STUDY, BASELINE, name="nothing", paper="nobody2020")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 from lnbench.plan import Plan, Run, plan_study
 from lnbench.randomness import SEED_STREAMS
 from lnbench.spec import load_study
+from tests.toys.project import base, paper, reference, write_project
 
 SGD = {"kind": "sgd", "lr": 0.05, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0}
 ADADELTA = {"kind": "adadelta", "lr": 0.5, "rho": 0.95, "eps": 1e-8, "weight_decay": 0.0}
@@ -42,40 +43,17 @@ def run(seed: int = 0, **changes: Any) -> Run:
     return Run(recipe(**changes), seeds(seed))
 
 
-BASELINE = """\
-schema: 1
-paper: toy
-title: Digits
-authors: [Ada Lovelace]
-year: 1843
-url: https://example.org/
-code: unknown
-provenance: made for a test
-references:
-  s1/level: {metric: test_accuracy, printed: "80", unit: percent, relation: above, spread: none,
-    spread_kind: unknown, n: unknown, where: {section: "1"}, quote: "above 80", protocol: {}, source: text}
-  s1/high: {metric: test_accuracy, printed: "99.9", unit: percent, relation: above, spread: none,
-    spread_kind: unknown, n: unknown, where: {section: "1"}, quote: "above 99.9", protocol: {}, source: text}
-"""
+BASELINE = paper(reference("s1/level", "80", relation="above") + reference("s1/high", "99.9", relation="above"))
 
-STUDY = """\
+STUDY = (
+    """\
 schema: 1
 paper: toy
 title: Noise on digits
 choices: []
-runs:
-  base:
-    dataset: {name: digits, clean: CLEAN}
-    noise: {kind: dilute_uniform, alpha: 2, include_true_class: true}
-    model: perceptron
-    method: standard
-    optimizer: {kind: sgd, lr: 0.05, momentum: 0.9, nesterov: false, weight_decay: 0}
-    schedule: {kind: constant}
-    batch_size: 32
-    epochs: EPOCHS
-    augment: none
-    precision: fp32
-    selection: SELECTION
+"""
+    + base(clean="CLEAN", batch_size=32, epochs="EPOCHS", selection="SELECTION")
+    + """\
   vary: {noise.alpha: ALPHAS}
   CHOOSE
   seeds: {n: SEEDS, pair: [split, noise, order, init, augment]}
@@ -101,6 +79,7 @@ tiers:
   smoke: {deviations: [], measured: smoke/toy}
   full: {deviations: []}
 """
+)
 
 
 def write_study(
@@ -127,12 +106,7 @@ def write_study(
     text = STUDY
     for name, value in values.items():
         text = text.replace(name, str(value))
-    (folder / "claims").mkdir(parents=True, exist_ok=True)
-    (folder / "baselines" / "measured" / "smoke").mkdir(parents=True, exist_ok=True)
-    (folder / "baselines" / "toy.yaml").write_text(BASELINE)
-    path = folder / "claims" / "toy.yaml"
-    path.write_text(text)
-    return path
+    return write_project(folder, text, BASELINE)
 
 
 def small_plan(folder: Path, tier: str = "smoke", **changes: Any) -> Plan:

@@ -1,0 +1,104 @@
+"""A study of digits that trains in a second or two, its store once trained, and the command line in this process."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.toys.project import base, paper, write_project
+
+STUDY = (
+    """\
+schema: 1
+paper: toy
+title: A toy study
+choices:
+  - {key: epochs, ours: three, try: {epochs: {times: 2}}}
+"""
+    + base()
+    + """\
+  vary: {noise.alpha: [0, 2]}
+  choose: {key: optimizer.lr, from: [0.01, 0.05], per: [noise.alpha],
+           by: validation_accuracy, validation: 100, seeds: 1}
+  seeds: {n: 3, pair: [split, noise, order, init, augment]}
+effects:
+  noisy: {metric: test_accuracy, at: {noise.alpha: 2}}
+  drop: {metric: test_accuracy, along: {noise.alpha: drop}}
+claims:
+  - id: TOY-01
+    says: A perceptron learns digits under noise.
+    quote: "it learns"
+    where: {section: "1"}
+    verdict: learns
+    parts:
+      learns: {kind: above, effect: noisy, threshold: 0.3}
+  - id: TOY-02
+    says: Noise costs accuracy.
+    quote: "it costs"
+    where: {section: "2"}
+    verdict: costs
+    parts:
+      costs: {kind: ordered, effect: drop, delta: -0.5}
+tiers:
+  full: {deviations: []}
+  smoke:
+    runs: {choose: null}
+    deviations: [one learning rate]
+    measured: smoke/toy
+"""
+)
+
+
+BASELINE = paper()
+Call = Callable[..., tuple[int, str, str]]  # arguments -> (exit code, stdout, stderr)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with claims/toy.yaml, baselines/ and no data, store or environment of the outside."""
+    write_project(tmp_path, STUDY, BASELINE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LNBENCH_STORE", raising=False)
+    monkeypatch.setenv("LNBENCH_DATA", str(tmp_path / "no-data"))
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy study's runs at full and smoke, trained once for the whole session."""
+    from lnbench.execute.local import execute
+    from lnbench.pipeline import Quiet
+    from lnbench.plan import plan_study
+    from lnbench.spec import load_study
+    from lnbench.store import Store
+
+    folder = tmp_path_factory.mktemp("trained")
+    study = load_study(write_project(folder, STUDY, BASELINE))
+    plans = [plan_study(tier) for tier in study.tiers.values()]
+    assert not execute(plans, Store(folder / "store"), Quiet(), workers=0).failures
+    return folder / "store"
+
+
+@pytest.fixture
+def trained(home: Path, trained_once: Path) -> Path:
+    """`home` with a store in `.lnbench` that has all runs of the toy study."""
+    shutil.copytree(trained_once, home / ".lnbench")
+    return home
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    """Call the command line: (exit code, stdout, stderr)."""
+    from lnbench.cli.main import main
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main(list(arguments))
+        out, err = capsys.readouterr()
+        return int(stop.value.code or 0), out, err
+
+    return run
