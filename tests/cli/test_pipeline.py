@@ -9,7 +9,7 @@ import types
 from pathlib import Path
 
 import pytest
-from cli_call import Call
+from tests.toys.cli_call import Call
 
 import lnbench
 from lnbench import pipeline

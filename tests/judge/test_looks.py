@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from lnbench.cli.commands.judging import judged
-from lnbench.cli.commands.verify import _run_and_judge
+from lnbench import pipeline
 from lnbench.execute.work import Execution
 from lnbench.judge import StudyResult, look_sizes
 from lnbench.plan import Plan, plan_study
@@ -54,8 +53,11 @@ def machine(values: list[float]) -> Machine:
 
 
 def verified(study: Study, on: Machine, seeds: int | None = None) -> StudyResult:
-    result, failures = _run_and_judge(study, seeds, on, on.run, lambda point: True, (), (), True)
-    assert not failures
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "execute", lambda plans, *_, only, **__: on.run(plans, only))
+        patch.setattr(pipeline, "missing_data", lambda *_: [])  # nothing is trained, so no images are read
+        result = pipeline.verify_study(study, on, pipeline.Training(), seeds=seeds)  # type: ignore[arg-type]
+    assert not result.evidence.failures
     return result
 
 
@@ -109,9 +111,9 @@ def test_a_report_says_the_look_and_is_judged_again_the_same_way(
     result = verified(study, on)
     write_report(result, tmp_path / "report")
     _, _, seeds, get = load_report(tmp_path / "report")
-    again = judged(study, get, seeds)
+    again = pipeline.judge_records(study, get, seeds)
     assert report_differs(tmp_path / "report", again) == []
-    from_store = judged(study, on.get, None)  # with no word on how many seeds were run
+    from_store = pipeline.judge_records(study, on.get)  # with no word on how many seeds were run
     assert result_to_json(from_store) == result_to_json(result)
     page = markdown(result_to_json(result))
     look = result.claims[0].look
@@ -155,6 +157,6 @@ def test_a_contradiction_that_an_alternative_takes_back_is_not_looked_at_again(s
 def test_a_store_that_ends_before_the_next_look_is_judged_on_the_looks_that_were_taken(study: Study) -> None:
     on = machine(CLOSE)
     result = verified(study, on, seeds=3)
-    from_store = judged(study, on.get, None)
+    from_store = pipeline.judge_records(study, on.get)
     assert result_to_json(from_store) == result_to_json(result)
     assert result_to_json(from_store)["seeds"]["n"] == 3

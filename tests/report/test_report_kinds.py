@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from lnbench.cli.commands.judging import judged
 from lnbench.judge import StudyResult, judge
+from lnbench.pipeline import judge_records
 from lnbench.report import junit, load_report, markdown, report_differs, result_to_json, write_report
 from lnbench.report.explain import explain
 from lnbench.report.folder import draw, json_text
@@ -62,7 +62,7 @@ def test_a_report_is_what_its_records_give(name: str, tmp_path: Path) -> None:
     result = result_of(name, tmp_path, dying)
     write_report(result, tmp_path / "report")
     _, _, _, get = load_report(tmp_path / "report")
-    again = judged(result.study, get, None)
+    again = judge_records(result.study, get)
     assert report_differs(tmp_path / "report", again) == []
 
 
