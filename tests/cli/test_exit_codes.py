@@ -116,7 +116,6 @@ def test_a_failed_run_is_3_and_the_others_are_kept(home: Path, call: Call, monke
         train(self, task)
 
     monkeypatch.setattr(Trainer, "_train", broken)
-    monkeypatch.setattr("lnbench.execute.local.available_cores", lambda: 0)  # no worker process: train in this one
     code, _out, err = call("verify", "toy", "--tier", "smoke")
     assert code == 3
     assert "the device caught fire" in err

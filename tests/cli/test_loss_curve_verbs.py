@@ -43,7 +43,7 @@ def curves(home: Path, call: Call) -> Path:
     """`home` with this study alone, done and judged."""
     (home / "claims" / "toy.yaml").unlink()
     (home / "claims" / "curves.yaml").write_text(STUDY)
-    code, out, err = call("verify", "curves", "--tier", "smoke", "--workers", "1")
+    code, out, err = call("verify", "curves", "--tier", "smoke")
     assert code == 0 and "smoke-pass" in out, out + err
     return home
 

@@ -63,6 +63,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LNBENCH_STORE", raising=False)
     monkeypatch.setenv("LNBENCH_DATA", str(tmp_path / "no-data"))
+    # where a test does not ask for --workers, train in this process, which has torch already: seconds less a call
+    monkeypatch.setattr("lnbench.execute.local.available_cores", lambda: 0)
     return tmp_path
 
 
