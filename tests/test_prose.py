@@ -16,15 +16,15 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 
 # Rooms whose prose is held to this; a folder means all files in it.
 ROOMS = (
-    "errors.py", "identity.py", "machine.py", "randomness.py", "resources.py", "drawing.py", "yamlfile", "catalog",
-    "noise", "models", "experiments", "loss_curves", "detect/archive.py", "detect/data.py", "detect/decode.py",
-    "detect/figures.py", "detect/folders.py", "detect/output.py", "detect/page.py", "detect/reading.py",
-    "detect/scores.py", "detect/tables.py", "spec/baseline.py", "spec/dotted.py", "spec/effects.py",
-    "spec/levels.py", "spec/load.py", "spec/points.py", "spec/tiers.py", "spec/variants.py",
-    "spec/rules/effects.py", "spec/rules/findings.py", "spec/rules/metrics.py", "spec/rules/tier.py", "store",
-    "report", "judge/drift.py", "judge/evidence.py", "judge/labels.py", "judge/measured.py", "judge/members.py",
-    "judge/readings.py", "judge/reduce.py", "judge/results.py", "judge/verdicts.py", "plan/choice.py",
-    "plan/cost.py", "plan/run.py", "plan/selection.py",
+    "errors.py", "identity.py", "machine.py", "randomness.py", "resources.py", "drawing.py", "pipeline.py",
+    "pytest_plugin.py", "cli", "yamlfile", "catalog", "noise", "models", "experiments", "loss_curves",
+    "detect/archive.py", "detect/data.py", "detect/decode.py", "detect/figures.py", "detect/folders.py",
+    "detect/output.py", "detect/page.py", "detect/reading.py", "detect/scores.py", "detect/tables.py",
+    "spec/baseline.py", "spec/dotted.py", "spec/effects.py", "spec/levels.py", "spec/load.py", "spec/points.py",
+    "spec/tiers.py", "spec/variants.py", "spec/rules/effects.py", "spec/rules/findings.py", "spec/rules/metrics.py",
+    "spec/rules/tier.py", "store", "report", "judge/drift.py", "judge/evidence.py", "judge/labels.py",
+    "judge/measured.py", "judge/members.py", "judge/readings.py", "judge/reduce.py", "judge/results.py",
+    "judge/verdicts.py", "plan/choice.py", "plan/cost.py", "plan/run.py", "plan/selection.py",
 )  # fmt: skip
 
 WORDS = re.compile(r"\b(anew|hangs? on|whereof|thereof|is to be had|a seed each)\b", re.IGNORECASE)

@@ -87,7 +87,7 @@ class Results:
 
     @property
     def claims(self) -> tuple[ClaimResult, ...]:
-        """The claims of all studies."""
+        """Return the claims of all studies."""
         return tuple(claim for study in self.studies for claim in study.claims)
 
     def claim(self, claim_id: str) -> ClaimResult:

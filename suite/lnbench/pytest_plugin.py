@@ -81,7 +81,7 @@ class ClaimItem(pytest.Item):
         from lnbench.errors import LnbenchError
 
         if isinstance(excinfo.value, ClaimFailed | LnbenchError):
-            return str(excinfo.value)  # what a user can mend needs no traceback
+            return str(excinfo.value)  # what a user can fix needs no traceback
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

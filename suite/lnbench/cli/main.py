@@ -17,20 +17,20 @@ from lnbench.errors import Exit, LnbenchError
 VERBS: dict[str, tuple[str, str]] = {
     "verify": ("verify", "Train what is missing, judge the claims, write a report."),
     "detect": ("detect", "Rank your own images by how likely their labels are wrong."),
-    "list": ("catalogue", "All claims that lnbench knows."),
-    "show": ("catalogue", "One claim or study: quote, checks, tiers, cost."),
+    "list": ("catalogue", "List all claims that lnbench knows."),
+    "show": ("catalogue", "Show one claim or study: quote, checks, tiers, cost."),
     "validate": ("catalogue", "Check study files; every error with its line."),
-    "schema": ("catalogue", "The JSON Schema of study or baseline files."),
-    "plan": ("planning", "The runs a study needs and what they cost, before any is spent."),
-    "power": ("planning", "Can the planned seeds decide a claim, and how many would?"),
+    "schema": ("catalogue", "Print the JSON Schema of study or baseline files."),
+    "plan": ("planning", "Show the runs a study needs and what they cost, before any is spent."),
+    "power": ("planning", "Show whether the planned seeds can decide a claim, and how many can."),
     "judge": ("judging", "Judge a report's stored records again (no GPU, no torch)."),
     "report": ("judging", "Write a report from what the store has, training nothing."),
-    "explain": ("judging", "A claim's formula with the numbers put in."),
+    "explain": ("judging", "Show a claim's formula with the numbers put in."),
     "measure": ("judging", "Record what this machine measures as a drift reference."),
-    "scoreboard": ("judging", "The table of all committed verdicts, for README."),
+    "scoreboard": ("judging", "Write the table of all committed verdicts into README."),
     "store": ("storing", "Finished runs: status, export, import."),
     "data": ("dataset", "Data sets: status, fetch, check."),
-    "doctor": ("doctor", "What this machine can run, and what is amiss."),
+    "doctor": ("doctor", "Show what this machine can run, and what is wrong."),
 }
 
 EPILOG = """\b
@@ -76,7 +76,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(lnbench.__version__, prog_name="lnbench")
 def cli() -> None:
-    """Does the claim of a label-noise paper hold? One YAML a study, one verdict a claim.
+    """Does the claim of a label-noise paper hold? One YAML file per study, one verdict per claim.
 
     \b
     Start with:  lnbench verify claims/rolnick_mnist.yaml
@@ -84,7 +84,7 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit with its code. No error that a user can mend shows a traceback."""
+    """Run the command line and exit with its code. No error that a user can fix shows a traceback."""
     try:
         code = cli.main(args=arguments, prog_name="lnbench", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else Exit.OK)

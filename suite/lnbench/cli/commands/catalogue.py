@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _light(path: Path) -> dict[str, Any]:
-    """A study file's plain content without any check, by libyaml where it is there: `list` must be quick."""
+    """Read a study file's plain content without any check, by libyaml where it is there: `list` must be quick."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -31,7 +31,7 @@ def _light(path: Path) -> dict[str, Any]:
 @click.command("list")
 @click.argument("text", required=False)
 def list_(text: str | None) -> int:
-    """All claims that lnbench knows; with TEXT, those whose line contains it."""
+    """List all claims that lnbench knows; with TEXT, those whose line contains it."""
     shown = 0
     for path in study_paths():
         study = _light(path)
@@ -55,7 +55,7 @@ def list_(text: str | None) -> int:
 @click.command()
 @click.argument("name", metavar="CLAIM|STUDY")
 def show(name: str) -> int:
-    """One claim or study: what the paper says, how it is checked, at which tiers, at what cost."""
+    """Show one claim or study: what the paper says, how it is checked, at which tiers, at what cost."""
     from lnbench.spec import load_study
 
     study, claim_id = find_claim(name)
@@ -92,7 +92,7 @@ def _show_claim(claim: Any, study: Any) -> None:
 
 
 def _edges(part: Any) -> list[str]:
-    """What the file says of the part's region, whatever its kind: `delta 0`, `region -2.3 to -1.7`, …"""
+    """Return what the file says about the part's region, whatever its kind: `delta 0`, `region -2.3 to -1.7`, …"""
     said = []
     for name in ("threshold", "delta", "margin", "pi", "best_of"):
         value = getattr(part, name, None)
@@ -106,7 +106,7 @@ def _edges(part: Any) -> list[str]:
 
 
 def find_claim(name: str) -> tuple[Path, str | None]:
-    """(study file, claim id or None) of a claim id, a study's name or a path. Raises LnbenchError."""
+    """Return (study file, claim id or None) of a claim id, a study's name or a path. Raises LnbenchError."""
     ids: dict[str, Path] = {}
     for path in study_paths():
         claims = _light(path).get("claims")
@@ -152,7 +152,8 @@ def validate(files: tuple[str, ...]) -> int:
 
 
 def _weak_margins(study: LoadedStudy) -> list[Problem]:
-    """Margins that the planned seeds are unlikely to decide, by what committed reports measured."""
+    """Return warnings about margins that the planned seeds are unlikely to decide, by what committed reports
+    measured."""
     from lnbench.judge.power import weak_margins
     from lnbench.report import read_result
     from lnbench.yamlfile.reader import load
@@ -175,7 +176,7 @@ def _weak_margins(study: LoadedStudy) -> list[Problem]:
 @click.command()
 @click.argument("what", type=click.Choice(["study", "baseline"]), default="study")
 def schema(what: str) -> int:
-    """The JSON Schema of study (default) or baseline files, for editors."""
+    """Print the JSON Schema of study (default) or baseline files, for editors."""
     from lnbench.spec import baseline_schema, study_schema
 
     found = study_schema() if what == "study" else baseline_schema()

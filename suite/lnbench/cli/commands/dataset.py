@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def data() -> None:
-    """Data sets: what is there, fetching it, and checking it whole."""
+    """Show which data sets are there, fetch them, and check them whole."""
 
 
 @data.command()
 @data_option
 def status(data_dir: Path | None) -> int:
-    """Which data sets are there."""
+    """Show which data sets are there."""
     from lnbench.data.root import data_root
     from lnbench.data.root import status as states
     from lnbench.data.sources import SOURCES
@@ -64,7 +64,7 @@ def fetch(names: tuple[str, ...], data_dir: Path | None) -> int:
 
 
 def _tell() -> Callable[[Progress], None]:
-    """A line at every tenth of a file, and at every fault."""
+    """Return what prints a line at every tenth of a file, and at every fault."""
     shown: dict[str, int] = {}
 
     def tell(progress: Progress) -> None:

@@ -58,7 +58,7 @@ SIZES = (8, 224)  # suspects.data.SMALLEST, LARGEST, written again so that `--he
 def detect(data: Path, output: Path | None, device: str, **options: Any) -> int:
     """Rank your own labelled images by how likely their labels are wrong.
 
-    DATA is a folder with one folder of images a class, or an .npz with `images` and `labels`. The result is a page,
+    DATA is a folder with one folder of images per class, or an .npz with `images` and `labels`. The result is a page,
     two tables and two pictures in DATA.detect. docs/detect.md has an example.
     """
     from lnbench.cli.commands.progress import display
@@ -161,7 +161,7 @@ class _Shown:
             self.watcher.started(Task((run,)))
 
     def tell(self, run: Any, progress: Any) -> None:
-        """Called after every step, and so for the most part at once done."""
+        """Show progress; called after every step, so it must return at once for most steps."""
         from lnbench.execute.worker import SECONDS_BETWEEN_REPORTS, Report
 
         now = time.monotonic()
@@ -177,7 +177,7 @@ class _Shown:
 
 @contextlib.contextmanager
 def _stoppable() -> Iterator[Any]:
-    """A function that says whether Ctrl-C or SIGTERM came; a second Ctrl-C ends at once."""
+    """Yield a function that says whether Ctrl-C or SIGTERM came; a second Ctrl-C ends at once."""
     asked = False
 
     def ask(number: int, frame: Any) -> None:

@@ -1,4 +1,4 @@
-"""`lnbench doctor`: what this machine can run, and what is amiss."""
+"""`lnbench doctor`: what this machine can run, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from lnbench.errors import Exit
 @store_option
 @data_option
 def doctor(store_path: Path | None, data_dir: Path | None) -> int:
-    """What this machine can run, and what is amiss."""
+    """Show what this machine can run, and what is wrong."""
     from lnbench.data.root import data_root
     from lnbench.data.root import status as states
     from lnbench.machine import cuda_devices, environment
     from lnbench.resources import root, study_paths
     from lnbench.store import default_path
 
-    amiss = []
+    problems = []
     for name, value in environment().items():
         click.echo(f"{name:<12} {value or 'not installed'}")
         if not value:
-            amiss.append(f"{name} is not installed: pip install {name}")
+            problems.append(f"{name} is not installed: pip install {name}")
     click.echo(f"{'CUDA':<12} {cuda_devices() or 'no'} device{'' if cuda_devices() == 1 else 's'}")
     click.echo(f"{'claims':<12} {len(study_paths())} studies in {root() / 'claims'}")
     where = store_path or default_path()
@@ -38,12 +38,12 @@ def doctor(store_path: Path | None, data_dir: Path | None) -> int:
         free = shutil.disk_usage(nearest).free / 1e9
         click.echo(f"{'store':<12} {where} ({free:.0f} GB free)")
         if free < 1:
-            amiss.append(f"less than 1 GB is free for {where}")
+            problems.append(f"less than 1 GB is free for {where}")
     except OSError as error:
         click.echo(f"{'store':<12} {where}")
-        amiss.append(f"the store {where} cannot be written: {error.strerror}; use --store or LNBENCH_STORE")
+        problems.append(f"the store {where} cannot be written: {error.strerror}; use --store or LNBENCH_STORE")
     here = [entry.name for entry in states(data_root(data_dir)) if entry.state == "present"]
     click.echo(f"{'data':<12} {', '.join(here)} ({data_root(data_dir)})")
-    for line in amiss:
-        click.echo(f"amiss: {line}", err=True)
-    return Exit.RUN_FAILED if amiss else Exit.OK
+    for line in problems:
+        click.echo(f"problem: {line}", err=True)
+    return Exit.RUN_FAILED if problems else Exit.OK

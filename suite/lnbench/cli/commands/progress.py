@@ -18,7 +18,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 def duration(seconds: float) -> str:
-    """`42 s`, `3 min 10 s`, `2 h 05 min`."""
+    """Return `42 s`, `3 min 10 s`, `2 h 05 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -92,7 +92,7 @@ class Display:
         click.echo(text)
 
     def show(self) -> None:
-        """A line every ten seconds."""
+        """Print a line every ten seconds."""
         now = time.monotonic()
         if now - self.last_line >= SECONDS_BETWEEN_LINES:
             self.last_line = now
@@ -100,12 +100,12 @@ class Display:
 
     @property
     def share(self) -> float:
-        """Of the operations of all planned runs, how much is done (0 to 1)."""
+        """Return how much of the operations of all planned runs is done (0 to 1)."""
         partly = sum(row.share * sum(run.flop for run in row.left.values()) for row in self.running.values())
         return min(1.0, (self.done_flop + partly) / self.total_flop) if self.total_flop else 1.0
 
     def summary(self) -> str:
-        """`12/30 runs, epoch 2/3, 34,000 examples/s, about 4 min left`."""
+        """Return `12/30 runs, epoch 2/3, 34,000 examples/s, about 4 min left`."""
         elapsed = time.monotonic() - self.began
         heard = [(row.report, len(row.left)) for row in self.running.values() if row.report]
         seen = self.examples + sum(report.done * runs for report, runs in heard)
@@ -143,7 +143,7 @@ class BarDisplay(Display):
 
 @contextlib.contextmanager
 def display() -> Iterator[Display]:
-    """The display that fits where the output goes."""
+    """Yield the display that fits where the output goes."""
     from rich.console import Console
     from rich.live import Live
 
