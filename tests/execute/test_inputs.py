@@ -18,7 +18,7 @@ from lnbench.judge import gather
 from lnbench.noise.confusion import summed_confusion
 from lnbench.pipeline import Quiet
 from lnbench.plan import CHOOSING_SEEDS, Derived, Plan, Run, plan_study
-from lnbench.plan.plan import INPUT_SEEDS
+from lnbench.plan.inputs import INPUT_SEEDS
 from lnbench.spec import load_study
 from lnbench.store import Store, make_record
 from tests.toys.small_runs import write_study

@@ -32,6 +32,19 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
+class Input:
+    """What an input is computed from, and what it gives to the runs that read it.
+
+    The entry's function takes the outcomes of the input's runs, and the options where the kind has any. It returns an
+    outcome: plain data with a `status`, "ok" or "failed" (then with a `message`). A kind that gives an array (`gives`,
+    its name) finds the arrays of each run under the outcome's `arrays`, and returns its own in the same way.
+    """
+
+    probes: tuple[str, ...]  # what the runs must measure
+    gives: Literal["", "kept", "weights"] = ""  # kept (N,) bool: examples to train on; weights (W,) float32: a start
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One name of the catalog. `version` is raised when its behaviour changes, so that old records are not reused."""
 

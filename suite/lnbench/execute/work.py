@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from lnbench.errors import LnbenchError, StoreError
 from lnbench.execute.groups import Grouping, Task
-from lnbench.execute.worker import Finished, Report
+from lnbench.execute.worker import Finished, Report, in_one_line
+from lnbench.identity import sha256
 from lnbench.machine import environment
-from lnbench.plan import Choice, Derived, Job, Outcome, Plan, Run, given
-from lnbench.store import Store, make_record
+from lnbench.plan import Choice, Derived, Job, Outcome, Plan, Run, given, misbuilt, runs_behind
+from lnbench.store import Store, StoreUnwritable, make_record, sidefiles
 from lnbench.training.checkpoints import runs_in
 
 ATTEMPTS = 2  # of a run whose worker process died
+RANK_OF_INPUTS = 2  # their runs are begun before those of choices (1) and of verdicts (0)
 
 
 class Watcher(Protocol):
@@ -68,17 +71,16 @@ class Work:
         self.not_before: dict[str, float] = {}  # runs that another process is training: looked at again later
         self._priority: dict[str, tuple[int, float, str]] = {}
         self._choices = {job.choice.id: job.choice for _, job in self._jobs() if job.choice}
-        self._inputs: dict[str, Derived] = {}
-        for plan, derived in self._needed_inputs():
-            self._inputs[derived.id] = derived
-            for run in derived.runs:
-                self._need(run, plan, rank=2)
+        self._inputs: dict[str, Derived] = {}  # every one after those that it is made with
+        self._unmade: dict[str, str] = {}  # input id -> why it cannot be made
         for plan, job in self._jobs():
             for run in _runs_of(job.choice) if job.choice else []:
                 self._need(run, plan, rank=1)
-        self._make_inputs()
-        self._choose_what_can_be()
         self._resolve()
+        self._make_inputs()
+        if self._choose_what_can_be():
+            self._resolve()
+            self._make_inputs()
         self._look_at_checkpoints()
         to_do = [*self.waiting.values(), *self.blocked.values(), *self._to_come()]
         self.watcher.planned(to_do, self.execution.reused)
@@ -87,46 +89,88 @@ class Work:
     def _jobs(self) -> Iterator[tuple[Plan, Job]]:
         return ((plan, job) for plan in self.plans for job in plan.jobs if self.only(job.point))
 
-    def _needed_inputs(self) -> Iterator[tuple[Plan, Derived]]:
-        for plan in self.plans:
-            needed = {record for job in plan.jobs if self.only(job.point) for record in job.inputs.values()}
-            yield from ((plan, derived) for derived in plan.inputs if derived.id in needed)
-
     def _to_come(self) -> list[Run]:
-        """Runs whose choice is still to be made, as if the first candidate were chosen (for the totals shown)."""
-        undecided = (
-            job.run(job.choice.candidates[0][0])
-            for _, job in self._jobs()
-            if job.choice and job.choice.id not in self.execution.outcomes
-        )
-        return list({run.id: run for run in undecided}.values())
+        """Return the runs whose choice is still to be made, as if the first candidate were chosen, with those behind
+        their inputs (for the totals shown)."""
+        undecided = [
+            job.provisional() for _, job in self._jobs() if job.choice and job.choice.id not in self.execution.outcomes
+        ]
+        found = {run.id: run for run in [*runs_behind(undecided), *undecided]}
+        return [run for run_id, run in found.items() if run_id not in self._priority]
 
     def _make_inputs(self) -> None:
-        """Make every input whose runs are all done."""
+        """Make every input whose runs are all done. Where that fails, the runs that read it will say why."""
         outcomes = self.execution.outcomes
         for derived in self._inputs.values():
-            if derived.id not in outcomes and all(run.id in outcomes for run in derived.runs):
-                outcomes[derived.id] = derived.make(outcomes)
-                record = make_record(derived.content, outcomes[derived.id], {"environment": environment()})
-                self.store.put(record)
+            if derived.id in outcomes or derived.id in self._unmade:
+                continue
+            below = [
+                self._unmade[record] for run in derived.runs for record in run.inputs.values() if record in self._unmade
+            ]
+            if below:
+                self._unmade[derived.id] = below[0]
+            if below or not all(run.id in outcomes and given(run, outcomes) is not None for run in derived.runs):
+                continue
+            try:
+                outcomes[derived.id] = self._made(derived)
+            except StoreUnwritable:
+                raise
+            except LnbenchError as error:
+                self._unmade[derived.id] = str(error)
+            except Exception as error:  # a plug-in's function: it must not end the runs of others
+                self._unmade[derived.id] = f"{derived.describe()} cannot be made: {in_one_line(error)}"
+
+    def _made(self, derived: Derived) -> Outcome:
+        """Return the outcome of an input whose runs are done: the store's, or made now and stored. Raises LnbenchError
+        where a run behind it, or the stored record, does not fit the others, or where arrays are missing."""
+        outcomes = self.execution.outcomes
+        for run in derived.runs:
+            what = misbuilt(outcomes[run.id], given(run, outcomes) or {})
+            if what:
+                self.execution.failures.setdefault(run.id, what)
+                raise LnbenchError(f"{derived.describe()} cannot be made of {run.id}: {what}")
+        stored = self.store.get(derived.id)
+        if stored is not None and derived.gives:
+            what = derived.outdated(stored["outcome"], outcomes)
+            if what:
+                raise LnbenchError(what)
+            outcome: Outcome = stored["outcome"]
+            return outcome
+        made = derived.make(outcomes, self._arrays)
+        arrays = made.pop("arrays", {})
+        if arrays:
+            made["arrays"] = sidefiles.describe(arrays)
+        if stored is not None and sha256(stored["outcome"]) != sha256(made):
+            raise LnbenchError(
+                f"{derived.describe()} is stored as other runs gave it; remove its record to make it again"
+            )
+        self.store.put(make_record(derived.content, made, {"environment": environment()}), arrays)
+        return made
+
+    def _arrays(self, run_id: str) -> Mapping[str, sidefiles.Array]:
+        record = self.store.get(run_id)
+        if record is None:
+            raise StoreError(f"{run_id}: its record is not in the store any more; give the same command again")
+        return self.store.arrays(record)
 
     def _release(self) -> None:
         """Let go the runs whose inputs are all made; they fail where nothing can be built on one."""
         outcomes = self.execution.outcomes
         for run in list(self.blocked.values()):
             inputs = given(run, outcomes)
-            if inputs is None:
-                continue
-            del self.blocked[run.id]
-            failed = [made["message"] for made in inputs.values() if made["status"] != "ok"]
+            failed = [self._unmade[record] for record in run.inputs.values() if record in self._unmade]
+            if inputs is not None:
+                failed = [made["message"] for made in inputs.values() if made["status"] != "ok"]
             if failed:
+                del self.blocked[run.id]
                 self.execution.failures[run.id] = failed[0]
                 self.watcher.finished(run, "failed", failed[0])
-            else:
+            elif inputs is not None:
+                del self.blocked[run.id]
                 self.waiting[run.id] = run
 
     def _choose_what_can_be(self) -> bool:
-        """Make every choice whose runs are all done; whether there was one."""
+        """Make every choice whose runs are all done. True where there was one."""
         ready = [
             choice
             for choice in self._choices.values()
@@ -150,12 +194,18 @@ class Work:
         self.execution.outcomes[choice.id] = outcome
 
     def _need(self, run: Run, plan: Plan, rank: int = 0) -> None:
-        """Take in a run. Those of a higher rank are begun first: others wait for them."""
+        """Take in a run, and first the runs behind what it reads. Those of a higher rank are begun first: others wait
+        for them."""
         if plan.study.tier != "smoke":
             self._above_smoke.add(run.id)
         if run.id in self._priority:
+            self._priority[run.id] = max(self._priority[run.id], (rank, run.flop, run.id))
             return
         self._priority[run.id] = (rank, run.flop, run.id)
+        for derived in run.reads.values():
+            for behind in derived.runs:
+                self._need(behind, plan, max(rank + 1, RANK_OF_INPUTS))
+            self._inputs.setdefault(derived.id, derived)
         if not self._take_over(run):
             (self.blocked if run.inputs else self.waiting)[run.id] = run
 
@@ -233,6 +283,7 @@ class Work:
         self._make_inputs()
         if self._choose_what_can_be():
             self._resolve()
+            self._make_inputs()
         self._release()
 
     def _run_done(self, run: Run, finished: Finished) -> bool:

@@ -18,14 +18,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lnbench import experiments
-from lnbench.errors import LnbenchError
+from lnbench.errors import LnbenchError, StoreError
 from lnbench.execute.groups import UNTESTED_ON_A_GPU, Task
 from lnbench.machine import environment
 from lnbench.plan import Run
 from lnbench.store import Store, StoreUnwritable, make_record, sidefiles
+
+if TYPE_CHECKING:
+    from lnbench.training.given import Given
 
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -143,14 +146,20 @@ class Trainer:
             self.data = {name: DeviceData(load(name, root=self.data_root), self.device)}
         return self.data[name]
 
-    def _inputs(self, run: Run) -> dict[str, Any]:
-        """name -> outcome of what the run builds on; it is in the store before the run is given out."""
+    def _inputs(self, run: Run) -> dict[str, Given]:
+        """Return name -> what the run builds on; it is in the store before the run is given out. Raises LnbenchError
+        where a record or its arrays are not there any more."""
+        from lnbench.training.given import Given
+
         found = {}
         for name, record_id in run.inputs.items():
             record = self.store.get(record_id)
             if record is None:
                 raise LnbenchError(f"its input {name} ({record_id}) is not in the store; give the same command again")
-            found[name] = record["outcome"]
+            try:
+                found[name] = Given(record["outcome"], self.store.arrays(record))
+            except StoreError as error:
+                raise LnbenchError(f"its input {name}: {error}") from None
         return found
 
     def _free(self) -> None:

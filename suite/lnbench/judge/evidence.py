@@ -15,7 +15,7 @@ from lnbench.judge.labels import label
 from lnbench.judge.members import Found, Member, Span
 from lnbench.judge.readings import Reads, Stored
 from lnbench.judge.reduce import Goal, Reading
-from lnbench.plan import Job, Plan, Run, given, misbuilt
+from lnbench.plan import Derived, Job, Plan, Run, given, inputs_behind, misbuilt
 from lnbench.spec import EPOCH, Effect, ExperimentRecipe, Point, Study, point_key
 from lnbench.spec.effects import PAIRS
 from lnbench.stats import accuracy_step, argmax_along, is_collapsed
@@ -38,11 +38,17 @@ class Evidence:
     failures: dict[str, str] = field(default_factory=dict)  # run id -> message
     failed_jobs: dict[tuple[str, int], str] = field(default_factory=dict)
     missing: int = 0
+    inputs: tuple[Derived, ...] = ()  # that the runs build on; where a choice is not made, those of its first candidate
     reads: Reads = field(default=Stored({}.get))
 
     @property
     def study(self) -> Study:
         return self.plan.study
+
+    @property
+    def input_runs(self) -> list[Run]:
+        """Return the runs that its inputs are made of, each once."""
+        return list({run.id: run for derived in self.inputs for run in derived.runs}.values())
 
     def members(self, effect: Effect) -> list[Member]:
         """Return the effect's numbers, one Member for each of its family."""
@@ -219,63 +225,99 @@ def _compared(effect: Effect, at: Reading, other: Reading) -> Reading:
 
 
 def gather(plan: Plan, get: Get, failures: Mapping[str, str] | None = None, reads: Reads | None = None) -> Evidence:
-    """Look up every record that the plan asks for. Inputs and choices are computed again from their runs: no record can
-    misstate them. A run that was given another input than its runs give now counts as missing. `reads`: where numbers
-    of arrays come from; without it only those that `get` finds."""
+    """Look up every record that the plan asks for. A run that was given another input than its runs give now counts as
+    missing. `reads`: where numbers of arrays come from; without it only those that `get` finds.
+
+    Choices, and inputs whose record says all, are made again from their runs: no record can misstate them. An input
+    that was made of arrays is taken from its record, if that was made of the outcomes that its runs have now: the
+    arrays may be in another store.
+    """
     evidence = Evidence(plan, failures=dict(failures or {}), reads=reads or Stored(get))
-    outcomes: dict[str, Any] = {}
-    for derived in plan.inputs:
-        found = {run.id: get(run.id) for run in derived.runs}
-        there = {run_id: record for run_id, record in found.items() if record is not None}
-        evidence.records.update(there)
-        evidence.missing += len(found) - len(there)
-        if len(there) == len(found):
-            outcomes[derived.id] = derived.make({run_id: record["outcome"] for run_id, record in there.items()})
-            stored = get(derived.id)
-            if stored is not None:
-                evidence.records[derived.id] = stored
-
-    def sound(run: Run) -> Record | None:
-        inputs, record = given(run, outcomes), get(run.id)
-        if record is None or not run.inputs:
-            return record
-        what = None if inputs is None else misbuilt(record["outcome"], inputs)
-        if what:
-            evidence.failures.setdefault(run.id, what)
-        return record if what == "" else None
-
+    lookup = _Lookup(evidence, get)
     for choice in plan.choices:
         runs = [run for _, candidates in choice.candidates for run in candidates]
-        found = {run.id: sound(run) for run in runs}
+        found = {run.id: lookup.sound(run) for run in runs}
         evidence.records.update({run_id: record for run_id, record in found.items() if record is not None})
         evidence.missing += sum(record is None for record in found.values())
         if all(record is not None for record in found.values()):
-            outcomes[choice.id] = choice.decide({i: r["outcome"] for i, r in found.items() if r is not None})
-            stored = get(choice.id)
-            if stored is not None:
-                evidence.records[choice.id] = stored
-    for job, run in plan.resolve(outcomes):
+            lookup.outcomes[choice.id] = choice.decide({i: r["outcome"] for i, r in found.items() if r is not None})
+            lookup.keep(choice.id)
+    asked = []
+    for job, run in plan.resolve(lookup.outcomes):
+        asked.append(run or job.provisional())
         key = (point_key(job.point), job.seed)
-        record = sound(run) if run is not None else None
+        record = lookup.sound(run) if run is not None else None
         if run is None or record is None:
             evidence.missing += 1
-            message = _failure(plan, job, run, evidence.failures)
+            message = _failure(job, run, evidence.failures)
             if message:
                 evidence.failed_jobs[key] = message
             continue
         evidence.by_job[key] = (run, record)
         evidence.records[run.id] = record
+    evidence.inputs = tuple(inputs_behind([*plan.choosing_runs, *asked]))
+    for derived in evidence.inputs:
+        lookup.settle(derived)  # also of runs whose choice is not made, so that what is missing is known
     return evidence
 
 
-def _failure(plan: Plan, job: Job, run: Run | None, failures: Mapping[str, str]) -> str:
+class _Lookup:
+    """Looks up runs and what they build on. `outcomes`: of inputs and choices, by record id."""
+
+    def __init__(self, evidence: Evidence, get: Get):
+        self.evidence, self.get = evidence, get
+        self.outcomes: dict[str, Any] = {}
+        self._settled: set[str] = set()
+
+    def keep(self, record_id: str) -> Record | None:
+        """Return the stored record of an input or a choice, and count it among those used."""
+        stored = self.get(record_id)
+        if stored is not None:
+            self.evidence.records[record_id] = stored
+        return stored
+
+    def sound(self, run: Run) -> Record | None:
+        """Return the run's record, if it was given the inputs as their runs give them."""
+        for derived in run.reads.values():
+            self.settle(derived)
+        inputs, record = given(run, self.outcomes), self.get(run.id)
+        if record is None or not run.inputs:
+            return record
+        what = None if inputs is None else misbuilt(record["outcome"], inputs)
+        if what:
+            self.evidence.failures.setdefault(run.id, what)
+        return record if what == "" else None
+
+    def settle(self, derived: Derived) -> None:
+        """Find the outcome of an input, once, if its runs are there."""
+        if derived.id in self._settled:
+            return
+        self._settled.add(derived.id)
+        found = {run.id: self.sound(run) for run in derived.runs}
+        there = {run_id: record for run_id, record in found.items() if record is not None}
+        self.evidence.records.update(there)
+        self.evidence.missing += len(found) - len(there)
+        if len(there) < len(found):
+            return
+        stored, outcomes = self.keep(derived.id), {run_id: record["outcome"] for run_id, record in there.items()}
+        if not derived.gives:
+            self.outcomes[derived.id] = derived.make(outcomes)
+        elif stored is not None:
+            what = derived.outdated(stored["outcome"], outcomes)
+            if what:
+                self.evidence.failures.setdefault(derived.id, what)
+            else:
+                self.outcomes[derived.id] = stored["outcome"]
+
+
+def _failure(job: Job, run: Run | None, failures: Mapping[str, str]) -> str:
     """Return why a job has no record: what its run failed with, or one that it waits for."""
-    if run is not None and run.id in failures:
-        return failures[run.id]
-    behind = [run.id for derived in plan.inputs if derived.id in job.inputs.values() for run in derived.runs]
+    waits = [run or job.provisional()]
     if run is None and job.choice:
-        behind += [run.id for _, candidates in job.choice.candidates for run in candidates]
-    return next((failures[run_id] for run_id in behind if run_id in failures), "")
+        waits += [one for _, candidates in job.choice.candidates for one in candidates]
+    behind = [record for derived in inputs_behind(waits) for record in (derived.id, *(one.id for one in derived.runs))]
+    ids = [*(one.id for one in waits), *behind]
+    return next((failures[record] for record in ids if record in failures), "")
 
 
 def _yielded(metric: str, outcome: dict[str, Any]) -> Reading:

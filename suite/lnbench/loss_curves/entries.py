@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
-from lnbench.catalog.entry import Entry, Metric
+from pydantic import Field
+
+from lnbench.catalog.entry import Entry, Input, Metric
+from lnbench.catalog.options import Options
 
 INF = math.inf
 
@@ -105,8 +108,15 @@ def _read() -> dict[str, Metric]:
     return found
 
 
+class LowAul(Options):
+    """Leave out the share `drop` of a training's examples with the highest area under the loss, over its epochs."""
+
+    kind: Literal["low_aul"]
+    drop: Annotated[float, Field(gt=0, lt=1)]
+
+
 def entries() -> list[Entry]:
-    """Return readings of a training's arrays, and the metrics they yield."""
+    """Return readings of a training's arrays, the metrics they yield, and the inputs that are made of them."""
     readings = "lnbench.loss_curves.readings"
     return [
         Entry("reading", "detection", target=f"{readings}:detection",
@@ -115,5 +125,7 @@ def entries() -> list[Entry]:
               words="how alike two runs' loss curves are, example by example"),
         Entry("reading", "suspects", target=f"{readings}:suspects",
               words="the training images of highest area under the loss"),
+        Entry("input", "low_aul", target="lnbench.loss_curves.kept:low_aul", options=LowAul,
+              value=Input(("example_loss",), "kept"), words="all examples but those of highest area under the loss"),
         *(Entry("metric", name, value=metric, words=metric.words) for name, metric in _read().items()),
     ]  # fmt: skip

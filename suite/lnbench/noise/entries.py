@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from lnbench.catalog.entry import Entry
+from lnbench.catalog.entry import Entry, Input
 from lnbench.catalog.options import NotNegative, Options
 
 
@@ -103,6 +103,6 @@ def entries() -> list[Entry]:
               words="alpha other images for each, with a uniform random label"),
         Entry("noise", "pair_flip", target=f"{uniform}:PairFlip", options=PairFlip,
               words="each label replaced, at a rate, by the next class"),
-        Entry("input", "confusion", target="lnbench.noise.confusion:summed_confusion", value=("test_confusion",),
+        Entry("input", "confusion", target="lnbench.noise.confusion:summed_confusion", value=Input(("test_confusion",)),
               words="the test confusion matrices of some training runs, summed"),
     ]  # fmt: skip

@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from lnbench.identity import canonical_json, content_id
-from lnbench.plan.inputs import Derived
+from lnbench.plan.inputs import Inputs
 from lnbench.plan.run import Outcome, Run, stream_seeds
 from lnbench.randomness import SEED_STREAMS
-from lnbench.spec import AnyRecipe, Cell, Choose, Scalar
+from lnbench.spec import Cell, Choose, Scalar
 from lnbench.spec.dotted import put
 
 CHOOSING_SEEDS = 1_000_000  # seed indices from here on are for choices; a verdict's seeds are below
@@ -60,18 +60,12 @@ class Choice:
         }
 
 
-def inputs_read(recipe: AnyRecipe, inputs: Mapping[str, Derived]) -> dict[str, str]:
-    """Return name -> id of the inputs that a recipe needs."""
-    return {name: inputs[name].id for name in recipe.needs}
-
-
 def group_of(cell: Cell, choose: Choose | None) -> str:
     return canonical_json([cell.point[axis] for axis in choose.per]) if choose else ""
 
 
-def choices_of(cells: tuple[Cell, ...], choose: Choose, inputs: Mapping[str, Derived]) -> dict[str, Choice]:
-    """Return one choice for each combination of the `per` axes; its candidates are scored over all cells of the
-    group."""
+def choices_of(cells: tuple[Cell, ...], choose: Choose, inputs: Inputs) -> dict[str, Choice]:
+    """Return one choice for each combination of the `per` axes, its candidates scored over all cells of the group."""
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(group_of(cell, choose), []).append(cell)
@@ -86,15 +80,15 @@ def choices_of(cells: tuple[Cell, ...], choose: Choose, inputs: Mapping[str, Der
     return choices
 
 
-def choosing_runs_of(cell: Cell, choose: Choose, value: Scalar, inputs: Mapping[str, Derived]) -> Iterator[Run]:
+def choosing_runs_of(cell: Cell, choose: Choose, value: Scalar, inputs: Inputs) -> Iterator[Run]:
     """Yield the candidate's training runs: on seeds of the choice's own, on fewer clean images where the validation
-    images come out of these, and for fewer epochs where the choice says so."""
-    recipe = cell.recipe
-    tried = put(recipe.identity(), choose.key, value)
+    images come out of these, and for fewer epochs where the choice says so. An input `per: seed` that they read is made
+    of a training on these seeds and images, too."""
+    tried = put(cell.recipe.identity(), choose.key, value)
     dataset = tried["dataset"]
     clean = dataset["clean"] - choose.out_of_clean(dataset["name"], dataset["clean"])
     tried = {**tried, "dataset": {**dataset, "clean": clean, "validation": choose.validation}}
     if choose.epochs is not None:
         tried["epochs"] = choose.epochs.of(tried["epochs"], cell.point)
     for number in range(choose.seeds):
-        yield Run(tried, stream_seeds(CHOOSING_SEEDS + number, tried, SEED_STREAMS), inputs_read(recipe, inputs))
+        yield inputs.run(cell.recipe.needs, tried, stream_seeds(CHOOSING_SEEDS + number, tried, SEED_STREAMS))

@@ -1,65 +1,156 @@
 """Records that runs build on: made of the outcomes of other runs, stored, and part of the id of who reads them.
 
-A recipe says which inputs it `needs`, by name (a noise that sorts classes by how often they are confused needs
-`confusion`). The study says under `runs.inputs` of which runs each is made; the catalog's entry of that name (kind
-"input") is the function that makes it. Such a `Derived` is a node of the plan, as a choice is: its runs are planned
-with the study's, it is made as soon as they are done, and the runs that need it begin after that. What a run was given
-stands in its outcome, as a checksum, so that no verdict rests on a run that built on something else.
+A recipe names the inputs it reads: a noise that sorts classes by how often they are confused needs `confusion`,
+`dataset.only` names one that keeps examples, `start` one that gives first weights. The study says under `runs.inputs`
+how each is made: by a kind of the catalog (kind "input"), of one training or several. A shared input is one record for
+the whole study, its runs on seeds of their own. One with `per: seed` is a record of each run that reads it; its run has
+the reader's recipe with some changes, and the reader's seeds for split, noise and augmentation, so that an example's
+number means the same image and label to both. Its order and its first weights are its own.
+
+Such a `Derived` is a node of the plan, as a choice is: its runs are planned with the study's and may read inputs
+themselves, it is made as soon as they are done, and the runs that read it begin after that. What a run was given stands
+in its outcome, as a checksum, so that no verdict rests on a run that built on something else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lnbench import catalog
-from lnbench.identity import content_id, sha256
+from lnbench.identity import canonical_json, content_id, sha256
+from lnbench.plan.run import Outcome, Run, stream_seeds
+from lnbench.randomness import SEED_STREAMS, derived_seed
+from lnbench.spec import Source
 
-if TYPE_CHECKING:
-    from lnbench.plan.run import Run
-
-
-Outcome = dict[str, Any]
+INPUT_SEEDS = 2_000_000  # seed indices from here on are for the runs of shared inputs
+READERS_STREAMS = ("split", "noise", "augment")  # that the run behind an input `per: seed` has from its reader
 
 
 @dataclass(frozen=True)
 class Derived:
-    """An input, made of the outcomes of `runs`. Itself a stored record."""
+    """An input, made of the outcomes of `runs`. Itself a stored record.
+
+    `name`: what the runs that read it call it. `kind`: the catalog's, where that is another name.
+    """
 
     name: str
     runs: tuple[Run, ...]
+    kind: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def _entry(self) -> catalog.Entry:
+        return catalog.find("input", self.kind or self.name)
+
+    @property
+    def gives(self) -> str:
+        """Return the name of the array beside its record; "" for a kind whose record says all."""
+        given: str = self._entry.value.gives
+        return given
 
     @cached_property
     def content(self) -> dict[str, Any]:
         return {
             "kind": "derived",
-            "input": self.name,
+            "input": self.kind or self.name,
             "of": [run.id for run in self.runs],
-            "versions": {"input": catalog.find("input", self.name).version},
+            **({"options": dict(self.options)} if self.options else {}),
+            "versions": {"input": self._entry.version},
         }
 
     @cached_property
     def id(self) -> str:
         return content_id(self.content)
 
-    def make(self, outcomes: Mapping[str, Outcome]) -> Outcome:
-        """The outcome: a function of the runs' outcomes, in the plan's order. `status` is "ok" or "failed", then with a
-        `message`: nothing can be built on it."""
-        made: Outcome = catalog.find("input", self.name).load()([outcomes[run.id] for run in self.runs])
-        return made
+    def make(
+        self, outcomes: Mapping[str, Outcome], arrays: Callable[[str], Mapping[str, Any]] | None = None
+    ) -> Outcome:
+        """Return the outcome: a function of the runs' outcomes, in the plan's order.
+
+        `status` is "ok" or "failed", then with a `message`: nothing can be built on it. `arrays` reads the arrays of a
+        run, by its id; a kind that `gives` an array needs it, returns its own under `arrays`, and under `of` the
+        checksums of the outcomes that it was made of.
+        """
+        found = [outcomes[run.id] for run in self.runs]
+        if self.gives:
+            assert arrays is not None, "an input with an array is made of arrays"
+            found = [{**outcome, "arrays": arrays(run.id)} for run, outcome in zip(self.runs, found, strict=True)]
+        function = self._entry.load()
+        made: Outcome = function(found, dict(self.options)) if self.options else function(found)
+        return {**made, "of": self._made_of(outcomes)} if self.gives else made
+
+    def outdated(self, made: Outcome, outcomes: Mapping[str, Outcome]) -> str:
+        """Return what is wrong with a stored outcome that was made of arrays (which may be elsewhere by now); "" where
+        it was made of the outcomes that its runs have."""
+        if made.get("of") == self._made_of(outcomes):
+            return ""
+        return (
+            f"{self.describe()} was made of other outcomes than its runs have now; remove its record to make it again"
+        )
+
+    def _made_of(self, outcomes: Mapping[str, Outcome]) -> list[str]:
+        return [sha256(outcomes[run.id]) for run in self.runs]
+
+    def describe(self) -> str:
+        """Return its name and id, for messages."""
+        return f"the input {self.name} ({self.id})"
+
+
+class Inputs:
+    """The inputs of a study: `sources` says how each is made. What is asked for twice is one object."""
+
+    def __init__(self, sources: Mapping[str, Source]):
+        self.sources = sources
+        self._recipes: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {}
+        self._made: dict[str, Derived] = {}
+
+    def run(self, needs: Iterable[str], recipe: dict[str, Any], seeds: dict[str, int]) -> Run:
+        """Return the run of a recipe that reads the inputs `needs`, by name."""
+        reads = {name: self._derived(name, recipe, seeds) for name in needs}
+        return Run(recipe, seeds, {name: derived.id for name, derived in reads.items()}, reads)
+
+    def _derived(self, name: str, reader: dict[str, Any], seeds: dict[str, int]) -> Derived:
+        source = self.sources[name]
+        needs, recipe = self._recipe(name, source, reader)
+        if source.seeds is None:
+            each = [_beside(seeds, recipe)]
+        else:
+            each = [stream_seeds(INPUT_SEEDS + number, recipe, SEED_STREAMS) for number in range(source.seeds)]
+        key = canonical_json([name, recipe, each])
+        if key not in self._made:
+            kind = "" if source.kind == name else source.kind
+            runs = tuple(self.run(needs, recipe, own) for own in each)
+            self._made[key] = Derived(name, runs, kind, source.options)
+        return self._made[key]
+
+    def _recipe(self, name: str, source: Source, reader: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+        """Return (names of the inputs they read, recipe) of an input's runs."""
+        key = name if source.seeds is not None else canonical_json([name, reader])
+        if key not in self._recipes:
+            recipe = source.recipe(reader)
+            self._recipes[key] = recipe.needs, recipe.identity()
+        return self._recipes[key]
+
+
+def _beside(reader: dict[str, int], recipe: dict[str, Any]) -> dict[str, int]:
+    """Return the seeds of the run behind an input `per: seed`."""
+    shared = {stream: reader[stream] for stream in READERS_STREAMS}
+    about = canonical_json([shared, recipe])
+    return {stream: shared.get(stream, derived_seed(f"input {stream}:{about}")) for stream in SEED_STREAMS}
 
 
 def given(run: Run, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome] | None:
-    """name -> outcome of all that a run builds on; None while some of it is not there."""
+    """Return name -> outcome of all that a run builds on; None while some of it is not there."""
     if not all(record in outcomes for record in run.inputs.values()):
         return None
     return {name: outcomes[record] for name, record in run.inputs.items()}
 
 
 def misbuilt(outcome: Outcome, inputs: Mapping[str, Outcome]) -> str:
-    """Which input a stored run was given otherwise than it is now; "" where all is as it should be."""
+    """Return which input a stored run was given otherwise than it is now; "" where all is as it should be."""
     known: dict[str, str] = outcome.get("inputs", {})
     for name, now in inputs.items():
         if known.get(name) != sha256(now):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lnbench import catalog
 from lnbench.identity import canonical_json, content_id
 from lnbench.randomness import SEED_STREAMS, derived_seed
 from lnbench.training.shape import added_passes, examples_an_epoch
+
+if TYPE_CHECKING:
+    from lnbench.plan.inputs import Derived
 
 EXPERIMENT_FLOP_A_SECOND = 6e10  # one core's, in training (cost.py): so that shares of a plan compare time with time
 
@@ -19,11 +23,16 @@ Outcome = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """One training, or one run of an experiment: everything that decides its outcome, and nothing else."""
+    """One training, or one run of an experiment: everything that decides its outcome, and nothing else.
+
+    `inputs`: name -> id of the records that it builds on. `reads`: the same inputs with the runs that they are made of;
+    empty for a run that is known from its record alone.
+    """
 
     recipe: dict[str, Any]
     seeds: dict[str, int]
     inputs: dict[str, str] = field(default_factory=dict)
+    reads: Mapping[str, Derived] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def content(self) -> dict[str, Any]:
@@ -66,7 +75,11 @@ class Run:
 
     @property
     def examples(self) -> int:
-        """Return the examples in one epoch, noisy copies included; for an experiment, those that all its steps read."""
+        """Return the examples in one epoch, noisy copies included; for an experiment, those that all its steps read.
+
+        A run on the examples that an input keeps (`dataset.only`) is counted with all of them, so that its cost is an
+        upper bound: how many are kept is known when the input is made.
+        """
         recipe = self.recipe
         if self.experiment:
             if "clean" in recipe:
@@ -101,7 +114,26 @@ class Run:
         words = " ".join(f"{key}={value:g}" for key, value in noise.items())
         rate = self.recipe["optimizer"]["lr"]
         again = f"repeat={self.recipe['repeat']} " if "repeat" in self.recipe else ""
+        only, start = self.recipe["dataset"].get("only"), self.recipe.get("start")
+        again += (f"only={only} " if only else "") + (f"start={start} " if start else "")
         return f"{self.recipe['model']} {words} lr={rate:g} {again}seed={self.seeds['init']}".replace("  ", " ")
+
+
+def inputs_behind(runs: Iterable[Run]) -> list[Derived]:
+    """Return the inputs that runs build on, and those that these are made with, each once and after what it needs."""
+    found: dict[str, Derived] = {}
+    for run in runs:
+        for derived in run.reads.values():
+            if derived.id not in found:
+                found |= {one.id: one for one in inputs_behind(derived.runs) if one.id not in found}
+                found[derived.id] = derived
+    return list(found.values())
+
+
+def runs_behind(runs: Iterable[Run]) -> Iterator[Run]:
+    """Yield the runs that the inputs of `runs` are made of, each once, those first that others wait for."""
+    found = {run.id: run for derived in inputs_behind(runs) for run in derived.runs}
+    yield from found.values()
 
 
 def stream_seeds(index: int, recipe: dict[str, Any], paired: tuple[str, ...]) -> dict[str, int]:

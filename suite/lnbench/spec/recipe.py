@@ -73,11 +73,16 @@ else:
 
 
 class Dataset(Strict):
-    """The data: `clean` training images of it, and `validation` more that no training sees."""
+    """The data: `clean` training images of it, and `validation` more that no training sees.
+
+    `only`: the name of an input (`runs.inputs`) that says on which of the training examples a run trains; without it,
+    on all.
+    """
 
     name: Annotated[str, name_of("dataset")]
     clean: Annotated[int, Field(gt=0)]
     validation: Annotated[int, Field(ge=0)] = 0
+    only: str | None = None
 
     _name = field_validator("name")(known("dataset"))
 
@@ -129,8 +134,9 @@ else:
 class Recipe(Strict):
     """Everything that decides a training but its seeds. Every default is spelled out in the file.
 
-    `pixels`, `probes`, `average` and `repeat` came later than the first records: where they are not used they are no
-    part of a run's identity, so that these stay what they are. `repeat` asks for the same training once more: it
+    `pixels`, `probes`, `average`, `repeat`, `start` and `dataset.only` came later than the first records: where they
+    are not used they are no part of a run's identity, so that these stay what they are. `start` names the input whose
+    weights the network begins with; without it they are drawn. `repeat` asks for the same training once more: it
     changes nothing but the seeds of the streams that arms do not share (`seeds.pair`). `arm` names a place of the grid,
     so that `vary` can go over arms that differ in several keys (`set` gives them); it is no part of the identity
     either.
@@ -151,6 +157,7 @@ class Recipe(Strict):
     probes: Annotated[tuple[Probe, ...], Field(strict=False)] = ()
     average: AverageOptions | None = None
     repeat: Annotated[int, Field(ge=0)] = 0
+    start: str | None = None
     arm: str | None = None
 
     _model = field_validator("model")(known("model"))
@@ -191,10 +198,16 @@ class Recipe(Strict):
             raise Misfit("noise.alpha", f"alpha: {what}")
 
     @property
+    def reads(self) -> tuple[tuple[str, str], ...]:
+        """Return the inputs that a run of this recipe reads: (the recipe's key that asks for one, the input's name)."""
+        noise: tuple[str, ...] = getattr(self.noise, "needs", ())
+        named = (("dataset.only", self.dataset.only), ("start", self.start))
+        return (*(("noise", name) for name in noise), *((key, name) for key, name in named if name is not None))
+
+    @property
     def needs(self) -> tuple[str, ...]:
-        """The inputs, by name, that a run of this recipe reads."""
-        needed: tuple[str, ...] = getattr(self.noise, "needs", ())
-        return needed
+        """Return the inputs, by name, that a run of this recipe reads, each once."""
+        return tuple(dict.fromkeys(name for _, name in self.reads))
 
     @property
     def probe_names(self) -> tuple[str, ...]:
@@ -206,8 +219,10 @@ class Recipe(Strict):
 
         Options that come to the same thing (a noise of strength 0) have one identity.
         """
-        unused = {name for name in ("pixels", "probes", "average", "repeat") if not getattr(self, name)}
+        unused = {name for name in ("pixels", "probes", "average", "repeat", "start") if not getattr(self, name)}
         recipe = self.model_dump(mode="json", exclude={"selection", "arm", *unused})
+        if self.dataset.only is None:
+            del recipe["dataset"]["only"]
         for name in ("noise", "method"):
             option = getattr(self, name)
             if hasattr(option, "identity"):

@@ -25,14 +25,17 @@ from pydantic import (
 from lnbench import catalog
 from lnbench.randomness import SEED_STREAMS
 from lnbench.spec.baseline import Baseline, Place, short_quote
+from lnbench.spec.dotted import put_at
 from lnbench.spec.effects import EPOCH, Effect
 from lnbench.spec.parts import (
     Part,
 )
-from lnbench.spec.recipe import AnyRecipe, Recipe, Scalar, Scalars, Texts
+from lnbench.spec.recipe import AnyRecipe, Recipe, Scalar, Scalars, Texts, recipe_of
 from lnbench.tiers import TIERS
 from lnbench.yamlfile.model import SCHEMA_DIALECT, FileName, Strict
 from lnbench.yamlfile.problems import Misfit
+from lnbench.yamlfile.tree import Mapping as Tree
+from lnbench.yamlfile.tree import tree_of
 
 FEWEST_SEEDS = 3  # stats.seeds.FEWEST_SEEDS, written again so that reading a study imports no scipy
 Point = Mapping[str, Scalar]  # axis -> value
@@ -82,11 +85,42 @@ class Choose(Strict):
         return max(0, self.validation - rest)
 
 
-class InputRuns(Strict):
-    """Of which runs an input is made: `base` with the changes `of`, on seeds of their own."""
+def _with_options(schema: dict[str, Any]) -> None:
+    """Let an editor know the kinds of input and their options."""
+    entries = catalog.entries()["input"]
+    schema["properties"]["kind"]["enum"] = [*entries]
+    for entry in entries.values():
+        options = entry.options.model_json_schema()["properties"] if entry.options else {}
+        schema["properties"] |= {name: about for name, about in options.items() if name != "kind"}
+    schema["additionalProperties"] = False
 
+
+class InputRuns(Strict):
+    """The runs that an input is computed from, and how.
+
+    `kind`: what is computed, a name of the catalog (left out, the input's own name), with the kind's options beside it.
+    `of`: what its runs change in a recipe. Give either `seeds`, for one record that the whole study shares: its runs
+    are `base` with the changes, on so many seeds of their own. Or `per: seed`, for a record of each run that reads it:
+    its run is the reader's own recipe with the changes, on the reader's split, noise and augmentation.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, json_schema_extra=_with_options)
+    kind: str = ""
     of: dict[str, Any]
-    seeds: Annotated[int, Field(ge=1, le=1000)]
+    seeds: Annotated[int, Field(ge=1, le=1000)] | None = None
+    per: Literal["seed"] | None = None
+
+    @model_validator(mode="after")
+    def _shared_or_not(self) -> InputRuns:
+        if (self.seeds is None) == (self.per is None):
+            what = "give `seeds` (one record for the whole study) or `per: seed` (one for each run that reads it)"
+            raise Misfit("per" if self.per else "of", what)
+        return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return the options of its kind."""
+        return dict(self.model_extra or {})
 
 
 class Seeds(Strict):
@@ -254,10 +288,41 @@ class Cell:
 
 @dataclass(frozen=True)
 class Source:
-    """Of which runs an input is made: their recipe, and on how many seeds."""
+    """How an input is made: by a kind of the catalog, with its options, from runs with the changes `of`.
 
-    recipe: Recipe
-    seeds: int
+    `seeds`: how many runs a shared input is made of; None where each run that reads the input has one of its own.
+    """
+
+    kind: str
+    options: Mapping[str, Any]
+    of: Tree
+    base: Tree
+    seeds: int | None
+
+    def recipe(self, reader: Mapping[str, Any]) -> Recipe:
+        """Return the recipe of the input's runs, where a run of the recipe `reader` (its identity) reads it. Raises
+        pydantic's ValidationError where the changes do not fit the reader."""
+        before = self.base if self.seeds is not None else tree_of({"selection": "last_epoch", **reader})
+        recipe = recipe_of(changed(before, self.of))
+        assert isinstance(recipe, Recipe), "a spec has inputs of trainings only"
+        return self.measured(recipe)
+
+    def measured(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with the probes that this kind of input is computed from."""
+        needed = catalog.find("input", self.kind).value.probes
+        more = [probe for probe in needed if probe not in recipe.probe_names]
+        return recipe.model_copy(update={"probes": (*recipe.probes, *more)})
+
+
+def changed(reader: Tree, of: Tree) -> Tree:
+    """Return a recipe with the changes `of`. It reads no input, unless `of` says which."""
+    tree = reader.without("start")
+    if isinstance(tree.get("dataset"), Tree):
+        place = tree.key_positions["dataset"], tree.value_positions["dataset"]
+        tree.put("dataset", tree["dataset"].without("only"), *place)
+    for key in of:
+        tree = put_at(tree, key, of[key], of.key_positions[key], of.value_positions[key])
+    return tree
 
 
 @dataclass(frozen=True)

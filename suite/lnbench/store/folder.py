@@ -91,6 +91,10 @@ class Store:
             raise StoreError(f"{file}: this record has no '{name}'; name it in the recipe's `probes` to measure it")
         return sidefiles.read(_side_file(file), name, about)
 
+    def arrays(self, record: Record) -> sidefiles.Arrays:
+        """Return a record's arrays by name, each read when it is asked for (`array`)."""
+        return sidefiles.Arrays(record["outcome"].get("arrays", {}), lambda name: self.array(record, name))
+
     def with_arrays(self, ids: Iterable[str] | None = None) -> int:
         """Count the records (all, or those of `ids` that are there) that have arrays in a side file."""
         chosen = self.records() if ids is None else (r for r in map(self.get, ids) if r is not None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,24 @@ import numpy as np
 from lnbench.errors import StoreError
 
 Array = np.ndarray[Any, Any]
+
+
+class Arrays(Mapping[str, Array]):
+    """A record's arrays by name, each read when it is asked for."""
+
+    def __init__(self, names: Mapping[str, Any], read: Callable[[str], Array]):
+        self._names, self._read = names, read
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._read(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def describe(arrays: Mapping[str, Array]) -> dict[str, dict[str, Any]]:

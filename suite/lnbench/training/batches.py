@@ -15,6 +15,7 @@ from lnbench.data.images import ImageData
 from lnbench.noise.law import LabelNoise, describe, in_epoch, novel_images
 from lnbench.randomness import Stream, permutation_at
 from lnbench.training.augment import PADDING, crop_and_flip, pad, shifts
+from lnbench.training.given import array_of
 
 BATCHES_A_DRAW = 256  # examples and labels are drawn for that many batches at a time
 
@@ -46,8 +47,9 @@ def _channels_last(images: np.ndarray, device: torch.device) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step sees. `example` (B,): the numbers of the training examples; `image` (B,): of their images in the
-    whole data set; `label` (B,): as given; all int64. `shift` (B, 3) int64 of a random crop and flip, or None."""
+    """What one step sees. `example` (B,): the training examples, by their place among those of the run; `image` (B,):
+    the numbers of their images in the whole data set; `label` (B,): as given; all int64. `shift` (B, 3) int64 of a
+    random crop and flip, or None."""
 
     example: torch.Tensor
     image: torch.Tensor
@@ -98,6 +100,9 @@ class Held:
 class TrainingSet:
     """What one run trains on, is validated on and is tested on: a function of its recipe, its seeds and its inputs.
 
+    `kept` (M,) int64: the numbers of the examples that it trains on, where the recipe's `dataset.only` names an input
+    that keeps some; None: all of them. `start` (W,) float32: the weights that the network starts with; None: they are
+    drawn.
     `identity` (n,) and `labels` (n,) are of the clean images, in the data set's order, and behind them of the novel
     images that its noise shows, in the order of the draw.
     """
@@ -114,7 +119,10 @@ class TrainingSet:
         clean, validation = recipe["dataset"]["clean"], recipe["dataset"]["validation"]
         shuffled = permutation_at(seeds["split"], Stream.SPLIT, 0, have, np.arange(have, dtype=np.int64))
         noise_class = catalog.find("noise", recipe["noise"]["kind"]).load()
-        extra = {"inputs": inputs} if inputs else {}
+        given, only, start = inputs or {}, recipe["dataset"].get("only"), recipe.get("start")
+        self.start = array_of(given, start, "weights")
+        of_noise = {name: outcome for name, outcome in given.items() if name not in (only, start)}
+        extra = {"inputs": of_noise} if of_noise else {}
         self.noise: LabelNoise = noise_class(clean, data.classes, seeds["noise"], recipe["noise"], **extra)
         novel = shuffled[clean + validation :][: novel_images(self.noise)]
         # each image's number in the whole data set
@@ -131,14 +139,30 @@ class TrainingSet:
         every = torch.arange(len(on_device.test_labels), device=device)
         self.test = Held(on_device.test_images, every, on_device.test_labels)
         self.noise_facts = describe(self.noise, labels[identity], identity)
+        self.kept: torch.Tensor | None = None
+        if only is not None:
+            self.kept = self._kept(given, only)
+            self.noise_facts["kept_examples"] = self.examples
+            self.noise_facts["kept_wrong"] = float(self.wrong().double().mean())
+
+    def _kept(self, inputs: Mapping[str, Any], only: str) -> torch.Tensor:
+        """Return the numbers of the examples that an input keeps. Raises ValueError where it is of other examples."""
+        kept = array_of(inputs, only, "kept")
+        if kept is None or kept.shape != (self.noise.size,) or kept.dtype != np.bool_:
+            raise ValueError(f"dataset.only: {only} does not say of each of {self.noise.size} examples if it is kept")
+        if inputs[only].get("labels_sha256") != self.noise_facts["labels_sha256"]:
+            raise ValueError(f"dataset.only: {only} was made of examples with other labels")
+        if not kept.any():
+            raise ValueError(f"dataset.only: {only} keeps no example")
+        return torch.from_numpy(np.flatnonzero(kept)).to(self.device)
 
     @property
     def examples(self) -> int:
         """Training examples in an epoch."""
-        return self.noise.size
+        return self.noise.size if self.kept is None else len(self.kept)
 
     def wrong(self, epoch: int = 0) -> torch.Tensor:
-        """(N,) bool: which examples carry a wrong label, by their numbers (those of the probe `example_loss`).
+        """(N,) bool: which examples carry a wrong label, in their order (that of the probe `example_loss`).
 
         The same in every epoch, unless the noise draws labels anew.
         """
@@ -146,8 +170,8 @@ class TrainingSet:
         return label != self.labels[image]
 
     def given(self, epoch: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of every example, by number, (N,) int64 each: its image's place in `identity`, and the label it carries."""
-        example = torch.arange(self.examples, device=self.device)
+        """Return of every example (N,) int64 each: its image's place in `identity`, and the label it carries."""
+        example = torch.arange(self.examples, device=self.device) if self.kept is None else self.kept
         image = self.noise.images(example)
         return image, in_epoch(self.noise, epoch).labels(example, self.labels[image], self.identity[image])
 
@@ -161,16 +185,17 @@ class TrainingSet:
         span, noise = size * BATCHES_A_DRAW, in_epoch(self.noise, epoch)
         for start in range(first * size, self.examples, span):
             position = torch.arange(start, min(start + span, self.examples), device=self.device)
-            example = permutation_at(self.seeds["order"], Stream.ORDER, epoch, self.examples, position)
+            place = permutation_at(self.seeds["order"], Stream.ORDER, epoch, self.examples, position)
+            example = place if self.kept is None else self.kept[place]
             image = noise.images(example)
             identity = self.identity[image]
             label = noise.labels(example, self.labels[image], identity)
             shift = None
             if self.augment == "crop_flip":
                 shift = shifts(self.seeds["augment"], epoch, example)
-            for place in range(0, len(example), size):
-                part = slice(place, place + size)
-                yield Batch(example[part], identity[part], label[part], None if shift is None else shift[part])
+            for first_of_batch in range(0, len(example), size):
+                part = slice(first_of_batch, first_of_batch + size)
+                yield Batch(place[part], identity[part], label[part], None if shift is None else shift[part])
 
     def pictures(self, image: torch.Tensor, shift: torch.Tensor | None) -> torch.Tensor:
         """(..., H, W, C) uint8: the images of a batch, cropped and flipped where there is a shift."""

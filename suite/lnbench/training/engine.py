@@ -84,7 +84,8 @@ def train_group(
     data: a data set as `lnbench.data.load` gives it, or already on the device (then `device` is not looked at).
     backend: "loop" (one run at a time only), "stacked" (dense networks), "graph" (one run, on CUDA; untested).
     compile: whether torch.compile is used where the backend can; it costs seconds once and pays in long runs.
-    inputs: of each run, name -> outcome of the record that it builds on (`lnbench.plan.inputs`).
+    inputs: of each run, name -> outcome of the record that it builds on (`lnbench.plan.inputs`); a `given.Given` where
+        the run reads arrays of it (`dataset.only`, `start`).
     state: what `hooks.save` was given, to go on from there; one that does not fit is not used.
 
     An outcome is plain data for JSON: `status` ("ok", or "diverged" when a loss is no longer finite: the run ends there
@@ -120,6 +121,9 @@ class Group:
             TrainingSet(data, recipe, own, given)
             for recipe, own, given in zip(recipes, seeds, self.inputs, strict=True)
         ]
+        if len({data.examples for data in self.sets}) > 1:
+            sizes = ", ".join(str(data.examples) for data in self.sets)
+            raise ValueError(f"runs on different numbers of examples ({sizes}) cannot train in one group")
         self.backend = make_backend(list(zip(recipes, self.sets, strict=True)), compile)
         self.schedules = [catalog.find("schedule", recipe["schedule"]["kind"]).load() for recipe in recipes]
         self.batch_size, self.epochs = recipes[0]["batch_size"], recipes[0]["epochs"]

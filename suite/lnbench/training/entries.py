@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from lnbench.catalog import find
-from lnbench.catalog.entry import Entry, Metric
+from lnbench.catalog.entry import Entry, Input, Metric
 from lnbench.catalog.options import BelowOne, Count, NotNegative, Options, Positive
 from lnbench.training.probes import entries as probes
 from lnbench.yamlfile.problems import Misfit
@@ -177,4 +177,6 @@ def entries() -> list[Entry]:
               words="the exponential moving average of the weights of all steps"),
         *(Entry("metric", name, value=metric, words=metric.words) for name, metric in metrics.items()),
         *probes.entries(),
+        Entry("input", "weights", target="lnbench.training.warm_start:last_weights",
+              value=Input(("final_weights",), "weights"), words="the weights that a training run ended with"),
     ]  # fmt: skip

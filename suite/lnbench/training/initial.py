@@ -1,5 +1,7 @@
 """First weights. How they are drawn belongs to a network's definition; the catalog names it (`Entry.initial`).
 
+A run may start from the weights that another ended with instead: `first_weights`.
+
 Weight i of tensor k (in the order of `module.parameters()`) is a function of (seed, k, i): the same on every device,
 drawn once, on the CPU and in float64. Batch normalisation starts with γ = 1, β = 0 and fresh statistics, always.
 """
@@ -10,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -63,6 +66,34 @@ INITIALISATIONS: dict[str, Callable[[Shape, bool], Law]] = {
         kaiming_normal_fan_out_zero_bias,
     )
 }
+
+
+def first_weights(module: nn.Module, name: str, seed: int, start: np.ndarray | None) -> None:
+    """Give a module its first weights: drawn by `INITIALISATIONS[name]`, or `start`, as `all_weights` has them.
+
+    Raises ValueError where `start` is of another network.
+    """
+    if start is None:
+        initialise(module, name, seed)
+        return
+    tensors = _tensors(module)
+    sizes = [tensor.numel() for tensor in tensors]
+    if start.shape != (sum(sizes),):
+        raise ValueError(f"start: {start.shape} numbers for a network that has ({sum(sizes)},)")
+    with torch.no_grad():
+        for tensor, part in zip(tensors, torch.from_numpy(start).split(sizes), strict=True):
+            tensor.copy_(part.view(tensor.shape))
+
+
+@torch.no_grad()
+def all_weights(module: nn.Module) -> torch.Tensor:
+    """Return (W,) float32: all parameters in the order of `module.parameters()`, each in the order of its indices, then
+    all buffers (what batch normalisations have learnt of their inputs)."""
+    return torch.cat([tensor.flatten().to(torch.float32) for tensor in _tensors(module)])
+
+
+def _tensors(module: nn.Module) -> list[torch.Tensor]:
+    return [*module.parameters(), *module.buffers()]
 
 
 @torch.no_grad()

@@ -45,5 +45,6 @@ def added_passes(recipe: dict[str, Any]) -> float:
 
 
 def can_be_stacked(recipe: dict[str, Any]) -> bool:
-    """Return whether a stack of networks can compute all that the recipe asks for."""
-    return all(entry.stacks for entry, _ in added(recipe))
+    """Return whether a stack of networks can compute all that the recipe asks for. Runs on the examples that an input
+    keeps have as many as it keeps: they are not stacked, as steps of different lengths cannot be."""
+    return "only" not in recipe["dataset"] and all(entry.stacks for entry, _ in added(recipe))

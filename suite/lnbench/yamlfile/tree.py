@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as AnyMapping
 from typing import Any
 
 Position = tuple[int, int]  # line and column, from 1
@@ -33,6 +34,14 @@ class Mapping(dict[str, Any]):
     def without(self, *names: str) -> Mapping:
         """Return a copy that lacks `names`."""
         return Mapping(self.position).take(self, [name for name in self if name not in names])
+
+
+def tree_of(data: AnyMapping[str, Any]) -> Mapping:
+    """Plain data that came from no file as such a tree, all of it at (0, 0)."""
+    tree = Mapping()
+    for key, value in data.items():
+        tree.put(key, tree_of(value) if isinstance(value, AnyMapping) else value, (0, 0), (0, 0))
+    return tree
 
 
 class Sequence_(list[Any]):

@@ -59,8 +59,9 @@ def _of_each_kind(evidence: Evidence, wanted: set[str]) -> Iterator[tuple[str, J
     plan = evidence.plan
     jobs = [job for job in plan.jobs if point_key(job.point) in wanted]
     choices = {job.choice.id for job in jobs if job.choice}
-    for derived in plan.inputs:
-        yield f"input {derived.name}", {}, _absent(evidence, derived.runs)
+    for name in dict.fromkeys(derived.name for derived in evidence.inputs):
+        behind = [run for derived in evidence.inputs if derived.name == name for run in derived.runs]
+        yield f"input {name}", {}, _absent(evidence, behind)
     for choice in plan.choices:
         candidates = [run for _, runs in choice.candidates for run in runs]
         if choice.id in choices:

@@ -89,7 +89,7 @@ def runs_to_json(evidence: Evidence) -> Json:
     """Return how many runs were planned and what became of them, and what they cost, the choosing runs included."""
     records = trainings(evidence)
     verdict_runs = [record for _, record in evidence.by_job.values()]
-    choosing, behind = evidence.plan.choosing_runs, evidence.plan.input_runs
+    choosing, behind = evidence.plan.choosing_runs, evidence.input_runs
     flags = [record["outcome"]["status"] == "diverged" for record in verdict_runs if _experiment(record)] + [
         flag
         for cell in evidence.study.cells
@@ -130,7 +130,7 @@ def _possible_ids(evidence: Evidence) -> set[str]:
     if not evidence.failures:
         return set()
     plan = evidence.plan
-    ids = {run.id for run in [*plan.choosing_runs, *plan.input_runs]}
+    ids = {run.id for run in [*plan.choosing_runs, *evidence.input_runs]} | {one.id for one in evidence.inputs}
     for job in plan.jobs:
         candidates = [value for value, _ in job.choice.candidates] if job.choice else [None]
         ids |= {job.run(value).id for value in candidates}

@@ -28,7 +28,7 @@ from lnbench.training.backends.protocol import (
 )
 from lnbench.training.batches import Batch, Held, Pixels, TrainingSet
 from lnbench.training.flat import FlatParameters
-from lnbench.training.initial import initialise
+from lnbench.training.initial import all_weights, first_weights
 
 
 class Loop:
@@ -40,7 +40,7 @@ class Loop:
         self.model = built(recipe, data.on_device.shape, data.on_device.classes)
         self.flat = FlatParameters(self.model, self.device)
         self.model.to(self.device)  # the buffers; the parameters are there
-        initialise(self.model, catalog.find("model", recipe["model"]).initial, data.seeds["init"])
+        first_weights(self.model, catalog.find("model", recipe["model"]).initial, data.seeds["init"], data.start)
         self.method = method_of(recipe)
         optimizer = recipe["optimizer"]
         self.optimiser = catalog.find("optimizer", optimizer["kind"]).load()(optimizer, self.flat.weights)
@@ -118,6 +118,9 @@ class Loop:
             ((found if counts is None else found * counts).sum() / count).backward()  # type: ignore[no-untyped-call]
         self.model.train(was_training)
         return self.flat.gradient.double().unsqueeze(0)
+
+    def snapshot(self) -> list[Tensor]:
+        return [all_weights(self.model)]
 
     def weights(self) -> list[Tensor]:
         return [self.flat.weights]

@@ -88,6 +88,10 @@ class Backend(Protocol):
         """
         ...
 
+    def snapshot(self) -> list[Tensor]:
+        """Return for each replica (W,) float32, a copy: all that `initial.first_weights` needs for another like it."""
+        ...
+
     def weights(self) -> list[Tensor]:
         """All weights of the networks, not copies: what is written there is what `evaluate` uses next."""
         ...

@@ -30,7 +30,7 @@ from lnbench.training.backends.protocol import (
     pieces,
 )
 from lnbench.training.batches import Batch, Held, Pixels, TrainingSet
-from lnbench.training.initial import initialise
+from lnbench.training.initial import first_weights
 
 Parts = list[Tensor]
 
@@ -67,7 +67,7 @@ class Stacked:
         for recipe, data in self.members:
             module = built(recipe, data.on_device.shape, self.classes)
             require_dense(module, recipe["model"])
-            initialise(module, catalog.find("model", recipe["model"]).initial, data.seeds["init"])
+            first_weights(module, catalog.find("model", recipe["model"]).initial, data.seeds["init"], data.start)
             replicas.append([parameter.detach() for parameter in module.parameters()])
         stacks = [torch.stack(copies) for copies in zip(*replicas, strict=True)]
         return [part.transpose(1, 2).contiguous() if part.dim() == 3 else part for part in stacks]
@@ -195,6 +195,10 @@ class Stacked:
 
     def gradients(self, held: list[Held], losses: Losses, members: list[Tensor] | None = None) -> Tensor:
         raise NotImplementedError("the stacked backend compares no gradients (groups.py gives such runs to the loop)")
+
+    def snapshot(self) -> list[Tensor]:
+        parts = [part.transpose(1, 2) if part.dim() == 3 else part for part in self.parts]  # as a module has them
+        return list(torch.cat([part.flatten(1) for part in parts], dim=1))
 
     def weights(self) -> list[Tensor]:
         return self.parts

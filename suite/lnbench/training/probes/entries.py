@@ -121,6 +121,8 @@ def entries() -> list[Entry]:
                 for share in PRUNED_SHARES_JUDGED
             },
         ),
+        Entry("probe", "final_weights", target="lnbench.training.probes.weights:FinalWeights",
+              words="the network's weights at the end, for another training to start from"),
         *with_metrics(
             Entry("probe", "batch_gradient", target=f"{gradients}:BatchGradient", options=BatchGradientOptions,
                   stacks=False, passes=lambda options, recipe: 6 / options["every"],

@@ -137,13 +137,15 @@ def margins(logits: Tensor, labels: Tensor) -> Tensor:
 
 def described(data: TrainingSet) -> Arrays:
     """Describe each example, (N,): the label that it carries in epoch 0, int16; the true one, int16; and its image's
-    number in the data set, int32."""
+    number in the data set, int32. Of a run that trains on some examples only, their numbers among all, int32, too."""
     image, label = data.given()
+    numbers = {} if data.kept is None else {"example_number": data.kept.cpu().numpy().astype(np.int32)}
     true, identity = data.labels[image], data.identity[image]
     return {
         "example_label": label.cpu().numpy().astype(np.int16),
         "example_true": true.cpu().numpy().astype(np.int16),
         "example_image": identity.cpu().numpy().astype(np.int32),
+        **numbers,
     }
 
 
@@ -152,7 +154,7 @@ def suspects(data: TrainingSet, losses: np.ndarray[Any, Any]) -> Arrays:
     equals: their numbers, int32, and their whole images (n, C, H, W) uint8. None of a run that finished no epoch."""
     highest = np.argsort(-losses.sum(0, dtype=np.float64), kind="stable")[: SHEET if len(losses) else 0]
     example = torch.from_numpy(highest).to(data.device)
-    pictures = data.on_device.images[data.identity[data.noise.images(example)]]
+    pictures = data.on_device.images[data.identity[data.given()[0][example]]]
     return {
         "suspect_images": np.ascontiguousarray(pictures.movedim(-1, 1).cpu().numpy()),
         "suspect_examples": highest.astype(np.int32),

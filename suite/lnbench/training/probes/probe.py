@@ -64,7 +64,7 @@ class StepView:
 
     @cached_property
     def examples(self) -> Tensor:
-        """(K, B) int64: the numbers of the examples."""
+        """(K, B) int64: the examples, by their place among those that the run trains on."""
         return torch.stack([batch.example for batch in self.batches])
 
     @cached_property

@@ -1,0 +1,28 @@
+"""What a run is given of an input: the outcome of its record, and the arrays that lie beside the record. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+class Given(dict[str, Any]):
+    """The outcome of an input's record, as plain data, with its `arrays`."""
+
+    def __init__(self, outcome: Mapping[str, Any], arrays: Mapping[str, Array]):
+        super().__init__(outcome)
+        self.arrays = dict(arrays)
+
+
+def array_of(inputs: Mapping[str, Any], name: str | None, array: str) -> Array | None:
+    """Return an array of the input `name`, None where the recipe names no input. Raises ValueError if it is absent."""
+    if name is None:
+        return None
+    given = inputs.get(name)
+    if not isinstance(given, Given) or array not in given.arrays:
+        raise ValueError(f"the run reads the input {name}, and was not given its array '{array}'")
+    return given.arrays[array]
