@@ -90,25 +90,23 @@ class Dataset(Strict):
         return self
 
 
-def _known_method(name: str) -> str:
-    if name not in catalog.names("method"):
-        raise ValueError(f"method: '{name}' is not known; {did_you_mean(name, catalog.names('method'))}")
-    options = catalog.find("method", name).options
-    if options is not None:
-        keys = ", ".join(f"{key}: …" for key in options.model_fields if key != "kind")
-        raise ValueError(f"method: {name} takes options; write {{kind: {name}, {keys}}}")
-    return name
+def _name(kind: str, key: str) -> Any:
+    """A text under `key` that is a name of the catalog and takes no options; the JSON Schema lists these."""
+    bare: list[Any] = [name for name, entry in catalog.entries()[kind].items() if entry.options is None]
+
+    def check(name: str) -> str:
+        if name not in catalog.names(kind):
+            raise ValueError(f"{key}: '{name}' is not known; {did_you_mean(name, catalog.names(kind))}")
+        options = catalog.find(kind, name).options
+        if options is not None:
+            told = ", ".join(f"{option}: …" for option in options.model_fields if option != "kind")
+            raise ValueError(f"{key}: {name} takes options; write {{kind: {name}, {told}}}")
+        return name
+
+    return Annotated[str, Field(json_schema_extra={"enum": bare}), AfterValidator(check), Tag("name")]
 
 
-def _without_options(kind: str) -> Any:
-    """How the JSON Schema says that a text is a name that takes no options, so that editors complete it."""
-    named = catalog.entries()[kind].items()
-    return Field(json_schema_extra={"enum": [name for name, entry in named if entry.options is None]})
-
-
-_name_or_options = Discriminator(
-    lambda value: "options" if isinstance(value, Mapping | catalog.Options) else "name",
-)
+_name_or_options = Discriminator(lambda value: "options" if isinstance(value, Mapping | catalog.Options) else "name")
 
 
 if TYPE_CHECKING:
@@ -116,14 +114,9 @@ if TYPE_CHECKING:
     Probe = str | catalog.Options
 else:
     Method = Annotated[  # a name; of a method with options, a mapping
-        Annotated[str, _without_options("method"), AfterValidator(_known_method), Tag("name")]
-        | Annotated[_union("method"), Tag("options")],
-        _name_or_options,
+        _name("method", "method") | Annotated[_union("method"), Tag("options")], _name_or_options
     ]
-    Probe = Annotated[  # likewise; the names are checked together, in `Recipe`
-        Annotated[str, _without_options("probe"), Tag("name")] | Annotated[_union("probe"), Tag("options")],
-        _name_or_options,
-    ]
+    Probe = Annotated[_name("probe", "probes") | Annotated[_union("probe"), Tag("options")], _name_or_options]
 
 
 class Recipe(Strict):
