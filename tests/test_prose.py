@@ -24,7 +24,9 @@ ROOMS = (
     "spec/rules/effects.py", "spec/rules/findings.py", "spec/rules/metrics.py", "spec/rules/tier.py", "store",
     "report", "judge/drift.py", "judge/evidence.py", "judge/labels.py", "judge/measured.py", "judge/members.py",
     "judge/readings.py", "judge/reduce.py", "judge/results.py", "judge/verdicts.py", "plan/choice.py",
-    "plan/cost.py", "plan/run.py", "plan/selection.py",
+    "plan/cost.py", "plan/run.py", "plan/selection.py", "spec/recipe.py", "training/augment.py", "training/averages.py",
+    "training/batches.py", "training/checkpoints.py", "training/engine.py", "training/entries.py", "training/flat.py",
+    "training/hooks.py", "training/initial.py", "training/probes", "training/schedules.py", "training/shape.py",
 )  # fmt: skip
 
 WORDS = re.compile(r"\b(anew|hangs? on|whereof|thereof|is to be had|a seed each)\b", re.IGNORECASE)

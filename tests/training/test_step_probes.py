@@ -19,9 +19,10 @@ from lnbench.spec import Recipe
 from lnbench.training.batches import DeviceData, TrainingSet
 from lnbench.training.engine import Group, train, train_group
 from lnbench.training.hooks import Hooks, State, Stopped
+from lnbench.training.probes.history import HeldLoss
 from lnbench.training.probes.probe import Probe, StepView, Training, curve
 from lnbench.training.shape import can_be_stacked
-from small_runs import recipe, seeds
+from tests.toys.small_runs import recipe, seeds
 
 WRONG = {"kind": "replace_uniform", "rate": 0.4, "include_true_class": False}
 EVERY_7 = [{"kind": "batch_gradient", "every": 7}, {"kind": "full_clean_cosine", "every": 7}]
@@ -140,6 +141,26 @@ def test_a_run_that_diverges_has_null_where_nothing_was_measured() -> None:
     assert outcome["status"] == "diverged" and set(outcome["metrics"].values()) == {None}
     assert outcome["probe_curves"]["batch_gradient_norm"]["values"][1:] == [None, None]
     json.dumps(outcome["probe_curves"], allow_nan=False)
+
+
+def test_the_members_gradients_add_up_to_that_of_the_batch() -> None:
+    """A sum over B examples is one over those that are clean and one over those that are not."""
+    group = Group([probed()], [seeds()], digits())
+    view = StepView(group.training, 0, next(iter(group._batches(0))))
+    clean = view.clean
+    parts = [view.gradient_of(members) * members.sum() for members in (clean, ~clean)]
+    assert 0 < clean.sum() < clean.numel()
+    torch.testing.assert_close(sum(parts), view.gradient * clean.numel(), rtol=1e-4, atol=1e-4)
+    assert view.gradient_of(clean & ~clean).isnan().all()
+
+
+def test_two_probes_may_ask_for_the_loss_of_each_held_out_image() -> None:
+    group = Group([probed(probes=["held_loss"])], [seeds()], digits())
+    group.probes.append(HeldLoss(group.training, None))
+    group.probes[1].tensors = lambda epoch: {}  # type: ignore[method-assign]
+    group.finish()
+    one, other = (probe.outcome(0, 3, False)["arrays"]["test_example_loss"] for probe in group.probes)
+    assert one.any() and (one == other).all()
 
 
 def test_such_runs_are_not_stacked_and_cost_what_they_look_at() -> None:

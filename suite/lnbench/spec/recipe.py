@@ -32,12 +32,12 @@ Scalar = str | int | float | bool | None
 
 
 def items(kind: Any) -> Any:
-    """A tuple in the object, a list in the file."""
+    """Return the type of a tuple in the object, a list in the file."""
     return Annotated[tuple[kind, ...], Field(strict=False, min_length=1)]
 
 
 def known(kind: str) -> Any:
-    """A validator: the text is a name of the catalog."""
+    """Return a validator: the text is a name of the catalog."""
 
     def check(cls: type, value: str) -> str:
         if value not in catalog.names(kind):
@@ -48,7 +48,7 @@ def known(kind: str) -> Any:
 
 
 def name_of(kind: str) -> Any:
-    """How the JSON Schema says that a text is a name of the catalog, so that editors complete it."""
+    """Say in the JSON Schema that a text is a name of the catalog, so that editors complete it."""
     return Field(json_schema_extra=lambda schema: schema.update(enum=[*catalog.names(kind)]))
 
 
@@ -91,7 +91,8 @@ class Dataset(Strict):
 
 
 def _name(kind: str, key: str) -> Any:
-    """A text under `key` that is a name of the catalog and takes no options; the JSON Schema lists these."""
+    """Return the type of a text under `key` that is a name of the catalog and takes no options; the JSON Schema lists
+    these."""
     bare: list[Any] = [name for name, entry in catalog.entries()[kind].items() if entry.options is None]
 
     def check(name: str) -> str:
@@ -185,17 +186,17 @@ class Recipe(Strict):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The inputs, by name, that a run of this recipe reads."""
+        """Return the inputs, by name, that a run of this recipe reads."""
         needed: tuple[str, ...] = getattr(self.noise, "needs", ())
         return needed
 
     @property
     def probe_names(self) -> tuple[str, ...]:
-        """The names of what is measured beside the curves, whatever its options."""
+        """Return the names of what is measured beside the curves, whatever its options."""
         return tuple(catalog.name_and_options(_plain(probe))[0] for probe in self.probes)
 
     def identity(self) -> dict[str, Any]:
-        """The recipe as plain data, without `selection`: how a curve is read changes no training.
+        """Return the recipe as plain data, without `selection`: how a curve is read changes no training.
 
         Options that come to the same thing (a noise of strength 0) have one identity.
         """
@@ -209,17 +210,17 @@ class Recipe(Strict):
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """The image data that a run reads."""
+        """Return the image data that a run reads."""
         return (self.dataset.name,)
 
 
 def _plain(named: str | catalog.Options) -> str | dict[str, Any]:
-    """A name, or a mapping with its `kind` and options, as plain data."""
+    """Return a name, or a mapping with its `kind` and options, as plain data."""
     return named if isinstance(named, str) else named.model_dump(mode="json")
 
 
 def _form(recipe: Any) -> str:
-    """Which of the two forms a mapping or an object has: the name of its class."""
+    """Return which of the two forms a mapping or an object has: the name of its class."""
     is_experiment = isinstance(recipe, ExperimentRecipe) or (isinstance(recipe, Mapping) and "experiment" in recipe)
     return ExperimentRecipe.__name__ if is_experiment else Recipe.__name__
 
@@ -230,7 +231,7 @@ def _experiments() -> Any:
 
 
 def _trainable(recipe: ExperimentRecipe) -> ExperimentRecipe:
-    """An experiment that trains a classifier is held to what holds of any training."""
+    """Hold an experiment that trains a classifier to what holds of any training."""
     training = recipe.training()
     if training is None:
         return recipe
@@ -256,5 +257,5 @@ _any_recipe: TypeAdapter[Recipe | ExperimentRecipe] = TypeAdapter(AnyRecipe)
 
 
 def recipe_of(tree: Any) -> Recipe | ExperimentRecipe:
-    """The recipe in a mapping, of whichever form. Raises pydantic's ValidationError."""
+    """Return the recipe in a mapping, of whichever form. Raises pydantic's ValidationError."""
     return _any_recipe.validate_python(tree)
