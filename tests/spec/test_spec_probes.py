@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.toys.edited_study import Folder
 
 from lnbench import catalog
 from lnbench.spec import study_schema
+from tests.toys.edited_study import Folder
 
 NET = "net: {metric: test_accuracy, at: {model: convnet4, noise.alpha: 10}}"
 EDITS = (

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -24,8 +23,8 @@ from lnbench.training.batches import DeviceData
 from lnbench.training.engine import Group, train, train_group
 from lnbench.training.hooks import Hooks, State
 from lnbench.training.shape import can_be_stacked
-from tests.training import plain_loop
 from tests.toys.small_runs import SGD, recipe, seeds
+from tests.training import plain_loop
 
 SWA = {"kind": "swa", "start": 1, "every": 1, "unit": "epochs"}
 SWA_STEPS = {"kind": "swa", "start": 5, "every": 3, "unit": "steps"}
