@@ -32,12 +32,12 @@ Scalar = str | int | float | bool | None
 
 
 def items(kind: Any) -> Any:
-    """A tuple in the object, a list in the file."""
+    """Return the type of a tuple in the object, a list in the file."""
     return Annotated[tuple[kind, ...], Field(strict=False, min_length=1)]
 
 
 def known(kind: str) -> Any:
-    """A validator: the text is a name of the catalog."""
+    """Return a validator: the text is a name of the catalog."""
 
     def check(cls: type, value: str) -> str:
         if value not in catalog.names(kind):
@@ -48,7 +48,7 @@ def known(kind: str) -> Any:
 
 
 def name_of(kind: str) -> Any:
-    """How the JSON Schema says that a text is a name of the catalog, so that editors complete it."""
+    """Say in the JSON Schema that a text is a name of the catalog, so that editors complete it."""
     return Field(json_schema_extra=lambda schema: schema.update(enum=[*catalog.names(kind)]))
 
 
@@ -95,25 +95,24 @@ class Dataset(Strict):
         return self
 
 
-def _known_method(name: str) -> str:
-    if name not in catalog.names("method"):
-        raise ValueError(f"method: '{name}' is not known; {did_you_mean(name, catalog.names('method'))}")
-    options = catalog.find("method", name).options
-    if options is not None:
-        keys = ", ".join(f"{key}: …" for key in options.model_fields if key != "kind")
-        raise ValueError(f"method: {name} takes options; write {{kind: {name}, {keys}}}")
-    return name
+def _name(kind: str, key: str) -> Any:
+    """Return the type of a text under `key` that is a name of the catalog and takes no options; the JSON Schema lists
+    these."""
+    bare: list[Any] = [name for name, entry in catalog.entries()[kind].items() if entry.options is None]
+
+    def check(name: str) -> str:
+        if name not in catalog.names(kind):
+            raise ValueError(f"{key}: '{name}' is not known; {did_you_mean(name, catalog.names(kind))}")
+        options = catalog.find(kind, name).options
+        if options is not None:
+            told = ", ".join(f"{option}: …" for option in options.model_fields if option != "kind")
+            raise ValueError(f"{key}: {name} takes options; write {{kind: {name}, {told}}}")
+        return name
+
+    return Annotated[str, Field(json_schema_extra={"enum": bare}), AfterValidator(check), Tag("name")]
 
 
-def _without_options(kind: str) -> Any:
-    """How the JSON Schema says that a text is a name that takes no options, so that editors complete it."""
-    named = catalog.entries()[kind].items()
-    return Field(json_schema_extra={"enum": [name for name, entry in named if entry.options is None]})
-
-
-_name_or_options = Discriminator(
-    lambda value: "options" if isinstance(value, Mapping | catalog.Options) else "name",
-)
+_name_or_options = Discriminator(lambda value: "options" if isinstance(value, Mapping | catalog.Options) else "name")
 
 
 if TYPE_CHECKING:
@@ -121,14 +120,9 @@ if TYPE_CHECKING:
     Probe = str | catalog.Options
 else:
     Method = Annotated[  # a name; of a method with options, a mapping
-        Annotated[str, _without_options("method"), AfterValidator(_known_method), Tag("name")]
-        | Annotated[_union("method"), Tag("options")],
-        _name_or_options,
+        _name("method", "method") | Annotated[_union("method"), Tag("options")], _name_or_options
     ]
-    Probe = Annotated[  # likewise; the names are checked together, in `Recipe`
-        Annotated[str, _without_options("probe"), Tag("name")] | Annotated[_union("probe"), Tag("options")],
-        _name_or_options,
-    ]
+    Probe = Annotated[_name("probe", "probes") | Annotated[_union("probe"), Tag("options")], _name_or_options]
 
 
 class Recipe(Strict):
@@ -211,11 +205,11 @@ class Recipe(Strict):
 
     @property
     def probe_names(self) -> tuple[str, ...]:
-        """The names of what is measured beside the curves, whatever its options."""
+        """Return the names of what is measured beside the curves, whatever its options."""
         return tuple(catalog.name_and_options(_plain(probe))[0] for probe in self.probes)
 
     def identity(self) -> dict[str, Any]:
-        """The recipe as plain data, without `selection`: how a curve is read changes no training.
+        """Return the recipe as plain data, without `selection`: how a curve is read changes no training.
 
         Options that come to the same thing (a noise of strength 0) have one identity.
         """
@@ -231,17 +225,17 @@ class Recipe(Strict):
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """The image data that a run reads."""
+        """Return the image data that a run reads."""
         return (self.dataset.name,)
 
 
 def _plain(named: str | catalog.Options) -> str | dict[str, Any]:
-    """A name, or a mapping with its `kind` and options, as plain data."""
+    """Return a name, or a mapping with its `kind` and options, as plain data."""
     return named if isinstance(named, str) else named.model_dump(mode="json")
 
 
 def _form(recipe: Any) -> str:
-    """Which of the two forms a mapping or an object has: the name of its class."""
+    """Return which of the two forms a mapping or an object has: the name of its class."""
     is_experiment = isinstance(recipe, ExperimentRecipe) or (isinstance(recipe, Mapping) and "experiment" in recipe)
     return ExperimentRecipe.__name__ if is_experiment else Recipe.__name__
 
@@ -252,7 +246,7 @@ def _experiments() -> Any:
 
 
 def _trainable(recipe: ExperimentRecipe) -> ExperimentRecipe:
-    """An experiment that trains a classifier is held to what holds of any training."""
+    """Hold an experiment that trains a classifier to what holds of any training."""
     training = recipe.training()
     if training is None:
         return recipe
@@ -278,5 +272,5 @@ _any_recipe: TypeAdapter[Recipe | ExperimentRecipe] = TypeAdapter(AnyRecipe)
 
 
 def recipe_of(tree: Any) -> Recipe | ExperimentRecipe:
-    """The recipe in a mapping, of whichever form. Raises pydantic's ValidationError."""
+    """Return the recipe in a mapping, of whichever form. Raises pydantic's ValidationError."""
     return _any_recipe.validate_python(tree)

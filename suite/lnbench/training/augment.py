@@ -19,7 +19,7 @@ PLACES = 2 * PADDING + 1  # along each axis
 
 
 def pad(images: torch.Tensor) -> torch.Tensor:
-    """(N, H, W, C) uint8 with a black border, as it is and mirrored: (2, N, H + 8, W + 8, C).
+    """Return (N, H, W, C) uint8 with a black border, as it is and mirrored: (2, N, H + 8, W + 8, C).
 
     The mirror images cost memory (CIFAR: 480 MB in all) and save a third of the time of a batch.
     """
@@ -28,14 +28,15 @@ def pad(images: torch.Tensor) -> torch.Tensor:
 
 
 def shifts(seed: int, epoch: int, example: Any) -> torch.Tensor:
-    """(B, 3) int64 of examples (B,): the window's row and column in 0 … 8, and 1 where it is of the mirror image."""
+    """Return (B, 3) int64 of examples (B,): the window's row and column in 0 … 8, and 1 where it is of the mirror
+    image."""
     bits = u32(seed, Stream.AUGMENT, epoch, example)
     place = below(bits, PLACES * PLACES * 2)
     return torch.stack((place // (2 * PLACES), place // 2 % PLACES, place % 2), dim=-1)
 
 
 def crop_and_flip(padded: torch.Tensor, image: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-    """(B, H, W, C) uint8: images `image` (B,) int64 of `padded` (see `pad`), each by its own `shift` (B, 3).
+    """Return (B, H, W, C) uint8: images `image` (B,) int64 of `padded` (see `pad`), each by its own `shift` (B, 3).
 
     All windows of all images are a view of them with overlapping strides, so a batch is one indexed copy of whole
     rows. Leading dimensions may be more than one.

@@ -32,12 +32,12 @@ class Average:
         self.weights = [torch.zeros_like(part) for part in weights]
 
     def count(self, step: int) -> int:
-        """How many weights have entered once `step` steps are finished, in the whole training: a function of the number
-        alone, so that a training that resumes needs none but the averaged weights."""
+        """Return how many weights have entered once `step` steps are finished, in the whole training: a function of the
+        number alone, so that a training that resumes needs none but the averaged weights."""
         raise NotImplementedError
 
     def share(self, count: int) -> float:
-        """How much of the average the weights that enter as number `count`, from 1, become."""
+        """Return how much of the average the weights that enter as number `count`, from 1, become."""
         raise NotImplementedError
 
     @torch.no_grad()
@@ -53,7 +53,7 @@ class Average:
                 own.lerp_(now, self.share(count))
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint must keep."""
+        """Return what a checkpoint must keep."""
         return {f"average.{number}": part for number, part in enumerate(self.weights)}
 
 
@@ -81,7 +81,7 @@ class Ema(Average):
 
 
 def average_of(recipe: dict[str, Any], backend: Backend, steps_an_epoch: int) -> Average | None:
-    """The average that a recipe asks for, before the first step; None where it asks for none."""
+    """Return the average that a recipe asks for, before the first step; None where it asks for none."""
     options = recipe.get("average")
     if options is None:
         return None
@@ -91,7 +91,7 @@ def average_of(recipe: dict[str, Any], backend: Backend, steps_an_epoch: int) ->
 
 @contextmanager
 def in_place(average: Average, backend: Backend, batches: Batches) -> Iterator[None]:
-    """The averaged weights in the network's place, and the network as it was afterwards.
+    """Put the averaged weights in the network's place, and afterwards the network back as it was.
 
     batches: the epoch's, in its order: over them the statistics of batch normalisations are estimated, as torch's
     `update_bn` does over its loader.

@@ -37,7 +37,8 @@ class DeviceData:
 
     @cached_property
     def padded(self) -> torch.Tensor:
-        """The training images with a black border, as they are and mirrored: made when a crop is first asked for."""
+        """Return the training images with a black border, as they are and mirrored: made when a crop is first asked
+        for."""
         return pad(self.images)
 
 
@@ -78,7 +79,7 @@ class Pixels:
         return Pixels(*(each.float().repeat(width).to(data.device) for each in (factor, offset)))
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """(..., H, W, C) uint8 as (..., C, H, W) float32 in channels-last memory."""
+        """Return (..., H, W, C) uint8 as (..., C, H, W) float32 in channels-last memory."""
         if self.offset is None:
             return images.to(torch.float32).mul_(self.factor).movedim(-1, -3)
         rows = images.flatten(-2).to(torch.float32)
@@ -162,9 +163,9 @@ class TrainingSet:
         return self.noise.size if self.kept is None else len(self.kept)
 
     def wrong(self, epoch: int = 0) -> torch.Tensor:
-        """(N,) bool: which examples carry a wrong label, in their order (that of the probe `example_loss`).
+        """Return (N,) bool: which examples carry a wrong label, in their order (that of the probe `example_loss`).
 
-        The same in every epoch, unless the noise draws labels anew.
+        The same in every epoch, unless the noise draws labels again.
         """
         image, label = self.given(epoch)
         return label != self.labels[image]
@@ -176,12 +177,12 @@ class TrainingSet:
         return image, in_epoch(self.noise, epoch).labels(example, self.labels[image], self.identity[image])
 
     def clean_images(self, most: int) -> Held:
-        """At most so many of the clean images, with their true labels: the first in the data set's order."""
+        """Return at most so many of the clean images, with their true labels: the first in the data set's order."""
         count = min(self.clean, most)
         return Held(self.on_device.images, self.identity[:count], self.labels[:count])
 
     def batches(self, epoch: int, size: int, first: int = 0) -> Iterator[Batch]:
-        """The epoch's batches from number `first` on; the last may be smaller."""
+        """Return the epoch's batches from number `first` on; the last may be smaller."""
         span, noise = size * BATCHES_A_DRAW, in_epoch(self.noise, epoch)
         for start in range(first * size, self.examples, span):
             position = torch.arange(start, min(start + span, self.examples), device=self.device)
@@ -198,7 +199,7 @@ class TrainingSet:
                 yield Batch(place[part], identity[part], label[part], None if shift is None else shift[part])
 
     def pictures(self, image: torch.Tensor, shift: torch.Tensor | None) -> torch.Tensor:
-        """(..., H, W, C) uint8: the images of a batch, cropped and flipped where there is a shift."""
+        """Return (..., H, W, C) uint8: the images of a batch, cropped and flipped where there is a shift."""
         if shift is None:
             images = self.on_device.images  # whole ones: by index_select a memory copy each, 4 times as fast as [image]
             return images.flatten(1).index_select(0, image.flatten()).view(*image.shape, *images.shape[1:])

@@ -32,7 +32,8 @@ def save_state(state: State, runs: list[str], file: Path, write: Callable[[Path,
 
 
 def load_state(runs: Sequence[str], file: Path) -> State | None:
-    """The state, or None where there is none, or none that is whole and of these runs: then training starts anew.
+    """Return the state, or None where there is none, or none that is whole and of these runs: then training starts from
+    the beginning.
 
     Of a group's checkpoint some runs can be taken, in any order: all that a replica is lies along the first axis.
     """
@@ -56,7 +57,8 @@ def load_state(runs: Sequence[str], file: Path) -> State | None:
 
 
 def runs_in(file: Path) -> list[str]:
-    """The ids of the runs whose checkpoint this is, in their group's order; none where the file cannot be read."""
+    """Return the ids of the runs whose checkpoint this is, in their group's order; none where the file cannot be
+    read."""
     try:
         with np.load(file, allow_pickle=False) as arrays:
             about = json.loads(arrays["about"].tobytes())

@@ -34,7 +34,7 @@ JOINED = ("metrics", "arrays", "probe_curves")  # of an outcome: what all probes
 
 
 def prepare(device: torch.device) -> None:
-    """The reference arithmetic: TF32 off, deterministic kernels. Once a process."""
+    """Set the reference arithmetic: TF32 off, deterministic kernels. Once a process."""
     torch.use_deterministic_algorithms(True, warn_only=True)
     # every value is written before it is read
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -135,14 +135,14 @@ class Group:
         self.state = self._start(state or State())
 
     def _made(self, recipe: dict[str, Any]) -> list[Probe]:
-        """The probes that a recipe asks for, in the catalog's order."""
+        """Return the probes that a recipe asks for, in the catalog's order."""
         self.training = Training(self.backend, self.sets, self.epochs, self.steps_an_epoch)
         for entry, options in asked(recipe):
             self.training.probes[entry.name] = entry.load()(self.training, options)
         return list(self.training.probes.values())
 
     def _start(self, state: State) -> State:
-        """The state to go on from: the one given, put into the backend, where it fits; else the beginning."""
+        """Return the state to go on from: the one given, put into the backend, where it fits; else the beginning."""
         if state.tensors and self._fits(state):
             for name, tensor in self._tensors(state.epoch).items():
                 tensor.copy_(torch.from_numpy(state.tensors[name]))
@@ -161,7 +161,7 @@ class Group:
         return [self._outcome(number) for number in range(len(self.recipes))]
 
     def epoch(self) -> None:
-        """The rest of the current epoch. Asks the device for nothing."""
+        """Train the rest of the current epoch. Asks the device for nothing."""
         epoch, first = self.state.epoch, self.state.step
         self.backend.begin(self._rates(epoch), afresh=first == 0)
         done = epoch * self.examples + first * self.batch_size
@@ -178,7 +178,7 @@ class Group:
                 self._save()
 
     def _batches(self, epoch: int, first: int = 0) -> Iterator[list[Batch]]:
-        """Of each step of an epoch, from number `first` on, each replica's batch."""
+        """Yield each step's batches, one for each replica, from step number `first` of the epoch on."""
         streams = [data.batches(epoch, self.batch_size, first) for data in self.sets]
         return map(list, zip(*streams, strict=True))
 
@@ -198,7 +198,7 @@ class Group:
             self.average.after_step(self.backend.weights(), step + 1)
 
     def _rates(self, epoch: int) -> Rates:
-        """What the schedules give at each step of an epoch."""
+        """Return what the schedules give at each step of an epoch."""
         total, length = self.epochs * self.steps_an_epoch, self.steps_an_epoch
         steps = range(epoch * length, (epoch + 1) * length)
         rates, momenta = np.empty((length, len(self.recipes))), []
@@ -237,7 +237,7 @@ class Group:
         self.state.step = 0
 
     def _evaluate(self, split: str, held: list[Held], epoch: int) -> torch.Tensor:
-        """(K, 2) as `Backend.evaluate` gives it; probes that want the loss of each image get it."""
+        """Return (K, 2) as `Backend.evaluate` gives it; probes that want the loss of each image get it."""
         wanted = [rows for probe in self.probes if (rows := probe.each(split, epoch)) is not None]
         found = self.backend.evaluate(held, wanted[0] if wanted else None)
         for rows in wanted[1:]:
@@ -245,7 +245,7 @@ class Group:
         return found
 
     def _evaluate_average(self, splits: dict[str, list[Held]], epoch: int) -> dict[tuple[str, str], torch.Tensor]:
-        """The same for the averaged weights; nothing where the recipe keeps no average."""
+        """Return the same for the averaged weights; nothing where the recipe keeps no average."""
         if self.average is None:
             return {}
         if self.average.count((epoch + 1) * self.steps_an_epoch) == 0:  # it is still the network itself
@@ -282,7 +282,7 @@ class Group:
         return kept
 
     def _fits(self, state: State) -> bool:
-        """Whether a checkpoint holds the tensors of these runs, each of its shape, and a place within them."""
+        """Return whether a checkpoint holds the tensors of these runs, each of its shape, and a place within them."""
         shapes = {name: tuple(tensor.shape) for name, tensor in self._tensors(state.epoch).items()}
         found = {name: np.shape(array) for name, array in state.tensors.items()}
         whole = len(state.curves) == len(state.diverged) == len(self.recipes)
@@ -295,6 +295,6 @@ class Group:
 
 
 def _snapshot(state: State, arrays: dict[str, np.ndarray]) -> State:
-    """A copy that stays as it is while the training goes on."""
+    """Return a copy that stays as it is while the training goes on."""
     curves = [{name: list(values) for name, values in run.items()} for run in state.curves]
     return State(state.epoch, state.step, curves, list(state.diverged), arrays)

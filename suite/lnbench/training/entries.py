@@ -127,7 +127,7 @@ class EmaAverage(Options):
 
 
 def _averaged() -> dict[str, Metric]:
-    """The metrics of a training that keeps an average of its weights."""
+    """Return the metrics of a training that keeps an average of its weights."""
     of = "of the averaged weights"
     return {
         "test_accuracy_averaged": Metric(0, 1, "test", True, f"accuracy {of} on the clean test set", key="average"),
@@ -141,7 +141,8 @@ def _averaged() -> dict[str, Metric]:
 
 
 def _norm_passes(options: dict[str, Any], recipe: dict[str, Any]) -> float:
-    """One pass an epoch for the statistics of batch normalisations; where the layers are not known, as if with some."""
+    """Count one pass an epoch for the statistics of batch normalisations; where the layers are not known, as if with
+    some."""
     model, source = find("model", recipe["model"]), find("dataset", recipe["dataset"]["name"]).value
     if model.layers is None:
         return 1.0

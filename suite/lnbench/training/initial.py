@@ -24,7 +24,7 @@ ZERO: Law = ("uniform", 0.0)
 
 
 def fans(shape: Shape) -> tuple[int, int]:
-    """(fan_in, fan_out) of a weight: inputs and outputs, times the pixels of a kernel."""
+    """Return (fan_in, fan_out) of a weight: inputs and outputs, times the pixels of a kernel."""
     field = math.prod(shape[2:])
     return field * shape[1], field * shape[0]
 
@@ -52,7 +52,7 @@ def kaiming_normal_fan_out(shape: Shape, bias: bool) -> Law:
 
 
 def kaiming_normal_fan_out_zero_bias(shape: Shape, bias: bool) -> Law:
-    """As `kaiming_normal_fan_out`, but biases are zero."""
+    """Draw as `kaiming_normal_fan_out`, but biases are zero."""
     return ZERO if bias else kaiming_normal_fan_out(shape, bias)
 
 
@@ -114,14 +114,14 @@ def initialise(module: nn.Module, name: str, seed: int) -> None:
 
 
 def _parameters(module: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Parameter]]:
-    """(its layer, its name there, the parameter), in the order of `module.parameters()`."""
+    """Return (its layer, its name there, the parameter), in the order of `module.parameters()`."""
     for layer in module.modules():
         for role, parameter in layer.named_parameters(recurse=False):
             yield layer, role, parameter
 
 
 def _draw(law: str, spread: float, seed: int, number: int, count: int) -> torch.Tensor:
-    """(count,) float64 on the CPU."""
+    """Return (count,) float64 on the CPU."""
     bits: torch.Tensor = u32(seed, Stream.INIT, number, torch.arange(count, dtype=torch.int64))
     if law == "uniform":
         unit = ((bits >> 8).double() + 0.5) / 2**24  # (0, 1)

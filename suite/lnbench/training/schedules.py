@@ -24,13 +24,13 @@ def constant(options: dict[str, Any], step: int, steps: int, steps_an_epoch: int
 
 
 def step_decay(options: dict[str, Any], step: int, steps: int, steps_an_epoch: int) -> float:
-    """γ to the number of `milestones` (of unit `steps` or `epochs`) that are reached. As torch's MultiStepLR."""
+    """Return γ to the number of `milestones` (of unit `steps` or `epochs`) that are reached. As torch's MultiStepLR."""
     now = step if options["unit"] == "steps" else step // steps_an_epoch
     return float(options["gamma"] ** sum(milestone <= now for milestone in options["milestones"]))
 
 
 def cosine(options: dict[str, Any], step: int, steps: int, steps_an_epoch: int) -> float:
-    """From 1 along half a cosine to `final`, reached `length` after the start. As torch's CosineAnnealingLR."""
+    """Fall from 1 along half a cosine to `final`, reached `length` after the start. As torch's CosineAnnealingLR."""
     now, length = _place(options, step, steps_an_epoch)
     return _anneal(1.0, options["final"], min(now, length) / length)
 
@@ -46,7 +46,8 @@ def one_cycle(options: dict[str, Any], step: int, steps: int, steps_an_epoch: in
 
 
 def momentum(options: dict[str, Any], step: int, steps: int, steps_an_epoch: int) -> float | None:
-    """The momentum (of Adam: β₁) that takes the place of the optimiser's at this step; None where it keeps its own.
+    """Return the momentum (of Adam: β₁) that takes the place of the optimiser's at this step; None where it keeps its
+    own.
 
     Only `one_cycle` moves it, against the rate: from `momentum.high` down to `momentum.low` at the highest rate and up
     again. These are values and no factors of the optimiser's, as in torch.
@@ -58,19 +59,19 @@ def momentum(options: dict[str, Any], step: int, steps: int, steps_an_epoch: int
 
 
 def factors(schedule: Schedule, options: dict[str, Any], steps: int, steps_an_epoch: int) -> np.ndarray:
-    """What `schedule` gives at each step of a run: (steps,) float64."""
+    """Return what `schedule` gives at each step of a run: (steps,) float64."""
     return np.array([schedule(options, step, steps, steps_an_epoch) for step in range(steps)], dtype=np.float64)
 
 
 def momenta(options: dict[str, Any], steps: int, steps_an_epoch: int) -> np.ndarray | None:
-    """The momentum at each step of a run, (steps,) float64; None where the schedule leaves it alone."""
+    """Return the momentum at each step of a run, (steps,) float64; None where the schedule leaves it alone."""
     if options.get("momentum") is None:
         return None
     return np.array([momentum(options, step, steps, steps_an_epoch) for step in range(steps)], dtype=np.float64)
 
 
 def _place(options: dict[str, Any], step: int, steps_an_epoch: int) -> tuple[int, int]:
-    """(where the run is, the schedule's length), both in what the rate moves by: steps or epochs."""
+    """Return (where the run is, the schedule's length), both in what the rate moves by: steps or epochs."""
     if options["per"] == "epoch":
         return step // steps_an_epoch, options["length"]  # its unit is epochs, too: the options see to that
     return step, options["length"] * (1 if options["unit"] == "steps" else steps_an_epoch)
@@ -86,5 +87,5 @@ def _cycle(options: dict[str, Any], step: int, steps_an_epoch: int, first: float
 
 
 def _anneal(start: float, end: float, share: float) -> float:
-    """From `start` to `end` along half a cosine as `share` goes from 0 to 1."""
+    """Return what lies from `start` to `end` along half a cosine as `share` goes from 0 to 1."""
     return end + (start - end) / 2 * (1 + math.cos(math.pi * share))

@@ -12,7 +12,8 @@ MAY_DIFFER = {"lr", "weight_decay"}  # of an optimiser: one value a replica
 
 
 def group_shape(recipe: dict[str, Any]) -> dict[str, Any]:
-    """All of a recipe that two runs of one group must share: equal shapes, equal arithmetic, equally many steps."""
+    """Return all of a recipe that two runs of one group must share: equal shapes, equal arithmetic, equally many
+    steps."""
     optimizer = {key: value for key, value in recipe["optimizer"].items() if key not in MAY_DIFFER}
     free = {"noise", "optimizer", "schedule", "repeat"}
     return {

@@ -112,12 +112,13 @@ class Loop:
         self.model.eval()
         self.flat.gradient.zero_()
         counted = repeat(None) if members is None else torch.split(members[0], EVALUATION_BATCH)
-        count = len(images) if members is None else members[0].sum()  # on the device: nothing waits for it
         for (index, labels), counts in zip(pieces(images), counted, strict=False):
             found = losses(self.model(self.pixels(images.images[index])), labels)
-            ((found if counts is None else found * counts).sum() / count).backward()  # type: ignore[no-untyped-call]
+            total = found.sum() / len(images) if counts is None else (found * counts).sum()
+            total.backward()  # type: ignore[no-untyped-call]
         self.model.train(was_training)
-        return self.flat.gradient.double().unsqueeze(0)
+        gradient = self.flat.gradient.double().unsqueeze(0)
+        return gradient if members is None else gradient / members[0].sum()  # on the device: nothing waits for it
 
     def snapshot(self) -> list[Tensor]:
         return [all_weights(self.model)]

@@ -140,7 +140,7 @@ def entries() -> list[Entry]:
 
 
 def _over_steps(curve: str, low: float, high: float, words: str) -> dict[str, Metric]:
-    """The metrics of a curve over steps."""
+    """Return the metrics of a curve over steps."""
     return {
         f"{curve}_{span}": Metric(low, high, "none", False, f"{words}, {of}")
         for span, (_, _, of) in CURVE_SPANS.items()

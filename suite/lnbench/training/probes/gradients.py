@@ -74,7 +74,7 @@ class _Looks(Probe):
         return step % self.every == 0
 
     def numbers(self, view: StepView) -> tuple[Tensor, ...]:
-        """(K,) for each of `curves`."""
+        """Return (K,) for each of `curves`."""
         raise NotImplementedError
 
     def before(self, view: StepView) -> None:
@@ -85,8 +85,8 @@ class _Looks(Probe):
         return {self.curves[0]: self.values}
 
     def outcome(self, run: int, epochs: int, diverged: bool) -> dict[str, Any]:
-        """The curves, and the mean of each over a span of the looks; what does not exist is left out of a mean. A run
-        that diverged has no means."""
+        """Return the curves, and the mean of each over a span of the looks; what does not exist is left out of a mean.
+        A run that diverged has no means."""
         columns = self.values[run].double().cpu()
         metrics: dict[str, float | None] = {}
         for name, values in zip(self.curves, columns.unbind(1), strict=True):
@@ -132,6 +132,6 @@ class FullGradientCosine(_Looks):
 
 
 def _cosine(one: Tensor, other: Tensor) -> Tensor:
-    """(K,): of (K, P) each."""
+    """Return (K,): of (K, P) each."""
     pairs = zip(one, other, strict=True)
     return torch.stack([(first @ second) / (first.norm() * second.norm()) for first, second in pairs])

@@ -32,14 +32,14 @@ class _AtEachVisit(Probe):
         return True
 
     def numbers(self, view: StepView) -> Tensor:
-        """(K, B) float32, of the batch's examples."""
+        """Return (K, B) float32, of the batch's examples."""
         raise NotImplementedError
 
     def after(self, view: StepView) -> None:
         self.rows[:, view.epoch].scatter_(1, view.examples, self.numbers(view))
 
     def tensors(self, epoch: int) -> dict[str, Tensor]:
-        """The rows that hold something: the current epoch's is being filled."""
+        """Return the rows that hold something: the current epoch's is being filled."""
         return {self.name: self.rows[:, : epoch + 1]}
 
     def outcome(self, run: int, epochs: int, diverged: bool) -> dict[str, Any]:
@@ -119,13 +119,13 @@ class Suspects(Probe):
 
 
 def _rows(training: Training, length: int) -> Tensor:
-    """(K, epochs, length) float32 on the device."""
+    """Return (K, epochs, length) float32 on the device."""
     shape = (training.replicas, training.epochs, length)
     return torch.zeros(shape, dtype=torch.float32, device=training.device)
 
 
 def margins(logits: Tensor, labels: Tensor) -> Tensor:
-    """(…): the logit of the label less the largest other one, of logits (…, classes) and labels (…) int64.
+    """Return (…): the logit of the label less the largest other one, of logits (…, classes) and labels (…) int64.
 
     The margin of Pleiss et al. 2020, as their package `aum` computes it: its mean over epochs is an example's AUM.
     """

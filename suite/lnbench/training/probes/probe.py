@@ -59,33 +59,34 @@ class StepView:
 
     @property
     def epoch(self) -> int:
-        """From 0."""
+        """Return the epoch's number, from 0."""
         return self.step // self.training.steps_an_epoch
 
     @cached_property
     def examples(self) -> Tensor:
-        """(K, B) int64: the examples, by their place among those that the run trains on."""
+        """Return (K, B) int64: the examples, by their place among those that the run trains on."""
         return torch.stack([batch.example for batch in self.batches])
 
     @cached_property
     def labels(self) -> Tensor:
-        """(K, B) int64: the labels as given, which the step trains on."""
+        """Return (K, B) int64: the labels as given, which the step trains on."""
         return torch.stack([batch.label for batch in self.batches])
 
     @cached_property
     def clean(self) -> Tensor:
-        """(K, B) bool: the examples whose given label is the true one."""
+        """Return (K, B) bool: the examples whose given label is the true one."""
         pairs = zip(self.training.sets, self.batches, strict=True)
         return torch.stack([data.on_device.labels[batch.image] == batch.label for data, batch in pairs])
 
     @property
     def losses(self) -> Tensor:
-        """(K, B) float32: the losses of the step's own forward pass. Only after the step."""
+        """Return (K, B) float32: the losses of the step's own forward pass. Only after the step."""
         return self._seen.losses
 
     @property
     def logits(self) -> Tensor:
-        """(K, B, classes) float32, of the same pass. Only after the step, and for a probe with `needs_logits`."""
+        """Return (K, B, classes) float32, of the same pass. Only after the step, and for a probe with
+        `needs_logits`."""
         logits = self._seen.logits
         if logits is None:
             raise ValueError("a probe reads logits that it did not ask for; set needs_logits = True in its class")
@@ -99,13 +100,14 @@ class StepView:
 
     @cached_property
     def gradient(self) -> Tensor:
-        """(K, P) float64: the gradient of the batch's mean cross-entropy, as the network is evaluated. Two probes that
-        look at the same step share it. Only before the step."""
+        """Return (K, P) float64: the gradient of the batch's mean cross-entropy, as the network is evaluated. Two
+        probes that look at the same step share it. Only before the step."""
         return self.gradient_of(None)
 
     def gradient_of(self, members: Tensor | None, losses: Losses = cross_entropies) -> Tensor:
-        """(K, P) float64: the gradient of the mean loss on the batch's examples, or on its `members` (K, B) bool; NaN
-        where a replica has none. The images are those that the step trains on, cropped and flipped as there."""
+        """Return (K, P) float64: the gradient of the mean loss on the batch's examples, or on its `members` (K, B)
+        bool; NaN where a replica has none. The images are those that the step trains on, cropped and flipped as
+        there."""
         if self.seen is not None:
             raise ValueError("a probe asks for the gradient of a step whose weights have moved; do it in `before`")
         held = []
@@ -128,7 +130,8 @@ class Probe:
         self.training, self.options = training, options
 
     def at(self, step: int) -> bool:
-        """Whether to look at step number `step`, from 0 over the whole training: a function of the number alone."""
+        """Return whether to look at step number `step`, from 0 over the whole training: a function of the number
+        alone."""
         return False
 
     def before(self, view: StepView) -> None:
@@ -138,8 +141,8 @@ class Probe:
         """Look at a step after it, with what its own forward pass has seen."""
 
     def each(self, split: str, epoch: int) -> Tensor | None:
-        """(K, n) float32: where the cross-entropy of each image of a split ("test", "validation") goes when the epoch
-        is over; None where nobody asked."""
+        """Return (K, n) float32: where the cross-entropy of each image of a split ("test", "validation") goes when the
+        epoch is over; None where nobody asked."""
         return None
 
     def close(self, epoch: int) -> None:
@@ -149,17 +152,17 @@ class Probe:
         """Look at the networks after the last step that was trained."""
 
     def tensors(self, epoch: int) -> dict[str, Tensor]:
-        """What a checkpoint within epoch number `epoch` must keep, by names that no other probe has; the first axis is
-        the replicas'. They are filled from the checkpoint where a training resumes."""
+        """Return what a checkpoint within epoch number `epoch` must keep, by names that no other probe has; the first
+        axis is the replicas'. They are filled from the checkpoint where a training resumes."""
         return {}
 
     def outcome(self, run: int, epochs: int, diverged: bool) -> dict[str, Any]:
-        """What a run's outcome has of this probe, after `epochs` finished epochs: `metrics`, `arrays` (numpy) and
-        `probe_curves` are put together with those of other probes, by names; other keys are its own."""
+        """Return what a run's outcome has of this probe, after `epochs` finished epochs: `metrics`, `arrays` (numpy)
+        and `probe_curves` are put together with those of other probes, by names; other keys are its own."""
         return {}
 
 
 def curve(axis: str, at: Sequence[int], values: Sequence[float]) -> dict[str, Any]:
-    """A curve that carries its axis: "steps" (finished before the look) or "epochs" (finished). What is not finite is
-    null in the record."""
+    """Return a curve that carries its axis: "steps" (finished before the look) or "epochs" (finished). What is not
+    finite is null in the record."""
     return {"axis": axis, "at": list(at), "values": [value if math.isfinite(value) else None for value in values]}

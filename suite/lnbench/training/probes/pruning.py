@@ -35,7 +35,7 @@ class PrunedAccuracy(Probe):
 
 @torch.no_grad()
 def pruned_accuracies(backend: Backend, sets: Sequence[TrainingSet]) -> list[list[float]]:
-    """For each replica its test accuracy with PRUNED_KEPT per cent of its weights.
+    """Return for each replica its test accuracy with PRUNED_KEPT per cent of its weights.
 
     One-shot global magnitude pruning: of the weights of all convolutions and dense layers together those that are
     smallest in absolute value are set to 0 (of equals, the first). Biases and normalisations stay, nothing is trained
@@ -60,7 +60,7 @@ def pruned_accuracies(backend: Backend, sets: Sequence[TrainingSet]) -> list[lis
 
 
 def pruned_metrics(accuracies: Sequence[float] | None) -> dict[str, Any]:
-    """The numbers of one run's curve (in the order of PRUNED_KEPT), null where there is none.
+    """Return the numbers of one run's curve (in the order of PRUNED_KEPT), null where there is none.
 
     pruned_area: the mean height of the curve over 5 to 60 per cent of the weights kept (trapezoids). pruned_relative:
     that of the curve divided by the unpruned accuracy (null where that is 0). pruned_accuracy_S: at S per cent.
