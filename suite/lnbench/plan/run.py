@@ -9,7 +9,7 @@ from typing import Any
 from lnbench import catalog
 from lnbench.identity import canonical_json, content_id
 from lnbench.randomness import SEED_STREAMS, derived_seed
-from lnbench.training.shape import added_passes, examples_an_epoch
+from lnbench.training.shape import added_passes, examples_an_epoch, passes
 
 EXPERIMENT_FLOP_A_SECOND = 6e10  # one core's, in training (cost.py): so that shares of a plan compare time with time
 
@@ -77,8 +77,8 @@ class Run:
 
     @property
     def flop(self) -> float:
-        """Return the floating-point operations of the training: 6 · MACs · examples · epochs (forward 2, backward 4),
-        and those that its probes and its average add.
+        """Return the floating-point operations of the training: 6 · MACs · examples · epochs (forward 2, backward 4) for
+        each pass of a step, and those that its probes and its average add.
 
         For an experiment, its seconds in the operations that training does in that time on one core.
         """
@@ -87,7 +87,7 @@ class Run:
         source = catalog.find("dataset", self.recipe["dataset"]["name"]).value
         mmac = catalog.find("model", self.recipe["model"]).mmac
         macs = 1e6 * mmac(source.shape, source.classes) if mmac else 0.0
-        per_example = (6 + 2 * added_passes(self.recipe)) * macs
+        per_example = (6 * passes(self.recipe) + 2 * added_passes(self.recipe)) * macs
         return per_example * self.examples * float(self.recipe["epochs"])
 
     def describe(self) -> str:
