@@ -77,8 +77,8 @@ class Run:
 
     @property
     def flop(self) -> float:
-        """Return the floating-point operations of the training: 6 · MACs · examples · epochs (forward 2, backward 4) for
-        each pass of a step, and those that its probes and its average add.
+        """Return the floating-point operations of the training: 6 · MACs · examples · epochs (forward 2, backward 4)
+        for each pass of a step, and those that its probes and its average add.
 
         For an experiment, its seconds in the operations that training does in that time on one core.
         """
