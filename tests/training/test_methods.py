@@ -6,11 +6,9 @@ import math
 from typing import Any
 
 import numpy as np
-import plain_loop
 import pytest
 import torch
 import torch.nn.functional as F
-from test_engine import kept
 from torch.utils.data import DataLoader
 
 from lnbench import catalog
@@ -28,7 +26,9 @@ from lnbench.training.backends.network import init_seed
 from lnbench.training.batches import DeviceData
 from lnbench.training.engine import Group, prepare
 from lnbench.training.hooks import Hooks, State
-from small_runs import SGD, dilution, recipe, seeds
+from tests.toys.small_runs import SGD, dilution, recipe, seeds
+from tests.training import plain_loop
+from tests.training.test_engine import kept
 
 CPU = torch.device("cpu")
 CO_TEACHING = {"kind": "co_teaching", "forget_rate": 0.4, "gradual": 2, "answer": "first"}

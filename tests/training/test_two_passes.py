@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import plain_loop
 import pytest
 import torch
 import torch.nn.functional as F
-from test_engine import kept
 from torch import Tensor, nn
 
 from lnbench import catalog
@@ -26,7 +24,9 @@ from lnbench.training.batches import DeviceData
 from lnbench.training.engine import Group, prepare
 from lnbench.training.hooks import Hooks, State
 from lnbench.training.shape import passes
-from small_runs import ADADELTA, SGD, dilution, recipe, run, seeds
+from tests.toys.small_runs import ADADELTA, SGD, dilution, recipe, run, seeds
+from tests.training import plain_loop
+from tests.training.test_engine import kept
 
 CPU = torch.device("cpu")
 BASE = {"kind": "sgd", "momentum": 0.9, "nesterov": False}
