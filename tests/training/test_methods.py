@@ -34,6 +34,7 @@ CPU = torch.device("cpu")
 CO_TEACHING = {"kind": "co_teaching", "forget_rate": 0.4, "gradual": 2, "answer": "first"}
 REED = {"kind": "reed_hard", "beta": 0.8}
 D2L = {"kind": "d2l", "window": 2, "initial": 0}
+MENTOR = {"kind": "mentornet_pd", "percentile": 0.7, "decay": 0.5, "dropout_first": 0.5, "dropout": 0.1}
 WRONG = {"kind": "replace_uniform", "rate": 0.4, "include_true_class": False}
 
 
@@ -59,7 +60,7 @@ def seen(count: int, epoch: int) -> Seen:
 
 def made(name: str) -> Method:
     """A method of the catalog with the options above."""
-    options = {each["kind"]: each for each in (CO_TEACHING, REED, D2L)} | {
+    options = {each["kind"]: each for each in (CO_TEACHING, REED, MENTOR, D2L)} | {
         "noisy_loss": {"kind": "noisy_loss", "alpha": 1.0, "form": "definition"}
     }
     kind = catalog.find("method", name).load()
@@ -74,7 +75,7 @@ def test_the_catalog_says_of_each_method_how_many_networks_it_trains_and_whether
     assert (entry.passes({}, {}) if entry.passes else 1) == method.networks
 
 
-@pytest.mark.parametrize("method", [CO_TEACHING, REED, D2L], ids=lambda method: method["kind"])
+@pytest.mark.parametrize("method", [CO_TEACHING, REED, MENTOR, D2L], ids=lambda method: method["kind"])
 def test_a_recipe_may_name_each_method(method: dict[str, Any]) -> None:
     plain = {**recipe(), "method": method, "selection": "last_epoch"}
     assert recipe_of(plain).identity()["method"] == method
@@ -211,6 +212,70 @@ def test_reed_hard_is_the_cross_entropy_against_the_mixed_target() -> None:
     assert torch.equal(ReedHard({"beta": 1.0}).loss(logits, labels), F.cross_entropy(logits, labels, reduction="none"))
 
 
+# ---- MentorNet PD
+
+
+def mentor(digits: DeviceData, **options: Any) -> Method:
+    return loop(digits, method={**MENTOR, **options})[1].method
+
+
+def at_step(step: int, count: int = 10) -> Seen:
+    return Seen(torch.arange(count), 0, step, 100, 0, {})
+
+
+@pytest.mark.parametrize(
+    ("step", "weights"),
+    [
+        (18, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]),
+        (19, [1, 1, 1, 0, 0, 0, 0, 0, 0, 0]),
+        (89, [1, 1, 1, 0, 0, 0, 0, 0, 0, 0]),
+        (90, [1, 1, 1, 0.85, 0.6, 0.35, 0.1, 0, 0, 0]),
+    ],
+)
+def test_mentornet_leaves_out_large_losses_behind_its_burn_in(
+    digits: DeviceData, step: int, weights: list[float]
+) -> None:
+    """Of 0, 0.25 … 2.25 the 70 % quantile is 1.5 (the nearest), so the first threshold is 0.75, or here 0.6."""
+    losses = torch.arange(10) / 4
+    method = mentor(digits, dropout_first=0.0, dropout=0.0, decay=0.6)
+    (found,) = method.weights((losses,), at_step(step))
+    assert float(method.state["threshold"]) == pytest.approx(0.4 * 1.5)
+    assert (found * 10).tolist() == pytest.approx(weights, abs=1e-6)
+    method.weights((losses,), at_step(step))
+    assert float(method.state["threshold"]) == pytest.approx(0.6 * 0.6 + 0.4 * 1.5)
+
+
+@pytest.mark.parametrize(("step", "left"), [(0, 500), (16, 500), (17, 900), (99, 900)])
+def test_mentornet_drops_a_share_at_random_and_the_same_again(digits: DeviceData, step: int, left: int) -> None:
+    losses = (torch.zeros(1000),)
+    first, second = (mentor(digits).weights(losses, at_step(step, 1000)) for _ in range(2))
+    assert first is not None and second is not None
+    assert int((first[0] > 0).sum()) == left and torch.equal(first[0], second[0])
+    assert 0.4 * left < int((first[0][:500] > 0).sum()) < 0.6 * left
+
+
+def test_mentornet_learns_from_cleaner_labels_than_the_data_has(
+    digits: DeviceData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group, backend = loop(
+        digits, model="mlp1_w32", method=MENTOR, noise=WRONG, epochs=8,
+        dataset={"name": "digits", "clean": 1000, "validation": 0},
+    )  # fmt: skip
+    wrong, honest, picked = group.sets[0].wrong(), backend.method.weights, []
+
+    def watched(losses: tuple[torch.Tensor, ...], about: Seen) -> tuple[torch.Tensor, ...] | None:
+        weights = honest(losses, about)
+        assert weights is not None
+        if about.epoch >= 4:
+            picked.append(wrong[about.example][weights[0] > 0].float().mean().item())
+        return weights
+
+    monkeypatch.setattr(backend.method, "weights", watched)
+    (outcome,) = group.finish()
+    assert np.mean(picked) < 0.25 < 0.37 < wrong.float().mean()
+    assert outcome["curves"]["test_accuracy"][-1] > 0.75
+
+
 # ---- D2L
 
 
@@ -279,7 +344,14 @@ def test_until_it_turns_d2l_is_standard_training(digits: DeviceData) -> None:
 
 @pytest.mark.parametrize(
     ("method", "model"),
-    [(CO_TEACHING, "mlp1"), (CO_TEACHING, "resnet8_w8"), (REED, "mlp1"), (D2L, "mlp1"), (D2L, "resnet8_w8")],
+    [
+        (CO_TEACHING, "mlp1"),
+        (CO_TEACHING, "resnet8_w8"),
+        (REED, "mlp1"),
+        (MENTOR, "mlp1"),
+        (D2L, "mlp1"),
+        (D2L, "resnet8_w8"),
+    ],
 )
 def test_a_run_resumed_at_any_step_ends_with_the_same_bits(
     digits: DeviceData, method: dict[str, Any], model: str

@@ -49,6 +49,20 @@ class CoTeaching(Options):
     answer: Literal["first", "mean"]
 
 
+class MentorNetPD(Options):
+    """MentorNet PD (Jiang et al. 2018): examples whose loss is above a moving threshold are left out.
+
+    percentile: of a batch's losses, which the threshold follows; decay: of the threshold, per step. dropout_first,
+    dropout: the shares of a batch that are dropped at random, early and later.
+    """
+
+    kind: Literal["mentornet_pd"]
+    percentile: Annotated[float, Field(gt=0, lt=1)]
+    decay: BelowOne
+    dropout_first: BelowOne
+    dropout: BelowOne
+
+
 class D2L(Options):
     """Dimensionality-driven learning (Ma et al. 2018): when the representation's dimension rises, labels count less.
 
@@ -71,6 +85,8 @@ def entries() -> list[Entry]:
               words="hard bootstrapping: the prediction is a part of the target"),
         Entry("method", "co_teaching", target=f"{room}.co_teaching:CoTeaching", options=CoTeaching,
               stacks=False, passes=lambda options, recipe: 2, words="two networks that pick each other's examples"),
+        Entry("method", "mentornet_pd", target=f"{room}.mentornet_pd:MentorNetPD", options=MentorNetPD, stacks=False,
+              words="examples of large loss are left out, against a moving threshold"),
         Entry("method", "d2l", target=f"{room}.d2l:D2L", options=D2L, stacks=False,
               words="labels count less when the representation's dimension rises"),
     ]  # fmt: skip
