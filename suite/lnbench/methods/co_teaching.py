@@ -14,7 +14,7 @@ from lnbench.methods.method import Method, Seen
 class CoTeaching(Method):
     """Han et al. 2018, algorithm 1. In a batch of B each network picks its ⌊R(e)·B⌋ examples of smallest
     cross-entropy (one at least; of equal ones the earlier), and the other steps along the mean over these. With e
-    epochs finished (equation in algorithm 1, step 8):
+    epochs finished:
 
         R(e) = 1 − forget_rate · min(e / gradual, 1)
 

@@ -21,7 +21,7 @@ class D2L(Method):
     """Ma et al. 2018 (D2L), algorithm 1. After each epoch i (of T) the mean local intrinsic dimensionality (LID) of
     what the last dense layer reads is measured. It has turned when it is more than two standard deviations above the
     mean of the `window` epochs before it, `initial` epochs at least before those. Then the network goes back to what it
-    was an epoch earlier, and from there on each example's target is (equations 4 and 5)
+    was an epoch earlier, and from there on each example's target is
 
         y* = alpha · label + (1 − alpha) · argmax of the network,
         alpha = exp(−(i/T) · LID_i / min over j < i of LID_j)
@@ -74,7 +74,7 @@ class D2L(Method):
 def dimensions(points: Tensor) -> Tensor:
     """Return (n,) float64: the local intrinsic dimensionality at each of the points (n, F), n ≥ 3, among the others.
 
-    The maximum-likelihood estimate (Amsaleg et al. 2015; Ma et al. 2018, equation 2) from the distances r_1 ≤ … ≤ r_k
+    The maximum-likelihood estimate (Amsaleg et al. 2015; used by Ma et al. 2018) from the distances r_1 ≤ … ≤ r_k
     to its k nearest neighbours, −1 / mean over i of log(r_i / r_k). k is NEIGHBOURS, or all others where there are
     fewer.
     """

@@ -10,7 +10,7 @@ from lnbench.methods.method import Loss, bootstrapped
 
 
 class ReedHard(Loss):
-    """Reed et al. 2015 (section 3.3, "hard"): for the label y, p = softmax(logits) and z = the one-hot argmax of p,
+    """Reed et al. 2015, "hard" bootstrapping: for the label y, p = softmax(logits) and z = the one-hot argmax of p,
 
     loss = −sum over k of (beta · y_k + (1 − beta) · z_k) · log p_k
     """
