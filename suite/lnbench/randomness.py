@@ -29,6 +29,10 @@ class Stream(IntEnum):
 
 SEED_STREAMS = tuple(stream.name.lower() for stream in Stream)
 
+# What a method of training draws, and the seeds of further networks: under the seed of another stream of the run, so it
+# is no stream that a run has a seed of. Never renumber it either.
+METHOD = 6
+
 
 # `lowbias32` of Christopher Wellons (hash-prospector; avalanche bias 0.17 %). Its second factor is written as a
 # negative number of the same low 32 bits: |x·c| then stays below 2^63 for every x < 2^32, so no int64 ever overflows.

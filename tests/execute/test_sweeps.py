@@ -218,13 +218,13 @@ def test_a_bug_in_a_run_is_one_line_and_its_traceback_is_kept(
 ) -> None:
     from lnbench.methods.standard import Standard
 
-    def losses(self: Standard, logits: Any, labels: Any) -> Any:
+    def loss(self: Standard, logits: Any, labels: Any) -> Any:
         raise RuntimeError("the shapes do not fit\nand more")
 
-    monkeypatch.setattr(Standard, "losses", losses)
+    monkeypatch.setattr(Standard, "loss", loss)
     came = execute([small], store, Watcher(), workers=0)
     assert set(came.failures.values()) == {"RuntimeError: the shapes do not fit"}
-    assert all("Traceback" in detail and "losses" in detail for detail in came.details.values())
+    assert all("Traceback" in detail and "in loss" in detail for detail in came.details.values())
     assert came.trained == 0 and outcomes(store) == {}
     monkeypatch.undo()
     assert execute([small], store, Watcher(), workers=0).trained == 4  # a failure is not kept

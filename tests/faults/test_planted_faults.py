@@ -213,9 +213,7 @@ def test_a_learning_rate_that_is_wrong_by_ten_is_seen(
     fault: Fault, before: Path, tmp_path: Path, factor: float
 ) -> None:
     honest = Sgd.step
-    fault.setattr(
-        Sgd, "step", lambda self, weights, gradient, lr, **rest: honest(self, weights, gradient, lr * factor, **rest)
-    )
+    fault.setattr(Sgd, "step", lambda self, weights, at, lr, **rest: honest(self, weights, at, lr * factor, **rest))
     verdicts = smoke(before, tmp_path)
     assert any(seen(verdicts, claim, "") for claim in verdicts), verdicts
     with pytest.raises(AssertionError, match="differ"):
@@ -224,7 +222,7 @@ def test_a_learning_rate_that_is_wrong_by_ten_is_seen(
 
 def test_a_momentum_that_is_forgotten_is_seen(fault: Fault, before: Path, tmp_path: Path) -> None:
     honest = Sgd.__init__
-    fault.setattr(Sgd, "__init__", lambda self, options, weights: honest(self, {**options, "momentum": 0.0}, weights))
+    fault.setattr(Sgd, "__init__", lambda self, options, *rest: honest(self, {**options, "momentum": 0.0}, *rest))
     verdicts = smoke(before, tmp_path)
     assert any(seen(verdicts, claim, "") for claim in verdicts), verdicts
     with pytest.raises(AssertionError, match="differ"):
@@ -248,8 +246,8 @@ def test_accuracy_taken_on_training_images_is_seen(fault: Fault) -> None:
 def test_a_method_that_trains_on_half_the_loss_is_seen(fault: Fault) -> None:
     """By the parity with the plain loop; AdaDelta, or a chosen rate, would hide it from accuracy."""
     method = catalog.find("method", "standard").load()
-    honest = method.losses
-    fault.setattr(method, "losses", lambda self, logits, labels: honest(self, logits, labels) / 2)
+    honest = method.loss
+    fault.setattr(method, "loss", lambda self, logits, labels: honest(self, logits, labels) / 2)
     with pytest.raises(AssertionError, match="differ"):
         check_parity()
 

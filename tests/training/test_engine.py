@@ -189,16 +189,16 @@ def test_a_run_that_diverges_is_a_result_without_a_number_that_is_none(digits: I
 def test_a_run_that_diverges_late_keeps_the_epochs_before(digits: ImageData, monkeypatch: pytest.MonkeyPatch) -> None:
     from lnbench.methods.standard import Standard
 
-    honest = Standard.losses
+    honest = Standard.loss
     steps = 0
 
-    def losses(self: Standard, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def loss(self: Standard, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         nonlocal steps
         steps += 1
         return honest(self, logits, labels) * (float("nan") if steps > 40 else 1.0)
 
     whole = outcome(digits, epochs=2)
-    monkeypatch.setattr(Standard, "losses", losses)
+    monkeypatch.setattr(Standard, "loss", loss)
     result = outcome(digits, epochs=5)
     assert result["status"] == "diverged"
     assert result["curves"] == whole["curves"]  # 19 steps an epoch: two are whole
@@ -231,7 +231,8 @@ def test_fast_precision_trains_in_bfloat16_and_judges_in_float32(digits: ImageDa
     running = Group([recipe(model="mlp1", precision="fast")], [seeds()], DeviceData(digits, CPU))
     running.finish()
     assert isinstance(running.backend, Loop)
-    flat, velocity = running.backend.flat, running.backend.optimiser.state["velocity"]
+    (network,) = running.backend.networks
+    flat, velocity = network.flat, network.optimiser.state["velocity"]
     assert {tensor.dtype for tensor in (flat.weights, flat.gradient, velocity)} == {torch.float32}
 
 

@@ -192,7 +192,8 @@ def test_a_mean_margin_is_the_aum_of_its_authors_package(tmp_path: Path, monkeyp
     aum = pytest.importorskip("aum", reason="needs the package aum (pip install aum)")
     calculator = aum.AUMCalculator(str(tmp_path), compressed=True)
     group = Group([probed(model="convnet2", augment="crop_flip", epochs=4)], [seeds()], digits())
-    kept, forward, step = [], group.backend.forward, group.backend.step
+    kept, network, step = [], group.backend.networks[0], group.backend.step
+    forward = network.forward
 
     def watched(inputs: torch.Tensor) -> torch.Tensor:
         kept.append(forward(inputs))
@@ -203,7 +204,7 @@ def test_a_mean_margin_is_the_aum_of_its_authors_package(tmp_path: Path, monkeyp
         (batch,) = batches
         calculator.update(kept.pop().detach(), batch.label, batch.example.tolist())
 
-    monkeypatch.setattr(group.backend, "forward", watched)
+    monkeypatch.setattr(network, "forward", watched)
     monkeypatch.setattr(group.backend, "step", told)
     (outcome,) = group.finish()
     theirs = np.array([calculator.sums[number] / calculator.counts[number] for number in range(200)])

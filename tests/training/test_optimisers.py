@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lnbench import catalog
-from lnbench.training.optimisers import Adam, Sgd
+from lnbench.training.optimisers import Adam, Sgd, given
 
 SGD = {"kind": "sgd", "lr": 0.1, "momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
 ADADELTA = {"kind": "adadelta", "lr": 0.5, "rho": 0.95, "eps": 1e-8, "weight_decay": 0.0}
@@ -57,9 +57,9 @@ def test_every_step_is_that_of_torch(case: str) -> None:
     mine, theirs = start.clone(), start.clone().requires_grad_()
     ours, twin = build(options, mine), torch_twin(options, theirs)
     for gradient in gradients(STEPS):
-        given = gradient.clone()
-        ours.step(mine, given, options["lr"])
-        assert torch.equal(given, gradient), "the gradient is the caller's"
+        own = gradient.clone()
+        ours.step(mine, given(own), options["lr"])
+        assert torch.equal(own, gradient), "the gradient is the caller's"
         theirs.grad = gradient.clone()
         twin.step()
         torch.testing.assert_close(mine, theirs.detach(), rtol=2e-6, atol=1e-7)
@@ -75,7 +75,7 @@ def test_the_rate_of_each_step_is_the_one_given(case: str) -> None:
     for number, gradient in enumerate(gradients(10, seed=1)):
         rate = options["lr"] / (1 + number)
         twin.param_groups[0]["lr"] = rate
-        ours.step(mine, gradient, rate)
+        ours.step(mine, given(gradient), rate)
         theirs.grad = gradient.clone()
         twin.step()
     torch.testing.assert_close(mine, theirs.detach(), rtol=2e-6, atol=1e-7)
@@ -87,15 +87,15 @@ def test_the_state_is_all_that_a_checkpoint_needs(case: str) -> None:
     whole, halves = torch.linspace(-1, 1, 40), torch.linspace(-1, 1, 40)
     one = build(options, whole)
     for gradient in steps:
-        one.step(whole, gradient, 0.1)
+        one.step(whole, given(gradient), 0.1)
     first = build(options, halves)
     for gradient in steps[:3]:
-        first.step(halves, gradient, 0.1)
+        first.step(halves, given(gradient), 0.1)
     second = build(options, halves)
     for name, tensor in second.state.items():
         tensor.copy_(first.state[name])
     for gradient in steps[3:]:
-        second.step(halves, gradient, 0.1)
+        second.step(halves, given(gradient), 0.1)
     assert torch.equal(whole, halves)
 
 
@@ -124,7 +124,7 @@ def test_each_replica_of_a_stack_steps_as_torch_does_with_its_own_rate_and_decay
     twins = [torch_twin({**options, "weight_decay": d}, row) for d, row in zip(DECAYS, theirs, strict=True)]
     for number, gradient in enumerate(stacked_gradients(STEPS)):
         rates = [rate / (1 + number // 10) for rate in RATES]
-        ours.step(stack, gradient, column(rates), weight_decay=column(DECAYS))
+        ours.step(stack, given(gradient), column(rates), weight_decay=column(DECAYS))
         for twin, row, rate, g in zip(twins, theirs, rates, gradient, strict=True):
             twin.param_groups[0]["lr"] = rate
             row.grad = g.clone()
@@ -142,8 +142,8 @@ def test_a_replicas_part_of_the_state_is_the_state_of_a_run_alone(case: str) -> 
     alone = stack[1].clone()
     together, one = build(options, stack), build(options, alone)
     for gradient in steps:
-        together.step(stack, gradient, 0.1)
-        one.step(alone, gradient[1], 0.1)
+        together.step(stack, given(gradient), 0.1)
+        one.step(alone, given(gradient[1]), 0.1)
     assert torch.equal(stack[1], alone)
     assert {name: tensor[1].shape for name, tensor in together.state.items()} == {
         name: tensor.shape for name, tensor in one.state.items()
@@ -166,14 +166,14 @@ def test_the_pure_form_has_the_same_bits_and_changes_nothing_it_is_given(case: s
     state = type(ours).first_state(options, pure)
     for gradient in stacked_gradients(10):
         lr = column(RATES) if tensors else 0.1
-        given = [tensor.clone() for tensor in (pure, gradient, *state.values())]
+        handed = [tensor.clone() for tensor in (pure, gradient, *state.values())]
         after, new_state = type(ours).update(
-            pure, gradient, state, options, lr=lr, weight_decay=column(DECAYS) if tensors else decay
+            pure, given(gradient), state, options, lr=lr, weight_decay=column(DECAYS) if tensors else decay
         )
-        for before, tensor in zip(given, (pure, gradient, *state.values()), strict=True):
+        for before, tensor in zip(handed, (pure, gradient, *state.values()), strict=True):
             assert torch.equal(before, tensor)
         pure, state = after, new_state
-        ours.step(stack, gradient, lr, weight_decay=column(DECAYS) if tensors else None)
+        ours.step(stack, given(gradient), lr, weight_decay=column(DECAYS) if tensors else None)
         assert torch.equal(stack, pure)
         assert state.keys() == ours.state.keys()
         assert all(torch.equal(state[name], tensor) for name, tensor in ours.state.items())
@@ -186,7 +186,7 @@ def test_a_step_is_one_graph_without_a_question_to_the_device(case: str) -> None
     kind = type(build(options, torch.zeros(1, 1)))
 
     def step(weights: Any, gradient: Any, state: Any, lr: Any, decay: Any) -> Any:
-        return kind.update(weights, gradient, state, options, lr=lr, weight_decay=decay)
+        return kind.update(weights, given(gradient), state, options, lr=lr, weight_decay=decay)
 
     traced = torch.compile(step, fullgraph=True, backend="aot_eager", dynamic=False)
     weights = torch.linspace(-1, 1, 40 * REPLICAS).view(REPLICAS, 40)
@@ -212,7 +212,7 @@ def test_a_schedules_momentum_takes_the_place_of_the_optimisers(case: str, as_te
     for number, gradient in enumerate(gradients(STEPS, seed=4)):
         momentum = 0.95 - 0.1 * number / STEPS
         group |= {"momentum": momentum} if "momentum" in group else {"betas": (momentum, group["betas"][1])}
-        ours.step(mine, gradient, options["lr"], momentum=torch.tensor(momentum) if as_tensor else momentum)
+        ours.step(mine, given(gradient), options["lr"], momentum=torch.tensor(momentum) if as_tensor else momentum)
         theirs.grad = gradient.clone()
         twin.step()
         torch.testing.assert_close(mine, theirs.detach(), rtol=1e-5, atol=1e-6)
@@ -222,7 +222,7 @@ def test_a_schedules_momentum_takes_the_place_of_the_optimisers(case: str, as_te
 def test_an_optimiser_without_momentum_refuses_a_schedules_one(case: str) -> None:
     weights = torch.zeros(3)
     with pytest.raises(ValueError, match="momentum"):
-        build(CASES[case], weights).step(weights, torch.ones(3), 0.1, momentum=0.9)
+        build(CASES[case], weights).step(weights, given(torch.ones(3)), 0.1, momentum=0.9)
 
 
 def test_what_a_state_holds() -> None:
@@ -267,6 +267,6 @@ def test_a_step_has_the_bits_of_the_runs_on_record(case: str) -> None:
     generator = torch.Generator().manual_seed(5)
     for _ in range(50):
         gradient = torch.randn(size, generator=generator)
-        ours.step(mine, gradient, 0.1)
+        ours.step(mine, given(gradient), 0.1)
         (recorded_sgd if options["kind"] == "sgd" else recorded_adadelta)(options, theirs, gradient, state)
         assert torch.equal(mine, theirs)

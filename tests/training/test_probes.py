@@ -39,15 +39,15 @@ def test_the_noisy_loss_is_equation_3(alpha: float) -> None:
     p = torch.softmax(logits, dim=1)
     own, every = -torch.log(p[torch.arange(64), labels]), -torch.log(p).sum(dim=1)
     wanted = own / (1 + alpha) + alpha / (10 * (1 + alpha)) * every
-    torch.testing.assert_close(NoisyLoss(noisy_loss(alpha)).losses(logits, labels), wanted)
-    second_line = NoisyLoss(noisy_loss(alpha, "proportional")).losses(logits, labels)
+    torch.testing.assert_close(NoisyLoss(noisy_loss(alpha)).loss(logits, labels), wanted)
+    second_line = NoisyLoss(noisy_loss(alpha, "proportional")).loss(logits, labels)
     torch.testing.assert_close(second_line, wanted * (1 + alpha))
 
 
 def test_at_alpha_0_it_is_the_cross_entropy() -> None:
     logits, labels = torch.randn(32, 10, generator=torch.Generator().manual_seed(1)), torch.arange(32) % 10
     wanted = F.cross_entropy(logits, labels, reduction="none")
-    torch.testing.assert_close(NoisyLoss(noisy_loss(0.0)).losses(logits, labels), wanted)
+    torch.testing.assert_close(NoisyLoss(noisy_loss(0.0)).loss(logits, labels), wanted)
 
 
 @pytest.mark.parametrize("alpha", [10, 100])
@@ -56,7 +56,7 @@ def test_it_is_the_mean_loss_over_the_labels_that_dilution_draws(alpha: int) -> 
     logits = torch.randn(1, 10, generator=torch.Generator().manual_seed(2)).double()
     labels = torch.tensor([3] * 10 + list(range(10)) * alpha)  # ten times as many of each
     mean = F.cross_entropy(logits.expand(len(labels), 10), labels)
-    torch.testing.assert_close(NoisyLoss(noisy_loss(alpha)).losses(logits, torch.tensor([3]))[0], mean)
+    torch.testing.assert_close(NoisyLoss(noisy_loss(alpha)).loss(logits, torch.tensor([3]))[0], mean)
 
 
 @pytest.mark.parametrize("model", ["mlp1_w32", "convnet2"])

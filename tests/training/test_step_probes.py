@@ -21,7 +21,7 @@ from lnbench.training.engine import Group, train, train_group
 from lnbench.training.hooks import Hooks, State, Stopped
 from lnbench.training.probes.history import HeldLoss
 from lnbench.training.probes.probe import Probe, StepView, Training, curve
-from lnbench.training.shape import can_be_stacked
+from lnbench.training.shape import not_stacked
 from tests.toys.small_runs import recipe, seeds
 
 WRONG = {"kind": "replace_uniform", "rate": 0.4, "include_true_class": False}
@@ -164,7 +164,7 @@ def test_two_probes_may_ask_for_the_loss_of_each_held_out_image() -> None:
 
 
 def test_such_runs_are_not_stacked_and_cost_what_they_look_at() -> None:
-    assert not can_be_stacked(probed()) and can_be_stacked(probed(probes=["example_loss", "held_loss"]))
+    assert not_stacked(probed()) and not not_stacked(probed(probes=["example_loss", "held_loss"]))
     with pytest.raises(NotImplementedError):
         train_group([probed()] * 2, [seeds(0), seeds(1)], digits(), backend="stacked")
     plain = Run(probed(probes=[]), seeds()).flop

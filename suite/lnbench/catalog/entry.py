@@ -10,7 +10,9 @@ from typing import Any, Literal
 from lnbench.catalog.options import Options
 
 Shape = tuple[int, int, int]  # channels, height, width of an image
-# (its options, the recipe) -> forward passes over the training examples that it adds to an epoch; a backward pass is 2
+# (its options, the recipe) -> passes over each training example. A method: how often a step goes forward and backward,
+# once for each of its networks. An optimiser: the factor that multiplies these, one for each gradient it asks for. A
+# probe or an average: forward passes that it adds to an epoch, for each network; a backward pass is 2 of these.
 Passes = Callable[[dict[str, Any], dict[str, Any]], float]
 
 
@@ -59,7 +61,7 @@ class Entry:
     initial: str = "glorot_uniform"  # how a model's first weights are drawn: a name of training/initial.py
     value: Any = None
     needs: tuple[str, ...] = ()  # a probe's: the probes that must be asked for beside it
-    passes: Passes | None = None  # what it adds to a training; None: nothing worth pricing
+    passes: Passes | None = None  # what it costs a training; None: one pass a step, and nothing worth pricing is added
     stacks: bool = True  # whether runs with it can train as a stack of networks (training/backends/stacked.py)
     fast_parity: str = ""  # the committed report that shows what `precision: fast` changes for this network
     words: str = field(default="", compare=False)

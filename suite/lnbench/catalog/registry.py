@@ -100,6 +100,8 @@ def _later_versions(recipe: dict[str, Any]) -> dict[str, int]:
     probe's first version is no part of a run's identity."""
     probes = {name: find("probe", name).version for name, _ in map(name_and_options, recipe.get("probes", ()))}
     found = {f"probe {name}": version for name, version in probes.items() if version > 1}
+    if "base" in recipe["optimizer"]:  # the optimiser that another one wraps
+        found["base"] = find("optimizer", recipe["optimizer"]["base"]["kind"]).version
     if "average" in recipe:
         found["average"] = find("average", recipe["average"]["kind"]).version
     return found

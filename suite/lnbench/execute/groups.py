@@ -3,10 +3,12 @@
 On the CPU, dense networks are stacked, and the step of the stack compiled, where a full group trains for a minute or
 more: that is worth a compiler's seconds. A full group is as many replicas as keep their weights and optimiser states in
 STACK_BYTES, about a core's share of cache, because a stack that leaves the cache is no faster than its runs one after
-another. Networks with batch normalisation run one at a time, compiled from ten minutes on (it takes their compiler half
-a minute, and saves a sixth); all others one at a time, as torch runs them. Convolutions are never stacked: grouped
-convolutions are slower than the same ones in turn. Smoke never compiles. On a GPU everything is looped until a GPU has
-shown what is faster (docs/performance.md has the measurements behind each sentence).
+another. A method with several networks or a state of its own, and an optimiser of two passes, go one run at a time: the
+catalog says which can be stacked (`Entry.stacks`). Networks with batch normalisation run one at a time, compiled from
+ten minutes on (it takes their compiler half a minute, and saves a sixth); all others one at a time, as torch runs them.
+Convolutions are never stacked: grouped convolutions are slower than the same ones in turn. Smoke never compiles. On a
+GPU everything is looped until a GPU has shown what is faster (docs/performance.md has the measurements behind each
+sentence).
 
 How a run is computed hangs on the run alone, never on which others are left to train with it. A replica does not see
 its neighbours either (training/stacked.py), so a sweep that was killed and goes on in other groups, or shares its work
@@ -23,7 +25,7 @@ from lnbench.errors import LnbenchError
 from lnbench.identity import canonical_json, content_id
 from lnbench.models.layers import Layer
 from lnbench.plan import Run, seconds_of
-from lnbench.training.shape import can_be_stacked, group_shape
+from lnbench.training.shape import group_shape, method_entry, not_stacked
 
 BACKENDS = ("auto", "loop", "stacked", "graph")  # that a user may ask for
 UNTESTED_ON_A_GPU = ("stacked", "graph")  # no machine of ours has run them: never chosen there, and a record says so
@@ -95,10 +97,12 @@ class Grouping:
         """(backend, whether its step is compiled)."""
         if run.experiment is not None:
             return "experiment", False
+        if self.backend == "graph" and not method_entry(run.recipe)[0].stacks:  # its steps are not all the same
+            return "loop", False
         if self.backend not in ("auto", "stacked"):
             return self.backend, False
         on_cpu, kinds = self.device == "cpu", {layer.kind for layer in layers(run)}
-        if kinds == {"dense"} and (on_cpu or self.backend == "stacked") and can_be_stacked(run.recipe):
+        if kinds == {"dense"} and (on_cpu or self.backend == "stacked") and not not_stacked(run.recipe):
             compiled = self._worth_compiling(run, "dense", self._full(run))
             return ("stacked" if compiled or self.backend == "stacked" else "loop"), compiled
         return "loop", on_cpu and "norm" in kinds and self._worth_compiling(run, "norm", 1)

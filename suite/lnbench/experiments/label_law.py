@@ -87,16 +87,18 @@ def _best_predictions(method: Any, shares: Floats) -> Floats:
     """
     import torch
 
+    from lnbench.methods.method import Loss
     from lnbench.training.backends.protocol import method_of
 
-    losses, m = method_of({"method": method}).losses, len(shares)
+    trained, m = method_of({"method": method}), len(shares)
+    assert isinstance(trained, Loss)  # the options allow no other
     labels = torch.arange(m)
     best = []
     for row in torch.from_numpy(np.ascontiguousarray(shares)):
         z = torch.zeros(m, dtype=torch.float64)
         for _ in range(NEWTON_STEPS):
             z.requires_grad_()
-            mean_loss = torch.dot(row, losses(z.expand(m, m), labels))
+            mean_loss = torch.dot(row, trained.loss(z.expand(m, m), labels))
             (gradient,) = torch.autograd.grad(mean_loss, z, create_graph=True)
             if gradient.abs().max() < SMALLEST:
                 break

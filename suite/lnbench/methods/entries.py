@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from lnbench.catalog.entry import Entry
-from lnbench.catalog.options import NotNegative, Options
+from lnbench.catalog.options import BelowOne, Count, NotNegative, Options
 
 
 class NoisyLoss(Options):
@@ -23,10 +25,68 @@ class NoisyLoss(Options):
         return self.model_dump(mode="json") if self.alpha else "standard"
 
 
+class ReedHard(Options):
+    """Hard bootstrapping (Reed et al. 2015): `beta` of the target is the label, the rest is the prediction."""
+
+    kind: Literal["reed_hard"]
+    beta: Annotated[float, Field(ge=0, le=1)]
+
+    def identity(self) -> dict[str, Any] | str:
+        """At beta 1 it is the cross-entropy, and shares its runs."""
+        return self.model_dump(mode="json") if self.beta < 1 else "standard"
+
+
+class CoTeaching(Options):
+    """Co-teaching (Han et al. 2018): each of two networks learns from the examples of small loss under the other.
+
+    forget_rate: the share of a batch that is left out in the end (tau); it grows linearly over `gradual` epochs (T_k).
+    answer: what is evaluated: the `first` network, or the `mean` of both networks' probabilities.
+    """
+
+    kind: Literal["co_teaching"]
+    forget_rate: BelowOne
+    gradual: Count
+    answer: Literal["first", "mean"]
+
+
+class MentorNetPD(Options):
+    """MentorNet PD (Jiang et al. 2018): examples whose loss is above a moving threshold are left out.
+
+    percentile: of a batch's losses, which the threshold follows; decay: of the threshold, per step. dropout_first,
+    dropout: the shares of a batch that are dropped at random, early and later.
+    """
+
+    kind: Literal["mentornet_pd"]
+    percentile: Annotated[float, Field(gt=0, lt=1)]
+    decay: BelowOne
+    dropout_first: BelowOne
+    dropout: BelowOne
+
+
+class D2L(Options):
+    """Dimensionality-driven learning (Ma et al. 2018): when the representation's dimension rises, labels count less.
+
+    window: how many epochs the rise is held against; initial: how many are left out before those.
+    """
+
+    kind: Literal["d2l"]
+    window: Annotated[int, Field(ge=2)]
+    initial: Annotated[int, Field(ge=0)]
+
+
 def entries() -> list[Entry]:
     """The methods."""
+    room = "lnbench.methods"
     return [
-        Entry("method", "standard", target="lnbench.methods.standard:Standard", words="cross-entropy"),
-        Entry("method", "noisy_loss", target="lnbench.methods.noisy_loss:NoisyLoss", options=NoisyLoss,
+        Entry("method", "standard", target=f"{room}.standard:Standard", words="cross-entropy"),
+        Entry("method", "noisy_loss", target=f"{room}.noisy_loss:NoisyLoss", options=NoisyLoss,
               words="H_alpha, the mean of what dilution gives"),
+        Entry("method", "reed_hard", target=f"{room}.reed_hard:ReedHard", options=ReedHard,
+              words="hard bootstrapping: the prediction is a part of the target"),
+        Entry("method", "co_teaching", target=f"{room}.co_teaching:CoTeaching", options=CoTeaching,
+              stacks=False, passes=lambda options, recipe: 2, words="two networks that pick each other's examples"),
+        Entry("method", "mentornet_pd", target=f"{room}.mentornet_pd:MentorNetPD", options=MentorNetPD, stacks=False,
+              words="examples of large loss are left out, against a moving threshold"),
+        Entry("method", "d2l", target=f"{room}.d2l:D2L", options=D2L, stacks=False,
+              words="labels count less when the representation's dimension rises"),
     ]  # fmt: skip

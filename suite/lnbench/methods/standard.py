@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
+from torch import Tensor
+
+from lnbench.methods.method import Loss, cross_entropies
 
 
-class Standard:
-    """`losses` (B,) float32 of logits (B, m) float32 and labels (B,) int64; the engine steps along their mean."""
+class Standard(Loss):
+    """The cross-entropy; the engine steps along the batch's mean."""
 
-    def losses(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return F.cross_entropy(logits, labels, reduction="none")
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return cross_entropies(logits, labels)

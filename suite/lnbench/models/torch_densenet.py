@@ -16,7 +16,8 @@ class NormConv(nn.Module):
         self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.conv(F.relu(self.norm(x), inplace=True))
+        new: torch.Tensor = self.conv(F.relu(self.norm(x), inplace=True))
+        return new
 
 
 class Grow(nn.Sequential):
@@ -26,7 +27,7 @@ class Grow(nn.Sequential):
         super().__init__(NormConv(inputs, bottleneck, 1), NormConv(bottleneck, growth, 3))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.cat([x, super().forward(x)], 1)
+        return torch.cat([x, super().forward(x)], 1)  # type: ignore[no-untyped-call]
 
 
 class DenseNet(nn.Module):
@@ -50,4 +51,5 @@ class DenseNet(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.norm(self.blocks(self.conv(images))), inplace=True)
-        return self.dense(x.mean((2, 3)))
+        logits: torch.Tensor = self.dense(x.mean((2, 3)))
+        return logits

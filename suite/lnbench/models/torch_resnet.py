@@ -37,7 +37,8 @@ class Block(nn.Module):
         if self.shortcut == "average":
             return F.pad(F.avg_pool2d(x, self.stride), (0, 0, 0, 0, 0, self.missing))
         if self.shortcut == "projection":
-            return self.norm3(self.project(x))
+            projected: torch.Tensor = self.norm3(self.project(x))
+            return projected
         return x
 
 
@@ -59,4 +60,5 @@ class ResNet(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.norm(self.conv(images)), inplace=True)
-        return self.dense(self.blocks(x).mean((2, 3)))
+        logits: torch.Tensor = self.dense(self.blocks(x).mean((2, 3)))
+        return logits

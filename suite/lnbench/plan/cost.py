@@ -5,6 +5,7 @@ from __future__ import annotations
 from lnbench.machine import available_cores
 from lnbench.plan.plan import Plan
 from lnbench.plan.run import Run
+from lnbench.training.shape import passes
 
 # Planning figures, not promises: measured on one core of a small server and, for the GPU, estimated
 # (docs/performance.md). A step of a small network costs its overhead, whatever its arithmetic.
@@ -23,7 +24,7 @@ def seconds_of(run: Run, device: str) -> float:
     if run.seconds is not None:
         return run.seconds
     kind = device.partition(":")[0]
-    steps = run.examples * run.recipe["epochs"] / run.recipe["batch_size"]
+    steps = run.examples * run.recipe["epochs"] / run.recipe["batch_size"] * passes(run.recipe)
     return run.flop / FLOP_A_SECOND[kind, run.recipe["precision"]] + float(steps) * SECONDS_A_STEP[kind]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lnbench import catalog
 from lnbench.identity import canonical_json, content_id
 from lnbench.randomness import SEED_STREAMS, derived_seed
-from lnbench.training.shape import added_passes, examples_an_epoch
+from lnbench.training.shape import added_passes, examples_an_epoch, passes
 
 if TYPE_CHECKING:
     from lnbench.plan.inputs import Derived
@@ -90,8 +90,8 @@ class Run:
 
     @property
     def flop(self) -> float:
-        """Return the floating-point operations of the training: 6 · MACs · examples · epochs (forward 2, backward 4),
-        and those that its probes and its average add.
+        """Return the floating-point operations of the training: 6 · MACs · examples · epochs (forward 2, backward 4)
+        for each pass of a step, and those that its probes and its average add.
 
         For an experiment, its seconds in the operations that training does in that time on one core.
         """
@@ -100,7 +100,7 @@ class Run:
         source = catalog.find("dataset", self.recipe["dataset"]["name"]).value
         mmac = catalog.find("model", self.recipe["model"]).mmac
         macs = 1e6 * mmac(source.shape, source.classes) if mmac else 0.0
-        per_example = (6 + 2 * added_passes(self.recipe)) * macs
+        per_example = (6 * passes(self.recipe) + 2 * added_passes(self.recipe)) * macs
         return per_example * self.examples * float(self.recipe["epochs"])
 
     def describe(self) -> str:

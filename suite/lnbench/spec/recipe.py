@@ -24,7 +24,7 @@ from lnbench import catalog
 from lnbench.catalog.options import ExperimentRecipe as ExperimentRecipe
 from lnbench.data.entries import Pixels as Pixels
 from lnbench.errors import did_you_mean
-from lnbench.training.probes.entries import probe_problem
+from lnbench.training.probes.entries import method_problem, probe_problem
 from lnbench.yamlfile.model import Strict
 from lnbench.yamlfile.problems import Misfit
 
@@ -164,12 +164,12 @@ class Recipe(Strict):
         if self.selection == "best_validation" and not self.dataset.validation:
             what = "selection: best_validation needs dataset.validation, a number of held-out images"
             raise Misfit("selection", what)
-        if getattr(self.schedule, "momentum", None) is not None and not (
-            getattr(self.optimizer, "momentum", 0) or getattr(self.optimizer, "kind", "") == "adam"
-        ):
+        if getattr(self.schedule, "momentum", None) is not None and not getattr(self.optimizer, "has_momentum", False):
             what = "schedule: its momentum needs an optimizer that has one; write `momentum: null`"
             raise Misfit("schedule", what)
-        if problem := probe_problem([_plain(probe) for probe in self.probes]):
+        method: str = self.method if isinstance(self.method, str) else getattr(self.method, "kind", "")
+        probes = [_plain(probe) for probe in self.probes]
+        if problem := probe_problem(probes) or method_problem(method, probes):
             raise Misfit("probes", problem)
         source = catalog.find("dataset", self.dataset.name).value
         if self.pixels and not len(self.pixels.mean) == len(self.pixels.std) == source.shape[0]:

@@ -13,8 +13,8 @@ from lnbench.data.images import ImageData
 from lnbench.noise.law import novel_images
 from lnbench.randomness import SEED_STREAMS
 from lnbench.training.batches import DeviceData
-from lnbench.training.probes.entries import probe_problem
-from lnbench.training.shape import group_shape
+from lnbench.training.probes.entries import method_problem, probe_problem
+from lnbench.training.shape import group_shape, method_entry, not_stacked
 
 ONE_AT_A_TIME = ("loop", "graph")
 
@@ -46,7 +46,14 @@ def check_group(
         missing = [stream for stream in SEED_STREAMS if type(own.get(stream)) is not int]
         if missing or not all(0 <= own[stream] < 2**32 for stream in SEED_STREAMS):
             raise ValueError(f"seeds of run {number}: one integer in [0, 2^32) for each of {', '.join(SEED_STREAMS)}")
-    problem = probe_problem(recipes[0].get("probes", ()))
+    method, _ = method_entry(recipes[0])
+    unfit = not_stacked(recipes[0])
+    if backend == "stacked" and unfit:
+        raise ValueError(f"the stacked backend cannot train with the {' and the '.join(unfit)}; use the loop backend")
+    if backend == "graph" and not method.stacks:
+        raise ValueError("the graph backend is for methods that are a loss of logits and labels; use the loop backend")
+    probes = recipes[0].get("probes", ())
+    problem = probe_problem(probes) or method_problem(method.name, probes)
     if problem:
         raise ValueError(problem)
     _check_data(recipes[0], data.data if isinstance(data, DeviceData) else data)

@@ -12,6 +12,7 @@ import torch
 
 from lnbench import catalog
 from lnbench.data.images import ImageData
+from lnbench.methods.method import Seen
 from lnbench.noise.law import LabelNoise, describe, in_epoch, novel_images
 from lnbench.randomness import Stream, permutation_at
 from lnbench.training.augment import PADDING, crop_and_flip, pad, shifts
@@ -130,7 +131,9 @@ class TrainingSet:
         identity = np.concatenate((np.sort(shuffled[:clean]), novel))
         held_out = np.sort(shuffled[clean : clean + validation])
         labels = data.train_labels.astype(np.int64)
-        self.clean = clean
+        self.clean, self.batch_size = clean, int(recipe["batch_size"])
+        self.steps = int(recipe["epochs"]) * self.steps_an_epoch
+        self.inputs = inputs or {}
         self.device, self.on_device = device, on_device
         self.seeds, self.augment = seeds, recipe["augment"]
         self.identity = torch.from_numpy(identity).to(device)
@@ -161,6 +164,21 @@ class TrainingSet:
     def examples(self) -> int:
         """Training examples in an epoch."""
         return self.noise.size if self.kept is None else len(self.kept)
+
+    @property
+    def steps_an_epoch(self) -> int:
+        """Steps in an epoch, a last one on fewer examples included."""
+        return -(-self.examples // self.batch_size)
+
+    @property
+    def method_seed(self) -> int:
+        """The seed of what a method draws: that of the order in which examples come, under a stream of its own."""
+        return self.seeds["order"]
+
+    def seen(self, example: torch.Tensor, epoch: int, number: int) -> Seen:
+        """What a method may know of a batch of the examples `example` (B,) in step `number` of an epoch."""
+        step = epoch * self.steps_an_epoch + number
+        return Seen(example, epoch, step, self.steps, self.method_seed, self.inputs)
 
     def wrong(self, epoch: int = 0) -> torch.Tensor:
         """Return (N,) bool: which examples carry a wrong label, in their order (that of the probe `example_loss`).

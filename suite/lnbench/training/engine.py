@@ -207,7 +207,7 @@ class Group:
             rates[:, run] = [base * schedule(options, step, total, length) for step in steps]
             if options.get("momentum") is not None:
                 momenta.append([momentum(options, step, total, length) for step in steps])
-        return Rates(rates, np.array(momenta, dtype=np.float64).T if momenta else None)
+        return Rates(epoch, rates, np.array(momenta, dtype=np.float64).T if momenta else None)
 
     def record(self) -> None:
         """Close an epoch: one value on each curve of each run. The one place where the device is asked."""
@@ -233,6 +233,8 @@ class Group:
                 continue
             for name, value in values.items():
                 self.state.curves[run].setdefault(name, []).append(float(value))
+        if epoch + 1 < self.epochs:
+            self.backend.close(epoch)
         self.state.epoch += 1
         self.state.step = 0
 

@@ -16,35 +16,88 @@ from lnbench.yamlfile.problems import Misfit
 SMOOTHING = 0.9  # the decay, an epoch, of a smoothed curve
 
 
-class AdaDelta(Options):
-    """AdaDelta (Zeiler 2012, algorithm 1), its step multiplied by `lr`."""
+class _Stepping(Options):
+    """What every optimiser has, a wrapping one too: `optimizer.lr` is the rate of a step, whatever takes it."""
+
+    lr: Positive
+    weight_decay: NotNegative
+
+
+class AdaDeltaBase(Options):
+    """AdaDelta as the base of another optimiser, which has the rate and the decay."""
 
     kind: Literal["adadelta"]
-    lr: Positive
     rho: BelowOne
     eps: Positive
-    weight_decay: NotNegative
+
+    @property
+    def has_momentum(self) -> bool:
+        """Whether there is a momentum that a schedule could cycle."""
+        return False
 
 
-class Sgd(Options):
-    """Stochastic gradient descent with momentum (torch's form: v ← m·v + g; w ← w − lr·v)."""
+class AdaDelta(AdaDeltaBase, _Stepping):
+    """AdaDelta (Zeiler 2012, algorithm 1), its step multiplied by `lr`."""
+
+
+class SgdBase(Options):
+    """SGD as the base of another optimiser, which has the rate and the decay."""
 
     kind: Literal["sgd"]
-    lr: Positive
     momentum: BelowOne
     nesterov: bool
-    weight_decay: NotNegative
+
+    @property
+    def has_momentum(self) -> bool:
+        """Whether there is a momentum that a schedule could cycle."""
+        return self.momentum > 0
 
 
-class Adam(Options):
-    """Adam (Kingma & Ba 2015, algorithm 1); the decay is added to the gradient (L2, as in torch.optim.Adam)."""
+class Sgd(SgdBase, _Stepping):
+    """Stochastic gradient descent with momentum (torch's form: v ← m·v + g; w ← w − lr·v)."""
+
+
+class AdamBase(Options):
+    """Adam as the base of another optimiser, which has the rate and the decay."""
 
     kind: Literal["adam"]
-    lr: Positive
     beta1: BelowOne
     beta2: BelowOne
     eps: Positive
-    weight_decay: NotNegative
+
+    @property
+    def has_momentum(self) -> bool:
+        """Whether there is a momentum that a schedule could cycle: Adam's is beta1."""
+        return True
+
+
+class Adam(AdamBase, _Stepping):
+    """Adam (Kingma & Ba 2015, algorithm 1); the decay is added to the gradient (L2, as in torch.optim.Adam)."""
+
+
+class _Wrapping(_Stepping):
+    """An optimiser that hands another gradient to its `base`, which then steps with this one's rate and decay."""
+
+    rho: Positive
+    base: Annotated[SgdBase | AdaDeltaBase | AdamBase, Field(discriminator="kind")]
+
+    @property
+    def has_momentum(self) -> bool:
+        """Whether there is a momentum that a schedule could cycle."""
+        return self.base.has_momentum
+
+
+class Sam(_Wrapping):
+    """Sharpness-aware minimisation (Foret et al. 2021, algorithm 1): the gradient is taken `rho` uphill."""
+
+    kind: Literal["sam"]
+
+
+class Asam(_Wrapping):
+    """Adaptive SAM (Kwon et al. 2021, algorithm 1): uphill in units of each weight's own size, |w| + `eta`."""
+
+    kind: Literal["asam"]
+    eta: NotNegative
 
 
 class ConstantSchedule(Options):
@@ -149,6 +202,11 @@ def _norm_passes(options: dict[str, Any], recipe: dict[str, Any]) -> float:
     return float(any(layer.kind == "norm" for layer in model.layers(source.shape, source.classes)))
 
 
+def _two(options: dict[str, Any], recipe: dict[str, Any]) -> float:
+    """Two gradients a step."""
+    return 2
+
+
 def entries() -> list[Entry]:
     """Optimisers, schedules, and what a training yields."""
     optimizer, schedule = "lnbench.training.optimisers", "lnbench.training.schedules"
@@ -168,6 +226,8 @@ def entries() -> list[Entry]:
         Entry("optimizer", "adadelta", target=f"{optimizer}:AdaDelta", options=AdaDelta),
         Entry("optimizer", "sgd", target=f"{optimizer}:Sgd", options=Sgd),
         Entry("optimizer", "adam", target=f"{optimizer}:Adam", options=Adam),
+        Entry("optimizer", "sam", target=f"{optimizer}:Sam", options=Sam, passes=_two, stacks=False),
+        Entry("optimizer", "asam", target=f"{optimizer}:Asam", options=Asam, passes=_two, stacks=False),
         Entry("schedule", "constant", target=f"{schedule}:constant", options=ConstantSchedule),
         Entry("schedule", "step", target=f"{schedule}:step_decay", options=StepSchedule),
         Entry("schedule", "cosine", target=f"{schedule}:cosine", options=CosineSchedule),

@@ -11,19 +11,22 @@ class FlatParameters:
 
     The module keeps working: its parameters become views. Convolution kernels lie channels-last in the vector, the
     layout in which CPUs and GPUs convolve fastest. The optimiser then needs a few operations on one vector.
+    `biases` (P,) bool: which of the numbers are biases, of a layer or of a normalisation.
     """
 
     def __init__(self, module: nn.Module, device: torch.device):
-        parameters = list(module.parameters())
-        sizes = [parameter.numel() for parameter in parameters]
+        named = list(module.named_parameters())
+        sizes = [parameter.numel() for _, parameter in named]
         self.weights = torch.zeros(sum(sizes), device=device)
         self.gradient = torch.zeros_like(self.weights)
+        self.biases = torch.zeros_like(self.weights, dtype=torch.bool)
         start = 0
-        for parameter, size in zip(parameters, sizes, strict=True):
+        for (name, parameter), size in zip(named, sizes, strict=True):
             part = slice(start, start + size)
             shape = parameter.shape
             parameter.data = _view(self.weights[part], shape)
             parameter.grad = _view(self.gradient[part], shape)
+            self.biases[part] = name.rpartition(".")[2] == "bias"
             start += size
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from lnbench import catalog
@@ -40,12 +41,40 @@ def added(recipe: dict[str, Any]) -> list[tuple[Entry, dict[str, Any]]]:
     return found
 
 
+def method_entry(recipe: dict[str, Any]) -> tuple[Entry, dict[str, Any]]:
+    """Return a recipe's method with its options."""
+    name, options = catalog.name_and_options(recipe["method"])
+    return catalog.find("method", name), options or {}
+
+
+def optimizer_entry(recipe: dict[str, Any]) -> tuple[Entry, dict[str, Any]]:
+    """Return a recipe's optimiser with its options."""
+    return catalog.find("optimizer", recipe["optimizer"]["kind"]), recipe["optimizer"]
+
+
+def passes(recipe: dict[str, Any]) -> float:
+    """Return how often a step goes forward and backward over each of its examples, all networks together."""
+    own = (entry.passes(options, recipe) for entry, options in _stepping(recipe) if entry.passes is not None)
+    return math.prod(own)
+
+
 def added_passes(recipe: dict[str, Any]) -> float:
-    """Return what that adds to an epoch, in forward passes over the training examples."""
-    return sum(entry.passes(options, recipe) for entry, options in added(recipe) if entry.passes is not None)
+    """Return what probes and average add to an epoch, in forward passes over the training examples."""
+    once = sum(entry.passes(options, recipe) for entry, options in added(recipe) if entry.passes is not None)
+    method, options = method_entry(recipe)
+    return once * method.passes(options, recipe) if method.passes else once
 
 
-def can_be_stacked(recipe: dict[str, Any]) -> bool:
-    """Return whether a stack of networks can compute all that the recipe asks for. Runs on the examples that an input
-    keeps have as many as it keeps: they are not stacked, as steps of different lengths cannot be."""
-    return "only" not in recipe["dataset"] and all(entry.stacks for entry, _ in added(recipe))
+def not_stacked(recipe: dict[str, Any]) -> list[str]:
+    """Return what a stack of networks cannot compute of all that the recipe asks for, each as `kind 'name'`.
+
+    Runs on the examples that an input keeps have as many as it keeps: steps of different lengths cannot be stacked.
+    """
+    every = [*_stepping(recipe), *added(recipe)]
+    only = ["dataset 'only'"] if "only" in recipe["dataset"] else []
+    return only + [f"{entry.kind} '{entry.name}'" for entry, _ in every if not entry.stacks]
+
+
+def _stepping(recipe: dict[str, Any]) -> list[tuple[Entry, dict[str, Any]]]:
+    """What a step is made of."""
+    return [method_entry(recipe), optimizer_entry(recipe)]

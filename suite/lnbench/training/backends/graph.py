@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lnbench.methods.method import Loss
 from lnbench.training.backends.loop import Loop
-from lnbench.training.backends.protocol import Seen
+from lnbench.training.backends.protocol import Pass
 from lnbench.training.batches import Batch, TrainingSet
 
 WARM_UP = 3  # steps that libraries need to choose and allocate before a capture; their effects are undone
@@ -24,12 +25,14 @@ class Graph(Loop):
         super().__init__(members, compile)
         if self.device.type != "cuda":
             raise ValueError("the graph backend needs a CUDA device")
+        if not isinstance(self.method, Loss):  # what a step of another method does may differ from step to step
+            raise ValueError(f"{self.recipe['method']}: the graph backend is for methods that are a loss; use loop")
         self.size = self.recipe["batch_size"]
         self.graph: torch.cuda.CUDAGraph | None = None
         self.lr = torch.zeros((), device=self.device)
         self.momentum = torch.zeros((), device=self.device)
         self.batch: Batch | None = None
-        self.captured: Seen
+        self.captured: Pass
 
     def step(self, batches: list[Batch], number: int) -> None:
         (batch,) = batches
@@ -39,32 +42,32 @@ class Graph(Loop):
             self.momentum.fill_(float(self.rates.momentum[number, 0]))
             momentum = self.momentum
         if len(batch) < self.size:
-            self._step(batch, self.lr, momentum)
+            self._step(batch, number, self.lr, momentum)
             return
         if self.graph is None or self.batch is None:
-            self._capture(batch, momentum)
+            self._capture(batch, number, momentum)
         assert self.graph is not None and self.batch is not None
         for fixed, now in zip(_tensors(self.batch), _tensors(batch), strict=True):
             fixed.copy_(now)
         self.graph.replay()
         self.seen = self.captured
 
-    def _capture(self, batch: Batch, momentum: Tensor | None) -> None:
+    def _capture(self, batch: Batch, number: int, momentum: Tensor | None) -> None:
         """Record a step on copies of this batch; the warm-up's steps leave no trace."""
         shift = None if batch.shift is None else batch.shift.clone()
         self.batch = Batch(batch.example.clone(), batch.image.clone(), batch.label.clone(), shift)
         before = {name: tensor.clone() for name, tensor in self.tensors().items()}
-        stream = torch.cuda.Stream(self.device)
+        stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP):
-                self._step(self.batch, self.lr, momentum)
+                self._step(self.batch, number, self.lr, momentum)
         torch.cuda.current_stream(self.device).wait_stream(stream)
         for name, tensor in self.tensors().items():
             tensor.copy_(before[name])
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
-            self._step(self.batch, self.lr, momentum)
+            self._step(self.batch, number, self.lr, momentum)
         self.captured = self.seen  # a replay writes there again
 
 

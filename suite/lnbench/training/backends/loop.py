@@ -10,78 +10,118 @@ from collections.abc import Iterator
 from itertools import repeat
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lnbench import catalog
-from lnbench.training.backends.compiling import compiled_or_eager
+from lnbench.methods.method import Method, Seen, cross_entropies
+from lnbench.training.backends.network import Network
 from lnbench.training.backends.protocol import (
     EVALUATION_BATCH,
     Losses,
+    Pass,
     Rates,
-    Seen,
-    built,
-    cross_entropies,
     method_of,
     pieces,
     precision_of,
 )
 from lnbench.training.batches import Batch, Held, Pixels, TrainingSet
-from lnbench.training.flat import FlatParameters
-from lnbench.training.initial import all_weights, first_weights
+from lnbench.training.initial import all_weights
+from lnbench.training.optimisers import GradientAt
 
 
 class Loop:
-    """One network, step by step as torch runs it. The reference: what is on record was trained by it."""
+    """One run, step by step as torch runs it. The reference: what is on record was trained by it.
+
+    It trains as many networks as the run's method has, on the same batches. Curves are of the method's `answer`; losses
+    of training examples are the mean over the networks.
+    """
 
     def __init__(self, members: list[tuple[dict[str, Any], TrainingSet]], compile: bool):
         ((recipe, data),) = members
         self.recipe, self.data, self.device = recipe, data, data.device
-        self.model = built(recipe, data.on_device.shape, data.on_device.classes)
-        self.flat = FlatParameters(self.model, self.device)
-        self.model.to(self.device)  # the buffers; the parameters are there
-        first_weights(self.model, catalog.find("model", recipe["model"]).initial, data.seeds["init"], data.start)
-        self.method = method_of(recipe)
-        optimizer = recipe["optimizer"]
-        self.optimiser = catalog.find("optimizer", optimizer["kind"]).load()(optimizer, self.flat.weights)
+        self.method: Method = method_of(recipe)
+        networks = self.method.networks
+        starts = [None] * networks if data.start is None else np.array_split(data.start, networks)
+        self.networks = [Network(recipe, data, number, starts[number], compile) for number in range(networks)]
         self.pixels = Pixels.of(recipe, data.on_device)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         self.right = torch.zeros((), dtype=torch.int64, device=self.device)
         self.keeps_logits = False
-        self.seen: Seen
+        self.seen: Pass
         self.rates: Rates
         self.compiled = compile
-        self.forward = compiled_or_eager(self.model) if compile else self.model
+        self.method.begin(_Networks(self))
+
+    @property
+    def model(self) -> nn.Module:
+        """The first network's module."""
+        return self.networks[0].model
 
     @property
     def parameters(self) -> int:
-        return self.flat.weights.numel()
+        return self.networks[0].flat.weights.numel()
 
     def begin(self, rates: Rates, *, afresh: bool) -> None:
         self.rates = rates
         if afresh:
             self.loss_sum.zero_()
             self.right.zero_()
-        self.model.train()
+        self._train_mode(True)
+
+    def _train_mode(self, training: bool) -> None:
+        for network in self.networks:
+            network.model.train(training)
 
     def step(self, batches: list[Batch], number: int) -> None:
         (batch,) = batches
         moved = self.rates.momentum
-        self._step(batch, float(self.rates.lr[number, 0]), None if moved is None else float(moved[number, 0]))
+        lr, momentum = float(self.rates.lr[number, 0]), None if moved is None else float(moved[number, 0])
+        self._step(batch, number, lr, momentum)
 
-    def _step(self, batch: Batch, lr: float | Tensor, momentum: float | Tensor | None) -> None:
-        self.flat.gradient.zero_()
+    def _step(self, batch: Batch, number: int, lr: float | Tensor, momentum: float | Tensor | None) -> None:
+        seen = self.data.seen(batch.example, self.rates.epoch, number)
         inputs = self.pixels(self.data.pictures(batch.image, batch.shift))
-        with precision_of(self.recipe, self.device):
-            logits = self.forward(inputs)
-        logits = logits.float()
-        losses = self.method.losses(logits, batch.label)
-        losses.mean().backward()
-        self.optimiser.step(self.flat.weights, self.flat.gradient, lr, momentum=momentum)
+        logits = tuple(self._logits(network, inputs) for network in self.networks)
+        losses = tuple(self.method.losses(each, batch.label, seen) for each in logits)
+        weights = self.method.weights(tuple(each.detach() for each in losses), seen)
+        for place, network in enumerate(self.networks):
+            own = None if weights is None else weights[place]
+            gradient_at = self._gradient_at(network, losses[place], inputs, batch.label, seen, own)
+            network.optimiser.step(network.flat.weights, gradient_at, lr, momentum=momentum)
         with torch.no_grad():
-            self.loss_sum += losses.sum(dtype=torch.float64)
-            self.right += (logits.argmax(1) == batch.label).sum()
-        self.seen = Seen(losses.detach().unsqueeze(0), logits.detach().unsqueeze(0))
+            answer, loss = self.method.answer(logits), _mean(losses)
+            self.loss_sum += loss.sum(dtype=torch.float64)
+            self.right += (answer.argmax(1) == batch.label).sum()
+        self.seen = Pass(loss.detach().unsqueeze(0), answer.detach().unsqueeze(0))
+
+    def _logits(self, network: Network, inputs: Tensor) -> Tensor:
+        """(B, classes) float32, in the recipe's precision."""
+        with precision_of(self.recipe, self.device):
+            logits: Tensor = network.forward(inputs)
+        return logits.float()
+
+    def _gradient_at(
+        self, network: Network, losses: Tensor, inputs: Tensor, labels: Tensor, seen: Seen, weights: Tensor | None
+    ) -> GradientAt:
+        """The gradient of the batch's loss at any weights of a network. The first, at the network's own, is of the pass
+        that is made already (`losses`); any other makes a pass that batch normalisation does not learn from, with the
+        same `weights` of the examples."""
+        made: Tensor | None = losses
+
+        def gradient_at(at: Tensor) -> Tensor:
+            nonlocal made
+            network.flat.gradient.zero_()
+            if made is not None and at is network.flat.weights:
+                now, made = made, None
+                _total(now, weights).backward()  # type: ignore[no-untyped-call]
+            else:
+                with network.at(at):
+                    again = self.method.losses(self._logits(network, inputs), labels, seen)
+                    _total(again, weights).backward()  # type: ignore[no-untyped-call]
+            return network.flat.gradient
+
+        return gradient_at
 
     def sums(self) -> Tensor:
         return torch.stack((self.right.double(), self.loss_sum)).unsqueeze(0)
@@ -89,11 +129,10 @@ class Loop:
     @torch.no_grad()
     def evaluate(self, held: list[Held], each: Tensor | None = None) -> Tensor:
         (images,) = held
-        self.model.eval()
         right = torch.zeros((), dtype=torch.int64, device=self.device)
         loss = torch.zeros((), dtype=torch.float64, device=self.device)
         for number, (index, labels) in enumerate(pieces(images)):
-            logits = self.model(self.pixels(images.images[index]))
+            logits = self._answer(images, index)
             right += (logits.argmax(1) == labels).sum()
             loss += nn.functional.cross_entropy(logits, labels, reduction="sum").double()
             if each is not None:
@@ -103,34 +142,45 @@ class Loop:
     @torch.no_grad()
     def logits(self, held: list[Held]) -> list[Tensor]:
         (images,) = held
-        self.model.eval()
-        return [torch.cat([self.model(self.pixels(images.images[index])) for index, _ in pieces(images)])]
+        return [torch.cat([self._answer(images, index) for index, _ in pieces(images)])]
+
+    def _answer(self, held: Held, index: Tensor) -> Tensor:
+        """(n, classes) float32: what is evaluated, of images of `held`."""
+        self._train_mode(False)
+        inputs = self.pixels(held.images[index])
+        return self.method.answer(tuple(network.model(inputs) for network in self.networks))
+
+    def close(self, epoch: int) -> None:
+        with torch.no_grad():
+            self.method.close(epoch, _Networks(self))
 
     def gradients(self, held: list[Held], losses: Losses, members: list[Tensor] | None = None) -> Tensor:
         (images,) = held
-        was_training = self.model.training
-        self.model.eval()
-        self.flat.gradient.zero_()
+        first = self.networks[0]
+        was_training = first.model.training
+        first.model.eval()
+        first.flat.gradient.zero_()
         counted = repeat(None) if members is None else torch.split(members[0], EVALUATION_BATCH)
         for (index, labels), counts in zip(pieces(images), counted, strict=False):
-            found = losses(self.model(self.pixels(images.images[index])), labels)
+            found = losses(first.model(self.pixels(images.images[index])), labels)
             total = found.sum() / len(images) if counts is None else (found * counts).sum()
             total.backward()  # type: ignore[no-untyped-call]
-        self.model.train(was_training)
-        gradient = self.flat.gradient.double().unsqueeze(0)
+        first.model.train(was_training)
+        gradient = first.flat.gradient.double().unsqueeze(0)
         return gradient if members is None else gradient / members[0].sum()  # on the device: nothing waits for it
 
     def snapshot(self) -> list[Tensor]:
-        return [all_weights(self.model)]
+        return [torch.cat([all_weights(network.model) for network in self.networks])]
 
     def weights(self) -> list[Tensor]:
-        return [self.flat.weights]
+        return [network.flat.weights for network in self.networks]
 
     def norms(self) -> list[Tensor]:
         return [buffer for layer in self._norm_layers() for buffer in layer.buffers()]
 
     def _norm_layers(self) -> list[nn.modules.batchnorm._BatchNorm]:
-        return [layer for layer in self.model.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+        layers = (layer for network in self.networks for layer in network.model.modules())
+        return [layer for layer in layers if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
 
     @torch.no_grad()
     def estimate_norms(self, batches: Iterator[list[Batch]]) -> None:
@@ -138,29 +188,59 @@ class Loop:
         if not layers:
             return
         moments = [layer.momentum for layer in layers]
-        self.model.eval()  # all else is as it is evaluated
+        self._train_mode(False)  # all else is as it is evaluated
         for layer in layers:
             layer.reset_running_stats()
             layer.momentum = None  # the plain mean over batches
             layer.train()
         for (batch,) in batches:
-            self.model(self.pixels(self.data.pictures(batch.image, batch.shift)))
+            inputs = self.pixels(self.data.pictures(batch.image, batch.shift))
+            for network in self.networks:
+                network.model(inputs)
         for layer, momentum in zip(layers, moments, strict=True):
             layer.momentum = momentum
             layer.eval()
 
     def connections(self) -> list[Tensor]:
-        layers = (layer for layer in self.model.modules() if isinstance(layer, nn.Conv2d | nn.Linear))
-        return [layer.weight.detach().unsqueeze(0) for layer in layers]
+        layers = (layer for network in self.networks for layer in network.model.modules())
+        return [layer.weight.detach().unsqueeze(0) for layer in layers if isinstance(layer, nn.Conv2d | nn.Linear)]
 
     def tensors(self) -> dict[str, Tensor]:
-        return {
-            "weights": self.flat.weights,
-            "loss_sum": self.loss_sum,
-            "right": self.right,
-            **{f"buffer.{name}": buffer for name, buffer in self.model.named_buffers()},
-            **{f"optimiser.{name}": tensor for name, tensor in self.optimiser.state.items()},
-        }
+        """The first network's have the names that the checkpoints of one network always had."""
+        kept = {"loss_sum": self.loss_sum, "right": self.right}
+        for number, network in enumerate(self.networks):
+            before = f"network.{number}." if number else ""
+            kept |= {before + name: tensor for name, tensor in network.tensors().items()}
+        return kept | {f"method.{name}": tensor for name, tensor in self.method.state.items()}
 
     def restored(self) -> None:
         pass
+
+
+class _Networks:
+    """The networks of a loop as its method sees them (`lnbench.methods.method.Networks`)."""
+
+    def __init__(self, loop: Loop):
+        self._loop, self.device = loop, loop.device
+        self.examples, self.epochs = loop.data.examples, int(loop.recipe["epochs"])
+        self.seed = loop.data.method_seed
+
+    def held(self) -> list[list[Tensor]]:
+        return [[network.flat.weights, *network.model.buffers()] for network in self._loop.networks]
+
+    def features(self, example: Tensor) -> list[Tensor]:
+        loop = self._loop
+        loop._train_mode(False)
+        image = loop.data.identity[loop.data.noise.images(example)]
+        parts = [loop.pixels(loop.data.pictures(part, None)) for part in torch.split(image, EVALUATION_BATCH)]
+        return [torch.cat([network.features(part) for part in parts]) for network in loop.networks]
+
+
+def _mean(losses: tuple[Tensor, ...]) -> Tensor:
+    """(B,): of one network its losses, of several their mean."""
+    return losses[0] if len(losses) == 1 else torch.stack(losses).mean(0)
+
+
+def _total(losses: Tensor, weights: Tensor | None) -> Tensor:
+    """What a network steps along the gradient of."""
+    return losses.mean() if weights is None else (weights * losses).sum()

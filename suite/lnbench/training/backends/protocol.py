@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lnbench import catalog
+from lnbench.methods.method import Method
 from lnbench.training.batches import Batch, Held
 
 EVALUATION_BATCH = 1000
@@ -20,15 +21,16 @@ Losses = Callable[[Tensor, Tensor], Tensor]  # of logits (n, classes) and labels
 
 @dataclass(frozen=True)
 class Rates:
-    """The learning rate of each of K replicas at each of an epoch's S steps, (S, K) float64; and, where a schedule
-    moves it, the momentum."""
+    """What the schedules give in one epoch, from 0: the learning rate of each of K replicas at each of its S steps,
+    (S, K) float64; and, where a schedule moves it, the momentum."""
 
+    epoch: int
     lr: np.ndarray
     momentum: np.ndarray | None
 
 
 @dataclass(frozen=True)
-class Seen:
+class Pass:
     """What the last step's own forward pass gave for each example that it trained on, before the weights moved.
 
     losses: (K, B) float32, the method's, under the labels as given. logits: (K, B, classes) float32; None where the
@@ -44,7 +46,7 @@ class Backend(Protocol):
 
     compiled: bool
     keeps_logits: bool  # whether `seen` must have them; set before the first step
-    seen: Seen  # of the last step
+    seen: Pass  # of the last step
 
     @property
     def parameters(self) -> int:
@@ -52,8 +54,8 @@ class Backend(Protocol):
         ...
 
     @property
-    def method(self) -> Any:
-        """The method, whose `losses` are those of a step."""
+    def method(self) -> Method:
+        """What the runs train with; of several runs any one's, as they share it."""
         ...
 
     def step(self, batches: list[Batch], number: int) -> None:
@@ -79,9 +81,14 @@ class Backend(Protocol):
         """Of each replica (n, classes) float32 on the device: its answers on images that no step sees, as evaluated."""
         ...
 
+    def close(self, epoch: int) -> None:
+        """Called when an epoch, from 0, has been evaluated and another follows: a method may change its networks."""
+        ...
+
     def gradients(self, held: list[Held], losses: Losses, members: list[Tensor] | None = None) -> Tensor:
         """(K, P) float64 on the device: each replica's gradient of the mean loss on these images, with respect to all
-        its weights, as it is evaluated (float32; a batch normalisation uses what it has learnt). Leaves no trace.
+        its weights, as it is evaluated (float32; a batch normalisation uses what it has learnt). Leaves no trace. Of
+        a run with several networks it is the first one's.
 
         members: of each replica (n,) bool, the images that count; NaN where none does. Raises NotImplementedError where
         the backend compares no gradients; the catalog says which probes need them (`Entry.stacks`).
@@ -132,16 +139,11 @@ def built(recipe: dict[str, Any], shape: tuple[int, int, int], classes: int) -> 
     return module
 
 
-def method_of(recipe: dict[str, Any]) -> Any:
-    """The recipe's method: made of its options, where it has any."""
+def method_of(recipe: dict[str, Any]) -> Method:
+    """Make the recipe's method, of its options where it has any."""
     name, options = catalog.name_and_options(recipe["method"])
-    made = catalog.find("method", name).load()
+    made: Callable[..., Method] = catalog.find("method", name).load()
     return made() if options is None else made(options)
-
-
-def cross_entropies(logits: Tensor, labels: Tensor) -> Tensor:
-    """(B,): each example's."""
-    return nn.functional.cross_entropy(logits, labels, reduction="none")
 
 
 def pieces(held: Held) -> Iterator[tuple[Tensor, Tensor]]:

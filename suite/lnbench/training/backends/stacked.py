@@ -18,19 +18,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lnbench import catalog
+from lnbench.methods.method import Loss, cross_entropies
 from lnbench.training.backends.compiling import compiled_or_eager
 from lnbench.training.backends.protocol import (
     EVALUATION_BATCH,
     Losses,
+    Pass,
     Rates,
-    Seen,
     built,
-    cross_entropies,
     method_of,
     pieces,
 )
 from lnbench.training.batches import Batch, Held, Pixels, TrainingSet
 from lnbench.training.initial import first_weights
+from lnbench.training.optimisers import Optimiser, given
 
 Parts = list[Tensor]
 
@@ -43,9 +44,15 @@ class Stacked:
         self.members, self.device, self.compiled = members, data.device, compile
         self.classes, self.batch = data.on_device.classes, recipe["batch_size"]
         self.low = recipe["precision"] == "fast"
-        self.method = method_of(recipe)
+        method = method_of(recipe)
+        if not isinstance(method, Loss):
+            raise ValueError(
+                f"{recipe['method']}: the stacked backend is for methods that are a loss; use the loop backend"
+            )
+        self.method = method
         self.optimiser = catalog.find("optimizer", recipe["optimizer"]["kind"]).load()
         self.options = recipe["optimizer"]
+        require_one_gradient(self.optimiser, self.options)
         self.pixels = Pixels.of(recipe, data.on_device)
         self.parts = [part.to(self.device) for part in self._first_weights()]
         self.states = [self.optimiser.first_state(self.options, part.flatten(1)) for part in self.parts]
@@ -56,7 +63,7 @@ class Stacked:
         self.right = torch.zeros(self.replicas, dtype=torch.int64, device=self.device)
         self.whole = self._weight(self.batch)
         self.keeps_logits = False
-        self.seen: Seen
+        self.seen: Pass
         self.lr: Tensor
         self.momentum: Tensor | None
         self.run_step = compiled_or_eager(self._step) if compile else self._step
@@ -110,7 +117,7 @@ class Stacked:
                 images, labels, weight, self.lr[number], None if self.momentum is None else self.momentum[number],
                 self.keeps_logits,
             )  # fmt: skip
-        self.seen = Seen(losses[:, :count], None if logits is None else logits[:, :count])
+        self.seen = Pass(losses[:, :count], None if logits is None else logits[:, :count])
 
     def _step(
         self,
@@ -134,13 +141,13 @@ class Stacked:
 
         def loss(weights: Parts) -> tuple[Tensor, tuple[Tensor, Tensor]]:
             logits = self._forward(weights, inputs).float()
-            losses = self.method.losses(logits.flatten(0, 1), labels.flatten()).view(labels.shape)
+            losses = self.method.loss(logits.flatten(0, 1), labels.flatten()).view(labels.shape)
             return (losses * weight).sum(), (losses, logits)
 
         gradients, (losses, logits) = torch.func.grad(loss, has_aux=True)(shadow or parts)
         new = [
             self.optimiser.update(
-                part.flatten(1), gradient.float().flatten(1), state, self.options,
+                part.flatten(1), given(gradient.float().flatten(1)), state, self.options,
                 lr=lr, weight_decay=self.decay, momentum=momentum,
             )
             for part, gradient, state in zip(parts, gradients, states, strict=True)
@@ -193,6 +200,9 @@ class Stacked:
             results.append(torch.cat([self._forward(parts, each).squeeze(0) for each in inputs]))
         return results
 
+    def close(self, epoch: int) -> None:
+        """A loss of logits and labels changes no network."""
+
     def gradients(self, held: list[Held], losses: Losses, members: list[Tensor] | None = None) -> Tensor:
         raise NotImplementedError("the stacked backend compares no gradients (groups.py gives such runs to the loop)")
 
@@ -223,6 +233,20 @@ class Stacked:
         """The bfloat16 copies follow the weights that a checkpoint has put back."""
         for copy, part in zip(self.shadow, self.parts, strict=bool(self.shadow)):
             copy.copy_(part)
+
+
+def require_one_gradient(optimiser: type[Optimiser], options: dict[str, Any]) -> None:
+    """Raises ValueError for an optimiser that asks for several gradients a step: a stack has only one to give."""
+    asked: list[Tensor] = []
+
+    def gradient_at(weights: Tensor) -> Tensor:
+        asked.append(weights)
+        return torch.ones_like(weights)
+
+    weights = torch.ones(1, 1)
+    optimiser.update(weights, gradient_at, optimiser.first_state(options, weights), options, lr=1.0, weight_decay=0.0)
+    if len(asked) != 1:
+        raise ValueError(f"{options['kind']}: it asks for {len(asked)} gradients a step; use the loop backend")
 
 
 def require_dense(module: nn.Module, name: str) -> None:

@@ -79,6 +79,14 @@ def probe_problem(probes: Sequence[str | dict[str, Any]]) -> str | None:
     return None
 
 
+def method_problem(method: str, probes: Sequence[str | dict[str, Any]]) -> str | None:
+    """Return why a run cannot train with this method and these probes, in one line; None where it can."""
+    asked_for = [catalog.name_and_options(probe)[0] for probe in probes]
+    if "gradient_cosine" in asked_for and not catalog.find("method", method).stacks:
+        return f"probes: gradient_cosine compares losses of logits and labels, and {method} is more than such a loss"
+    return None
+
+
 def entries() -> list[Entry]:
     """Return the probes in the order in which they look, and their metrics: a probe comes behind those it needs."""
     history, images, gradients, pruning = (

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lnbench.training.backends.protocol import cross_entropies
+from lnbench.methods.method import Loss, cross_entropies
 from lnbench.training.probes.entries import CLEAN_IMAGES, CURVE_SPANS, GRADIENT_COSINES
 from lnbench.training.probes.probe import Probe, StepView, Training, curve
 
@@ -37,7 +37,8 @@ class GradientCosine(Probe):
 
     def _look(self, step: int) -> None:
         backend = self.training.backend
-        own, plain = (backend.gradients(self.images, losses) for losses in (backend.method.losses, cross_entropies))
+        assert isinstance(backend.method, Loss)  # `method_problem` has seen to it
+        own, plain = (backend.gradients(self.images, losses) for losses in (backend.method.loss, cross_entropies))
         now = _cosine(own, plain).float()
         for place, mark in enumerate(self.marks):
             if mark == step:

@@ -82,7 +82,8 @@ class ExampleLossEval(Probe):
         images = [Held(data.on_device.images, data.identity, data.labels) for data in sets]
         for place, (data, logits) in enumerate(zip(sets, backend.logits(images), strict=True)):
             image, label = data.given(epoch)
-            self.rows[place, epoch].copy_(backend.method.losses(logits[image], label))
+            seen = data.seen(torch.arange(data.examples, device=data.device), epoch, data.steps_an_epoch)
+            self.rows[place, epoch].copy_(backend.method.losses(logits[image], label, seen))
 
     def tensors(self, epoch: int) -> dict[str, Tensor]:
         return {"example_loss_eval": self.rows[:, :epoch]}

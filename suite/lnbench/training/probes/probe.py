@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lnbench.training.backends.protocol import Backend, Losses, Seen, cross_entropies
+from lnbench.methods.method import cross_entropies
+from lnbench.training.backends.protocol import Backend, Losses, Pass
 from lnbench.training.batches import Batch, Held, TrainingSet
 
 
@@ -55,7 +56,7 @@ class StepView:
     training: Training
     step: int
     batches: Sequence[Batch]
-    seen: Seen | None = None
+    seen: Pass | None = None
 
     @property
     def epoch(self) -> int:
@@ -93,7 +94,7 @@ class StepView:
         return logits
 
     @property
-    def _seen(self) -> Seen:
+    def _seen(self) -> Pass:
         if self.seen is None:
             raise ValueError("a probe reads losses or logits before the step has given any; do it in `after`")
         return self.seen
