@@ -2,9 +2,9 @@
 
 from lnbench.catalog.entry import Entry, Metric, with_metrics
 from lnbench.catalog.options import ExperimentRecipe, Options
-from lnbench.catalog.registry import ENGINE_VERSION, entries, find, name_and_options, names, versions
+from lnbench.catalog.registry import ENGINE_VERSION, entries, find, name_and_options, names, packages, used, versions
 
 __all__ = [
     "ENGINE_VERSION", "Entry", "ExperimentRecipe", "Metric", "Options", "entries", "find", "name_and_options", "names",
-    "versions", "with_metrics",
+    "packages", "used", "versions", "with_metrics",
 ]  # fmt: skip
