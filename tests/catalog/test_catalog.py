@@ -58,7 +58,7 @@ def plug_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Any], None]]:
     """Installs a plug-in whose entry point loads to the given object (an exception is raised instead)."""
 
     class EntryPoint:
-        name, value = "theirs", "theirs:entries"
+        name, value, dist = "theirs", "theirs:entries", None
 
         def __init__(self, loaded: Any):
             self.loaded = loaded

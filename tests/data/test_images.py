@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lnbench.data import images
+from lnbench.data import images, readers
 from lnbench.data.images import load
 from lnbench.data.unpack import unpack
 from lnbench.errors import DataError
@@ -92,7 +92,7 @@ def test_gzip_files_in_a_folder_that_may_not_be_written_are_read(
         unpack(archive, packed, root)
 
     (tmp_path / "MNIST/raw/t10k-labels-idx1-ubyte").write_bytes(fake_mnist.unpacked["MNIST/raw/t10k-labels-idx1-ubyte"])
-    monkeypatch.setattr(images, "unpack", refuse)
+    monkeypatch.setattr(readers, "unpack", refuse)
     data = load("mnist", root=tmp_path, sources=fake_mnist.sources)
     assert np.array_equal(data.train_images[:, 0], fake_mnist.arrays["train_images"])
     assert not (tmp_path / RAW).exists()

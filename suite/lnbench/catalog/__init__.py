@@ -2,9 +2,9 @@
 
 from lnbench.catalog.entry import Entry, Input, Metric, with_metrics
 from lnbench.catalog.options import ExperimentRecipe, Options
-from lnbench.catalog.registry import ENGINE_VERSION, entries, find, name_and_options, names, versions
+from lnbench.catalog.registry import ENGINE_VERSION, entries, find, name_and_options, names, packages, used, versions
 
 __all__ = [
     "ENGINE_VERSION", "Entry", "ExperimentRecipe", "Input", "Metric", "Options", "entries", "find", "name_and_options",
-    "names", "versions", "with_metrics",
+    "names", "packages", "used", "versions", "with_metrics",
 ]  # fmt: skip

@@ -65,6 +65,7 @@ class Entry:
     stacks: bool = True  # whether runs with it can train as a stack of networks (training/backends/stacked.py)
     fast_parity: str = ""  # the committed report that shows what `precision: fast` changes for this network
     words: str = field(default="", compare=False)
+    package: tuple[str, str] | None = field(default=None, compare=False)  # a plug-in's name and version (registry.py)
 
     def load(self) -> Any:
         """Import the code behind the name."""

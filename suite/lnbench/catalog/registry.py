@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -47,8 +49,9 @@ def _plugged_in() -> list[Entry]:
     """Return what installed plug-in packages add. Raises LnbenchError that names the one that fails."""
     entries: list[Entry] = []
     for plugin in importlib.metadata.entry_points(group="lnbench"):
+        package = (plugin.dist.name, plugin.dist.version) if plugin.dist else (plugin.value, "")
         try:
-            entries += plugin.load()()
+            entries += [replace(entry, package=package) for entry in plugin.load()()]
         except Exception as error:  # a plug-in may fail in any way; without this it would look like our own bug
             what = f"the plug-in '{plugin.name}' ({plugin.value}) cannot be loaded: {type(error).__name__}: {error}"
             raise LnbenchError(what) from error
@@ -73,35 +76,43 @@ def names(kind: str) -> list[str]:
 ENGINE_VERSION = 1  # of training/engine.py: raised when a run of the same recipe and seed would end elsewhere
 
 
-def versions(recipe: dict[str, Any]) -> dict[str, int]:
-    """Return the integer version of everything that a run's outcome depends on; part of the run's identity."""
+def used(recipe: dict[str, Any]) -> dict[str, Entry]:
+    """Return the entry of every name of a recipe that its outcome depends on, by the part that it plays: `noise`,
+    `base` (the optimiser that another one wraps), `probe NAME` … A data set is left out where the recipe names none,
+    because the images are given with it."""
+    found: dict[str, Entry] = {}
     if "experiment" in recipe:
-        data = {"dataset": find("dataset", recipe["dataset"]).version} if "dataset" in recipe else {}
-        trained = _training_versions(recipe) if "model" in recipe else {}
-        return {"experiment": find("experiment", recipe["experiment"]).version, **data, **trained}
-    return {"dataset": find("dataset", recipe["dataset"]["name"]).version, **_training_versions(recipe)}
-
-
-def _training_versions(recipe: dict[str, Any]) -> dict[str, int]:
-    """Return the versions of what a training of networks depends on, be it the run or a part of an experiment."""
-    return {
-        "engine": ENGINE_VERSION,
-        "noise": find("noise", recipe["noise"]["kind"]).version,
-        "model": find("model", recipe["model"]).version,
-        "method": find("method", name_and_options(recipe["method"])[0]).version,
-        "optimizer": find("optimizer", recipe["optimizer"]["kind"]).version,
-        "schedule": find("schedule", recipe["schedule"]["kind"]).version,
-        **_later_versions(recipe),
-    }
-
-
-def _later_versions(recipe: dict[str, Any]) -> dict[str, int]:
-    """Return the versions of what a recipe may leave out. Records were made with probes before these had versions, so a
-    probe's first version is no part of a run's identity."""
-    probes = {name: find("probe", name).version for name, _ in map(name_and_options, recipe.get("probes", ()))}
-    found = {f"probe {name}": version for name, version in probes.items() if version > 1}
-    if "base" in recipe["optimizer"]:  # the optimiser that another one wraps
-        found["base"] = find("optimizer", recipe["optimizer"]["base"]["kind"]).version
+        found["experiment"] = find("experiment", recipe["experiment"])
+    dataset = recipe.get("dataset")
+    name = dataset.get("name") if isinstance(dataset, dict) else dataset
+    if name is not None:
+        found["dataset"] = find("dataset", name)
+    if "model" not in recipe:  # an experiment that trains no network of the catalog
+        return found
+    found |= {kind: find(kind, recipe[kind]["kind"]) for kind in ("noise", "optimizer", "schedule")}
+    found |= {"model": find("model", recipe["model"]), "method": find("method", name_and_options(recipe["method"])[0])}
+    if "base" in recipe["optimizer"]:
+        found["base"] = find("optimizer", recipe["optimizer"]["base"]["kind"])
+    for probe, _ in map(name_and_options, recipe.get("probes", ())):
+        found[f"probe {probe}"] = find("probe", probe)
     if "average" in recipe:
-        found["average"] = find("average", recipe["average"]["kind"]).version
+        found["average"] = find("average", recipe["average"]["kind"])
     return found
+
+
+def versions(recipe: dict[str, Any]) -> dict[str, int]:
+    """Return the integer version of everything that a run's outcome depends on; part of the run's identity.
+
+    Records were made with probes before these had versions, so a probe's first version is left out.
+    """
+    found = {"engine": ENGINE_VERSION} if "model" in recipe else {}
+    for part, entry in used(recipe).items():
+        if entry.kind != "probe" or entry.version > 1:
+            found[part] = entry.version
+    return found
+
+
+def packages(entries: Iterable[Entry]) -> dict[str, str]:
+    """Return the plug-in packages that provide some of these entries: package -> version. Part of a record's
+    provenance, but not of a run's identity: what changes a run's outcome is an entry's own `version`."""
+    return dict(sorted(entry.package for entry in entries if entry.package))

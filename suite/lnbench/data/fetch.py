@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from .root import Status, check, status
-from .sources import SOURCES, Archive, Source, find
+from .sources import Archive, Source, find
 from .transfer import BACKOFF, TIMEOUT, Progress, download
 from .unpack import md5_of, unpack
 
@@ -31,7 +31,7 @@ def fetch(
     mirrors: Sequence[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
     *,
-    sources: Mapping[str, Source] = SOURCES,
+    sources: Mapping[str, Source] | None = None,
     timeout: float = TIMEOUT,
     backoff: float = BACKOFF,
 ) -> list[Status]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import DataError
-from .sources import SOURCES, DataFile, Source, find
+from .sources import DataFile, Source, find, known
 from .unpack import PART, md5_of
 
 State = Literal["present", "missing", "incomplete", "damaged"]
@@ -66,14 +66,20 @@ class Status:
             raise DataError(f"{self.name} is {self.state}: {self.fault}; mend it with `lnbench data fetch {self.name}`")
 
 
-def status(root: Path, names: Iterable[str] | None = None, sources: Mapping[str, Source] = SOURCES) -> list[Status]:
-    """What is there, by file names and sizes: fast. All data sets when `names` is None."""
-    return [_status(find(name, sources), Path(root), verify=False) for name in (names or sources)]
+def status(root: Path, names: Iterable[str] | None = None, sources: Mapping[str, Source] | None = None) -> list[Status]:
+    """Return what is there, by file names and sizes: fast. All data sets when `names` is None; `sources` as in `find`.
+    Raises DataError for a name that does not exist."""
+    return [_status(source, Path(root), verify=False) for source in _named(names, sources)]
 
 
-def check(root: Path, names: Iterable[str] | None = None, sources: Mapping[str, Source] = SOURCES) -> list[Status]:
-    """What is there, with every file's checksum compared: reads every byte (about 0.3 s a 100 MB)."""
-    return [_status(find(name, sources), Path(root), verify=True) for name in (names or sources)]
+def check(root: Path, names: Iterable[str] | None = None, sources: Mapping[str, Source] | None = None) -> list[Status]:
+    """Return what is there, with every file's checksum compared: reads every byte (about 0.3 s per 100 MB)."""
+    return [_status(source, Path(root), verify=True) for source in _named(names, sources)]
+
+
+def _named(names: Iterable[str] | None, sources: Mapping[str, Source] | None) -> list[Source]:
+    there = known() if sources is None else sources
+    return [find(name, there) for name in (names or there)]
 
 
 def _status(source: Source, root: Path, verify: bool) -> Status:

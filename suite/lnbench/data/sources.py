@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..errors import DataError
+from lnbench import catalog
+from lnbench.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -233,14 +234,20 @@ def _synthetic(name: str, shape: tuple[int, int, int]) -> Source:
 SYNTHETIC_MNIST = _synthetic("synthetic_mnist", (1, 28, 28))
 SYNTHETIC_CIFAR10 = _synthetic("synthetic_cifar10", (3, 32, 32))
 
-SOURCES: Mapping[str, Source] = {
+SOURCES: Mapping[str, Source] = {  # lnbench's own; `known` has those of plug-ins too
     source.name: source
     for source in (MNIST, FASHION_MNIST, CIFAR10, CIFAR100, DIGITS, SYNTHETIC_MNIST, SYNTHETIC_CIFAR10)
 }
 
 
-def find(name: str, sources: Mapping[str, Source] = SOURCES) -> Source:
-    """The data set called `name`. Raises DataError that lists the names there are."""
-    if name not in sources:
-        raise DataError(f"there is no data set '{name}'; there are {', '.join(sources)}")
-    return sources[name]
+def known() -> dict[str, Source]:
+    """Return every data set of the catalog by name: lnbench's own, and those that plug-ins add."""
+    return {name: catalog.find("dataset", name).value for name in catalog.names("dataset")}
+
+
+def find(name: str, sources: Mapping[str, Source] | None = None) -> Source:
+    """Return the data set called `name`, of `sources` or of the catalog. Raises DataError that lists them."""
+    there = known() if sources is None else sources
+    if name not in there:
+        raise DataError(f"there is no data set '{name}'; there are {', '.join(there)}")
+    return there[name]

@@ -18,9 +18,6 @@ LENET_FROM, LENET_UP_TO = 16, 32  # pixels a side; smaller ones leave its convol
 USUAL_EPOCHS, PAPER_EPOCHS = 30, 150
 PAPER_RATE, RATE_WITHOUT_NORMALISATION = 0.1, 0.01
 USUAL_STEPS = 800  # fewer leave a network with batch normalisation at its beginning
-# The engine asks a recipe for the name of a data set that it knows; of it only the number of classes would be read, by
-# label noise, and none is put in here.
-STAND_IN = "digits"
 
 
 @dataclass(frozen=True)
@@ -113,11 +110,12 @@ def _check_model(model: str, data: Labelled) -> None:
 def recipe(options: Options, data: Labelled) -> dict[str, Any]:
     """What the engine trains by: P004-A of the AUL paper (plain SGD at a constant rate) with these options.
 
-    Pixels are standardised by the mean and deviation of each channel over all the images.
+    It names no data set, since the engine gets the images with it. Pixels are standardised by the mean and deviation of
+    each channel over all the images.
     """
     mean, deviation = channel_statistics(data.images)
     return {
-        "dataset": {"name": STAND_IN, "clean": len(data.labels), "validation": 0},
+        "dataset": {"clean": len(data.labels), "validation": 0},
         "noise": {"kind": "none"},
         "model": options.model,
         "method": "standard",

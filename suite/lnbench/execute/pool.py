@@ -31,56 +31,57 @@ class Worker:
 
 
 class Pool:
-    """Worker processes; a worker that dies is replaced."""
+    """A crew (`crew.py`) of worker processes; a worker that dies is replaced."""
 
-    def __init__(self, size: int, store: Store, device: str, data_root: Path | None):
-        self.size, self.store, self.device, self.data_root = size, store, device, data_root
+    def __init__(self, workers: int, device: str = "cpu", data_root: Path | None = None):
+        self.workers, self.device, self.data_root = workers, device, data_root
         self.context = multiprocessing.get_context("spawn")
         self.stop = self.context.Event()
-        self.workers: list[Worker] = []
+        self.members: list[Worker] = []
         self.silent_deaths = 0
         self.noted: set[str] = set()  # every worker finds the same things amiss
 
-    def __enter__(self) -> Pool:
-        return self
+    def run(self, work: Work) -> None:
+        """Train until nothing is left; in any case end the processes before returning. Once per pool."""
+        try:
+            while work.left:
+                self._give_out(work)
+                connections: list[Any] = [member.connection for member in self.members]
+                for ready in wait(connections, timeout=0.5):
+                    member = next(member for member in self.members if member.connection is ready)
+                    self._hear(member, work)
+        finally:
+            self._end()
 
-    def __exit__(self, *error: object) -> None:
+    def _end(self) -> None:
         """Let the workers finish their step and write their checkpoints."""
         self.stop.set()
-        for member in self.workers:
+        for member in self.members:
             with contextlib.suppress(OSError, ValueError):
                 member.connection.send(None)
         deadline = time.monotonic() + SECONDS_TO_STOP
-        for member in self.workers:
+        for member in self.members:
             member.process.join(max(0.1, deadline - time.monotonic()))
             if member.process.is_alive():
                 member.process.kill()
                 member.process.join()
             member.connection.close()
 
-    def _start(self) -> Worker:
+    def _start(self, store: Store) -> Worker:
         ours, theirs = self.context.Pipe()
-        arguments = (theirs, self.store.path, self.device, self.data_root, self.stop)
+        arguments = (theirs, store.path, self.device, self.data_root, self.stop)
         process = self.context.Process(target=worker.main, args=arguments, daemon=True)
         with _environment(worker.ENVIRONMENT), _without_interrupt():
             process.start()
             theirs.close()
             member = Worker(process, ours)
-            self.workers.append(member)
+            self.members.append(member)
         return member
 
-    def run(self, work: Work) -> None:
-        while work.left:
-            self._give_out(work)
-            connections: list[Any] = [member.connection for member in self.workers]
-            for ready in wait(connections, timeout=0.5):
-                member = next(member for member in self.workers if member.connection is ready)
-                self._hear(member, work)
-
     def _give_out(self, work: Work) -> None:
-        idle = [member for member in self.workers if member.task_id is None]
-        while len(self.workers) < self.size and len(work.waiting) > len(idle):
-            idle.append(self._start())
+        idle = [member for member in self.members if member.task_id is None]
+        while len(self.members) < self.workers and len(work.waiting) > len(idle):
+            idle.append(self._start(work.store))
         for member in idle:
             task = work.take()
             if task is None:
@@ -120,7 +121,7 @@ class Pool:
             member.process.kill()
             member.process.join()
         member.connection.close()
-        self.workers.remove(member)
+        self.members.remove(member)
         how = f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         message = f"its process ended ({how}); out of memory, or a lost device?"
         if member.task_id is not None:

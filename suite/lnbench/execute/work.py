@@ -36,14 +36,16 @@ class Watcher(Protocol):
 
 @dataclass
 class Execution:
-    """What came of it: outcomes by record id, failures by run id, and how many were trained (by this process and its
-    workers) and reused (were in the store, or another process put them there meanwhile)."""
+    """What came of it: outcomes by record id, failures by run id, how many were trained (by this process and its
+    workers) and reused (were in the store, or another process put them there meanwhile), and the ids of the runs that
+    were left to others."""
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     details: dict[str, str] = field(default_factory=dict)
     trained: int = 0
     reused: int = 0
+    left: set[str] = field(default_factory=set)
 
 
 class Work:
@@ -56,8 +58,10 @@ class Work:
         watcher: Watcher,
         only: Callable[[dict[str, Any]], bool],
         grouping: Grouping | None = None,
+        leaves: Callable[[Run], bool] = lambda run: False,
     ):
         self.plans, self.store, self.watcher, self.only = plans, store, watcher, only
+        self.leaves = leaves  # runs that others train: asked only of those that no other run waits for
         self.grouping = grouping or Grouping()
         self.grouping.smoke = lambda run_id: run_id not in self._above_smoke
         self.execution = Execution()
@@ -96,7 +100,7 @@ class Work:
             job.provisional() for _, job in self._jobs() if job.choice and job.choice.id not in self.execution.outcomes
         ]
         found = {run.id: run for run in [*runs_behind(undecided), *undecided]}
-        return [run for run_id, run in found.items() if run_id not in self._priority]
+        return [run for run_id, run in found.items() if run_id not in self._priority and not self.leaves(run)]
 
     def _make_inputs(self) -> None:
         """Make every input whose runs are all done. Where that fails, the runs that read it will say why."""
@@ -206,7 +210,11 @@ class Work:
             for behind in derived.runs:
                 self._need(behind, plan, max(rank + 1, RANK_OF_INPUTS))
             self._inputs.setdefault(derived.id, derived)
-        if not self._take_over(run):
+        if self._take_over(run):
+            return
+        if rank == 0 and self.leaves(run):
+            self.execution.left.add(run.id)
+        else:
             (self.blocked if run.inputs else self.waiting)[run.id] = run
 
     def _take_over(self, run: Run) -> bool:

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lnbench import experiments
+from lnbench import catalog, experiments
 from lnbench.errors import LnbenchError, StoreError
 from lnbench.execute.groups import UNTESTED_ON_A_GPU, Task
 from lnbench.machine import environment
@@ -206,9 +206,11 @@ class Trainer:
         else:
             data = self._load(recipes[0]["dataset"]["name"])
             inputs = [self._inputs(run) for run in task.runs]
-            options = {"backend": task.backend, "compile": task.compile, "inputs": inputs}
             with self._compiler_heard() as failures:
-                outcomes = train_group(recipes, seeds, data, state=state, hooks=hooks, **options)
+                outcomes = train_group(
+                    recipes, seeds, data,
+                    backend=task.backend, compile=task.compile, inputs=inputs, state=state, hooks=hooks,
+                )  # fmt: skip
             task = replace(task, compile=task.compile and not failures)
         provenance = self._provenance(task, time.monotonic() - began, state is not None)
         for place, (run, outcome) in enumerate(zip(task.runs, outcomes, strict=True)):
@@ -248,8 +250,10 @@ class Trainer:
 
         run = task.runs[0]
         cuda = self.device.type == "cuda" and (not run.experiment or experiments.trains_network(run.recipe))
+        plugins = catalog.packages(catalog.used(run.recipe).values())
         return {
             "environment": environment(),
+            **({"plugins": plugins} if plugins else {}),
             "device": torch.cuda.get_device_name(self.device) if cuda else "cpu",
             "backend": task.backend,
             **({"untested": True} if cuda and task.backend in UNTESTED_ON_A_GPU else {}),

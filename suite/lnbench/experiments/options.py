@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from lnbench.catalog import find, names
 from lnbench.catalog.options import Count, ExperimentRecipe, NotNegative, Positive
 from lnbench.data.entries import Pixels
-from lnbench.data.sources import SOURCES
 from lnbench.errors import did_you_mean
 from lnbench.methods.entries import NoisyLoss
-from lnbench.models.entries import mmac_of, names
 from lnbench.noise.entries import DiluteStructured, DiluteUniform, NoNoise, PairFlip, ReplaceUniform
 from lnbench.training.entries import (
     AdaDelta,
@@ -138,23 +137,26 @@ def label_law_seconds(recipe: dict[str, Any]) -> float:
     return 2e-7 * float(recipe["images"] * (1 + recipe["noise"].get("alpha", 0))) + 0.1
 
 
-def _name_of(kind: str, names: list[str]) -> Any:
-    """Return the type of a text that is one of the suite's own names, which editors complete. (Those that plug-ins add
-    are in the catalog, which needs this module first.)"""
+def _name_of(kind: str) -> Any:
+    """Return the type of a text that is a name of the catalog, plug-ins' included, which editors complete. The catalog
+    is asked when a recipe is read: it needs this module first."""
 
     def check(value: str) -> str:
-        if value not in names:
-            raise ValueError(f"{kind}: '{value}' is not known; {did_you_mean(value, names)}")
+        if value not in names(kind):
+            raise ValueError(f"{kind}: '{value}' is not known; {did_you_mean(value, names(kind))}")
         return value
 
-    return Annotated[str, Field(json_schema_extra={"enum": list(names)}), AfterValidator(check)]
+    def complete(schema: dict[str, Any]) -> None:
+        schema["enum"] = names(kind)
+
+    return Annotated[str, Field(json_schema_extra=complete), AfterValidator(check)]
 
 
 if TYPE_CHECKING:
     DatasetName = str
     ModelName = str
 else:
-    DatasetName, ModelName = _name_of("dataset", list(SOURCES)), _name_of("model", names())
+    DatasetName, ModelName = _name_of("dataset"), _name_of("model")
 
 
 class LabelErrors(ExperimentRecipe):
@@ -233,8 +235,8 @@ def network_of(recipe: dict[str, Any], images: int, shares: int = 1) -> dict[str
 def label_errors_seconds(recipe: dict[str, Any]) -> float:
     """Return seconds on one core: operations and steps as trainings are priced (cost.py), mixtures and confident
     learning."""
-    source = SOURCES[recipe["dataset"]]
-    macs = 1e6 * mmac_of(recipe["model"], source.shape, source.classes)
+    source, mmac = find("dataset", recipe["dataset"]).value, find("model", recipe["model"]).mmac
+    macs = 1e6 * mmac(source.shape, source.classes) if mmac else 0.0
     passes = float(recipe["clean"] * recipe["epochs"])
     looks = float(recipe["epochs"] * LOOKED_AT)
     if recipe["folds"]:

@@ -6,23 +6,9 @@ from functools import partial
 
 from lnbench.catalog.entry import Entry
 from lnbench.models import densenet, plain, resnet
-from lnbench.models.layers import Shape, mmac
+from lnbench.models.layers import mmac
 
 FAMILIES = (plain, resnet, densenet)
-
-
-def names() -> list[str]:
-    """Return the names of all networks, in the catalog's order."""
-    return [name for family in FAMILIES for name in family.NETWORKS]
-
-
-def mmac_of(name: str, shape: Shape, classes: int) -> float:
-    """Return the multiply-accumulates, in millions, of one image's forward pass. Raises KeyError for an unknown name,
-    ValueError for images that are too small."""
-    family = next((family for family in FAMILIES if name in family.NETWORKS), None)
-    if family is None:
-        raise KeyError(name)
-    return mmac(family.layers, name, shape, classes)
 
 
 def entries() -> list[Entry]:

@@ -35,7 +35,7 @@ def check_group(
         raise ValueError(f"no backend '{backend}'; there are loop, stacked and graph")
     if backend in ONE_AT_A_TIME and len(recipes) > 1:
         raise ValueError(f"the {backend} backend trains one run at a time, not {len(recipes)}")
-    shapes = [group_shape(recipe) for recipe in recipes]
+    shapes = [group_shape(recipe, data.classes) for recipe in recipes]
     for number, shape in enumerate(shapes):
         keys = {**shape, **shapes[0]}  # what only one of them has is a difference too
         different = [key for key in keys if shape.get(key) != shapes[0].get(key)]

@@ -78,8 +78,8 @@ def train_group(
 ) -> list[dict[str, Any]]:
     """Train K runs of equal shape together and return their outcomes, in the order given.
 
-    recipes: each `Recipe.identity()`. They may differ in noise (of the same number of examples), learning rate, weight
-        decay and schedule; all else must be equal.
+    recipes: each `Recipe.identity()`, whose `dataset.name` may be left out: `data` are the images. They may differ in
+        noise (of the same number of examples), learning rate, weight decay and schedule; all else must be equal.
     seeds: of each run, one integer in [0, 2^32) for each stream of `randomness.Stream`.
     data: a data set as `lnbench.data.load` gives it, or already on the device (then `device` is not looked at).
     backend: "loop" (one run at a time only), "stacked" (dense networks), "graph" (one run, on CUDA; untested).

@@ -81,7 +81,7 @@ def first_weights(module: nn.Module, name: str, seed: int, start: np.ndarray | N
     if start.shape != (sum(sizes),):
         raise ValueError(f"start: {start.shape} numbers for a network that has ({sum(sizes)},)")
     with torch.no_grad():
-        for tensor, part in zip(tensors, torch.from_numpy(start).split(sizes), strict=True):
+        for tensor, part in zip(tensors, torch.split(torch.from_numpy(start), sizes), strict=True):
             tensor.copy_(part.view(tensor.shape))
 
 

@@ -12,22 +12,24 @@ from lnbench.training.probes.entries import asked
 MAY_DIFFER = {"lr", "weight_decay"}  # of an optimiser: one value a replica
 
 
-def group_shape(recipe: dict[str, Any]) -> dict[str, Any]:
-    """Return all of a recipe that two runs of one group must share: equal shapes, equal arithmetic, equally many
-    steps."""
+def group_shape(recipe: dict[str, Any], classes: int | None = None) -> dict[str, Any]:
+    """Return all of a recipe that two runs of one group must share: equal shapes, equal arithmetic, equally many steps.
+    `classes` as in `examples_an_epoch`."""
     optimizer = {key: value for key, value in recipe["optimizer"].items() if key not in MAY_DIFFER}
     free = {"noise", "optimizer", "schedule", "repeat"}
     return {
         **{key: value for key, value in recipe.items() if key not in free},
         "optimizer": optimizer,
-        "examples an epoch": examples_an_epoch(recipe),
+        "examples an epoch": examples_an_epoch(recipe, classes),
         "schedule with momentum": recipe["schedule"].get("momentum") is not None,
     }
 
 
-def examples_an_epoch(recipe: dict[str, Any]) -> int:
-    """Training examples in one epoch, noisy copies included."""
-    classes = catalog.find("dataset", recipe["dataset"]["name"]).value.classes
+def examples_an_epoch(recipe: dict[str, Any], classes: int | None = None) -> int:
+    """Return the number of training examples in one epoch, noisy copies included. `classes`: of the data at hand; None
+    for those of the data set that the recipe names."""
+    if classes is None:
+        classes = catalog.find("dataset", recipe["dataset"]["name"]).value.classes
     noise = catalog.find("noise", recipe["noise"]["kind"]).load()
     size: int = noise(recipe["dataset"]["clean"], classes, 0, recipe["noise"]).size
     return size

@@ -26,23 +26,24 @@ def status(data_dir: Path | None) -> int:
     """Show which data sets are there."""
     from lnbench.data.root import data_root
     from lnbench.data.root import status as states
-    from lnbench.data.sources import SOURCES
+    from lnbench.data.sources import find
 
     click.echo(f"data root: {data_root(data_dir)}")
     for entry in states(data_root(data_dir)):
         fault = f"; {entry.fault}" if entry.fault else ""
-        click.echo(f"  {entry.state:<10} {SOURCES[entry.name].describe()}{fault}")
+        click.echo(f"  {entry.state:<10} {find(entry.name).describe()}{fault}")
     return Exit.OK
 
 
 def _names(names: tuple[str, ...]) -> list[str]:
-    from lnbench.data.sources import SOURCES
+    from lnbench.data.sources import known
     from lnbench.errors import did_you_mean
 
-    downloadable = [name for name, source in SOURCES.items() if not source.embedded]
+    sources = known()
+    downloadable = [name for name, source in sources.items() if not source.embedded]
     for name in names:
-        if name not in SOURCES:
-            raise DataError(f"there is no data set '{name}'; {did_you_mean(name, SOURCES)}")
+        if name not in sources:
+            raise DataError(f"there is no data set '{name}'; {did_you_mean(name, sources)}")
     return [name for name in names if name in downloadable] if names else downloadable
 
 
@@ -56,7 +57,7 @@ def fetch(names: tuple[str, ...], data_dir: Path | None) -> int:
 
     wanted = _names(names)
     if not wanted:
-        click.echo("nothing to fetch: this comes with lnbench")
+        click.echo("nothing to fetch: this needs no download")
         return Exit.OK
     download(data_root(data_dir), wanted, progress=_tell())
     click.echo(f"{', '.join(wanted)}: in {data_root(data_dir)}")

@@ -1,0 +1,135 @@
+"""Who trains: a crew that is not lnbench's own, and shares of a plan that know nothing of each other."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lnbench.errors import LnbenchError
+from lnbench.execute.crew import Shard
+from lnbench.execute.local import execute
+from lnbench.execute.work import Work
+from lnbench.plan import Plan
+from lnbench.store import Store
+from tests.execute.sweep_tools import SUITE, Watcher, outcomes
+from tests.toys.small_runs import run, small_plan
+
+CHOICE = (
+    "{key: optimizer.lr, from: [0.01, 0.05], per: [noise.alpha], by: validation_accuracy, validation: 50, seeds: 1}"
+)
+
+
+@pytest.fixture(scope="module")
+def chosen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Store]:
+    """A plan with a choice between two learning rates at each of two levels, and its records, trained at once."""
+    folder = tmp_path_factory.mktemp("whole")
+    plan, store = small_plan(folder, seeds=4, choose=CHOICE), Store(folder / "store")
+    assert execute([plan], store, Watcher(), workers=0).trained == 12
+    return plan, store
+
+
+# ---- a crew of our own
+
+
+class Queue:
+    """A crew that trains elsewhere: tasks lie in a folder, and a process that shares no more with us takes them."""
+
+    workers = 1
+    OTHER = """
+import pickle, sys
+from pathlib import Path
+from lnbench.execute.worker import Trainer
+from lnbench.store import Store
+queue, store = map(Path, sys.argv[1:])
+trainer = Trainer(Store(store), "cpu", None, lambda report: None, lambda: False)
+while not (queue / "end").exists():
+    for file in queue.glob("*.task"):
+        task = pickle.loads(file.read_bytes())
+        file.unlink()
+        (queue / "half").write_bytes(pickle.dumps(trainer.do(task)))
+        (queue / "half").rename(file.with_suffix(".done"))
+"""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        folder.mkdir()
+
+    def run(self, work: Work) -> None:
+        """Lay tasks into the folder, and take note of how they ended."""
+        command = [sys.executable, "-c", self.OTHER, str(self.folder), str(work.store.path)]
+        other = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(SUITE), "OMP_NUM_THREADS": "1"})
+        while work.left:
+            task = work.take()
+            if task is not None:
+                (self.folder / "half").write_bytes(pickle.dumps(task))
+                (self.folder / "half").rename(self.folder / f"{task.id}.task")
+            for file in self.folder.glob("*.done"):
+                work.done(pickle.loads(file.read_bytes()))
+                file.unlink()
+            assert other.poll() is None
+            time.sleep(0.02)
+        (self.folder / "end").touch()
+        assert other.wait(30) == 0
+
+
+def test_a_crew_of_ones_own_trains_the_same_records(chosen: tuple[Plan, Store], tmp_path: Path) -> None:
+    plan, whole = chosen
+    store, watcher = Store(tmp_path / "store"), Watcher()
+    came = execute([plan], store, watcher, crew=Queue(tmp_path / "queue"))
+    assert (came.trained, came.failures) == (12, {})
+    assert outcomes(store) == outcomes(whole)
+    assert {how for _, how, _ in watcher.ended} == {"trained"}
+
+
+# ---- shares
+
+
+def test_two_shares_apart_are_together_the_whole(chosen: tuple[Plan, Store], tmp_path: Path) -> None:
+    plan, whole = chosen
+    together, trained, left = Store(tmp_path / "together"), [], []
+    for number in (1, 2):
+        store = Store(tmp_path / str(number))
+        came = execute([plan], store, Watcher(), workers=0, shard=Shard(number, 2))
+        assert came.failures == {}
+        trained.append({record["id"] for record in store.records() if record["kind"] == "training"})
+        left.append(came.left)
+        store.export(tmp_path / "share.jsonl")
+        assert together.import_(tmp_path / "share.jsonl")[2] == []
+    assert outcomes(together) == outcomes(whole)
+    assert len(trained[0] & trained[1]) == 4, "only what the choices need is trained by both"
+    assert left[0] == trained[1] - trained[0] and left[1] == trained[0] - trained[1]
+    assert left[0] and left[1]
+
+
+def test_shares_of_one_store_train_nothing_twice(chosen: tuple[Plan, Store], tmp_path: Path) -> None:
+    plan, whole = chosen
+    store = Store(tmp_path / "store")
+    watchers = [Watcher(), Watcher()]
+    came = [
+        execute([plan], store, watcher, workers=0, shard=Shard(number, 2))
+        for number, watcher in enumerate(watchers, start=1)
+    ]
+    assert came[0].trained + came[1].trained == 12
+    assert came[1].left == set(), "what the first share has trained is not left, but there"
+    assert outcomes(store) == outcomes(whole)
+    assert len(watchers[1].tasks) == came[1].trained
+
+
+def test_every_run_belongs_to_one_share() -> None:
+    runs = [run(seed) for seed in range(60)]
+    shares = [[each.id for each in runs if Shard(number, 3).has(each)] for number in (1, 2, 3)]
+    assert sorted(run_id for share in shares for run_id in share) == sorted(each.id for each in runs)
+    assert min(map(len, shares)) > 10
+
+
+@pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "1/0", "-1/2", "1/2/3", "a/b", "1.0/2", "1/ 2", "٣/٤"])
+def test_what_is_no_share_is_one_clear_error(text: str) -> None:
+    assert Shard.parse("2/3") == Shard(2, 3)
+    with pytest.raises(LnbenchError, match="not a share; write 1/3"):
+        Shard.parse(text)
