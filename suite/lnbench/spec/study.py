@@ -26,9 +26,7 @@ from lnbench import catalog
 from lnbench.randomness import SEED_STREAMS
 from lnbench.spec.baseline import Baseline, Place, short_quote
 from lnbench.spec.effects import EPOCH, Effect
-from lnbench.spec.parts import (
-    Part,
-)
+from lnbench.spec.parts import AnyPart
 from lnbench.spec.recipe import AnyRecipe, Recipe, Scalar, Scalars, Texts
 from lnbench.tiers import TIERS
 from lnbench.yamlfile.model import SCHEMA_DIALECT, FileName, Strict
@@ -163,7 +161,7 @@ class Claim(Strict):
     question: str | None = None
     verdict: Annotated[VerdictRule, WithJsonSchema(_VERDICT_FORMS)]
     collapse: Literal["counts"] | None = None
-    parts: Annotated[dict[str, Part], Field(min_length=1)]
+    parts: Annotated[dict[str, AnyPart], Field(min_length=1)]
 
     _quote = field_validator("quote")(short_quote)
 
