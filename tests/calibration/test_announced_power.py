@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
 from lnbench import stats
-from lnbench.stats import Check, Printed, Region, Verdict
+from lnbench.judge.kinds import Pilot, kind_of
+from lnbench.spec import Number, Part, parts
+from lnbench.stats import Check, Region, Verdict
+from tests.calibration.simulated import Numbers, judged, judged_study, member
+from tests.calibration.worlds import above, near, same
 
 REPETITIONS = 4000
 
@@ -25,19 +29,19 @@ def close(found: float, announced: float, slack: float = 0.0) -> bool:
 
 @pytest.mark.parametrize(("n", "distance"), [(3, 2.0), (5, 1.0), (10, 0.5), (10, -0.2)])
 def test_one_edge(n: int, distance: float) -> None:
-    found = simulated(lambda rng: stats.above(rng.normal(distance, 1, n), 0.0), Verdict.REPRODUCED)
+    found = simulated(lambda rng: judged(above(0.0), member(rng.normal(distance, 1, n))), Verdict.REPRODUCED)
     assert close(found, stats.power_one_edge(n, distance))
 
 
 @pytest.mark.parametrize(("n", "half", "offset"), [(3, 2.0, 0.0), (5, 1.5, 0.5), (10, 1.0, 0.0), (10, 0.5, 0.4)])
 def test_inside_two_edges(n: int, half: float, offset: float) -> None:
-    found = simulated(lambda rng: stats.equivalent(rng.normal(offset, 1, n), half), Verdict.REPRODUCED)
+    found = simulated(lambda rng: judged(same(half or 1e-12), member(rng.normal(offset, 1, n))), Verdict.REPRODUCED)
     assert close(found, stats.power_two_edges(n, half, offset))
 
 
 @pytest.mark.parametrize(("n", "half", "offset"), [(3, 0.0, 2.0), (5, 0.1, 1.0), (5, 1.0, 2.5), (10, 0.5, -1.2)])
 def test_outside_two_edges(n: int, half: float, offset: float) -> None:
-    found = simulated(lambda rng: stats.equivalent(rng.normal(offset, 1, n), half), Verdict.CONTRADICTED)
+    found = simulated(lambda rng: judged(same(half or 1e-12), member(rng.normal(offset, 1, n))), Verdict.CONTRADICTED)
     assert close(found, stats.power_to_contradict(n, half, offset))
 
 
@@ -60,73 +64,76 @@ def enough(found: float) -> bool:
 
 
 def test_seeds_to_decide_of_a_threshold() -> None:
-    check = stats.above([0.9312, 0.9287, 0.9341, 0.9299, 0.932], 0.93, step=1e-4)
+    check = judged(above(0.93), member([0.9312, 0.9287, 0.9341, 0.9299, 0.932], step=1e-4))
     mean, sd = world(check)
-    assert enough(decided_with(check, lambda rng, n: stats.above(rng.normal(mean, sd, n), 0.93), Verdict.REPRODUCED))
+    assert enough(
+        decided_with(check, lambda rng, n: judged(above(0.93), member(rng.normal(mean, sd, n))), Verdict.REPRODUCED)
+    )
 
 
 def test_seeds_to_decide_outside_a_margin() -> None:
-    check = stats.equivalent([0.2, 1.9, 1.4, 2.6, 0.4], 0.9)
+    check = judged(same(0.9), member([0.2, 1.9, 1.4, 2.6, 0.4]))
     assert check.verdict() is Verdict.INCONCLUSIVE
     mean, sd = world(check)
-    found = decided_with(check, lambda rng, n: stats.equivalent(rng.normal(mean, sd, n), 0.9), Verdict.CONTRADICTED)
+    found = decided_with(check, lambda rng, n: judged(same(0.9), member(rng.normal(mean, sd, n))), Verdict.CONTRADICTED)
     assert enough(found)
 
 
 @pytest.mark.parametrize("spread", [None, 0.2])
 def test_seeds_to_decide_against_a_printed_number(spread: float | None) -> None:
-    printed = Printed(23.2, 0.1, spread, 0.1, "sd", 20)
-    check = stats.agrees([24.7, 24.2, 25.4, 24.4, 24.6], printed, 1.0)
+    printed = Number(23.2, 0.1, spread, 0.1, "sd", 20, None)
+    check = judged(near(1.0), member([24.7, 24.2, 25.4, 24.4, 24.6]), numbers=[printed])
     assert check.verdict() is Verdict.INCONCLUSIVE
     mean, sd = world(check)
     found = decided_with(
-        check, lambda rng, n: stats.agrees(rng.normal(23.2 + mean, sd, n), printed, 1.0), Verdict.CONTRADICTED
-    )
-    assert enough(found)
-
-
-def test_seeds_to_decide_of_unpaired_arms() -> None:
-    a, b = [2.1, 0.3, 1.4, -0.9, 1.7], [0.2, -0.3, 0.4, 0.1, -0.4]
-    check = stats.ordered_unpaired(a, b)
-    assert check.verdict() is Verdict.INCONCLUSIVE
-    sds = check.details["sd_used"]
-    effect = check.effect
-    assert effect is not None
-    found = decided_with(
         check,
-        lambda rng, n: stats.ordered_unpaired(rng.normal(effect, sds[0], n), rng.normal(0, sds[1], n)),
-        Verdict.REPRODUCED,
+        lambda rng, n: judged(near(1.0), member(rng.normal(23.2 + mean, sd, n)), numbers=[printed]),
+        Verdict.CONTRADICTED,
     )
     assert enough(found)
 
 
 def test_seeds_to_decide_after_a_collapse() -> None:
-    check = stats.above([0.93, 0.94, 0.95, 0.93, 0.1], 0.9, step=1e-4, collapsed=[0, 0, 0, 0, 1])
+    check = judged(above(0.9), member([0.93, 0.94, 0.95, 0.93, 0.1], step=1e-4, collapsed=[0, 0, 0, 0, 1]))
 
     def draw(rng: np.random.Generator, n: int) -> Check:
         lost = rng.random(n) < 0.2
         lost[0] = True  # a study in which the typical run is judged
         lost[1:] &= rng.random(n - 1) < 0.2 * n / (n - 1)
-        return stats.above(np.where(lost, 0.1, 0.94), 0.9, step=1e-4, collapsed=lost)
+        return judged(above(0.9), member(np.where(lost, 0.1, 0.94), step=1e-4, collapsed=lost))
 
     assert decided_with(check, draw, Verdict.REPRODUCED) > 0.78
 
 
 def test_seeds_to_decide_of_counted_runs() -> None:
-    check = stats.every_run(4, 5)
-    found = decided_with(check, lambda rng, n: stats.every_run(int(rng.binomial(n, 0.8)), n), Verdict.REPRODUCED)
+    part = parts.EveryRun(kind="every_run_above", effect="e", threshold=0.5, pi=0.5)
+    check = judged(part, member([1, 1, 0, 1, 1]))
+    found = decided_with(
+        check, lambda rng, n: judged(part, member((rng.random(n) < 0.8).astype(float))), Verdict.REPRODUCED
+    )
     assert enough(found)
 
 
-def test_seeds_to_decide_of_a_chain_is_enough_for_all_of_its_steps() -> None:
-    steps = [[0.9, -0.2, 1.6, 0.3, 0.8], [1.4, -0.6, 0.5, 1.1, 0.2]]
-    check = stats.chain(steps)
+def all_of(differences: Sequence[Numbers]) -> Check:
+    """A claim of several differences above 0, all of them."""
+    return judged_study([differences]).claims[0].check
+
+
+def test_seeds_to_decide_of_a_claim_of_all_parts_is_enough_for_each() -> None:
+    check = all_of([[0.9, -0.2, 1.6, 0.3, 0.8], [1.4, -0.6, 0.5, 1.1, 0.2]])
     assert check.verdict() is Verdict.INCONCLUSIVE
     worlds = [world(part) for part in check.details["parts"]]
-    found = decided_with(
-        check, lambda rng, n: stats.chain([rng.normal(m, s, n) for m, s in worlds]), Verdict.REPRODUCED
-    )
+    found = decided_with(check, lambda rng, n: all_of([rng.normal(m, s, n) for m, s in worlds]), Verdict.REPRODUCED)
     assert found > 0.78
+
+
+@pytest.mark.parametrize(("part", "mean"), [(above(0.0), 0.8), (above(0.0), -0.8), (same(1.5), 0.0), (same(0.5), 1.5)])
+def test_what_a_kind_announces_of_the_planned_seeds(part: Part, mean: float) -> None:
+    pilot = Pilot(mean, 1.0, None, "known")
+    announced = kind_of(part).prospect(part, None, pilot, 8, 1)
+    assert announced.chance is not None
+    due = Verdict.REPRODUCED if kind_of(part).region(part, None).contains(mean) else Verdict.CONTRADICTED
+    assert close(simulated(lambda rng: judged(part, member(rng.normal(mean, 1, 8))), due), announced.chance)
 
 
 def test_power_of_agrees_with_the_verdict_that_is_due() -> None:

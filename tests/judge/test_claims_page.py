@@ -7,12 +7,12 @@ from typing import Any, get_args
 
 import pytest
 
+from lnbench import catalog
 from lnbench.judge import judge
 from lnbench.judge.power import powers
 from lnbench.report import junit, markdown, result_to_json
 from lnbench.report.explain import explain
 from lnbench.report.folder import json_text
-from lnbench.spec import Part
 from lnbench.spec.effects import Reducer
 from lnbench.stats import Verdict
 from tests.toys.claims_page import believable, blocks, evidence_of, load_in_frame
@@ -35,8 +35,7 @@ def test_every_example_is_reproduced_in_a_world_where_it_is_true(name: str, tmp_
 
 def test_every_kind_and_every_reducer_has_an_example() -> None:
     page = str(EXAMPLES)
-    models = get_args(get_args(Part)[0])
-    kinds = {kind for model in models for kind in get_args(model.model_fields["kind"].annotation)}
+    kinds = catalog.names("check")
     mirrored = {"below": "above", "every_run_below": "every_run_above"}  # the same the other way round
     assert {kind for kind in kinds if f"'kind': '{mirrored.get(kind, kind)}'" not in page} == set()
     words = blocks_text()

@@ -12,8 +12,8 @@ import pytest
 from lnbench import stats
 from lnbench.errors import SpecError
 from lnbench.judge import Member, PartResult, judge
-from lnbench.judge.checks import check_member, region_of
 from lnbench.judge.drift import read_measured
+from lnbench.judge.kinds import check_member, region_of
 from lnbench.spec import Effect, Study, load_study
 from tests.toys.claims_page import believable, blocks, evidence_of, load_in_frame
 

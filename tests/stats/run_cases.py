@@ -1,5 +1,4 @@
-"""Golden cases: maps each case's kind and inputs to the functions of lnbench.stats and compares what comes
-out.
+"""Golden cases: maps each case's kind and inputs to what verdicts run and compares what comes out.
 
     python -m tests.stats.run_cases FILE        # one line a case; exit code 1 if any differs
 
@@ -15,8 +14,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lnbench import stats
+from lnbench.spec import Effect, parts
 from lnbench.stats import Check, Region
+from tests.calibration.simulated import judged, judged_study, member, reduced
 
 Inputs = Mapping[str, Any]
 Found = dict[str, Any]
@@ -72,21 +75,17 @@ def paired(i: Inputs, kind: str) -> Found:
     return found_in(stats.equivalent(i["paired_differences"], region.high, step=i["step"]))
 
 
-def networks(i: Inputs) -> Found:
-    pairs = {(int(k.split("-")[0]), int(k.split("-")[1])): r for k, r in i["pairs"].items()}
-    return found_in(stats.correlation_networks(pairs, i["networks"], region_of(i["region"])))
+def all_of(i: Inputs) -> Found:
+    """A claim of several parts, as a study is judged."""
+    assert i["region"] == [0, None] and i["at_least"] == len(i["paired_differences_of_steps"])
+    return found_in(judged_study([i["paired_differences_of_steps"]], step=i["step"]).claims[0].check)
 
 
 def trend(i: Inputs) -> Found:
-    return found_in(
-        stats.trend(
-            i["levels"],
-            i["values"],
-            statistic=i["statistic"],
-            region=region_of(i["region"]),
-            metric_step=i["metric_step"],
-        )
-    )
+    one = reduced(i["statistic"], i["levels"], np.array(i["values"]), i["metric_step"])
+    effect = Effect(metric="test_accuracy", along={"axis": i["statistic"]})
+    assert i["region"] == [0, None]
+    return found_in(judged(parts.Trend(kind="trend", effect="e", direction="up"), one, effect=effect))
 
 
 def quota(i: Inputs) -> Found:
@@ -108,17 +107,14 @@ def study(i: Inputs) -> Found:
 
 
 def looks(i: Inputs) -> Found:
-    judge = stats.above if i["side"] == "above" else stats.below
-    looked = stats.planned_looks(
-        lambda n, k: judge(i["values"][:n], i["threshold"], step=i["step"], looks=k),
-        i["looks"],
-        len(i["values"]),
-    )
-    return {
-        "trace": [found_in(check) for check in looked.trace],
-        "stopped_at": looked.stopped_at,
-        "verdict": str(looked.check.verdict()),
-    }
+    """A study with planned looks that stops at its first."""
+    assert i["side"] == "above"
+    over = [value - i["threshold"] for value in i["values"]]
+    (claim,) = judged_study([[over]], tuple(i["looks"]), step=i["step"]).claims
+    assert claim.look is not None
+    found = found_in(next(iter(claim.parts.values())).check)
+    found["interval"] = [end + i["threshold"] for end in found["interval"]]
+    return {"trace": [found], "stopped_at": claim.look.seeds, "verdict": claim.verdict}
 
 
 def power(i: Inputs) -> Found:
@@ -132,23 +128,17 @@ KINDS: dict[str, Callable[[Inputs], Found]] = {
     "below": lambda i: found_in(stats.below(i["values"], i["threshold"], step=i["step"])),
     "ordered": lambda i: paired(i, "ordered"),
     "equivalent": lambda i: paired(i, "equivalent"),
-    "chain": lambda i: found_in(
-        stats.chain(
-            i["paired_differences_of_steps"],
-            region_of(i["region"]).low,
-            step=i["step"],
-            at_least=i["at_least"],
-        )
-    ),
+    "all_of": all_of,
     "agrees": agrees,
     "every_run": lambda i: found_in(stats.every_run(i["successes"], i["runs"], i["pi"])),
     "can_reach": lambda i: found_in(stats.can_reach(i["reached"], i["runs"], i["best_of"])),
     "trend": trend,
     "shift": lambda i: found_in(stats.shift(i["argmax_A"], i["argmax_B"], i["axis"], region_of(i["region"]))),
-    "scaling": lambda i: found_in(stats.scaling(i["slopes"], region_of(i["region"]))),
+    "scaling": lambda i: found_in(
+        judged(parts.Scaling(kind="scaling", effect="e", region=tuple(i["region"])), member(i["slopes"]))
+    ),
     "ratio": lambda i: found_in(stats.ratio(i["numerator"], i["denominator"], Region(*i["region_ratio"]))),
     "correlation": lambda i: found_in(stats.correlation(i["r"], i["n"], region_of(i["region"]), i["coefficient"])),
-    "correlation_networks": networks,
     "correlation_replicates": lambda i: found_in(
         stats.correlation_replicates(i["mean_atanh_r"], region_of(i["region_r"]))
     ),

@@ -10,7 +10,7 @@ from scipy import stats as reference
 
 from lnbench import stats
 from lnbench.stats import Printed, Verdict
-from lnbench.stats.normal_order import expected_max_of_normals, expected_range_of_normals
+from lnbench.stats.normal_order import expected_range_of_normals
 
 OURS = [23.05, 23.41, 22.88, 23.3, 23.11]
 
@@ -171,19 +171,9 @@ def test_drift_of_bad_seeds() -> None:
     assert stats.drift([0.9, 0.8], [0.1, 0.2, 0.3]).p_contradicted == 1.0
 
 
-def test_best_of_blocks() -> None:
-    assert stats.best_of_blocks([1, 3, 2, 5, 4, 0, 9], 2) == [3, 5, 4]
-    assert stats.best_of_blocks([1, 2], 3) == []
-    with pytest.raises(ValueError, match="k must"):
-        stats.best_of_blocks([1, 2], 0)
-
-
-def test_extremes_of_normals_in_print() -> None:
-    """Expected ranges d2 from the control-chart tables, expected maxima from Harter (1961)."""
-    for n, d2 in ((2, 1.128), (3, 1.693), (4, 2.059), (5, 2.326), (10, 3.078), (25, 3.931)):
+def test_expected_ranges_of_normals_in_print() -> None:
+    """Expected ranges d2 from the control-chart tables."""
+    for n, d2 in ((1, 0.0), (2, 1.128), (3, 1.693), (4, 2.059), (5, 2.326), (10, 3.078), (25, 3.931)):
         assert expected_range_of_normals(n) == pytest.approx(d2, abs=6e-4)
-    for n, top in ((1, 0.0), (2, 0.56419), (4, 1.02938), (10, 1.53875)):
-        assert expected_max_of_normals(n) == pytest.approx(top, abs=6e-6)
-    assert stats.winners_luck(4, 0.5) == pytest.approx(0.51469, abs=1e-5)
     with pytest.raises(ValueError, match="at least 1"):
-        expected_max_of_normals(0)
+        expected_range_of_normals(0)

@@ -90,11 +90,11 @@ def test_a_collapsed_seed_is_beyond_only_if_its_effect_is() -> None:
 
 
 def test_a_collapsed_run_without_an_effect_counts_against() -> None:
-    check = stats.scaling([1.1, 1.2, 1.3, 1.2, math.nan], stats.Region(1.0, 1.5), collapsed=[0, 0, 0, 0, 1])
+    check = stats.judge_mean([1.1, 1.2, 1.3, 1.2, math.nan], stats.Region(1.0, 1.5), collapsed=[0, 0, 0, 0, 1])
     assert check.error is None
     assert check.effect is None
     assert check.p_reproduced == pytest.approx(6 / 32)
-    assert stats.scaling([1.1, 1.2, math.nan], stats.Region(1.0, 1.5)).verdict() is Verdict.ERROR
+    assert stats.judge_mean([1.1, 1.2, math.nan], stats.Region(1.0, 1.5)).verdict() is Verdict.ERROR
 
 
 def test_strictly_beyond_survives_rounding() -> None:
@@ -124,13 +124,6 @@ def test_a_lone_number_takes_its_luck_from_the_uncollapsed() -> None:
     assert check.details["S0"] == pytest.approx(2.0 * np.std(values[:3], ddof=1))
     few = stats.agrees(values, lone, 1.0, step=0.01, collapsed=[0, 0, 1, 1])
     assert few.details["S0"] == 0.0
-
-
-def test_collapse_in_unpaired_arms() -> None:
-    check = stats.ordered_unpaired([0.9] * 8, [0.5] * 7 + [0.1], step=1e-4, collapsed_b=[False] * 7 + [True])
-    assert check.typical
-    assert check.p_reproduced == pytest.approx(9 / 256)  # the pair with the collapsed run is on no good side
-    assert any("paired in the order given" in note for note in check.notes)
 
 
 def test_the_mask_has_one_flag_a_seed() -> None:

@@ -1,4 +1,4 @@
-"""Several checks: quotas, Holm, tables, planned looks."""
+"""Several checks: quotas, Holm, tables."""
 
 from __future__ import annotations
 
@@ -107,45 +107,3 @@ def test_kendall_of_a_column_is_scipys() -> None:
     assert np.isnan(stats.kendall_tau_b([1, 1], [1, 2]))
     with pytest.raises(ValueError, match="against"):
         stats.kendall_tau_b([1], [1, 2])
-
-
-# ---- looks ----
-
-
-def look_at(values: Sequence[float], available: int | None = None) -> stats.Looked:
-    return stats.planned_looks(lambda n, k: stats.above(values[:n], 0.0, looks=k), [3, 5, 10], available)
-
-
-def test_looks_stop_at_the_first_that_decides() -> None:
-    rng = np.random.default_rng(5)
-    clear = look_at((5 + rng.normal(0, 1, 10)).tolist())
-    assert (clear.stopped_at, len(clear.trace), clear.finished) == (3, 1, True)
-    never = look_at((0.05 * rng.normal(0, 1, 10)).tolist())
-    assert (never.stopped_at, len(never.trace)) == (10, 3)
-
-
-def test_the_same_data_need_more_at_a_planned_look() -> None:
-    x = [1.0, 1.3, 2.0]
-    assert stats.above(x, 0.0).p_reproduced * 3 == pytest.approx(look_at(x, 3).check.p_reproduced)
-
-
-def test_looks_wait_for_their_seeds() -> None:
-    waiting = look_at([0.1, -0.2, 0.15, 0.0, 0.02, 0.3], 6)
-    assert (waiting.stopped_at, waiting.finished) == (5, False)
-    with pytest.raises(ValueError, match="first look"):
-        look_at([1.0, 2.0], 2)
-
-
-@pytest.mark.parametrize("plan", [[], [2, 5], [5, 5], [5, 3]])
-def test_looks_rise_from_three(plan: list[int]) -> None:
-    with pytest.raises(ValueError, match="rise"):
-        stats.planned_looks(lambda n, k: Check(kind="mean"), plan)
-
-
-def test_a_study_may_decide_otherwise_when_to_stop() -> None:
-    looked = stats.planned_looks(
-        lambda n, k: stats.above([1.0, 1.1, 0.9, 1.2, 1.05], 0.0, looks=k),
-        [3, 4, 5],
-        decided=lambda check: False,
-    )
-    assert looked.stopped_at == 5

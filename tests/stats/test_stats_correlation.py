@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -77,37 +76,6 @@ def test_how_many_points_would_decide() -> None:
     gap = check.details["zeta"] - math.atanh(0.5)
     # z(.95) + z(.8) standard errors lie between effect and edge
     assert n == math.ceil(3 + ((1.6448536 + 0.8416212) / gap) ** 2)
-
-
-def test_the_jackknife_by_leaving_networks_out() -> None:
-    rng = np.random.default_rng(6)
-    k = 6
-    pairs = {pair: float(r) for pair, r in zip(combinations(range(k), 2), rng.uniform(0.6, 0.95, 15), strict=True)}
-    check = stats.correlation_networks(pairs, k, Region(0.7, 1.0))
-    left_out = [np.mean([math.atanh(r) for pair, r in pairs.items() if network not in pair]) for network in range(k)]
-    se = math.sqrt((k - 1) / k * sum((t - np.mean(left_out)) ** 2 for t in left_out))
-    effect = np.mean([math.atanh(r) for r in pairs.values()])
-    assert check.se == pytest.approx(se)
-    assert check.df == k - 1
-    assert check.p_reproduced == pytest.approx(reference.t.sf((effect - math.atanh(0.7)) / se, k - 1))
-    assert check.details["r"] == pytest.approx(math.tanh(effect))
-    matrix = np.eye(k)
-    for (i, j), r in pairs.items():
-        matrix[i, j] = r
-    assert stats.correlation_networks(matrix, k, Region(0.7, 1.0)).p_reproduced == check.p_reproduced
-
-
-def test_networks_that_cannot_be_judged() -> None:
-    region = Region(0.7, 1.0)
-    assert "1 of 3 pairs" in str(stats.correlation_networks({(0, 1): 0.9, (1, 2): 0.8}, 3, region).error)
-    assert stats.correlation_networks({(0, 1): 0.9}, 2, region).verdict() is Verdict.INCONCLUSIVE
-    assert stats.correlation_networks({}, 1, region).verdict() is Verdict.ERROR
-    same = {(0, 1): 0.9, (0, 2): 0.9, (1, 2): 0.9}
-    assert stats.correlation_networks(same, 3, region).verdict() is Verdict.ERROR
-    with pytest.raises(ValueError, match="no such pair"):
-        stats.correlation_networks({(0, 3): 0.9}, 3, region)
-    with pytest.raises(ValueError, match="shape"):
-        stats.correlation_networks(np.eye(2), 3, region)
 
 
 def test_replicates_are_seeds() -> None:

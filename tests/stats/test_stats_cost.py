@@ -40,7 +40,7 @@ def test_a_hundred_claims_of_ten_seeds_take_less_than_a_second() -> None:
             stats.above(x, 0.925, step=1e-4),
             stats.agrees(x, Printed(0.91, 0.01, 0.01, 0.01, "sd", 5), 0.02, step=1e-4),
             stats.equivalent(x - 0.93, 0.004, step=1e-4),
-            stats.chain([x - 0.92, x - 0.91, x - 0.93], step=1e-4),
+            stats.partial_conjunction([stats.ordered(x - edge, step=1e-4) for edge in (0.91, 0.92, 0.93)]),
         ]
     for check in checks:
         if check.verdict() is Verdict.INCONCLUSIVE:

@@ -1,4 +1,4 @@
-"""trend, monotone, shift, exponents: one number a curve, and the steps of each."""
+"""Slopes, taus, optima and ratios: one number per curve or pair, and the steps of each."""
 
 from __future__ import annotations
 
@@ -24,43 +24,18 @@ def test_slopes_and_taus_are_scipys() -> None:
     assert stats.kendall_taus([1, 2, 3], [[1, 1, 2]]) == pytest.approx([2 / 3])
 
 
-def test_a_falling_curve_falls() -> None:
-    for statistic in ("slope", "kendall"):
-        check = stats.trend(LEVELS, CURVES, rising=False, statistic=statistic, metric_step=1e-4)
-        assert check.verdict() is Verdict.REPRODUCED
-        assert stats.trend(LEVELS, CURVES, statistic=statistic).verdict() is Verdict.CONTRADICTED
-    assert check.details["mean_curve"] == pytest.approx(CURVES.mean(axis=0))
-
-
 def test_the_order_of_the_levels_does_not_matter() -> None:
     mixed = [3, 0, 4, 1, 2]
-    for statistic in ("slope", "kendall"):
-        a = stats.trend(LEVELS, CURVES, statistic=statistic, metric_step=1e-4)
-        b = stats.trend([LEVELS[j] for j in mixed], CURVES[:, mixed], statistic=statistic, metric_step=1e-4)
-        assert a.p_contradicted == pytest.approx(b.p_contradicted)
+    for made in (stats.slopes, stats.kendall_taus):
+        assert made([LEVELS[j] for j in mixed], CURVES[:, mixed]) == pytest.approx(made(LEVELS, CURVES))
 
 
-def test_a_curve_that_peaks_before_the_end_has_a_tendency_but_is_not_monotone() -> None:
-    rng = np.random.default_rng(1)
-    curves = np.array([0.5, 0.6, 0.7, 0.8, 0.75]) + rng.normal(0, 0.002, (5, 5))
-    assert stats.trend(range(5), curves, metric_step=1e-4).verdict() is Verdict.REPRODUCED
-    check = stats.monotone(curves, metric_step=1e-4)
-    assert check.verdict() is Verdict.CONTRADICTED
-    assert check.details["step_p_contradicted"][-1] < 1e-4
-    assert stats.monotone(curves[:, :4], metric_step=1e-4).verdict() is Verdict.REPRODUCED
-    assert stats.monotone(curves[:, 3::-1], rising=False, metric_step=1e-4).verdict() is Verdict.REPRODUCED
-
-
-def test_collapsed_runs_of_a_curve_count_where_they_are() -> None:
-    rng = np.random.default_rng(1)
-    curves = np.array([0.5, 0.6, 0.7]) + rng.normal(0, 0.002, (5, 3))
-    lost = np.zeros((5, 3), dtype=bool)
-    lost[0, 2] = True
-    check = stats.monotone(curves, metric_step=1e-4, collapsed=lost)
-    assert [part.collapsed for part in check.details["parts"]] == [0, 1]
-    assert stats.trend(range(3), curves, metric_step=1e-4, collapsed=lost).collapsed == 1
-    with pytest.raises(ValueError, match="collapsed"):
-        stats.trend(range(3), curves, collapsed=[True])
+def test_curves_have_a_number_at_every_level() -> None:
+    for made in (stats.slopes, stats.kendall_taus):
+        with pytest.raises(ValueError, match="one row of 5 levels"):
+            made(LEVELS, CURVES[:, :3])
+        with pytest.raises(ValueError, match="two different"):
+            made([1.0, 1.0], CURVES[:, :2])
 
 
 def test_page_in_print() -> None:
@@ -81,21 +56,6 @@ def test_page_in_print() -> None:
     assert stats.page_l_p(table, rising=False) > 0.9
     with pytest.raises(ValueError, match="every point"):
         stats.page_l_p([[1.0, math.nan, 2.0]] * 3)
-
-
-def test_trend_arguments_and_data() -> None:
-    with pytest.raises(ValueError, match="statistic"):
-        stats.trend(LEVELS, CURVES, statistic="median")
-    with pytest.raises(ValueError, match="one row of 5 levels"):
-        stats.trend(LEVELS, CURVES[:, :3])
-    with pytest.raises(ValueError, match="two different"):
-        stats.trend([1.0, 1.0], CURVES[:, :2])
-    gap = CURVES.copy()
-    gap[2, 1] = np.nan
-    for statistic in ("slope", "kendall"):
-        assert stats.trend(LEVELS, gap, statistic=statistic, metric_step=1e-4).verdict() is Verdict.ERROR
-    with pytest.raises(ValueError, match="two levels"):
-        stats.monotone([[1.0], [2.0]])
 
 
 # ---- steps ----
@@ -177,20 +137,7 @@ def test_the_slope_of_the_difference_sees_what_a_flat_argmax_does_not() -> None:
     assert check.verdict() is Verdict.REPRODUCED
 
 
-# ---- scaling and ratio ----
-
-
-def test_exponents_of_power_laws() -> None:
-    x = np.array([1.0, 10.0, 100.0])
-    found, never = stats.exponents(x, [3 * x**1.5, 0.1 * x**-1, x * [1, 1, math.inf]])
-    assert found[:2] == pytest.approx([1.5, -1.0])
-    assert math.isnan(found[2])
-    assert never.tolist() == [False, False, True]
-    for bad in ([0.0, 1.0], [-1.0, 1.0]):
-        with pytest.raises(ValueError, match="positive"):
-            stats.exponents(bad, [[1.0, 1.0]])
-    with pytest.raises(ValueError, match="positive"):
-        stats.exponents([1.0, 2.0], [[0.0, 1.0]])
+# ---- ratio ----
 
 
 def test_a_ratio_is_a_paired_t_test_of_logs() -> None:

@@ -129,27 +129,32 @@ def test_the_answer_is_the_smallest() -> None:
         assert stats.power_of(check.region, check.effect, check.sd_used, n - 1) < 0.8
 
 
+def all_of(*parts: list[float], at_least: int | None = None) -> stats.Check:
+    """A claim of several differences above 0, all of them or `at_least`."""
+    return stats.partial_conjunction([stats.ordered(part) for part in parts], at_least)
+
+
 def test_a_composite_waits_for_the_last_part_it_needs() -> None:
     slow, fast = [0.9, -0.2, 1.6, 0.3, 0.8], [1.4, 1.6, 1.5, 1.1, 1.2]
-    both, either = stats.chain([slow, fast]), stats.chain([slow, fast], at_least=1)
+    both, either = all_of(slow, fast), all_of(slow, fast, at_least=1)
     n_both, n_either = stats.seeds_to_decide(both), stats.seeds_to_decide(either)
     alone = stats.seeds_to_decide(stats.ordered(slow))
     assert n_both is not None
     assert n_either is not None
     assert alone is not None
     assert n_both >= alone > n_either
-    assert stats.seeds_to_decide(stats.chain([slow, [-1.0, 0.0, 1.0]])) is None
+    assert stats.seeds_to_decide(all_of(slow, [-1.0, 0.0, 1.0])) is None
 
 
-def test_a_refuted_step_decides_a_chain() -> None:
+def test_a_refuted_part_decides_a_claim_of_all() -> None:
     slow, against = [0.05, -0.2, 0.1, 0.3, -0.18], [-1.4, -0.6, -0.5, -1.1, 0.2]
-    assert stats.seeds_to_decide(stats.chain([slow, against])) is not None
+    assert stats.seeds_to_decide(all_of(slow, against)) is not None
 
 
-def test_steps_that_must_all_hold_need_more_seeds_than_one_of_them() -> None:
-    """Two steps decided with 80 % each are both decided less often: each needs √.8."""
+def test_parts_that_must_all_hold_need_more_seeds_than_one_of_them() -> None:
+    """Two parts decided with 80 % each are both decided less often: each needs √.8."""
     slow = [0.9, -0.2, 1.6, 0.3, 0.8]
-    both, alone = stats.seeds_to_decide(stats.chain([slow, slow])), stats.ordered(slow)
+    both, alone = stats.seeds_to_decide(all_of(slow, slow)), stats.ordered(slow)
     assert both == stats.seeds_to_decide(alone, math.sqrt(0.8))
     assert both != stats.seeds_to_decide(alone)
 

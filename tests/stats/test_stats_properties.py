@@ -52,19 +52,6 @@ def test_a_coarser_metric_never_turns_a_verdict_into_a_pass(
         assert fine.verdict() is Verdict.REPRODUCED
 
 
-@given(seeds, st.floats(0, 5), st.floats(1, 5))
-def test_a_noisier_unpaired_arm_never_turns_a_verdict_into_a_pass(x: list[float], margin: float, factor: float) -> None:
-    assume(varied(x))
-    other = np.linspace(-1, 1, 5)
-    mean = np.mean(x)
-    noisier = mean + factor * (np.array(x) - mean)
-    before = stats.equivalent_unpaired(x, other, margin)
-    after = stats.equivalent_unpaired(noisier, other, margin)
-    if after.verdict() is Verdict.REPRODUCED:
-        # not a theorem: Welch's df rise with the noise of the better-known arm (docs/statistics.md)
-        assert before.p_reproduced <= 0.05 * 1.2
-
-
 @given(seeds, regions, st.floats(0.01, 1000), st.floats(-1000, 1000), steps)
 def test_units_do_not_matter(x: list[float], region: Region, scale: float, shift: float, step: float) -> None:
     before = stats.judge_mean(x, region, step=step)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from lnbench.catalog.options import Options
+from lnbench.catalog.options import Options, Part
 
 Shape = tuple[int, int, int]  # channels, height, width of an image
 # (its options, the recipe) -> passes over each training example. A method: how often a step goes forward and backward,
@@ -50,11 +50,13 @@ class Input:
 class Entry:
     """One name of the catalog. `version` is raised when its behaviour changes, so that old records are not reused."""
 
-    kind: str  # dataset, noise, model, method, optimizer, schedule, probe, average, experiment, metric, input, reading
+    # dataset, noise, model, method, optimizer, schedule, probe, average, experiment, metric, input, reading, check
+    kind: str
     name: str
     version: int = 1
     target: str = ""
     options: type[Options] | None = None
+    part: str = ""  # of a check: where the class of its options is ("module:object"), a `catalog.Part`
     seconds: Callable[[dict[str, Any]], float] | None = None  # an experiment's run on one core, from its recipe
     mmac: Callable[[Shape, int], float] | None = None
     layers: Callable[[Shape, int], list[Any]] | None = None  # models.layers.Layer; a model's, with their sizes
@@ -69,8 +71,18 @@ class Entry:
 
     def load(self) -> Any:
         """Import the code behind the name."""
-        module, _, attribute = self.target.partition(":")
-        return getattr(importlib.import_module(module), attribute)
+        return _load(self.target)
+
+    def load_part(self) -> type[Part]:
+        """Import the options of a kind of check. They are named, not given: the built-in ones stand in `spec`, which
+        asks for this catalog while it is imported."""
+        found: type[Part] = _load(self.part)
+        return found
+
+
+def _load(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def with_metrics(probe: Entry, **metrics: Metric) -> list[Entry]:

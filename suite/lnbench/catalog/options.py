@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from lnbench.yamlfile.problems import Fault, Location
 
 
 class Options(BaseModel):
@@ -56,3 +59,53 @@ class ExperimentRecipe(Options):
     def leaves_out(self, metric: str) -> str:
         """Return why a run with these options gives no such number of its experiment; "" where it does."""
         return ""
+
+
+class Part(Options):
+    """One check of one effect: the base of the options of every kind of check.
+
+    A kind adds `kind`, a Literal of its names, and its own options, and says here which effects it fits. How it judges
+    stands in its `judge.kinds` file, the `target` of its catalog entry. `ours`: our reading or a digitised value, not
+    the paper's own sentence: shown, never the claim.
+
+    Effects are `spec.Effect` and grounds `spec.bounds.Ground`, of a room above: this module imports neither, so that a
+    plug-in's options can be imported before the specs that they become a part of.
+    """
+
+    effect: str
+    ours: bool = False
+    because: str | None = None
+    kind: str
+
+    judges: ClassVar[str] = "number"  # what its effect must be: a number, a ratio, a shift or a correlation
+    each: ClassVar[bool] = False  # whether every member is held against a printed number of its own
+
+    def effects(self, effect: Any) -> list[Any]:
+        """Return the effects that are checked: the one that is named, or that one at each cell of a table."""
+        return [effect]
+
+    def references(self) -> tuple[str, ...]:
+        """Return the names of the printed numbers it is held against: none, one, or one per member (`each`)."""
+        name = getattr(self, "reference", None)
+        return (name,) if name else ()
+
+    def place_of(self, reference: str) -> Location:
+        """Return the keys under which the file names the reference."""
+        return ("reference",)
+
+    def said(self) -> dict[str, Any]:
+        """Return what the file says beside effect, region and reference: a threshold, a margin, a rate."""
+        known = (*Part.model_fields, "region", "reference")
+        return {key: getattr(self, key) for key in type(self).model_fields if key not in known}
+
+    def misfit(self, effect: Any) -> str:
+        """Return what the effect lacks for this kind, and what to write; "" where they fit."""
+        return ""
+
+    def misplaced(self, ground: Any) -> Iterator[Fault]:
+        """Yield what is wrong with the places that it names, whether or not the effect fits."""
+        yield from ()
+
+    def problems(self, ground: Any) -> Iterator[Fault]:
+        """Yield what is wrong with its numbers where the effect fits: a region that no run could miss, or meet."""
+        yield from ()

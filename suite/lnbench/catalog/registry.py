@@ -25,6 +25,7 @@ BUILT_IN = (  # the rooms that add names, each by a function `entries`, as a plu
     "lnbench.training.entries",
     "lnbench.loss_curves.entries",
     "lnbench.experiments.entries",
+    "lnbench.catalog.checks",
 )
 
 

@@ -1,7 +1,7 @@
 """Records into verdicts."""
 
-from lnbench.judge.checks import ALPHA
 from lnbench.judge.evidence import Evidence, Get, gather
+from lnbench.judge.kinds import ALPHA
 from lnbench.judge.members import Member
 from lnbench.judge.readings import FromStore, Reads, Stored
 from lnbench.judge.results import ChoiceResult, ClaimResult, DriftResult, Look, PartResult, StudyResult

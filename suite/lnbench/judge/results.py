@@ -27,7 +27,7 @@ class PartResult:
     why: str  # in words, where the interval does not say it: what is missing, what failed
     numbers: tuple[Number | None, ...]  # the printed number that each member is compared with
     seeds_to_decide: int | None
-    beside: dict[str, Any] = field(default_factory=dict)  # shown, never judged: see `checks.beside`
+    beside: dict[str, Any] = field(default_factory=dict)  # shown, never judged: see `Kind.beside`
 
     @property
     def reference(self) -> Number | None:

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from lnbench import stats
-from lnbench.judge.checks import ALPHA, beside, check_member, numbers_of, whole_part
 from lnbench.judge.drift import drift_of, mean
 from lnbench.judge.evidence import Evidence
+from lnbench.judge.kinds import ALPHA, check_member, kind_of, numbers_of
 from lnbench.judge.results import ChoiceResult, ClaimResult, Look, PartResult, StudyResult
 from lnbench.spec import Claim, Number, Part, Study
 from lnbench.stats import Verdict
@@ -118,7 +118,8 @@ def _judge_part(name: str, part: Part, claim: Claim, evidence: Evidence, looks: 
         check_member(part, effect, member, number, counts=counts, looks=looks)
         for member, number in zip(members, numbers, strict=True)
     )
-    check = whole_part(part, checks)
+    kind = kind_of(part)
+    check = kind.whole(part, checks)
     verdict, why = check.verdict(ALPHA).value, check.error or ""
     failed = [message for member in members for message in member.failures]
     missing = [member for member in members if member.missing]
@@ -128,7 +129,8 @@ def _judge_part(name: str, part: Part, claim: Claim, evidence: Evidence, looks: 
         done, planned = len(missing[0].values), missing[0].planned
         verdict, why = Verdict.NOT_RUN.value, f"{done} of {planned} seeds have all their runs"
     need = stats.seeds_to_decide(check) if verdict == Verdict.INCONCLUSIVE else None
-    shown = beside(part, members, checks, numbers)
+    whole = all(member.values and not member.missing for member in members)
+    shown = kind.beside(part, members, checks, numbers) if whole else {}
     return PartResult(name, part, effect, members, checks, check, verdict, why, numbers, need, shown)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from lnbench.judge import ALPHA, ClaimResult, PartResult, StudyResult
+from lnbench.judge.kinds import Kind, kind_of
 from lnbench.report.page.beside import beside_words
 from lnbench.report.result.result import part_to_json
 from lnbench.report.units import significant
-from lnbench.spec import Table
 from lnbench.stats import Check, Region
 
 
@@ -44,10 +45,7 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
         "this is the claim, or one of its parts" if part.name in claim.claim.verdict.of else "stands beside the claim"
     )
     yield f"Part {part.name} ({part.part.kind}): {role}."
-    table = isinstance(part.part, Table)
-    for reference in [*part.part.cells] if isinstance(part.part, Table) else [getattr(part.part, "reference", None)]:
-        if not reference:
-            continue
+    for reference in part.part.references():
         entry = result.study.baseline.references[reference]
         printed = f"{entry.printed} ({entry.unit}, {entry.relation})"
         yield f"  The paper prints {printed} at {entry.where}: reference {reference}."
@@ -62,9 +60,10 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
         if member.missing:
             yield f"    {member.missing} of {member.planned} planned seeds lack a run: not judged"
         else:
-            yield from _check(check)
-    asked, cells = part.check.details.get("at_least", 0), len(part.checks)
-    if table and asked < cells:
+            yield from _check(check, kind_of(part.part))
+    cells = len(part.checks)
+    asked = part.check.details.get("at_least", cells)
+    if asked < cells:
         less = cells - asked + 1
         yield f"  At least {asked} of the {cells} cells must agree. Of their p in rising order: for reproduced,"
         yield f"  {less} times the {asked}. one, {part.check.p_reproduced:.3g}; for contradicted, {asked} times the"
@@ -83,23 +82,23 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
         )
 
 
-def _check(check: Check) -> Iterator[str]:
+def _check(check: Check, kind: Kind[Any]) -> Iterator[str]:
     if check.error:
         yield f"    cannot be judged: {check.error}"
         return
-    if check.kind == "can_reach":
-        yield from _reach(check)
+    own = [*kind.explained(check)]
+    if own:
+        yield from (f"    {line}" for line in own)
     elif check.typical:
         yield f"    {check.collapsed} of {check.n} runs collapsed: the claim is about the typical run, by a sign test"
     elif check.interval is not None and check.se is not None and check.df is not None and check.effect is not None:
-        yield from _interval(check)
+        yield from _interval(check, kind)
     region = (check.region or Region()).describe()
     if "ratio_region" in check.details:
         region = f"{Region(*check.details['ratio_region']).describe()}, of its log {region}"
     elif "r_region" in check.details:
         region = f"r {Region(*check.details['r_region']).describe()}, so atanh(r) {region}"
-    far = " (of the distance from the printed number)" if check.kind == "agrees" else ""
-    yield f"    the claim's region: {region}{far}"
+    yield f"    the claim's region: {region}{kind.distance}"
     looks = check.details.get("looks", 1)
     times = f", {looks} times over for {looks} planned looks" if looks > 1 else ""
     against = f"p for contradicted {check.p_contradicted:.3g}"
@@ -108,7 +107,7 @@ def _check(check: Check) -> Iterator[str]:
         yield f"    note: {note}"
 
 
-def _interval(check: Check) -> Iterator[str]:
+def _interval(check: Check, kind: Kind[Any]) -> Iterator[str]:
     """Yield effect, spread and interval, each computed from the one before."""
     assert check.interval is not None and check.se is not None and check.df is not None and check.effect is not None
     confidence = f"{100 * check.interval.confidence:.4g} %"
@@ -124,7 +123,7 @@ def _interval(check: Check) -> Iterator[str]:
     floor = ""
     if check.sd_used > check.sd:
         floor = f" (raised from {_number(check.sd)}: one test example moves it by {_number(check.step)})"
-    scale = {"ratio": " of the logs", "correlation_replicates": " of atanh(r)"}.get(check.kind, "")
+    scale = f" of {kind.scale}" if kind.scale else ""
     yield f"    effect = mean{scale} = {_number(check.effect)}; spread s = {_number(check.sd_used)}{floor}"
     yield f"    se = s/√n = {_number(check.sd_used)}/√{check.n} = {_number(check.se)}; {check.df:g} degrees of freedom"
     half = (check.interval.high - check.interval.low) / 2
@@ -143,14 +142,6 @@ def _number(x: float, decimals: int = 5) -> str:
     """Return x with `decimals` decimals; a number far from 1 (a slope, a number of images) with as many digits as mean
     something."""
     return f"{x:.{decimals}f}" if x == 0 or 0.001 <= abs(x) < 1000 else significant(x, decimals)
-
-
-def _reach(check: Check) -> Iterator[str]:
-    found = check.details
-    yield f"    {found['reached']} of {found['runs']} runs get there; printed as the best of {found['best_of']}"
-    if not found["reached"]:
-        none = f"none of {found['runs']} would"
-        yield f"    if ours got there as often as the paper's, {none}: ½^(n/k) = {check.p_contradicted:.3g}"
 
 
 def _verdict(claim: ClaimResult, result: StudyResult) -> Iterator[str]:

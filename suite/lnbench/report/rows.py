@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lnbench.judge import ClaimResult, StudyResult
-from lnbench.judge.checks import region_of
-from lnbench.spec import Table
+from lnbench.judge.kinds import region_of
 from lnbench.stats import Check
 
 Row = dict[str, Any]
@@ -33,7 +32,7 @@ def _row(claim: ClaimResult, result: StudyResult) -> Row:
     regions = [
         f"{part.name}: {region_of(part.part, part.reference).describe()}"
         for part in deciding
-        if not isinstance(part.part, Table)  # each cell has a region of its own
+        if not part.part.each  # each cell has a region of its own
     ]
     return {
         "study": result.study.name,

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lnbench.judge.kinds import kind_named
 from lnbench.report.plain import Json
 from lnbench.spec.effects import DIFFERENCES, PAIRS
 
@@ -110,7 +111,7 @@ def decimals_of(step: float) -> int:
 
 def is_rate(part: Json) -> bool:
     """Return whether the effect is a share of runs, not a metric."""
-    return str(part["kind"]).startswith("every_run")
+    return kind_named(part["kind"]).rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +190,9 @@ def shown(part: Json, member: Json) -> Shown:
 
 
 def _judged_scale(part: Json, check: Json, reference: Json | None, unit: Unit) -> Callable[[float], float]:
-    """Return the map from the scale on which the rule was applied to the one shown."""
-    if part["kind"] in ("agrees", "table") and reference:  # the distance from the printed number
-        return lambda x: (x + reference["value"]) * unit.scale
-    if "r_region" in check["details"]:  # atanh(r)
-        return math.tanh
-    return unit.of
+    """Return the way from the scale on which the rule was applied to the one shown."""
+    kind, printed = kind_named(part["kind"]), reference["value"] if reference else None
+    return lambda x: unit.of(kind.shown(x, check, printed))
 
 
 def bounds_of(effect: Json) -> Ends:

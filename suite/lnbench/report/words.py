@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from lnbench.judge.kinds import kind_named
+from lnbench.judge.kinds.wording import counted as counted
 from lnbench.report.plain import Json
-from lnbench.report.units import Shown, is_rate, metric_unit, shown
+from lnbench.report.units import Shown, metric_unit, octave_slope_unit, shown
 
 MARKS = {
     "reproduced": "✅",
@@ -25,24 +27,6 @@ TIERS = {
     "lite": "real data, reduced to minutes of one GPU; what it reduces is listed under Deviations",
     "full": "the paper's own scale",
 }
-KINDS = {
-    "above": "typical run above a threshold",
-    "below": "typical run below a threshold",
-    "every_run_above": "runs above a threshold",
-    "every_run_below": "runs below a threshold",
-    "can_reach": "one run that gets there",
-    "agrees": "agrees with a printed number",
-    "table": "a cell that agrees with its printed number",
-    "ordered": "difference above a size",
-    "equivalent": "difference within a margin",
-    "trend": "tendency along an axis",
-    "monotone": "every step of an axis",
-    "shift": "an optimum moves",
-    "within": "between two edges",
-    "scaling": "an exponent",
-    "ratio": "a ratio",
-    "correlation": "a correlation",
-}
 
 
 def verdict_words(verdict: str) -> str:
@@ -55,11 +39,6 @@ def part_words(part: Json, tier: str) -> str:
     if tier != "smoke" or part["verdict"] in ("error", "not-run"):
         return verdict_words(part["verdict"])
     return "🔹 direction holds" if part["direction_holds"] else "🔻 direction does not hold"
-
-
-def counted(n: int, one: str, many: str | None = None) -> str:
-    """Return "1 seed", "5 seeds", "1,200 runs"."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def listed(words: Iterable[str], last: str = "and") -> str:
@@ -100,13 +79,12 @@ def member_sentence(part: Json, member: Json) -> str:
         return f"cannot be judged: {check['error']}"
     if not member["values"]:
         return f"nothing measured yet (region: {region})"
-    if is_rate(part):
-        return _rate_sentence(part, member, view)
     if member["missing"]:
         done = f"{len(member['values'])} of {counted(member['planned'], 'seed')}"
         return f"{done} measured so far, not judged until all are there (region: {region})"
-    if part["kind"] == "can_reach":
-        return _reach_sentence(part, member, view)
+    own = kind_named(part["kind"]).sentence(part, member, Written(part, member))
+    if own:
+        return own
     if check["typical"]:
         return _typical_sentence(member, view)
     if view.interval is None:
@@ -119,7 +97,7 @@ def member_sentence(part: Json, member: Json) -> str:
     }[position(view.interval, view.region)]
     interval = f"the {spaced_percent(view.confidence)} interval {view.interval_words()}"
     text = f"{view.effect_words()}; {interval} {where}"
-    if part["kind"] in ("agrees", "table") and view.wide_interval and part["verdict"] != "reproduced":
+    if view.wide_interval and part["verdict"] != "reproduced":
         wide = view.unit.interval(view.wide_interval, view.edges)
         text += f"; with the paper's own luck allowed for, as a contradiction needs, it is {wide}"
     elif "outside" in where and check["p_contradicted"] > check["alpha"]:
@@ -127,25 +105,32 @@ def member_sentence(part: Json, member: Json) -> str:
     return text
 
 
-def _rate_sentence(part: Json, member: Json, view: Shown) -> str:
-    details = member["check"]["details"]
-    side = "at least" if part["kind"] == "every_run_above" else "at most"
-    unit = metric_unit(part["effect"], member["step"])
-    edge = part["region"]["low"] if side == "at least" else part["region"]["high"]
-    count = f"{details.get('successes', 0)} of {counted(member['check']['n'], 'run')}"
-    runs = f"{count} {'is' if details.get('successes') == 1 else 'are'} {side} {unit.edge(edge * unit.scale)}"
-    if view.interval is None:
-        return f"{runs}; too few runs for an interval"
-    where = f"{spaced_percent(view.confidence)} interval of the share of such runs {view.interval_words()}"
-    return f"{runs}; {where}, to be {view.region_words()}"
+class Written:
+    """The numbers of one member as the report writes them: `judge.kinds.Writer`."""
 
+    def __init__(self, part: Json, member: Json) -> None:
+        self.part, self.member, self.view = part, member, shown(part, member)
 
-def _reach_sentence(part: Json, member: Json, view: Shown) -> str:
-    """Return how many runs got there, and the nearest one."""
-    details = member["check"]["details"]
-    count = f"{details['reached']} of {counted(details['runs'], 'run')}"
-    best = f"; the best is {view.effect_words()}" if view.effect is not None else ""
-    return f"{count} got to “{view.region_words()}”, printed as the best of {part['best_of']}{best}"
+    def effect(self) -> str:
+        return self.view.effect_words()
+
+    def edge(self, x: float) -> str:
+        unit = metric_unit(self.part["effect"], self.member["step"])
+        return unit.edge(x * unit.scale)
+
+    def interval(self) -> str | None:
+        return self.view.interval_words() if self.view.interval is not None else None
+
+    def confidence(self) -> str:
+        return spaced_percent(self.view.confidence)
+
+    def region(self) -> str:
+        return self.view.region_words()
+
+    def per_octave(self, check: Json) -> str:
+        unit = octave_slope_unit(self.part["effect"])
+        ends = unit.interval((check["interval"]["low"] * unit.scale, check["interval"]["high"] * unit.scale))
+        return f"{unit.amount(check['effect'] * unit.scale)}, {ends}"
 
 
 def _sample(part: Json) -> str:
@@ -166,10 +151,8 @@ def _typical_sentence(member: Json, view: Shown) -> str:
 def decide_words(part: Json) -> str:
     """Return how many seeds would decide an inconclusive part."""
     need = part["seeds_to_decide"]
-    if need is not None and part["kind"] == "can_reach":
-        return f"about {counted(need, 'run')} of which none gets there would contradict it"
     if need is not None:
-        return f"about {counted(need, _sample(part))} would decide it, were effect and spread as measured"
+        return kind_named(part["kind"]).needed(counted(need, _sample(part)))
     if all(member["check"]["se"] is None and not member["check"]["typical"] for member in part["members"]):
         return f"too few {_sample(part)}s to tell how many would decide it"
     return f"over 1,000 {_sample(part)}s would be needed, were effect and spread as measured"

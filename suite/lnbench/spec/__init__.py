@@ -12,6 +12,8 @@ from lnbench.spec.parts import (
     Monotone,
     Ordered,
     Part,
+    Ratio,
+    Scaling,
     Shift,
     Table,
     Threshold,
@@ -41,8 +43,8 @@ from lnbench.tiers import TIERS
 __all__ = [
     "EPOCH", "TIERS", "Agrees", "Alternative", "AnyRecipe", "Baseline", "CanReach", "Cell", "Choose", "Claim",
     "Correlation", "Effect", "Equivalent", "EveryRun", "ExperimentRecipe", "LoadedStudy", "Monotone", "Number",
-    "Ordered", "Part", "Place", "Point", "Recipe", "Reference", "Runs", "Scalar", "Scalars", "Seeds", "Shift",
-    "Source", "Study", "StudyFile", "StudySpec", "Table", "Threshold", "Trend", "VerdictRule", "Within",
-    "baseline_schema", "load_baseline", "load_studies", "load_study", "needed_points", "point_key", "points_of",
-    "recipe_of", "study_schema", "variant",
+    "Ordered", "Part", "Place", "Point", "Ratio", "Recipe", "Reference", "Runs", "Scalar", "Scalars", "Scaling",
+    "Seeds", "Shift", "Source", "Study", "StudyFile", "StudySpec", "Table", "Threshold", "Trend", "VerdictRule",
+    "Within", "baseline_schema", "load_baseline", "load_studies", "load_study", "needed_points", "point_key",
+    "points_of", "recipe_of", "study_schema", "variant",
 ]  # fmt: skip

@@ -1,32 +1,32 @@
-"""The parts of a claim: every kind of check that a study file may ask of an effect (`docs/claims.md`)."""
+"""The parts of a claim: the form of every kind of check (`docs/claims.md`), and which effects and numbers it fits.
+
+How a kind judges stands in `judge/kinds/`; both are found through the catalog, where a plug-in adds its own.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Union
 
 from pydantic import Field, field_validator, model_validator
 
-from lnbench.spec.effects import Effect
+from lnbench import catalog
+from lnbench.catalog import Part as Part
+from lnbench.spec.baseline import Number
+from lnbench.spec.bounds import Ground
+from lnbench.spec.effects import PAIRS, Effect
+from lnbench.spec.levels import not_visited, same_point, word
 from lnbench.spec.recipe import Scalar
-from lnbench.yamlfile.model import Strict
-from lnbench.yamlfile.problems import Misfit
+from lnbench.yamlfile.problems import Fault, Location, Misfit
 
 Edges = tuple[float | None, float | None]  # null: no edge on that side
 
-
-class PartBase(Strict):
-    """One check of one effect."""
-
-    effect: str
-    ours: bool = False  # our reading or a digitised value, not the paper's own sentence: shown, never the claim
-    because: str | None = None
-
-    def effects(self, effect: Effect) -> list[Effect]:
-        """The effects that are checked: the one that is named, or that one at each cell of a table."""
-        return [effect]
+FEWEST_POINTS = 6  # stats.correlation.FEWEST_POINTS, written again so that reading a study imports no scipy
+ROUNDING = 1e-9  # relative: what binary fractions lose
 
 
-class OneNumber(PartBase):
+class OneNumber(Part):
     """A check against one number: a reference's, or the one written here."""
 
     kind: str
@@ -38,6 +38,23 @@ class OneNumber(PartBase):
         if self.reference is None and self.threshold is None:
             raise ValueError(f"{self.kind}: name a `reference`, or write a `threshold`")
         return self
+
+    def edge(self, number: Number | None) -> float:
+        """Return the one number; `number`: what the reference prints."""
+        if self.threshold is not None:
+            return self.threshold
+        assert number is not None, "a spec names a reference or a threshold"
+        return number.value
+
+    def problems(self, ground: Ground) -> Iterator[Fault]:
+        number = next(iter(ground.numbers.values()), None)
+        bounds = ground.bounds
+        if bounds is None or (self.threshold is None and number is None):
+            return
+        edge = self.edge(number)
+        if not bounds.hold(edge):
+            what = f"threshold {edge:g} is on or past the bounds of {bounds.describe()}; no run could miss or meet it"
+            yield Fault(("threshold" if self.threshold is not None else "reference",), what)
 
 
 class Threshold(OneNumber):
@@ -61,7 +78,7 @@ class CanReach(OneNumber):
     side: Literal["above", "below"] = "above"
 
 
-class Agrees(PartBase):
+class Agrees(Part):
     """The mean lies within `margin` of a printed number."""
 
     kind: Literal["agrees"]
@@ -69,13 +86,20 @@ class Agrees(PartBase):
     margin: Annotated[float, Field(gt=0)]
     because: str
 
+    def problems(self, ground: Ground) -> Iterator[Fault]:
+        yield from _no_finer_than_printed(self.margin, ground)
+        if what := ground.margin_covers_all(self.margin):
+            yield Fault(("margin",), what)
 
-class Table(PartBase):
+
+class Table(Part):
     """At least `at_least` of the cells (default: all) each lie within `margin` of their own printed number.
 
     `cells`: reference -> the point of its cell, beside what the effect says in `at`. `columns`: the axis whose values
     are the table's columns; within each, the order of our cells is shown against the printed one.
     """
+
+    each: ClassVar[bool] = True
 
     kind: Literal["table"]
     cells: Annotated[dict[str, dict[str, Scalar]], Field(min_length=1)]
@@ -93,71 +117,213 @@ class Table(PartBase):
     def effects(self, effect: Effect) -> list[Effect]:
         return [effect.at_point(point) for point in self.cells.values()]
 
+    def references(self) -> tuple[str, ...]:
+        return tuple(self.cells)
 
-class Ordered(PartBase):
+    def place_of(self, reference: str) -> Location:
+        return ("cells", reference)
+
+    def said(self) -> dict[str, object]:
+        return {"margin": self.margin, "columns": self.columns, "at_least": self.at_least or len(self.cells)}
+
+    def misplaced(self, ground: Ground) -> Iterator[Fault]:
+        """Yield cells that are not one place of the grid, or are named twice; and a margin finer than a digit."""
+        yield from _no_finer_than_printed(self.margin, ground)
+        effect, vary = ground.effect, ground.vary
+        seen: dict[str, dict[str, Scalar]] = {}
+        for reference, cell in self.cells.items():
+            here = ("cells", reference)
+            twin = next((other for other, point in seen.items() if same_point(cell, point)), None)
+            if twin is not None:
+                yield Fault(here, f"table: the cell of '{reference}' is that of '{twin}' too", at_key=True)
+            seen[reference] = cell
+            for axis, value in cell.items():
+                unvisited = not_visited(axis, value, vary) if vary is not None else None
+                if unvisited:
+                    yield Fault((*here, axis), f"table: {unvisited}")
+                elif effect is not None and axis in (*effect.at, *effect.axes):
+                    what = f"table: the effect {self.effect} says {axis} for all cells; leave it out here"
+                    yield Fault((*here, axis), what)
+            for axis, levels in (vary or {}).items():
+                said = (*cell, *effect.at, *effect.axes) if effect is not None else vary or {}
+                if axis not in said and len(levels) > 1:
+                    what = f"table: say at which {axis} the cell is; it takes {', '.join(map(word, levels))}"
+                    yield Fault(here, what, at_key=True)
+            if self.columns is not None and self.columns not in cell:
+                yield Fault(("columns",), f"columns: the cell of '{reference}' names no {self.columns}")
+                break
+        lists = (*effect.at.values(), *(effect.minus or {}).values()) if effect is not None else ()
+        if any(isinstance(value, tuple) for value in lists):
+            yield Fault(("effect",), f"table: the effect {self.effect} is a family; a table's cells name its points")
+
+    def problems(self, ground: Ground) -> Iterator[Fault]:
+        if what := ground.margin_covers_all(self.margin):
+            yield Fault(("margin",), what)
+
+
+class Ordered(Part):
     """The difference is above `delta`."""
 
     kind: Literal["ordered"]
     delta: float = 0.0
 
+    def problems(self, ground: Ground) -> Iterator[Fault]:
+        bounds = ground.bounds
+        if bounds is not None and not bounds.hold(self.delta):
+            yield Fault(("delta",), f"delta {self.delta:g} is on or past the bounds of {bounds.describe()}")
 
-class Equivalent(PartBase):
+
+class Equivalent(Part):
     """The difference lies within ±`margin`."""
 
     kind: Literal["equivalent"]
     margin: Annotated[float, Field(gt=0)]
     because: str
 
+    def problems(self, ground: Ground) -> Iterator[Fault]:
+        if what := ground.margin_covers_all(self.margin):
+            yield Fault(("margin",), what)
 
-class Trend(PartBase):
+
+class Trend(Part):
     """The metric tends up (down) along an axis: a seed's slope or Kendall's tau lies above (below) 0."""
 
     kind: Literal["trend"]
     direction: Literal["up", "down"]
 
+    def misfit(self, effect: Effect) -> str:
+        if effect.reducer in ("slope", "kendall"):
+            return ""
+        return "has no tendency along an axis; write along: {AXIS: slope} or {AXIS: kendall}"
 
-class Monotone(PartBase):
+
+class Monotone(Part):
     """The metric goes up (down) at every step of an axis."""
 
     kind: Literal["monotone"]
     direction: Literal["up", "down"]
 
+    def misfit(self, effect: Effect) -> str:
+        return "" if effect.reducer == "steps" else "has no steps along an axis; write along: {AXIS: steps}"
 
-class Shift(PartBase):
+
+class Shift(Part):
     """An optimum moves up (down) its axis, by at least `delta` octaves."""
+
+    judges: ClassVar[str] = "shift"
 
     kind: Literal["shift"]
     direction: Literal["up", "down"]
     delta: Annotated[float, Field(ge=0)] = 0.0
 
+    def misfit(self, effect: Effect) -> str:
+        return "" if effect.is_shift else "is no shift of an optimum; write along: {AXIS: argmax} and `minus`"
 
-class Within(PartBase):
-    """The effect lies between the two edges of `region`: as it is, an exponent, or a ratio."""
+    def problems(self, ground: Ground) -> Iterator[Fault]:
+        levels = ground.levels
+        if ground.effect is None or not levels or min(levels) <= 0:
+            return
+        octaves = math.log2(max(levels) / min(levels))
+        if self.delta >= octaves > 0:
+            reach = f"as far as {ground.effect.axis} reaches ({octaves:.3g} octaves) or further"
+            yield Fault(("delta",), f"delta {self.delta:g} is {reach}; no optimum could move by more")
 
-    kind: Literal["within", "scaling", "ratio"]
+
+class Within(Part):
+    """The effect lies between the two edges of `region`."""
+
+    kind: Literal["within"]
+    region: Annotated[Edges, Field(strict=False)]
+
+    _edges = field_validator("region")(lambda edges: _rising(edges))
+
+    def problems(self, ground: Ground) -> Iterator[Fault]:
+        yield from _edges_inside(self.region, ground)
+
+
+class Scaling(Part):
+    """An exponent, log y on log x, lies between the two edges of `region`."""
+
+    kind: Literal["scaling"]
+    region: Annotated[Edges, Field(strict=False)]
+
+    _edges = field_validator("region")(lambda edges: _rising(edges))
+
+    def misfit(self, effect: Effect) -> str:
+        if effect.reducer == "exponent" and not effect.minus:
+            return ""
+        return "is no exponent; write along: {AXIS: exponent}, without `minus`"
+
+
+class Ratio(Part):
+    """The ratio of two numbers lies between the two edges of `region`."""
+
+    judges: ClassVar[str] = "ratio"
+
+    kind: Literal["ratio"]
     region: Annotated[Edges, Field(strict=False)]
 
     _edges = field_validator("region")(lambda edges: _rising(edges))
 
     @model_validator(mode="after")
-    def _ratio_is_positive(self) -> Within:
-        if self.kind == "ratio" and any(edge is not None and edge <= 0 for edge in self.region):
+    def _is_positive(self) -> Ratio:
+        if any(edge is not None and edge <= 0 for edge in self.region):
             raise Misfit("region", "region: a ratio is above 0; write null for no edge")
         return self
 
+    def misfit(self, effect: Effect) -> str:
+        return "" if effect.over else "is no ratio; write `over` in place of `minus`"
 
-class Correlation(PartBase):
+
+class Correlation(Part):
     """A correlation lies in `region`. `unit`: what the sample is made of.
 
     seed: each seed gives one r (over the points of the grid, or a number that its run yields). point: the points are
     the sample, each the mean of its seeds; they must be independent, and at least 6.
     """
 
+    judges: ClassVar[str] = "correlation"
+
     kind: Literal["correlation"]
     region: Annotated[Edges, Field(strict=False)]
     unit: Literal["seed", "point"]
 
     _edges = field_validator("region")(lambda edges: _within_one(_rising(edges)))
+
+    def misfit(self, effect: Effect) -> str:
+        if effect.with_ is not None:
+            return ""
+        about = catalog.find("metric", effect.metric).value
+        along = effect.reducers not in ((), (PAIRS,))
+        if (about.low, about.high) != (-1, 1) or along or effect.minus or effect.less:
+            return "is no correlation; write `with` and along: {AXIS: pearson}, or take a metric that is an r"
+        return ""
+
+    def problems(self, ground: Ground) -> Iterator[Fault]:
+        effect = ground.effect
+        if self.unit == "seed" or effect is None:
+            return
+        if effect.with_ is None:
+            what = f"correlation: {effect.metric} is one r a seed; points are there to correlate `with`"
+            yield Fault(("unit",), what)
+        elif (points := ground.points(FEWEST_POINTS)) < FEWEST_POINTS:
+            what = f"correlation: {points} points; a sample of points needs at least {FEWEST_POINTS}"
+            yield Fault(("unit",), what)
+
+
+def _no_finer_than_printed(margin: float, ground: Ground) -> Iterator[Fault]:
+    for number in ground.numbers.values():
+        if margin < number.unit / 2 * (1 - ROUNDING):
+            what = f"margin {margin:g} is below half the last printed digit ({number.unit / 2:g})"
+            yield Fault(("margin",), f"{what}; the paper does not say it that exactly")
+
+
+def _edges_inside(region: Edges, ground: Ground) -> Iterator[Fault]:
+    bounds = ground.bounds
+    for index, edge in enumerate(region):
+        if bounds is not None and edge is not None and not bounds.hold(edge):
+            what = f"region: {edge:g} is on or past the bounds of {bounds.describe()}"
+            yield Fault(("region", index), f"{what}; no run could miss or meet it, so write null for no edge")
 
 
 def _rising(edges: Edges) -> Edges:
@@ -178,8 +344,10 @@ def _within_one(edges: Edges) -> Edges:
     return _rising((low, high))
 
 
-Part = Annotated[
-    Threshold | EveryRun | CanReach | Agrees | Table | Ordered | Equivalent | Trend | Monotone | Shift | Within
-    | Correlation,
-    Field(discriminator="kind"),
-]  # fmt: skip
+if TYPE_CHECKING:
+    AnyPart = Part
+else:  # loaded here, below the built-in classes: the catalog names them, and a plug-in's, as strings
+    AnyPart = Annotated[
+        Union[tuple(dict.fromkeys(entry.load_part() for entry in catalog.entries()["check"].values()))],  # noqa: UP007
+        Field(discriminator="kind"),
+    ]

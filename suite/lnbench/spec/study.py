@@ -27,9 +27,7 @@ from lnbench.randomness import SEED_STREAMS
 from lnbench.spec.baseline import Baseline, Place, short_quote
 from lnbench.spec.dotted import put_at
 from lnbench.spec.effects import EPOCH, Effect
-from lnbench.spec.parts import (
-    Part,
-)
+from lnbench.spec.parts import AnyPart
 from lnbench.spec.recipe import AnyRecipe, Recipe, Scalar, Scalars, Texts, recipe_of
 from lnbench.tiers import TIERS
 from lnbench.yamlfile.model import SCHEMA_DIALECT, FileName, Strict
@@ -197,7 +195,7 @@ class Claim(Strict):
     question: str | None = None
     verdict: Annotated[VerdictRule, WithJsonSchema(_VERDICT_FORMS)]
     collapse: Literal["counts"] | None = None
-    parts: Annotated[dict[str, Part], Field(min_length=1)]
+    parts: Annotated[dict[str, AnyPart], Field(min_length=1)]
 
     _quote = field_validator("quote")(short_quote)
 

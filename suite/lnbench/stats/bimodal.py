@@ -32,60 +32,6 @@ def _sample(values: Values) -> Floats:
     return x
 
 
-def two_gaussians(values: Values, *, iterations: int = 500) -> Mixture:
-    """The likeliest mixture of two Gaussians, by EM (Dempster et al. 1977) from five fixed splits of the
-    sorted values.
-
-    An sd is kept above 1e-3 of the whole, as a Gaussian on a single value has an infinite likelihood. Raises
-    ValueError for fewer than 4 values or one that is not finite.
-    """
-    x = _sample(values)
-    center, scale = float(x.mean()), float(x.std()) or 1.0
-    z = (x - center) / scale
-    fits = [_em(z, split, iterations) for split in (0.1, 0.3, 0.5, 0.7, 0.9)]
-    weights, means, sds, log_likelihood = max(fits, key=lambda fit: fit[3])
-    a, b = (0, 1) if means[0] <= means[1] else (1, 0)
-    return Mixture(
-        (float(weights[a]), float(weights[b])),
-        (float(center + scale * means[a]), float(center + scale * means[b])),
-        (float(scale * sds[a]), float(scale * sds[b])),
-        log_likelihood - x.size * math.log(scale),
-    )
-
-
-def _em(z: Floats, split: float, iterations: int) -> tuple[Floats, Floats, Floats, float]:
-    cut = min(max(1, round(split * z.size)), z.size - 1)
-    belongs = np.zeros((2, z.size))  # (component, value)
-    belongs[0, :cut], belongs[1, cut:] = 1.0, 1.0
-    previous = log_likelihood = -math.inf
-    for _ in range(iterations):
-        mass = np.maximum(belongs.sum(axis=1), 1e-12)
-        weights = mass / z.size
-        means = belongs @ z / mass
-        sds = np.sqrt(np.maximum((belongs * (z - means[:, None]) ** 2).sum(axis=1) / mass, 1e-6))
-        log_density = (
-            np.log(weights / sds)[:, None] - 0.5 * ((z - means[:, None]) / sds[:, None]) ** 2
-        ) - 0.5 * math.log(2 * math.pi)
-        total = np.logaddexp(log_density[0], log_density[1])
-        log_likelihood = float(total.sum())
-        belongs = np.exp(log_density - total)
-        if log_likelihood - previous < 1e-8 * z.size:
-            break
-        previous = log_likelihood
-    return weights, means, sds, log_likelihood
-
-
-def delta_bic(values: Values) -> float:
-    """BIC of one Gaussian less that of two (2 against 5 parameters; Schwarz 1978). Above 0 two fit better;
-    above 10 is called very strong (Kass & Raftery 1995)."""
-    x = _sample(values)
-    variance = float(x.var())
-    if variance == 0:
-        return -3 * math.log(x.size)
-    one = -0.5 * x.size * (math.log(2 * math.pi * variance) + 1)
-    return 2 * (two_gaussians(x).log_likelihood - one) - 3 * math.log(x.size)
-
-
 def ashman_d(mixture: Mixture) -> float:
     """D = √2·|μ1 - μ2|/√(σ1² + σ2²) (Ashman et al. 1994): above 2 the two modes are clearly apart."""
     return math.sqrt(2) * (mixture.means[1] - mixture.means[0]) / math.hypot(*mixture.sds)

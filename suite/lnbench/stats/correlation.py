@@ -4,12 +4,11 @@ independent)."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 
-from lnbench.stats.rule import confidence_interval, judge_mean, judge_summary, p_inside, p_outside, require_edge
-from lnbench.stats.seeds import FEWEST_SEEDS, TOO_FEW, Flags, Floats, Values, as_seeds, check_arguments, nearly_equal
+from lnbench.stats.rule import confidence_interval, judge_mean, p_inside, p_outside, require_edge
+from lnbench.stats.seeds import Flags, Floats, Values, as_seeds, check_arguments, nearly_equal
 from lnbench.stats.values import Check, Region, unjudged
 
 FEWEST_POINTS = 6
@@ -126,83 +125,6 @@ def correlation_replicates(
     zeta, kind = to_zeta(region), "correlation_replicates"
     check = judge_mean(mean_zetas, zeta, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind=kind)
     return _with_r(check, region)
-
-
-def correlation_networks(
-    pairs: Mapping[tuple[int, int], float] | Floats,
-    networks: int,
-    region: Region,
-    *,
-    alpha: float = 0.05,
-    looks: int = 1,
-) -> Check:
-    """Between k networks of one replicate: mean atanh(r) over all pairs, jackknife over networks.
-
-    The 50,000 samples behind each r are not n, and pairs that share a network are not independent. θ₋ᵢ: the
-    mean without network i; se² = (k - 1)/k·Σ(θ₋ᵢ - θ̄)², df = k - 1. pairs: r by (i, j) with i < j from 0 to
-    k - 1, or a (k, k) matrix whose upper triangle is read. A missing pair, or one with |r| = 1 or not finite:
-    an error. Fewer than 3 networks: inconclusive. Scale as in `correlation_replicates`.
-    """
-    check_arguments(alpha, looks)
-    zeta_region = to_zeta(region)
-    kind = "correlation_networks"
-    r = _pair_matrix(pairs, networks)
-    upper = np.triu_indices(networks, 1)
-    bad = int(np.count_nonzero(~(np.abs(r[upper]) < 1)))
-    if networks < 2 or bad:
-        problem = f"{bad} of {upper[0].size} pairs have no correlation" if bad else "no pair of networks"
-        return unjudged(kind, problem, region=zeta_region, n=networks, alpha=alpha)
-    zeta = np.zeros((networks, networks))
-    zeta[upper] = np.arctanh(r[upper])
-    total, n_pairs = zeta.sum(), upper[0].size
-    effect = float(total / n_pairs)
-    details = {"pair_zetas": zeta[upper].tolist(), "looks": looks, "design": "seeds"}
-    if networks < FEWEST_SEEDS:
-        notes = (TOO_FEW.replace("seeds", "networks"),)
-        check = Check(
-            kind=kind,
-            effect=effect,
-            region=zeta_region,
-            n=networks,
-            alpha=alpha,
-            notes=notes,
-            details=details,
-        )
-        return _with_r(check, region)
-    of_network = zeta.sum(axis=0) + zeta.sum(axis=1)
-    without = (total - of_network) / (n_pairs - networks + 1)
-    if nearly_equal(without):
-        return unjudged(kind, "all pairs are identical", region=zeta_region, n=networks, alpha=alpha)
-    se = math.sqrt((networks - 1) / networks * float(np.sum((without - without.mean()) ** 2)))
-    sd = se * math.sqrt(networks)
-    check = judge_summary(
-        kind,
-        effect,
-        se,
-        networks - 1,
-        zeta_region,
-        alpha=alpha,
-        looks=looks,
-        n=networks,
-        sd=sd,
-        sd_used=sd,
-        details=details,
-    )
-    return _with_r(check, region)
-
-
-def _pair_matrix(pairs: Mapping[tuple[int, int], float] | Floats, networks: int) -> Floats:
-    if not isinstance(pairs, Mapping):
-        matrix = np.asarray(pairs, dtype=np.float64)
-        if matrix.shape != (networks, networks):
-            raise ValueError(f"pairs: expected shape {(networks, networks)}, not {matrix.shape}")
-        return matrix
-    matrix = np.full((networks, networks), np.nan)
-    for (i, j), r in pairs.items():
-        if not (0 <= i < networks and 0 <= j < networks and i != j):
-            raise ValueError(f"no such pair among {networks} networks: {(i, j)}")
-        matrix[min(i, j), max(i, j)] = r
-    return matrix
 
 
 def _with_r(check: Check, region: Region) -> Check:

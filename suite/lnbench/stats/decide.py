@@ -13,7 +13,6 @@ from lnbench.stats.power import power_of, rejection_gap, spread_nodes
 from lnbench.stats.rule import quantile
 from lnbench.stats.seeds import FEWEST_SEEDS
 from lnbench.stats.values import Check, Region
-from lnbench.stats.welch import welch
 
 Power = Callable[[int], float]
 
@@ -73,9 +72,6 @@ def _rising_power(check: Check, region: Region, alpha: float) -> Power:
     assert effect is not None
     assert check.se is not None
     design = details.get("design")
-    if design == "welch":
-        sd_a, sd_b = details["sd_used"]
-        return lambda n: _welch_power(n, effect, sd_a, sd_b, region, alpha)
     if design == "points":
         zeta, scale = details["zeta"], check.se * math.sqrt(check.n - 3)
         return lambda n: (
@@ -102,19 +98,6 @@ def _normal_power(effect: float, se: float, region: Region, alpha: float) -> flo
         return max(0.0, float(ndtr((half - offset) / se - z) - ndtr(-(half + offset) / se + z)))
     gap = float(rejection_gap(np.array([se]), 1e10, half, alpha)[0])
     return float(ndtr((offset - gap) / se) + ndtr((-offset - gap) / se))
-
-
-def _welch_power(n: int, effect: float, sd_a: float, sd_b: float, region: Region, alpha: float) -> float:
-    """Both arms of n seeds, as one sample of Welch's df + 1 seeds with the same standard error.
-
-    Close (a seed or so): the df that Welch's formula gives for the spreads as measured stand for the random
-    ones.
-    """
-    if effect in region.edges:
-        return 0.0
-    se, df = welch(sd_a / math.sqrt(n), n - 1, sd_b / math.sqrt(n), n - 1)
-    like = max(FEWEST_SEEDS, round(df) + 1)
-    return power_of(region, effect, se * math.sqrt(like), like, alpha=alpha)
 
 
 def _printed_power(n: int, effect: float, sd: float, details: Mapping[str, Any], alpha: float) -> float:

@@ -13,15 +13,6 @@ _GRID = np.linspace(-9.0, 9.0, 4001)
 
 
 @cache
-def expected_max_of_normals(n: int) -> float:
-    """E[max of n independent unit normals]: .56, .85, 1.03, 1.16 for n = 2, 3, 4, 5. ValueError if n < 1."""
-    if n < 1:
-        raise ValueError(f"n must be at least 1, not {n}")
-    # the minimum is as low as the maximum is high
-    return 0.5 * expected_range_of_normals(n)
-
-
-@cache
 def expected_range_of_normals(n: int) -> float:
     """d2, E[max - min] of n unit normals = ∫ 1 - Φⁿ - (1 - Φ)ⁿ (Tippett 1925): 1.693, 2.059, 2.326 for n = 3,
     4, 5."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from lnbench.stats.normal_order import expected_max_of_normals, expected_range_of_normals
-from lnbench.stats.seeds import Values, as_seeds
+from lnbench.stats.normal_order import expected_range_of_normals
 
 SPREAD_KINDS = ("unknown", "sd", "sd_sample", "se", "ci95", "range")
 _DF_OF_UNKNOWN_N = 2.0  # as of three runs, the usual number where a paper does not say
@@ -94,20 +93,3 @@ def paper_luck(printed: Printed, sd_ours: float) -> PaperLuck:
     if printed.kind == "sd_sample":
         return PaperLuck(cautious / math.sqrt(n0), df)
     return PaperLuck((printed.spread + unit) / (expected_range_of_normals(n0) * math.sqrt(n0)), df)
-
-
-def best_of_blocks(values: Values, k: int) -> list[float]:
-    """Our effects for a printed best of k: the best of each block of k runs, in order; a last block that is
-    not full is left out. Raises ValueError if k < 1."""
-    if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}")
-    seeds = as_seeds(values)
-    blocks = seeds.size // k
-    best = seeds[: blocks * k].reshape(blocks, k).max(axis=1) if blocks else seeds[:0]
-    return [float(x) for x in best]
-
-
-def winners_luck(settings: int, sd: float) -> float:
-    """By how much a printed winner among L settings, chosen by test score, may sit too high: E[max of L
-    normals]·sd."""
-    return expected_max_of_normals(settings) * sd

@@ -6,44 +6,9 @@ import math
 
 import numpy as np
 
-from lnbench.stats.curves import Curves, any_level, as_curves
 from lnbench.stats.rule import judge_mean
-from lnbench.stats.seeds import Flags, Mask, Values, as_mask, as_seeds
-from lnbench.stats.steps import axis_levels
-from lnbench.stats.trend import slopes
+from lnbench.stats.seeds import Flags, Values, as_mask, as_seeds
 from lnbench.stats.values import Check, Region, unjudged
-
-
-def exponents(x: Values, curves: Curves) -> tuple[list[float], Mask]:
-    """Each seed's slope of log y on log x, and which seeds never reached the threshold at some level.
-
-    x (L,), positive; curves (n, L), y > 0; a y that is NaN or infinite (never reached) gives NaN and True, to
-    be passed to `scaling` as collapsed. Raises ValueError for an x or a finite y that is not positive.
-    """
-    levels = axis_levels(x, "x")
-    y = as_curves(curves, levels.size)
-    if levels.min() <= 0 or np.any(y <= 0):
-        raise ValueError("an exponent needs positive numbers on both axes")
-    never = any_level(~np.isfinite(y))
-    fitted = slopes(np.log(levels), np.log(np.where(np.isfinite(y), y, 1.0)))
-    return [math.nan if lost else s for s, lost in zip(fitted, never, strict=True)], never
-
-
-def scaling(
-    fitted: Values,
-    region: Region,
-    *,
-    step: float = 0.0,
-    alpha: float = 0.05,
-    looks: int = 1,
-    collapsed: Flags | None = None,
-) -> Check:
-    """The exponent lies in the region, e.g. [1, 1.5] for "slightly more than linear". fitted (n,): see
-    `exponents`.
-
-    A threshold that was never reached counts as a collapse.
-    """
-    return judge_mean(fitted, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind="scaling")
 
 
 def ratio(

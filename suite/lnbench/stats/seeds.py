@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,11 +76,3 @@ def spread(values: Floats, step: float) -> tuple[float, float]:
     """
     sd = 0.0 if nearly_equal(values) else float(np.std(values, ddof=1))
     return sd, max(sd, step / 2)
-
-
-def paired_differences(a: Mapping[int, float], b: Mapping[int, float]) -> list[float]:
-    """a - b seed by seed, in the order of the seeds; NaN for half a pair, which makes a check an error.
-
-    A seed that is in one arm only is half a pair. Keys are seeds (or draws); values the metric of that run.
-    """
-    return [a.get(seed, math.nan) - b.get(seed, math.nan) for seed in sorted(a.keys() | b.keys())]

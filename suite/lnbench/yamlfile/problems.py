@@ -6,7 +6,7 @@ import types
 import typing
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,6 +14,14 @@ from lnbench.errors import Problem, did_you_mean
 from lnbench.yamlfile.tree import position_of
 
 Location = tuple[str | int, ...]
+
+
+class Fault(NamedTuple):
+    """What is wrong with a mapping, and at which of its keys; `at_key`: point at the key, not at its value."""
+
+    keys: Location
+    what: str
+    at_key: bool = False
 
 
 class Misfit(ValueError):

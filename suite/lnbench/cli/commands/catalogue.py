@@ -83,8 +83,9 @@ def _show_claim(claim: Any, study: Any) -> None:
         printed = study.baseline.references[reference].printed if reference else None
         facts = [f"{part.kind} {part.effect}", *_edges(part)]
         facts += [f"reference {reference} (printed {printed})"] if reference else []
-        if part.kind == "table":
-            facts.append(f"{len(part.cells)} cells, at least {part.at_least or len(part.cells)}")
+        if part.each:
+            cells = len(part.references())
+            facts.append(f"{cells} cells, at least {getattr(part, 'at_least', None) or cells}")
         facts += [f"because: {part.because}"] if part.because else []
         mark = "claim " if name in claim.verdict.of else "beside"
         click.echo(f"  {mark} {name}: {', '.join(facts)}")

@@ -8,11 +8,10 @@ import click
 
 from lnbench.errors import Exit
 from lnbench.judge import ClaimResult, Member, PartResult, StudyResult
-from lnbench.judge.checks import region_of
+from lnbench.judge.kinds import kind_of, region_of
 from lnbench.judge.verdicts import SMOKE_FAIL
 from lnbench.report.rows import shown_effect
 from lnbench.report.units import significant
-from lnbench.spec import Table
 from lnbench.stats import Check, Verdict
 
 STYLES = {
@@ -64,13 +63,11 @@ def measured(part: PartResult, *, smoke: bool = False) -> str:
     """Return `0.9312 in [0.9292, 0.9331], claimed: at least 0.9` for each member."""
     if part.verdict in (Verdict.NOT_RUN, Verdict.ERROR):
         return part.why
-    pairs = list(zip(part.members, part.checks, part.numbers, strict=True))
     need = f"; {part.seeds_to_decide} seeds would decide" if part.seeds_to_decide and not smoke else ""
-    if isinstance(part.part, Table):
-        agree = sum(check.verdict() is Verdict.REPRODUCED for check in part.checks)
-        asked = f"at least {part.part.at_least or len(pairs)} asked for"
-        return f"{agree} of {len(pairs)} cells agree within {part.part.margin:g}, {asked}{need}"
-    texts = [_measured(member, check) for member, check, _ in pairs]
+    summary = kind_of(part.part).summary(part.part, part.checks)
+    if summary:
+        return f"{summary}{need}"
+    texts = [_measured(member, check) for member, check in zip(part.members, part.checks, strict=True)]
     region = region_of(part.part, part.reference)  # in the metric's unit (`agrees` judges the distance from its number)
     return f"{'; '.join(texts)}; claimed: {region.describe()}{need}"
 
@@ -80,8 +77,8 @@ def _measured(member: Member, check: Check) -> str:
     effect, ends = shown_effect(check)
     text = _number(effect) if effect is not None else "no effect"
     text += f" in [{_number(ends[0])}, {_number(ends[1])}]" if ends else ""
-    if check.kind == "can_reach":
-        text = f"best {text}, {check.details.get('reached', 0)} of {check.n} runs get there"
+    if "reached" in check.details:
+        text = f"best {text}, {check.details['reached']} of {check.n} runs get there"
     collapsed = sum(member.collapsed)
     text += f", {collapsed} of {len(member.values)} collapsed" if collapsed else ""
     return f"{member.label.partition(':')[0]} {text}"

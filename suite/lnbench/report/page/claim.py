@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lnbench.judge.kinds import kind_named
 from lnbench.report.names import claim_heading
 from lnbench.report.page.beside import beside_words
 from lnbench.report.plain import Json
 from lnbench.report.units import is_rate, reference_of, shown
 from lnbench.report.words import (
-    KINDS,
     counted,
     decide_words,
     escaped,
@@ -67,7 +67,7 @@ def _verdict(claim: Json, tier: str) -> list[str]:
 def _rule(claim: Json, deciding: list[Json]) -> str:
     names = [f"`{part['name']}`" for part in deciding]
     least = claim["rule"]["at_least"]
-    if len(names) == 1 and deciding[0]["kind"] == "table":
+    if len(names) == 1 and "at_least" in deciding[0]:
         cells = len(deciding[0]["members"])
         return f"The claim is {names[0]}, and at least {deciding[0]['at_least']} of its {cells} cells must agree:"
     if len(names) == 1:
@@ -90,7 +90,7 @@ def _parts_table(claim: Json, tier: str) -> list[str]:
             rows.append(
                 [
                     _role(part, claim) if index == 0 else "",
-                    f"{escaped(member['label'])}<br>*{KINDS.get(part['kind'], part['kind'])}*",
+                    f"{escaped(member['label'])}<br>*{kind_named(part['kind']).words or part['kind']}*",
                     view.effect_words() if view.effect is not None else DASH,
                     view.interval_words() if view.interval else DASH,
                     view.region_words(),

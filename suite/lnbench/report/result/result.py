@@ -16,13 +16,13 @@ from dataclasses import asdict
 
 from lnbench import catalog
 from lnbench.judge import ALPHA, ChoiceResult, ClaimResult, DriftResult, Member, PartResult, StudyResult
-from lnbench.judge.checks import region_of
+from lnbench.judge.kinds import region_of
 from lnbench.report.plain import Json, interval_to_json, plain, region_to_json, without_paths
 from lnbench.report.result.beside import beside_to_json
 from lnbench.report.result.loss_curves import detection_to_json, suspects_to_json
 from lnbench.report.result.missing import left_to_json, untried_to_json
 from lnbench.report.result.runs import cells_to_json, data_to_json, environments_to_json, runs_to_json
-from lnbench.spec import Effect, Number, Part, Table
+from lnbench.spec import Effect, Number
 from lnbench.stats import Check
 
 SCHEMA = 1
@@ -113,8 +113,8 @@ def part_to_json(result: PartResult, claim: ClaimResult, study: StudyResult) -> 
         "decides": result.name in claim.claim.verdict.of,
         "ours": part.ours,
         "because": part.because,
-        **_numbers(part),
-        "region": None if isinstance(part, Table) else region_to_json(region_of(part, result.reference)),
+        **part.said(),
+        "region": None if part.each else region_to_json(region_of(part, result.reference)),
         "effect": _effect(part.effect, result.effect),
         "reference": _reference(getattr(part, "reference", None), result.reference, study),
         "verdict": result.verdict,
@@ -132,23 +132,14 @@ def part_to_json(result: PartResult, claim: ClaimResult, study: StudyResult) -> 
 
 
 def _cells(result: PartResult, study: StudyResult) -> list[Json]:
-    """Return what a table's members have of their own."""
+    """Return what the members have of their own where each is held against its own number."""
     part = result.part
-    if not isinstance(part, Table):
+    if not part.each:
         return [{}] * len(result.members)
     return [
         {"region": region_to_json(region_of(part, number)), "reference": _reference(name, number, study)}
-        for name, number in zip(part.cells, result.numbers, strict=True)
+        for name, number in zip(part.references(), result.numbers, strict=True)
     ]
-
-
-def _numbers(part: Part) -> Json:
-    """Return what the spec wrote next to the effect: a threshold, a margin, a size, a rate."""
-    keys = ("threshold", "pi", "best_of", "side", "margin", "columns", "delta", "direction", "unit")
-    found = {key: getattr(part, key) for key in keys if hasattr(part, key)}
-    if isinstance(part, Table):
-        found["at_least"] = part.at_least or len(part.cells)
-    return found
 
 
 def _effect(name: str, effect: Effect) -> Json:

@@ -14,7 +14,7 @@ from lnbench.spec.recipe import Scalar
 from lnbench.yamlfile.tree import Position
 
 MOST_MEMBERS = 1_000  # of one effect's family
-FEWEST_POINTS = 3  # of a correlation within a seed: two always lie on a line
+FEWEST_WITHIN_A_SEED = 3  # of a correlation within a seed: two always lie on a line
 
 Vary = Mapping[str, tuple[Scalar, ...]]
 Place = Callable[..., Position]
@@ -84,8 +84,10 @@ def _axes(head: str, effect: Effect, vary: Vary, place: Place, error: Report) ->
             bad = [level for level in levels if is_number(level) and float(level) <= 0]  # type: ignore[arg-type]
             if why and bad:
                 error(spot, f"{head}: {why}, but {axis} takes {word(bad[0])}; give it values above 0 only")
-    if effect.with_ is not None and whole and points < FEWEST_POINTS:
-        error(place("along"), f"{head}: a correlation of {points} points; at least {FEWEST_POINTS} must be visited")
+    if effect.with_ is not None and whole and points < FEWEST_WITHIN_A_SEED:
+        error(
+            place("along"), f"{head}: a correlation of {points} points; at least {FEWEST_WITHIN_A_SEED} must be visited"
+        )
     return whole
 
 

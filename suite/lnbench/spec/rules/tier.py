@@ -99,7 +99,10 @@ class _TierRules:
     def _effect(self, name: str, effect: Effect, runs: Runs) -> None:
         parts = [part for claim in items(self.tree, "claims") for part in block(claim, "parts").values()]
         kinds = [part.get("kind") for part in parts if isinstance(part, Mapping) and part.get("effect") == name]
-        cells_say = bool(kinds) and all(kind == "table" for kind in kinds)
+        checks = catalog.entries()["check"]
+        cells_say = bool(kinds) and all(
+            isinstance(kind, str) and kind in checks and checks[kind].load_part().each for kind in kinds
+        )
         read = [cell.recipe for cell in self.grid.cells if may_read(effect, cell.point)]
         epochs = min((recipe.epochs for recipe in read if isinstance(recipe, Recipe)), default=None)
         check_effect(name, effect, runs.vary, self.at, self.error, cells_say=cells_say, epochs=epochs)

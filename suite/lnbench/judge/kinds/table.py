@@ -1,0 +1,70 @@
+"""table: cells that each agree with a printed number of their own, all of them or a quota."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from lnbench import stats
+from lnbench.judge.kinds.agrees import WithinMargin
+from lnbench.judge.kinds.kind import Json, Writer
+from lnbench.judge.members import Member
+from lnbench.spec import Number, parts
+from lnbench.stats import Check, Verdict
+
+NAMES = {"reproduced": "agree", "contradicted": "do not", "inconclusive": "are open", "error": "could not be judged"}
+
+
+class Table(WithinMargin[parts.Table]):
+    """At least `at_least` of the cells agree."""
+
+    words = "a cell that agrees with its printed number"
+
+    def whole(self, part: parts.Table, checks: Sequence[Check]) -> Check:
+        return stats.table(checks, part.at_least)
+
+    def beside(
+        self, part: parts.Table, members: Sequence[Member], checks: Sequence[Check], numbers: Sequence[Number | None]
+    ) -> dict[str, Any]:
+        """Return the cells by verdict, the cells outside the interval that the printed number predicts, and Kendall's
+        tau-b of each column of at least two cells."""
+        found = stats.table(checks, part.at_least).details
+        shown = {key: found[key] for key in ("cells", "outside_prediction", "predicted")}
+        return shown | ({"columns": _columns(part, members, numbers)} if part.columns else {})
+
+    def beside_words(self, part: Json, write: Writer) -> Iterator[str]:
+        found = part["beside"]
+        counts = ", ".join(f"{count} {NAMES.get(verdict, verdict)}" for verdict, count in found["cells"].items())
+        yield f"of {len(part['members'])} cells: {counts} (each judged alone)"
+        predicted = found["predicted"]
+        if predicted:
+            outside = f"{found['outside_prediction']} of {predicted} cells"
+            yield f"for the record, {outside} lie outside the 95 % interval that the printed number predicts for ours"
+        if found.get("columns"):
+            taus = ", ".join(
+                f"{name}: {'–' if tau is None else f'{tau:.2f}'}" for name, tau in found["columns"].items()
+            )
+            yield f"for the record, Kendall's tau of our order against the printed one, by {part['columns']}: {taus}"
+
+    def summary(self, part: parts.Table, checks: Sequence[Check]) -> str:
+        agree = sum(check.verdict() is Verdict.REPRODUCED for check in checks)
+        asked = f"at least {part.at_least or len(checks)} asked for"
+        return f"{agree} of {len(checks)} cells agree within {part.margin:g}, {asked}"
+
+
+def _columns(part: parts.Table, members: Sequence[Member], numbers: Sequence[Number | None]) -> dict[str, float]:
+    """Return Kendall's tau-b between our means and the printed numbers, within each column of at least two cells."""
+    columns: dict[str, list[tuple[float, float]]] = {}
+    for member, number in zip(members, numbers, strict=True):
+        value = member.at[part.columns or ""]
+        name = f"{value:g}" if isinstance(value, float) else str(value)
+        ours = float(np.median(member.values) if any(member.collapsed) else np.mean(member.values))
+        columns.setdefault(name, []).append((ours, number.value if number else math.nan))
+    return {
+        name: stats.kendall_tau_b([ours for ours, _ in cells], [theirs for _, theirs in cells])
+        for name, cells in columns.items()
+        if len(cells) > 1
+    }
