@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from lnbench import resources
+from lnbench import catalog, resources
 from lnbench.catalog.options import ExperimentRecipe
 from lnbench.errors import did_you_mean
 from lnbench.spec.baseline import Baseline
