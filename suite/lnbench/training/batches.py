@@ -132,7 +132,7 @@ class TrainingSet:
         held_out = np.sort(shuffled[clean : clean + validation])
         labels = data.train_labels.astype(np.int64)
         self.clean, self.batch_size = clean, int(recipe["batch_size"])
-        self.steps = int(recipe["epochs"]) * self.steps_an_epoch
+        self.epochs = int(recipe["epochs"])
         self.inputs = inputs or {}
         self.device, self.on_device = device, on_device
         self.seeds, self.augment = seeds, recipe["augment"]
@@ -178,7 +178,8 @@ class TrainingSet:
     def seen(self, example: torch.Tensor, epoch: int, number: int) -> Seen:
         """What a method may know of a batch of the examples `example` (B,) in step `number` of an epoch."""
         step = epoch * self.steps_an_epoch + number
-        return Seen(example, epoch, step, self.steps, self.method_seed, self.inputs)
+        steps = self.epochs * self.steps_an_epoch
+        return Seen(example, epoch, step, steps, self.method_seed, self.inputs)
 
     def wrong(self, epoch: int = 0) -> torch.Tensor:
         """Return (N,) bool: which examples carry a wrong label, in their order (that of the probe `example_loss`).

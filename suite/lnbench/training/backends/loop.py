@@ -222,7 +222,7 @@ class _Networks:
 
     def __init__(self, loop: Loop):
         self._loop, self.device = loop, loop.device
-        self.examples, self.epochs = loop.data.examples, int(loop.recipe["epochs"])
+        self.examples, self.epochs = loop.data.examples, loop.data.epochs
         self.seed = loop.data.method_seed
 
     def held(self) -> list[list[Tensor]]:
@@ -231,7 +231,7 @@ class _Networks:
     def features(self, example: Tensor) -> list[Tensor]:
         loop = self._loop
         loop._train_mode(False)
-        image = loop.data.identity[loop.data.noise.images(example)]
+        image = loop.data.identity[loop.data.given()[0][example]]
         parts = [loop.pixels(loop.data.pictures(part, None)) for part in torch.split(image, EVALUATION_BATCH)]
         return [torch.cat([network.features(part) for part in parts]) for network in loop.networks]
 
