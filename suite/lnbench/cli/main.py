@@ -22,7 +22,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "validate": ("catalogue", "Check study files; every error with its line."),
     "schema": ("catalogue", "Print the JSON Schema of study or baseline files."),
     "plan": ("planning", "Show the runs a study needs and what they cost, before any is spent."),
-    "power": ("planning", "Show whether the planned seeds can decide a claim, and how many can."),
+    "power": ("planning", "Show whether the planned seeds can decide a claim, and how many are needed."),
     "judge": ("judging", "Judge a report's stored records again (no GPU, no torch)."),
     "report": ("judging", "Write a report from what the store has, training nothing."),
     "explain": ("judging", "Show a claim's formula with the numbers put in."),

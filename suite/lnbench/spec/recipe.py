@@ -246,7 +246,8 @@ def _experiments() -> Any:
 
 
 def _trainable(recipe: ExperimentRecipe) -> ExperimentRecipe:
-    """Hold an experiment that trains a classifier to what holds of any training."""
+    """Check that an experiment that trains a classifier keeps the rules of any training. Raises Misfit or
+    ValueError."""
     training = recipe.training()
     if training is None:
         return recipe

@@ -78,7 +78,8 @@ class Choose(Strict):
     epochs: ShareOfEpochs | None = None
 
     def out_of_clean(self, dataset: str, clean: int) -> int:
-        """How many of the validation images come out of so many clean ones: all, or what the data set's rest lacks."""
+        """Return how many of the validation images come out of so many clean ones: all, or what the data set's rest
+        lacks."""
         rest = 0 if self.out_of == "clean" else catalog.find("dataset", dataset).value.train - clean
         return max(0, self.validation - rest)
 
@@ -338,12 +339,12 @@ class Study:
 
     @property
     def key(self) -> str:
-        """`rolnick_mnist-cpu`: the name of its report."""
+        """Return the name of its report: `rolnick_mnist-cpu`."""
         return f"{self.name}-{self.tier}"
 
     def at(self, point: Mapping[str, Scalar]) -> Cell:
-        """The cell at a point; axes with one value may be left out, and `epoch` is none. KeyError where no run goes, or
-        several do."""
+        """Return the cell at a point; axes with one value may be left out, and `epoch` is ignored. Raises KeyError
+        where no run goes, or several do."""
         axes, cells = self._by_point
         point = {axis: value for axis, value in point.items() if axis != EPOCH}
         levels = {axis: {cell.point[axis] for cell in self.cells} for axis in axes if axis not in point}
@@ -359,10 +360,11 @@ class Study:
         return axes, {tuple(cell.point[axis] for axis in axes): cell for cell in self.cells}
 
     def levels(self, axis: str) -> tuple[Scalar, ...]:
-        """The values of an axis, in the file's order; of `epoch`, which each effect names for itself, none."""
+        """Return the values of an axis, in the file's order; none for `epoch`, which each effect names for itself."""
         return () if axis == EPOCH else self.spec.runs.vary[axis]
 
 
 def study_schema() -> dict[str, Any]:
-    """The JSON Schema of a study file, for editors: what a file may hold, without the rules between its blocks."""
+    """Return the JSON Schema of a study file, for editors: what a file may hold, without the rules between its
+    blocks."""
     return {"$schema": SCHEMA_DIALECT, **StudyFile.model_json_schema(by_alias=True)}
