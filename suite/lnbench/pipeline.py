@@ -342,13 +342,17 @@ def _look_by_look(
     `obtain` gives the evidence of the study as it is, `obtain_other` under an alternative. Where that `trains`, only
     the alternatives of contradicted claims are obtained; else all are, so that a report keeps what it has of them.
     """
+
+    def asked(result: StudyResult) -> list[ClaimResult]:
+        return [claim for claim in result.claims if not claims or claim.claim.id in claims]
+
     wanted = selection(study, claims, where)
     sizes = look_sizes(study, seeds)
     last = None
     for size in sizes:
         evidence = obtain(plan_study(study, size), wanted)
         result = judge_evidence(evidence, None if trains else _tries(study, size, obtain_other, wanted))
-        untried = [claim for claim in result.claims if "not-run" in claim.tried.values()]
+        untried = [claim for claim in asked(result) if "not-run" in claim.tried.values()]
         if untried and trains:
             names = [claim.claim.id for claim in untried]
             say(f"{', '.join(names)}: contradicted as run; trying what the paper leaves open")
@@ -358,7 +362,7 @@ def _look_by_look(
         if last is not None and not any(claim.look and claim.look.seeds == size for claim in result.claims):
             return last  # none of this look's runs is there: it was not taken
         last = result
-        still = [claim.claim.id for claim in result.claims if claim.open and (not claims or claim.claim.id in claims)]
+        still = [claim.claim.id for claim in asked(result) if claim.open]
         if not still:
             break
         if size != sizes[-1]:

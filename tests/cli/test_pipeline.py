@@ -119,6 +119,13 @@ def test_no_try_still_counts_the_alternatives_that_the_store_has(contradicted: P
     assert code == 1 and "trying what the paper leaves open" not in out
 
 
+def test_the_alternatives_of_a_claim_that_was_not_asked_for_are_not_trained(contradicted: Path, call: Call) -> None:
+    before = trainings(contradicted / ".lnbench")
+    code, out, _ = call("verify", "toy", "--tier", "full", "--claim", "TOY-02", "--workers", "1")
+    assert code == 0 and "trying what the paper leaves open" not in out
+    assert trainings(contradicted / ".lnbench") == before
+
+
 def test_verify_as_a_function_gives_what_the_command_line_gives(contradicted: Path, call: Call) -> None:
     results = lnbench.verify("claims/toy.yaml", tier="full", workers=0)
     assert isinstance(results, Results)
