@@ -17,6 +17,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 # Rooms whose prose is held to this; a folder means all files in it.
 ROOMS = (
     "errors.py", "identity.py", "machine.py", "randomness.py", "resources.py", "drawing.py", "pipeline.py",
+    "__init__.py", "tiers.py",
     "pytest_plugin.py", "cli", "yamlfile", "catalog", "noise", "models", "experiments", "loss_curves",
     "detect/archive.py", "detect/data.py", "detect/decode.py", "detect/figures.py", "detect/folders.py",
     "detect/output.py", "detect/page.py", "detect/reading.py", "detect/scores.py", "detect/tables.py",
