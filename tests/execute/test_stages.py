@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from lnbench.data.images import load
 from lnbench.errors import SpecError
@@ -23,8 +24,10 @@ from lnbench.spec import load_study
 from lnbench.stats import Verdict
 from lnbench.store import Store
 from lnbench.training import train
+from lnbench.training.batches import DeviceData, TrainingSet
+from lnbench.training.engine import Group
 from lnbench.training.given import Given
-from tests.toys.small_runs import write_study
+from tests.toys.small_runs import recipe, seeds, write_study
 
 NOISE = "noise: {kind: replace_uniform, rate: 0.4, include_true_class: false}"
 CLEAN = "clean: {kind: low_aul, drop: 0.4, of: {optimizer.lr: 0.2, epochs: 4}, per: seed}"
@@ -261,25 +264,27 @@ def test_in_a_chain_each_stage_trains_on_fewer(tmp_path: Path) -> None:
     assert gather(plan, store.get).missing == 0
 
 
-def test_the_kept_examples_are_seen_once_an_epoch_and_no_others(tmp_path: Path) -> None:
-    from tests.toys.small_runs import recipe, seeds
-
+def test_the_kept_examples_are_seen_once_an_epoch_and_no_others() -> None:
     noisy = {"kind": "replace_uniform", "rate": 0.4, "include_true_class": False}
     only = {"dataset": {"name": "digits", "clean": 300, "validation": 0, "only": "some"}}
-    whole = train(recipe(noise=noisy, probes=["example_loss"]), seeds(), load("digits"))
+    data = DeviceData(load("digits"), torch.device("cpu"))
+    whole = train(recipe(noise=noisy, probes=["example_loss"]), seeds(), data)
     kept = np.arange(300) % 3 == 0
     about = {"status": "ok", "labels_sha256": whole["noise"]["labels_sha256"]}
-    some = Given(about, {"kept": kept})
-    part = train(
-        recipe(noise=noisy, probes=["example_loss", "example_loss_eval"], **only), seeds(), load("digits"),
-        inputs={"some": some},
-    )  # fmt: skip
-    arrays = part["arrays"]
+    some = {"some": Given(about, {"kept": kept})}
+    part = recipe(noise=noisy, probes=["example_loss", "example_loss_eval"], **only)
+    arrays = train(part, seeds(), data, inputs=some)["arrays"]
     assert arrays["example_loss"].shape == arrays["example_loss_eval"].shape == (1, 100)
-    assert (arrays["example_loss"] > 0).all()
     assert arrays["example_number"].tolist() == np.flatnonzero(kept).tolist()
     for name in ("example_image", "example_label", "example_true"):
         assert arrays[name].tolist() == whole["arrays"][name][kept].tolist()
+    for epoch in (0, 1):
+        batches = list(TrainingSet(data, part, seeds(), some).batches(epoch, 32))
+        place, image, label = (
+            torch.cat([getattr(batch, name) for batch in batches]).numpy() for name in ("example", "image", "label")
+        )
+        assert sorted(place) == list(range(100)) and list(place) != sorted(place)
+        assert (image == arrays["example_image"][place]).all() and (label == arrays["example_label"][place]).all()
     for wrong, what in (
         (Given({**about, "labels_sha256": "b"}, {"kept": kept}), "other labels"),
         (Given(about, {"kept": kept[:299]}), "each of 300 examples"),
@@ -287,12 +292,10 @@ def test_the_kept_examples_are_seen_once_an_epoch_and_no_others(tmp_path: Path) 
         (Given(about, {}), "not given its array 'kept'"),
     ):
         with pytest.raises(ValueError, match=what):
-            train(recipe(noise=noisy, **only), seeds(), load("digits"), inputs={"some": wrong})
+            train(part, seeds(), data, inputs={"some": wrong})
 
 
-def test_all_examples_kept_is_the_plain_training_to_the_bit(tmp_path: Path) -> None:
-    from tests.toys.small_runs import recipe, seeds
-
+def test_all_examples_kept_is_the_plain_training_to_the_bit() -> None:
     plain = train(recipe(epochs=2, augment="crop_flip"), seeds(), load("digits"))
     every = Given({"labels_sha256": plain["noise"]["labels_sha256"]}, {"kept": np.ones(600, dtype=np.bool_)})
     only = {"dataset": {"name": "digits", "clean": 300, "validation": 0, "only": "every"}}
@@ -327,18 +330,20 @@ def test_a_run_goes_on_from_the_weights_of_another(tmp_path: Path, backend: str,
     assert gather(plan, store.get).missing == 0
 
 
-def test_the_weights_of_a_network_with_normalisations_are_all_that_it_answers_by(tmp_path: Path) -> None:
-    from tests.toys.small_runs import SGD, recipe, seeds
-
-    first = train(recipe(model="resnet8_w8", probes=["final_weights"], epochs=2), seeds(), load("digits"))
-    given = Given({"status": "ok"}, {"weights": first["arrays"]["final_weights"]})
-    frozen = recipe(model="resnet8_w8", start="before", optimizer={**SGD, "lr": 0.0}, probes=["final_weights"])
-    second = train(frozen, seeds(5), load("digits"), inputs={"before": given})
-    drawn = first["parameters"]
-    assert (second["arrays"]["final_weights"][:drawn] == first["arrays"]["final_weights"][:drawn]).all()
-    short = Given({"status": "ok"}, {"weights": first["arrays"]["final_weights"][:-1]})
+def test_the_weights_of_a_network_with_normalisations_are_all_that_it_answers_by() -> None:
+    """Before it trains a step, the second network tests to the bit as the first one did at its end."""
+    data = DeviceData(load("digits"), torch.device("cpu"))
+    first = train(recipe(model="resnet8_w8", probes=["final_weights"], epochs=2), seeds(), data)
+    weights = first["arrays"]["final_weights"]
+    assert len(weights) > first["parameters"]  # the statistics of its normalisations too
+    again = recipe(model="resnet8_w8", start="before")
+    second = Group([again], [seeds(5)], data, inputs=[{"before": Given({"status": "ok"}, {"weights": weights})}])
+    ((right, loss),) = second.backend.evaluate([second.sets[0].test]).tolist()
+    count = len(second.sets[0].test)
+    assert [right / count, loss / count] == [first["curves"][curve][-1] for curve in ("test_accuracy", "test_loss")]
+    short = Given({"status": "ok"}, {"weights": weights[:-1]})
     with pytest.raises(ValueError, match="start: "):
-        train(frozen, seeds(5), load("digits"), inputs={"before": short})
+        train(again, seeds(5), data, inputs={"before": short})
 
 
 # ---- after a kill, a change, a loss
