@@ -16,15 +16,20 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 
 # Rooms whose prose is held to this; a folder means all files in it.
 ROOMS = (
-    "errors.py", "identity.py", "machine.py", "randomness.py", "resources.py", "drawing.py", "pipeline.py",
-    "pytest_plugin.py", "cli", "yamlfile", "catalog", "noise", "models", "experiments", "loss_curves",
-    "detect/archive.py", "detect/data.py", "detect/decode.py", "detect/figures.py", "detect/folders.py",
-    "detect/output.py", "detect/page.py", "detect/reading.py", "detect/scores.py", "detect/tables.py",
-    "spec/baseline.py", "spec/dotted.py", "spec/effects.py", "spec/levels.py", "spec/load.py", "spec/points.py",
-    "spec/tiers.py", "spec/variants.py", "spec/rules/effects.py", "spec/rules/findings.py", "spec/rules/metrics.py",
-    "spec/rules/tier.py", "store", "report", "judge/drift.py", "judge/evidence.py", "judge/labels.py",
-    "judge/measured.py", "judge/members.py", "judge/readings.py", "judge/reduce.py", "judge/results.py",
-    "judge/verdicts.py", "plan/choice.py", "plan/cost.py", "plan/run.py", "plan/selection.py",
+    "__init__.py", "__main__.py", "drawing.py", "errors.py", "identity.py", "machine.py", "pipeline.py",
+    "pytest_plugin.py", "randomness.py", "resources.py", "tiers.py", "catalog", "cli", "data/synthetic.py",
+    "data/transfer.py", "data/unpack.py", "detect", "experiments", "judge/drift.py", "judge/evidence.py",
+    "judge/labels.py", "judge/measured.py", "judge/members.py", "judge/readings.py", "judge/reduce.py",
+    "judge/results.py", "judge/verdicts.py", "loss_curves", "models", "noise", "plan", "report", "spec/baseline.py",
+    "spec/dotted.py", "spec/effects.py", "spec/levels.py", "spec/load.py", "spec/points.py",
+    "spec/rules/effects.py", "spec/rules/findings.py", "spec/rules/metrics.py", "spec/rules/runs.py",
+    "spec/rules/tier.py", "spec/tiers.py", "spec/variants.py", "stats/agreement.py", "stats/collapse.py",
+    "stats/compose.py", "stats/curves.py", "stats/dip.py", "stats/drift.py", "stats/power.py", "stats/rule.py",
+    "stats/shift.py", "stats/steps.py", "stats/table.py", "stats/threshold.py", "stats/values.py", "store",
+    "training/augment.py", "training/averages.py", "training/backends/compiling.py", "training/checkpoints.py",
+    "training/given.py", "training/hooks.py", "training/initial.py", "training/probes/pruning.py",
+    "training/probes/test_images.py", "training/probes/weights.py", "training/schedules.py",
+    "training/warm_start.py", "yamlfile",
 )  # fmt: skip
 
 WORDS = re.compile(r"\b(anew|hangs? on|whereof|thereof|is to be had|a seed each)\b", re.IGNORECASE)
