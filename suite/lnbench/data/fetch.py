@@ -83,7 +83,7 @@ def _fetch_one(
 
 
 def _lacks(root: Path, archive: Archive) -> bool:
-    """Whether a member is absent or wrong. A gzip file is mended too; a tar is not needed once unpacked."""
+    """Return whether a member is absent or wrong. A gzip file is repaired too; a tar is not needed once unpacked."""
     packed = root / archive.path
     if not archive.is_tar and packed.exists() and not _whole(packed, archive):
         return True
@@ -100,7 +100,7 @@ def _right(path: Path, size: int, md5: str) -> bool:
 
 @contextmanager
 def _locked(root: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """One fetching process a data root; others wait. The lock ends with the process, however that ends."""
+    """Let one process fetch into a data root; others wait. The lock ends with the process, however that ends."""
     if sys.platform == "win32":
         yield  # no flock there: two fetches at once then cost a download; checksum and rename guard the rest
         return

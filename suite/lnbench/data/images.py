@@ -40,12 +40,12 @@ class ImageData:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of one image."""
+        """Return (channels, height, width) of one image."""
         _, channels, height, width = self.train_images.shape
         return channels, height, width
 
     def describe(self) -> str:
-        """One line for a log."""
+        """Return one line for a log."""
         size = "x".join(map(str, self.shape))
         counts = f"{len(self.train_labels):,} + {len(self.test_labels):,}"
         return f"{self.name}: {counts} images of {size}, {self.classes} classes, sha256 {self.checksum[:12]}"

@@ -16,7 +16,7 @@ State = Literal["present", "missing", "incomplete", "damaged"]
 
 
 def data_root(explicit: str | os.PathLike[str] | None = None, environ: Mapping[str, str] = os.environ) -> Path:
-    """The data root: `explicit` (--data-dir), else LNBENCH_DATA, else lnbench/data in the cache folder."""
+    """Return the data root: `explicit` (--data-dir), else LNBENCH_DATA, else lnbench/data in the cache folder."""
     chosen = str(explicit or environ.get("LNBENCH_DATA", ""))
     if chosen:
         return Path(chosen).expanduser()
@@ -46,7 +46,7 @@ class Status:
         return self.state == "present"
 
     def describe(self) -> str:
-        """One line for a listing, with what to do where something is wrong."""
+        """Return one line for a listing, with what to do where something is wrong."""
         if self.embedded:
             return f"{self.name}: embedded, always there"
         if self.state == "present":
@@ -99,7 +99,8 @@ def _status(source: Source, root: Path, verify: bool) -> Status:
 
 
 def _faults(source: Source, root: Path, verify: bool) -> tuple[list[str], list[str]]:
-    """(what is absent, what is damaged). Of a gzip file alone nothing is absent: `load` unpacks it."""
+    """Return (what is absent, what is damaged). Where only the gzip file is there, nothing is absent: `load` unpacks
+    it."""
     absent, damaged = [], []
     for archive in source.archives:
         packed = DataFile(archive.path, archive.size, archive.md5)

@@ -86,7 +86,7 @@ class Source:
         return sum(file.size for file in self.files)
 
     def describe(self) -> str:
-        """One line for a listing."""
+        """Return one line for a listing."""
         channels, height, width = self.shape
         size = "embedded" if self.embedded else f"{self.download_bytes / 1e6:.0f} MB to download"
         counts = f"{self.classes} classes, {self.train:,} + {self.test:,} images"

@@ -40,7 +40,7 @@ NOISE = 48  # grey levels, either way
 def make(
     shape: tuple[int, int, int], *, train: int = 2_000, test: int = 1_000, seed: int = 0
 ) -> tuple[Images, Index, Images, Index]:
-    """(train_images (train, C, H, W) uint8, train_labels int64, test_images, test_labels), classes 0 … 9.
+    """Return (train_images (train, C, H, W) uint8, train_labels int64, test_images, test_labels), classes 0 … 9.
 
     Classes are balanced: in any run of ten images from the start of a split each class comes once. The test
     images are the same whatever `train` is, and fewer training images are the first of more. Raises
@@ -64,14 +64,14 @@ def _split(patterns: Ints, seed: int, first: int, count: int) -> tuple[Images, I
 
 
 def _labels(seed: int, first: int, count: int) -> Index:
-    """Each ten labels in turn are a shuffle of 0 … 9."""
+    """Return labels of which each ten in turn are a shuffle of 0 … 9."""
     tens = -(-count // CLASSES)
     keys = u32(seed, LABEL, 0, first + _count(tens * CLASSES)).reshape(tens, CLASSES)
     return np.argsort(keys, axis=1, kind="stable").reshape(-1)[:count].astype(np.int64)
 
 
 def _images(patterns: Ints, seed: int, index: Index, labels: Index) -> Images:
-    """The images with these numbers and labels, (N, C, H, W)."""
+    """Return the images with these numbers and labels, (N, C, H, W)."""
     _, channels, *size = patterns.shape
     channel = _count(channels)
     seen = _sample(patterns[labels], *_coordinates((size[0], size[1]), seed, index))
@@ -88,7 +88,7 @@ def _images(patterns: Ints, seed: int, index: Index, labels: Index) -> Images:
 
 
 def _coordinates(size: tuple[int, int], seed: int, index: Index) -> tuple[Ints, Ints]:
-    """Where each pixel of each image looks in its pattern: y and x, (N, H, W) each, in 1/256 pixel."""
+    """Return where each pixel of each image looks in its pattern: y and x, (N, H, W) each, in 1/256 pixel."""
     points = _count(32)  # two fields of 4x4
     bends = _smooth(u32(seed, BEND, 0, index[:, None] * 32 + points), (len(index), 2, 4), size)
     found = []
@@ -104,7 +104,7 @@ def _coordinates(size: tuple[int, int], seed: int, index: Index) -> tuple[Ints, 
 
 
 def _sample(patterns: Ints, y: Ints, x: Ints) -> Ints:
-    """`patterns` (N, C, H, W) read at (y, x) (N, H, W) bilinearly, wrapped round at the edges."""
+    """Read `patterns` (N, C, H, W) at (y, x) (N, H, W) bilinearly, wrapped round at the edges."""
     count, channels, height, width = patterns.shape
     flat = patterns.reshape(count, channels, height * width)
     fy, fx = (y & 255)[:, None], (x & 255)[:, None]
@@ -122,7 +122,7 @@ def _sample(patterns: Ints, y: Ints, x: Ints) -> Ints:
 
 
 def _smooth(draws: Index, shape: tuple[int, int, int], size: tuple[int, ...]) -> Ints:
-    """Fields in -128 … 127, (N, C, H, W): N x C grids of cells x cells draws, blown up to `size`."""
+    """Return fields in -128 … 127, (N, C, H, W): N x C grids of cells x cells draws, blown up to `size`."""
     count, channels, cells = shape
     grid = (below(draws, 256) - 128).astype(np.int32).reshape(count * channels, cells, cells)
     for axis, length in enumerate(size, start=1):
@@ -139,6 +139,6 @@ def _count(n: int) -> Index:
 
 
 def _draw(seed: int, stream: int, kind: int, counter: Index, low: int, high: int) -> Ints:
-    """An integer in low … high, both included, for each counter; `kind` keeps draws of one stream apart."""
+    """Return an integer in low … high, both included, for each counter; `kind` keeps draws of one stream apart."""
     values: Index = below(u32(seed, stream, kind, counter), high - low + 1) + low
     return np.asarray(values, dtype=np.int32)

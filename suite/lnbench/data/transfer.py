@@ -159,7 +159,7 @@ def _copy(response: http.client.HTTPResponse, archive: Archive, part: Path, begi
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
-    """The next bytes, b"" at the end. Network faults become _Passing: an OSError is then one of the disk."""
+    """Return the next bytes, b"" at the end. Network faults become _Passing: an OSError is then one of the disk."""
     try:
         return response.read1(CHUNK)
     except (OSError, http.client.HTTPException) as error:
@@ -167,7 +167,7 @@ def _read(response: http.client.HTTPResponse) -> bytes:
 
 
 def _extent(response: http.client.HTTPResponse, start: int) -> tuple[int, int | None]:
-    """(offset of the first byte that comes, size of the whole file or None where the server does not say)."""
+    """Return (offset of the first byte that comes, size of the whole file or None where the server does not say)."""
     if response.status == 206:
         place = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
         if place is None or int(place[1]) != start:

@@ -13,8 +13,8 @@ from lnbench.detect.data import Images, Labelled
 from lnbench.errors import LnbenchError, did_you_mean
 from lnbench.models import plain
 
-COLOUR_WORTH_CROPPING = 24  # pixels a side
-LENET_FROM, LENET_UP_TO = 16, 32  # pixels a side; smaller ones leave its convolutions nothing
+COLOUR_WORTH_CROPPING = 24  # pixels per side
+LENET_FROM, LENET_UP_TO = 16, 32  # pixels per side; smaller ones leave its convolutions nothing
 USUAL_EPOCHS, PAPER_EPOCHS = 30, 150
 PAPER_RATE, RATE_WITHOUT_NORMALISATION = 0.1, 0.01
 USUAL_STEPS = 800  # fewer leave a network with batch normalisation at its beginning
@@ -22,7 +22,7 @@ USUAL_STEPS = 800  # fewer leave a network with batch normalisation at its begin
 
 @dataclass(frozen=True)
 class Options:
-    """As on the command line; None: by the rules of `settled`."""
+    """Options as on the command line; None is settled by the rules of `settled`."""
 
     runs: int = 3
     epochs: int | None = None
@@ -40,7 +40,7 @@ class Options:
 
 
 def usual_model(shape: tuple[int, int, int]) -> str:
-    """Grey images: `mlp1` below 16 pixels a side, `lenet` up to 32. All others: `resnet20_aum`."""
+    """Return `mlp1` for grey images below 16 pixels per side, `lenet` up to 32, and `resnet20_aum` for all others."""
     channels, side, _ = shape
     if channels == 1 and side <= LENET_UP_TO:
         return "lenet" if side >= LENET_FROM else "mlp1"
@@ -48,29 +48,30 @@ def usual_model(shape: tuple[int, int, int]) -> str:
 
 
 def usual_augment(shape: tuple[int, int, int]) -> str:
-    """Crops and flips for colour images of 24 pixels or more. Grey ones are often signs, whose mirror image is another
-    sign, and of small ones a crop takes away much."""
+    """Return crops and flips for colour images of 24 pixels or more, else none. Grey ones are often signs, whose mirror
+    image is another sign, and a crop takes away much of a small one."""
     channels, side, _ = shape
     return "crop_flip" if channels > 1 and side >= COLOUR_WORTH_CROPPING else "none"
 
 
 def usual_epochs(model: str, count: int, batch: int) -> int:
-    """30; residual networks on few images, which are slow to begin with, pass them more often, until there are
-    USUAL_STEPS steps, up to the paper's 150. Plain networks do not: they would learn wrong labels by heart."""
+    """Return 30; more for residual networks on few images, which are slow to begin with: until there are USUAL_STEPS
+    steps, up to the paper's 150. Plain networks keep 30: they would learn wrong labels by heart."""
     if model in plain.NETWORKS:
         return USUAL_EPOCHS
     return max(USUAL_EPOCHS, min(PAPER_EPOCHS, -(-USUAL_STEPS // -(-count // batch))))
 
 
 def usual_rate(model: str) -> float:
-    """The paper's 0.1, which is of networks with batch normalisation. Of convolutional ones without it some trainings
-    learn nothing at 0.1 (seen: lenet on 2,000 MNIST images): 0.01. Dense ones of small images do well at 0.1."""
+    """Return the paper's 0.1, which is for networks with batch normalisation. Some trainings of convolutional ones
+    without it learn nothing at 0.1 (seen: lenet on 2,000 MNIST images): they get 0.01. Dense ones of small images do
+    well at 0.1."""
     plain_convolutions = model in plain.NETWORKS and (model == "lenet" or model.startswith("convnet"))
     return RATE_WITHOUT_NORMALISATION if plain_convolutions else PAPER_RATE
 
 
 def settled(asked: Options, data: Labelled) -> tuple[Options, list[str]]:
-    """The options with nothing left open, and what had to be changed, in words. Raises LnbenchError."""
+    """Return the options with nothing left open, and what had to be changed, in words. Raises LnbenchError."""
     if asked.lr is not None and not math.isfinite(asked.lr):
         raise LnbenchError(f"--lr {asked.lr}: not a finite number")
     model = asked.model or usual_model(data.shape)
@@ -108,7 +109,7 @@ def _check_model(model: str, data: Labelled) -> None:
 
 
 def recipe(options: Options, data: Labelled) -> dict[str, Any]:
-    """What the engine trains by: P004-A of the AUL paper (plain SGD at a constant rate) with these options.
+    """Return what the engine trains by: P004-A of the AUL paper (plain SGD at a constant rate) with these options.
 
     It names no data set, since the engine gets the images with it. Pixels are standardised by the mean and deviation of
     each channel over all the images.
@@ -131,8 +132,8 @@ def recipe(options: Options, data: Labelled) -> dict[str, Any]:
 
 
 def channel_statistics(images: Images) -> tuple[list[float], list[float]]:
-    """(means, standard deviations) of each channel's pixels in [0, 1], exact: by counts of the 256 values. A channel
-    of one value has deviation 1."""
+    """Return (means, standard deviations) of each channel's pixels in [0, 1], exact: by counts of the 256 values. A
+    channel of one value has deviation 1."""
     means, deviations = [], []
     value = np.arange(256) / 255
     for channel in range(images.shape[1]):

@@ -1,4 +1,4 @@
-"""The trainings whose loss curves are read, one after the other; finished ones are kept, a begun one goes on."""
+"""The trainings whose loss curves are read, one after the other; finished ones are kept, an interrupted one resumes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TrainingFailed(LnbenchError):
 
 @dataclass(frozen=True)
 class DetectRun:
-    """One training: what it hangs on, and what it costs. `number` counts from 1."""
+    """One training: what it depends on, and what it costs. `number` counts from 1."""
 
     number: int
     recipe: dict[str, Any]
@@ -62,10 +62,11 @@ class DetectRun:
 
 
 def planned(options: Options, data: Labelled) -> list[DetectRun]:
-    """The runs. Run r of a seed is the same whatever the number of runs, so that a fourth can be added to three."""
+    """Return the runs. Run r of a seed is the same whatever the number of runs, so that a fourth can be added to
+    three."""
     plan, checksum, count = recipe(options, data), data.checksum, len(data.labels)
     mmac = catalog.find("model", plan["model"]).mmac
-    # forward and backward: three times the forward pass, two operations a multiply-accumulate
+    # forward and backward: three times the forward pass, two operations per multiply-accumulate
     flop = 6e6 * mmac(data.shape, len(data.classes)) * count * plan["epochs"] if mmac else 1.0
     return [
         DetectRun(
@@ -81,9 +82,9 @@ def planned(options: Options, data: Labelled) -> list[DetectRun]:
 
 
 class Trainer:
-    """Trains runs on one device. `tell` hears of every step, `stop` says whether to leave off.
+    """Trains runs on one device. `tell` is called with every step, `stop` says whether to stop.
 
-    A training that leaves off has written its checkpoint and raises `hooks.Stopped`.
+    A training that stops has written its checkpoint and raises `hooks.Stopped`.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Trainer:
         self._on_device: Any = None
 
     def record(self, run: DetectRun) -> Record:
-        """The run's record, trained unless it is in the store.
+        """Return the run's record, trained unless it is in the store.
 
         Its outcome: `aul` and `aum` (N,) lists, `epochs`, and the curves of training loss and accuracy. Raises
         TrainingFailed, StoreError, and Stopped.
@@ -173,7 +174,8 @@ class Trainer:
 
 
 def threads_for(model: str) -> int:
-    """Of the CPU. Networks without batch normalisation are so small here that threads wait for each other."""
+    """Return the number of CPU threads. Networks without batch normalisation are so small here that threads wait for
+    each other."""
     return 1 if model in plain.NETWORKS else min(MOST_THREADS, available_cores())
 
 

@@ -10,7 +10,7 @@ Convolutions are never stacked: grouped convolutions are slower than the same on
 GPU everything is looped until a GPU has shown what is faster (docs/performance.md has the measurements behind each
 sentence).
 
-How a run is computed hangs on the run alone, never on which others are left to train with it. A replica does not see
+How a run is computed depends on the run alone, never on which others are left to train with it. A replica does not see
 its neighbours either (training/stacked.py), so a sweep that was killed and goes on in other groups, or shares its work
 with another process, ends with the numbers of one that was left alone.
 """
@@ -51,11 +51,11 @@ class Task:
 
     @property
     def id(self) -> str:
-        """Of the checkpoint: a run's own, or the hash of all."""
+        """Return the id of the checkpoint: a run's own, or the hash of all."""
         return self.runs[0].id if len(self.runs) == 1 else content_id({"group": [run.id for run in self.runs]})
 
     def describe(self) -> str:
-        """A short line for progress and messages."""
+        """Return a short line for progress and messages."""
         first = self.runs[0]
         return first.describe() if len(self.runs) == 1 else f"{len(self.runs)} × {first.recipe['model']} together"
 
@@ -72,7 +72,7 @@ class Grouping:
     _shapes: dict[str, str] = field(default_factory=dict)  # run id -> shape: asked for every run at every task
 
     def task(self, first: Run, others: Sequence[Run]) -> Task:
-        """`first`, with those of `others` (in their order) that train with it."""
+        """Return the task of `first`, with those of `others` (in their order) that train with it."""
         backend, compiled = self.way(first)
         if backend != "stacked":
             return Task((first,), backend, compiled)
@@ -82,8 +82,8 @@ class Grouping:
         return Task((first, *alike[: size - 1]), backend, compiled)
 
     def again(self, runs: Sequence[Run], begun: str) -> Task | None:
-        """A task that goes on where `begun` left off, with `runs` of it, or as many as fit into memory. None where they
-        would not be stacked now."""
+        """Return a task that resumes where `begun` stopped, with `runs` of it, or as many as fit into memory. None
+        where they would not be stacked now."""
         backend, compiled = self.way(runs[0])
         if backend != "stacked":
             return None
@@ -94,7 +94,7 @@ class Grouping:
         self.largest[self._shape(task.runs[0])] = max(1, len(task.runs) // 2)
 
     def way(self, run: Run) -> tuple[str, bool]:
-        """(backend, whether its step is compiled)."""
+        """Return (backend, whether its step is compiled)."""
         if run.experiment is not None:
             return "experiment", False
         if self.backend == "graph" and not method_entry(run.recipe)[0].stacks:  # its steps are not all the same
@@ -141,7 +141,7 @@ def shape_key(run: Run) -> str:
 
 
 def layers(run: Run) -> list[Layer]:
-    """The network's layers with their sizes; none known of a plug-in's network without a table."""
+    """Return the network's layers with their sizes; none are known for a plug-in's network without a table."""
     source = catalog.find("dataset", run.recipe["dataset"]["name"]).value
     entry = catalog.find("model", run.recipe["model"])
     return entry.layers(source.shape, source.classes) if entry.layers else []

@@ -114,7 +114,8 @@ class Pool:
             work.watcher.note(message)
 
     def _lost(self, member: Worker, work: Work, why: str = "") -> None:
-        """A worker has gone: its task is tried once more by another, or it fails where `why` tells that none could."""
+        """Handle a worker that has gone: another tries its task once more, or it fails where `why` tells that none
+        could."""
         member.process.join(1.0)
         code = member.process.exitcode
         if code is None:  # alive, but its pipe is not: it must not train on unheard

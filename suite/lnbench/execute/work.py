@@ -218,7 +218,7 @@ class Work:
             (self.blocked if run.inputs else self.waiting)[run.id] = run
 
     def _take_over(self, run: Run) -> bool:
-        """Whether the store has the run."""
+        """Return whether the store has the run."""
         record = self.store.get(run.id)
         if record is not None:
             self.execution.outcomes[run.id] = record["outcome"]
@@ -232,15 +232,15 @@ class Work:
         return bool(self.waiting or self.running)
 
     def take(self) -> Task | None:
-        """The next task to start: those that others wait for first (inputs', then choosing runs), then the longest, so
-        that all ends together; with it, the runs that train with it."""
+        """Return the next task to start: those that others wait for first (inputs', then choosing runs), then the
+        longest, so that all ends together; with it, the runs that train with it."""
         now = time.monotonic()
         ready = [run for run in self.waiting.values() if self.not_before.get(run.id, 0.0) <= now]
         if not ready:
             return None
         ready.sort(key=lambda run: self._priority[run.id], reverse=True)
         task = self._begun(ready)
-        if task is None:  # who has a checkpoint does not join others: it would begin anew with them
+        if task is None:  # a run with a checkpoint does not join others: it would start again with them
             fresh = [] if ready[0].id in self._saved else [run for run in ready if run.id not in self._saved]
             task = self.grouping.task(ready[0], fresh)
         task = replace(task, halved=max(self.halved.get(run.id, 0) for run in task.runs))
@@ -251,8 +251,8 @@ class Work:
         return task
 
     def _begun(self, ready: list[Run]) -> Task | None:
-        """The first ready run with those that it was begun with, where a checkpoint of them all is there: they go on
-        together, without those that are done by now, wanted no longer, or in another process's hands."""
+        """Return the first ready run with those that it was begun with, where a checkpoint of them all is there: they
+        resume together, without those that are done by now, wanted no longer, or in another process's hands."""
         begun, together = self._saved.get(ready[0].id, ("", ()))
         if len(together) < 2:
             return None
@@ -295,7 +295,7 @@ class Work:
         self._release()
 
     def _run_done(self, run: Run, finished: Finished) -> bool:
-        """Whether the run's record is there: even where its task did not come to a good end."""
+        """Return whether the run's record is there: even where its task did not end well."""
         if finished.how == "busy":
             done = self._take_over(run)
         else:
@@ -314,8 +314,8 @@ class Work:
             self.waiting[run.id] = run
 
     def _try_again(self, task: Task, left: list[Run], finished: Finished) -> None:
-        """A task that was cut short is tried once more as it was, then with half as many runs at once: one of them may
-        be what ends its process, or all of them more than the memory holds. What is too large is halved at once."""
+        """Try a task that was cut short once more as it was, then with half as many runs at once: one of them may be
+        what ends its process, or all of them more than the memory holds. What is too large is halved at once."""
         if not left:
             return
         message = finished.message or "its process was told to end"
@@ -341,7 +341,7 @@ class Work:
             self.watcher.finished(run, "failed", message)
 
     def give_up(self, message: str, detail: str = "") -> None:
-        """Every run that is still waiting fails for this one reason."""
+        """Let every run that is still waiting fail for this one reason."""
         for run_id in self.waiting:
             self.execution.failures[run_id] = message
             self.execution.details[run_id] = detail

@@ -35,7 +35,7 @@ ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-    # glibc hands every large block back to the system and takes it anew; keeping it is a fifth of a ConvNet's time
+    # glibc hands every large block back to the system and takes it again; keeping it is a fifth of a ConvNet's time
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "8589934592",
     "MALLOC_TOP_PAD_": "268435456",
@@ -134,7 +134,7 @@ class Trainer:
         return Finished(task.id, "failed" if len(task.runs) == 1 else "too large", message)
 
     def _done(self, run: Run) -> bool:
-        """Whether another process has just put the run's record into the store."""
+        """Return whether another process has just put the run's record into the store."""
         return self.store.get(run.id) is not None
 
     def _load(self, name: str) -> Any:
@@ -224,7 +224,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def _compiler_heard(self) -> Iterator[list[str]]:
-        """What torch.compile could not do: told once a process, and known for the record."""
+        """Yield what torch.compile could not do: told once per process, and known for the record."""
         from lnbench.training.backends.compiling import NotCompiled
 
         failures: list[str] = []
@@ -267,19 +267,20 @@ class Trainer:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """A GPU's, Python's, or the CPU allocator's, which is a RuntimeError like any other."""
+    """Return whether it is an error of memory: a GPU's, Python's, or the CPU allocator's, which is a RuntimeError like
+    any other."""
     names = {kind.__name__ for kind in type(error).__mro__}
     return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in str(error)
 
 
 def in_one_line(error: Exception) -> str:
-    """`RuntimeError: the first line of its text`."""
+    """Return `RuntimeError: the first line of its text`."""
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
 
 
 def main(connection: Connection, store_path: Path, device_name: str, data_root: Path | None, stop: Any) -> None:
-    """The worker process: answers each Task with a Finished, until the pipe closes.
+    """Run the worker process: it answers each Task with a Finished, until the pipe closes.
 
     It leaves off at the next step, with a checkpoint, when `stop` is set, when the parent is gone (killed: nobody
     would hear the result) or on SIGTERM (the machine is wanted back).

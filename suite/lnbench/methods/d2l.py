@@ -62,7 +62,7 @@ class D2L(Method):
             earlier.copy_(tensor)
 
     def _measured(self, epoch: int, networks: Networks) -> Tensor:
-        """The mean LID of a random subset; where it is no positive number, that of the epoch before."""
+        """Return the mean LID of a random subset; where it is not a positive number, that of the epoch before."""
         number = torch.arange(networks.examples, device=networks.device)
         chosen = uniform(networks.seed, epoch, number).argsort(stable=True)[:SUBSET]
         (features,) = networks.features(chosen)
@@ -86,8 +86,8 @@ def dimensions(points: Tensor) -> Tensor:
 
 
 def has_turned(found: list[float], window: int, initial: int) -> bool:
-    """Whether the last of the dimensions `found` is DEVIATIONS standard deviations above the mean of the `window` ones
-    before it, with at least `initial` more before those."""
+    """Return whether the last of the dimensions `found` is DEVIATIONS standard deviations above the mean of the
+    `window` ones before it, with at least `initial` more before those."""
     if len(found) <= initial + window:
         return False
     before = found[-window - 1 : -1]

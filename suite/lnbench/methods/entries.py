@@ -21,7 +21,7 @@ class NoisyLoss(Options):
     form: Literal["definition", "proportional"]
 
     def identity(self) -> dict[str, Any] | str:
-        """At alpha 0 it is the cross-entropy, and shares its runs."""
+        """Return the options that decide a run: at alpha 0 it is the cross-entropy, so it shares its runs."""
         return self.model_dump(mode="json") if self.alpha else "standard"
 
 
@@ -32,7 +32,7 @@ class ReedHard(Options):
     beta: Annotated[float, Field(ge=0, le=1)]
 
     def identity(self) -> dict[str, Any] | str:
-        """At beta 1 it is the cross-entropy, and shares its runs."""
+        """Return the options that decide a run: at beta 1 it is the cross-entropy, so it shares its runs."""
         return self.model_dump(mode="json") if self.beta < 1 else "standard"
 
 
@@ -75,7 +75,7 @@ class D2L(Options):
 
 
 def entries() -> list[Entry]:
-    """The methods."""
+    """Return the methods."""
     room = "lnbench.methods"
     return [
         Entry("method", "standard", target=f"{room}.standard:Standard", words="cross-entropy"),

@@ -336,7 +336,7 @@ def _rising(edges: Edges) -> Edges:
 
 
 def _within_one(edges: Edges) -> Edges:
-    """[0.5, 1] is [0.5, null]: no correlation lies beyond."""
+    """Turn [0.5, 1] into [0.5, null]: no correlation is beyond 1."""
     low = None if edges[0] == -1 else edges[0]
     high = None if edges[1] == 1 else edges[1]
     if any(edge is not None and not -1 < edge < 1 for edge in (low, high)):

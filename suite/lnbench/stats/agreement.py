@@ -36,7 +36,7 @@ def agrees(
     looks: int = 1,
     collapsed: Flags | None = None,
 ) -> Check:
-    """Our mean lies within `margin` of the number as printed.
+    """Check that our mean lies within `margin` of the number as printed.
 
     Effect ê = mean - x0, region [-m, m]. p_reproduced: x0 is a constant, se = s1/√n1, df = n1 - 1.
     p_contradicted: further away than m even allowing for the paper's own luck, h = m + u0/2, se² = s1²/n1 +
@@ -120,7 +120,7 @@ def agrees(
 
 
 def _with_luck(se: float, df: float, luck: PaperLuck) -> tuple[float, float]:
-    """(se, df) of our mean less the paper's. A lone number's S0 is made of our own s1, so it adds no df."""
+    """Return (se, df) of our mean minus the paper's. A lone number's S0 is made from our own s1, so it adds no df."""
     if luck.ours is not None or luck.S0 == 0:
         return math.hypot(se, luck.S0), df
     return welch(se, df, luck.S0, luck.df)
@@ -129,7 +129,7 @@ def _with_luck(se: float, df: float, luck: PaperLuck) -> tuple[float, float]:
 def _agrees_typically(
     seeds: Floats, mask: Mask, printed: Printed, region: Region, step: float, alpha: float, looks: int
 ) -> Check:
-    """With a collapse: sign tests; for p_contradicted the edges move out by u0/2 + 2·S0."""
+    """Judge by sign tests, as there is a collapse; for p_contradicted the edges move out by u0/2 + 2·S0."""
     kept = seeds[~mask]
     # the spread of fewer than three seeds says nothing: a lone number then gets no allowance of its own
     sd_ours = spread(kept, step)[1] if kept.size >= FEWEST_SEEDS else 0.0

@@ -52,6 +52,6 @@ def dip_p(values: Values, *, draws: int = 1000, seed: int = 0) -> float:
 
 @lru_cache(maxsize=16)
 def _uniform_dips(n: int, draws: int, seed: int) -> Floats:
-    """(draws,) √n·dip of uniform samples."""
+    """Return (draws,) √n·dip of uniform samples."""
     rng = np.random.default_rng(seed)
     return math.sqrt(n) * np.array([dip(rng.random(n)) for _ in range(draws)])

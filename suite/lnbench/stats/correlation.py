@@ -15,7 +15,7 @@ FEWEST_POINTS = 6
 
 
 def to_zeta(region: Region) -> Region:
-    """The region of r on the atanh scale; an edge at ±1 (or beyond) becomes infinite.
+    """Return the region of r on the atanh scale; an edge at ±1 (or beyond) becomes infinite.
 
     Raises ValueError if no finite edge is left.
     """
@@ -33,7 +33,7 @@ def _atanh_edge(r: float) -> float:
 
 
 def average_ranks(values: Values) -> Floats:
-    """(n,) ranks from 1, ties at their mean."""
+    """Return (n,) ranks from 1, ties at their mean."""
     x = as_seeds(values)
     _, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
@@ -59,14 +59,15 @@ def coefficient_of(x: Values, y: Values, coefficient: str = "pearson") -> float:
 
 
 def spearman_cap(n: int) -> float:
-    """1 - 6/(n(n² - 1)): where an r of 1 of n ranks is taken to lie, halfway to the next smaller r they can give."""
+    """Return 1 - 6/(n(n² - 1)): where an r of 1 of n ranks is taken to lie, halfway to the next smaller r they can
+    give."""
     return 1 - 6 / (n * (n**2 - 1))
 
 
 def correlation(
     r: float, n: int, region: Region, coefficient: str = "pearson", *, alpha: float = 0.05, looks: int = 1
 ) -> Check:
-    """The correlation of n independent points lies in the region (of r; usually [r0, 1]).
+    """Check that the correlation of n independent points is in the region (of r; usually [r0, 1]).
 
     Pearson: ζ = atanh(r) - r/(2(n - 1)), variance 1/(n - 3) (Fisher 1921). Spearman: |r| capped at 1 -
     6/(n(n² - 1)), the largest below 1 that ranks can give, ζ = atanh(r), variance (1 + r²/2)/(n - 3) (Bonett
@@ -117,7 +118,8 @@ def correlation_replicates(
     looks: int = 1,
     collapsed: Flags | None = None,
 ) -> Check:
-    """Between networks, the best way: e_i = mean atanh(r) over the pairs of one replicate, t over replicates.
+    """Check a correlation between networks, the best way: e_i = mean atanh(r) over the pairs of one replicate, t over
+    replicates.
 
     mean_zetas (n,), one a replicate; region of r, judged on the atanh scale (effect, interval, region and `step` are
     on it; details "r", "r_interval", "r_region" are not).

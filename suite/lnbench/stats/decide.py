@@ -18,7 +18,7 @@ Power = Callable[[int], float]
 
 
 def seeds_to_decide(check: Check, target: float = 0.8, most: int = 1000) -> int | None:
-    """The smallest n whose power at the effect and spread as measured reaches `target`; None: over `most`.
+    """Return the smallest n whose power at the effect and spread as measured reaches `target`; None: over `most`.
 
     For an effect inside the region power to reproduce, outside it power to contradict; on the edge None. n
     counts what the check counts (seeds, pairs, networks, points; of an unpaired check the seeds of each arm,
@@ -88,7 +88,7 @@ def _rising_power(check: Check, region: Region, alpha: float) -> Power:
 
 
 def _normal_power(effect: float, se: float, region: Region, alpha: float) -> float:
-    """The rule with known se: an infinite df, so no integral over the spread."""
+    """Return the power of the rule with known se: an infinite df, so no integral over the spread."""
     edges = region.edges
     z = float(quantile(1 - alpha, math.inf))
     if len(edges) == 1:
@@ -122,7 +122,7 @@ def _printed_power(n: int, effect: float, sd: float, details: Mapping[str, Any],
 
 
 def _critical_count(n: int, rate: float, alpha: float) -> int:
-    """The smallest K with P(Bin(n, rate) ≥ K) ≤ α; n + 1 if there is none."""
+    """Return the smallest K with P(Bin(n, rate) ≥ K) ≤ α; n + 1 if there is none."""
     tails = bdtrc(np.arange(n), n, rate)  # tails[k] = P(B ≥ k + 1)
     return int(np.argmax(tails <= alpha)) + 1 if tails[-1] <= alpha else n + 1
 
@@ -171,7 +171,7 @@ def _composite(check: Check, alpha: float, target: float, most: int) -> int | No
 
 
 def _side(part: Check) -> int:
-    """1 if the part as measured speaks for the claim, -1 against it, 0 if it says nothing."""
+    """Return 1 if the part as measured speaks for the claim, -1 against it, 0 if it says nothing."""
     if part.error is not None:
         return 0
     if part.p_reproduced == part.p_contradicted:

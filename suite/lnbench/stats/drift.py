@@ -21,7 +21,7 @@ from lnbench.stats.values import Check, Region, unjudged
 
 
 def drift(values: Values, reference_values: Values, *, step: float = 0.0, alpha: float = 0.001) -> Check:
-    """Have our numbers moved against our own earlier ones? `contradicted` means drifted; nothing is ever
+    """Judge whether our numbers have moved against our own earlier ones. `contradicted` means drifted; nothing is ever
     `reproduced`.
 
     Effect ê = mean - earlier mean, region [0, 0]; Student's two-sample test: sp² = ((n-1)s² + (n0-1)s0²)/df,

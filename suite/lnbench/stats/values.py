@@ -56,7 +56,7 @@ class Interval:
         return replace(self, low=self.low + by, high=self.high + by)
 
     def map(self, f: Callable[[float], float]) -> Interval:
-        """The interval on another scale; `f` must rise (exp, tanh)."""
+        """Return the interval on another scale; `f` must rise (exp, tanh)."""
         return replace(self, low=f(self.low), high=f(self.high))
 
     def clip(self, low: float, high: float) -> Interval:
@@ -90,14 +90,14 @@ class Region:
 
     @classmethod
     def from_margin(cls, center: float, margin: float) -> Region:
-        """[center - margin, center + margin]; ValueError if the margin is negative or not finite."""
+        """Return [center - margin, center + margin]. Raises ValueError if the margin is negative or not finite."""
         if not (math.isfinite(margin) and margin >= 0):
             raise ValueError(f"a margin must be a finite number of at least 0, not {margin}")
         return cls(center - margin, center + margin)
 
     @property
     def edges(self) -> tuple[float, ...]:
-        """The finite edges, lower first."""
+        """Return the finite edges, lower first."""
         return tuple(edge for edge in (self.low, self.high) if math.isfinite(edge))
 
     def contains(self, x: float) -> bool:
@@ -107,25 +107,25 @@ class Region:
         return Region(self.low + by, self.high + by)
 
     def widen(self, by: float) -> Region:
-        """Both edges moved outwards by `by`."""
+        """Return the region with both edges moved outwards by `by`."""
         return Region(self.low - by, self.high + by)
 
     def map(self, f: Callable[[float], float]) -> Region:
-        """The region on another scale; `f` must rise. Infinite edges stay where they are."""
+        """Return the region on another scale; `f` must rise. Infinite edges stay where they are."""
         low = f(self.low) if math.isfinite(self.low) else self.low
         high = f(self.high) if math.isfinite(self.high) else self.high
         return Region(low, high)
 
     def holds(self, interval: Interval) -> bool:
-        """True if the interval lies wholly inside."""
+        """Return whether the interval lies wholly inside."""
         return self.low <= interval.low and interval.high <= self.high
 
     def excludes(self, interval: Interval) -> bool:
-        """True if the interval lies wholly outside."""
+        """Return whether the interval lies wholly outside."""
         return interval.high < self.low or interval.low > self.high
 
     def describe(self, unit: str = "") -> str:
-        """The region in words: "at least 0.9", "between 0.89 and 0.93", "above 0"."""
+        """Return the region in words: "at least 0.9", "between 0.89 and 0.93", "above 0"."""
         low, high = f"{self.low:g}{unit}", f"{self.high:g}{unit}"
         if math.isinf(self.low) and math.isinf(self.high):
             return "anything"
@@ -177,7 +177,7 @@ class Check:
                 raise ValueError(f"{name} must lie between 0 and 1, not {p}")
 
     def verdict(self, alpha: float | None = None, p_contradicted: float | None = None) -> Verdict:
-        """reproduced if p_reproduced ≤ α, contradicted if p_contradicted ≤ α, else inconclusive (or error).
+        """Return reproduced if p_reproduced ≤ α, contradicted if p_contradicted ≤ α, else inconclusive (or error).
 
         `p_contradicted` lets the caller pass the Holm-adjusted one. An error does not hide a decision: its
         own p are 1, and a composite that is decided by its other parts stands.
@@ -198,5 +198,5 @@ class Check:
 
 
 def unjudged(kind: str, error: str, *, region: Region | None = None, n: int = 0, **fields: Any) -> Check:
-    """A check that cannot be judged: verdict `error`, both p at 1, and why."""
+    """Return a check that cannot be judged: verdict `error`, both p at 1, and why."""
     return Check(kind=kind, error=error, region=region, n=n, **fields)

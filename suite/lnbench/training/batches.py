@@ -172,11 +172,12 @@ class TrainingSet:
 
     @property
     def method_seed(self) -> int:
-        """The seed of what a method draws: that of the order in which examples come, under a stream of its own."""
+        """Return the seed of what a method draws: that of the order in which examples come, under a stream of its
+        own."""
         return self.seeds["order"]
 
     def seen(self, example: torch.Tensor, epoch: int, number: int) -> Seen:
-        """What a method may know of a batch of the examples `example` (B,) in step `number` of an epoch."""
+        """Return what a method may know of a batch of the examples `example` (B,) in step `number` of an epoch."""
         step = epoch * self.steps_an_epoch + number
         steps = self.epochs * self.steps_an_epoch
         return Seen(example, epoch, step, steps, self.method_seed, self.inputs)

@@ -32,7 +32,7 @@ class AdaDeltaBase(Options):
 
     @property
     def has_momentum(self) -> bool:
-        """Whether there is a momentum that a schedule could cycle."""
+        """Return whether there is a momentum that a schedule could cycle."""
         return False
 
 
@@ -49,7 +49,7 @@ class SgdBase(Options):
 
     @property
     def has_momentum(self) -> bool:
-        """Whether there is a momentum that a schedule could cycle."""
+        """Return whether there is a momentum that a schedule could cycle."""
         return self.momentum > 0
 
 
@@ -67,7 +67,7 @@ class AdamBase(Options):
 
     @property
     def has_momentum(self) -> bool:
-        """Whether there is a momentum that a schedule could cycle: Adam's is beta1."""
+        """Return whether there is a momentum that a schedule could cycle: Adam's is beta1."""
         return True
 
 
@@ -83,7 +83,7 @@ class _Wrapping(_Stepping):
 
     @property
     def has_momentum(self) -> bool:
-        """Whether there is a momentum that a schedule could cycle."""
+        """Return whether there is a momentum that a schedule could cycle."""
         return self.base.has_momentum
 
 

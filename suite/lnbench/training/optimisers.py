@@ -259,13 +259,13 @@ class Asam(Optimiser):
 
 
 def _base(options: dict[str, Any]) -> type[Optimiser]:
-    """The optimiser that is wrapped."""
+    """Return the optimiser that is wrapped."""
     kind: type[Optimiser] = catalog.find("optimizer", options["base"]["kind"]).load()
     return kind
 
 
 def _norm(gradient: Tensor) -> Tensor:
-    """‖gradient‖ of each replica, (…, 1), never 0: where the gradient is 0, nothing is uphill."""
+    """Return ‖gradient‖ of each replica, (…, 1), never 0: where the gradient is 0, nothing is uphill."""
     norm: Tensor = torch.linalg.vector_norm(gradient, dim=-1, keepdim=True)
     return norm.clamp_min(SMALLEST_NORM)
 

@@ -78,5 +78,5 @@ def not_stacked(recipe: dict[str, Any]) -> list[str]:
 
 
 def _stepping(recipe: dict[str, Any]) -> list[tuple[Entry, dict[str, Any]]]:
-    """What a step is made of."""
+    """Return what a step is made of."""
     return [method_entry(recipe), optimizer_entry(recipe)]

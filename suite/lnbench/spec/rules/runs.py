@@ -173,7 +173,8 @@ class RunRules:
             self._reads(cell.recipe, tree, runs, ())
 
     def _source(self, name: str, about: InputRuns) -> Source | None:
-        """One input by itself: its kind, the kind's options, and the keys that its runs change."""
+        """Return one input by itself: its kind, the kind's options, and the keys that its runs change; None where it is
+        wrong."""
         known, kind, whole = catalog.names("input"), about.kind or name, True
         if kind not in known:
             place = self.at("runs", "inputs", name, "kind") if about.kind else self.at("runs", "inputs", name, key=True)

@@ -12,7 +12,8 @@ class NotCompiled(UserWarning):
 
 
 def compiled_or_eager(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` by torch.compile; where that fails (no C++ compiler, a bug of it), a NotCompiled warning and as it is.
+    """Return `function` compiled by torch.compile; where that fails (no C++ compiler, a bug of it), warn (NotCompiled)
+    and return it as it is.
 
     The function must not have changed anything when it is compiled, which happens before its first operation.
     """

@@ -55,7 +55,7 @@ class Loop:
 
     @property
     def model(self) -> nn.Module:
-        """The first network's module."""
+        """Return the first network's module."""
         return self.networks[0].model
 
     @property
@@ -96,7 +96,7 @@ class Loop:
         self.seen = Pass(loss.detach().unsqueeze(0), answer.detach().unsqueeze(0))
 
     def _logits(self, network: Network, inputs: Tensor) -> Tensor:
-        """(B, classes) float32, in the recipe's precision."""
+        """Return (B, classes) float32, computed in the recipe's precision."""
         with precision_of(self.recipe, self.device):
             logits: Tensor = network.forward(inputs)
         return logits.float()
@@ -104,9 +104,9 @@ class Loop:
     def _gradient_at(
         self, network: Network, losses: Tensor, inputs: Tensor, labels: Tensor, seen: Seen, weights: Tensor | None
     ) -> GradientAt:
-        """The gradient of the batch's loss at any weights of a network. The first, at the network's own, is of the pass
-        that is made already (`losses`); any other makes a pass that batch normalisation does not learn from, with the
-        same `weights` of the examples."""
+        """Return the gradient of the batch's loss at any weights of a network, as a function. The first, at the
+        network's own, is of the pass that is made already (`losses`); any other makes a pass that batch normalisation
+        does not learn from, with the same `weights` of the examples."""
         made: Tensor | None = losses
 
         def gradient_at(at: Tensor) -> Tensor:
@@ -145,7 +145,7 @@ class Loop:
         return [torch.cat([self._answer(images, index) for index, _ in pieces(images)])]
 
     def _answer(self, held: Held, index: Tensor) -> Tensor:
-        """(n, classes) float32: what is evaluated, of images of `held`."""
+        """Return (n, classes) float32: what is evaluated, for images of `held`."""
         self._train_mode(False)
         inputs = self.pixels(held.images[index])
         return self.method.answer(tuple(network.model(inputs) for network in self.networks))
@@ -206,7 +206,8 @@ class Loop:
         return [layer.weight.detach().unsqueeze(0) for layer in layers if isinstance(layer, nn.Conv2d | nn.Linear)]
 
     def tensors(self) -> dict[str, Tensor]:
-        """The first network's have the names that the checkpoints of one network always had."""
+        """Return what a checkpoint keeps. The first network's tensors have the names that the checkpoints of one
+        network always had."""
         kept = {"loss_sum": self.loss_sum, "right": self.right}
         for number, network in enumerate(self.networks):
             before = f"network.{number}." if number else ""
@@ -237,10 +238,10 @@ class _Networks:
 
 
 def _mean(losses: tuple[Tensor, ...]) -> Tensor:
-    """(B,): of one network its losses, of several their mean."""
+    """Return (B,): for one network its losses, for several their mean."""
     return losses[0] if len(losses) == 1 else torch.stack(losses).mean(0)
 
 
 def _total(losses: Tensor, weights: Tensor | None) -> Tensor:
-    """What a network steps along the gradient of."""
+    """Return what a network steps along the gradient of."""
     return losses.mean() if weights is None else (weights * losses).sum()

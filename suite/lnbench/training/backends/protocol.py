@@ -50,12 +50,12 @@ class Backend(Protocol):
 
     @property
     def parameters(self) -> int:
-        """The number of weights of one network."""
+        """Return the number of weights of one network."""
         ...
 
     @property
     def method(self) -> Method:
-        """What the runs train with; of several runs any one's, as they share it."""
+        """Return what the runs train with; for several runs any one's, as they share it."""
         ...
 
     def step(self, batches: list[Batch], number: int) -> None:
@@ -63,7 +63,7 @@ class Backend(Protocol):
         ...
 
     def sums(self) -> Tensor:
-        """(K, 2) float64 on the device: right answers and the sum of losses since the epoch began."""
+        """Return (K, 2) float64 on the device: right answers and the sum of losses since the epoch began."""
         ...
 
     def begin(self, rates: Rates, *, afresh: bool) -> None:
@@ -71,14 +71,15 @@ class Backend(Protocol):
         ...
 
     def evaluate(self, held: list[Held], each: Tensor | None = None) -> Tensor:
-        """(K, 2) float64 on the device: right answers and the sum of losses on held-out images, in float32.
+        """Return (K, 2) float64 on the device: right answers and the sum of losses on held-out images, in float32.
 
         `each` (K, n) float32 takes the cross-entropy of each image; the sums are the same bits with it and without.
         """
         ...
 
     def logits(self, held: list[Held]) -> list[Tensor]:
-        """Of each replica (n, classes) float32 on the device: its answers on images that no step sees, as evaluated."""
+        """Return, for each replica, (n, classes) float32 on the device: its answers on images that no step sees, as
+        evaluated."""
         ...
 
     def close(self, epoch: int) -> None:
@@ -86,9 +87,9 @@ class Backend(Protocol):
         ...
 
     def gradients(self, held: list[Held], losses: Losses, members: list[Tensor] | None = None) -> Tensor:
-        """(K, P) float64 on the device: each replica's gradient of the mean loss on these images, with respect to all
-        its weights, as it is evaluated (float32; a batch normalisation uses what it has learnt). Leaves no trace. Of
-        a run with several networks it is the first one's.
+        """Return (K, P) float64 on the device: each replica's gradient of the mean loss on these images, with respect
+        to all its weights, as it is evaluated (float32; a batch normalisation uses what it has learnt). Leaves no
+        trace. For a run with several networks it is the first one's.
 
         members: of each replica (n,) bool, the images that count; NaN where none does. Raises NotImplementedError where
         the backend compares no gradients; the catalog says which probes need them (`Entry.stacks`).
@@ -100,7 +101,7 @@ class Backend(Protocol):
         ...
 
     def weights(self) -> list[Tensor]:
-        """All weights of the networks, not copies: what is written there is what `evaluate` uses next."""
+        """Return all weights of the networks, not copies: what is written there is what `evaluate` uses next."""
         ...
 
     def estimate_norms(self, batches: Iterator[list[Batch]]) -> None:
@@ -109,11 +110,12 @@ class Backend(Protocol):
         ...
 
     def norms(self) -> list[Tensor]:
-        """The statistics of the batch normalisations, not copies; none of a network without."""
+        """Return the statistics of the batch normalisations, not copies; none for a network without."""
         ...
 
     def connections(self) -> list[Tensor]:
-        """The weights of all convolutions and dense layers, no biases and no normalisations: (K, …) each, not copies.
+        """Return the weights of all convolutions and dense layers, no biases and no normalisations: (K, …) each, not
+        copies.
 
         What is written there is what `evaluate` uses next.
         """
@@ -127,14 +129,15 @@ class Backend(Protocol):
 
 
 def precision_of(recipe: dict[str, Any], device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """`fast`: bfloat16 where autocast deems it safe; weights, loss and optimiser stay float32."""
+    """Return a context for the precision; `fast`: bfloat16 where autocast considers it safe; weights, loss and
+    optimiser stay float32."""
     if recipe["precision"] == "fast":
         return torch.autocast(device.type, torch.bfloat16)
     return contextlib.nullcontext()
 
 
 def built(recipe: dict[str, Any], shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """The recipe's network on the CPU, its weights not drawn."""
+    """Build the recipe's network on the CPU, its weights not drawn."""
     module: nn.Module = catalog.find("model", recipe["model"]).load()(recipe["model"], shape, classes)
     return module
 
@@ -147,6 +150,6 @@ def method_of(recipe: dict[str, Any]) -> Method:
 
 
 def pieces(held: Held) -> Iterator[tuple[Tensor, Tensor]]:
-    """(numbers of images, labels), EVALUATION_BATCH at a time."""
+    """Yield (numbers of images, labels), EVALUATION_BATCH at a time."""
     index, labels = (torch.split(numbers, EVALUATION_BATCH) for numbers in (held.index, held.labels))
     return zip(index, labels, strict=True)

@@ -69,7 +69,8 @@ class Stacked:
         self.run_step = compiled_or_eager(self._step) if compile else self._step
 
     def _first_weights(self) -> Parts:
-        """Each replica's as the loop draws them: a list of (K, inputs, outputs) and (K, outputs) in turn."""
+        """Return each replica's first weights as the loop draws them: a list of (K, inputs, outputs) and (K, outputs)
+        in turn."""
         replicas = []
         for recipe, data in self.members:
             module = built(recipe, data.on_device.shape, self.classes)
@@ -84,12 +85,12 @@ class Stacked:
         return sum(part[0].numel() for part in self.parts)
 
     def _on_device(self, values: np.ndarray) -> Tensor:
-        """(S, K) as (S, K, 1) float32: one column a step, that broadcasts against (K, P)."""
+        """Return (S, K) as (S, K, 1) float32: one column per step, that broadcasts against (K, P)."""
         moved = torch.from_numpy(values.astype(np.float32)).unsqueeze(2)
         return moved.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else moved
 
     def _weight(self, count: int) -> Tensor:
-        """(B,) float32: 1/count for the first `count` examples of a batch, 0 for what fills it up."""
+        """Return (B,) float32: 1/count for the first `count` examples of a batch, 0 for what fills it up."""
         weight = torch.zeros(self.batch, device=self.device)
         weight[:count] = 1.0 / count
         return weight
@@ -133,7 +134,7 @@ class Stacked:
         momentum: Tensor | None,
         keeps_logits: bool,
     ) -> tuple[Tensor, Tensor | None]:
-        """One step; the first five are changed. images (K, B, H, W, C) uint8, labels (K, B), weight (B,).
+        """Do one step; the first five arguments are changed. images (K, B, H, W, C) uint8, labels (K, B), weight (B,).
 
         The losses (K, B) and, where they are wanted, the logits (K, B, classes): a compiled step keeps none otherwise.
         """
@@ -163,7 +164,7 @@ class Stacked:
         return losses, logits if keeps_logits else None
 
     def _forward(self, parts: Parts, inputs: Tensor) -> Tensor:
-        """(K, B, classes) of inputs (K, B, D), in the parts' precision."""
+        """Return (K, B, classes) for inputs (K, B, D), in the parts' precision."""
         values = inputs.to(parts[0].dtype)
         for layer in range(0, len(parts), 2):
             if layer:
@@ -201,7 +202,7 @@ class Stacked:
         return results
 
     def close(self, epoch: int) -> None:
-        """A loss of logits and labels changes no network."""
+        """Do nothing: a loss of logits and labels changes no network."""
 
     def gradients(self, held: list[Held], losses: Losses, members: list[Tensor] | None = None) -> Tensor:
         raise NotImplementedError("the stacked backend compares no gradients (groups.py gives such runs to the loop)")
@@ -230,7 +231,7 @@ class Stacked:
         return kept
 
     def restored(self) -> None:
-        """The bfloat16 copies follow the weights that a checkpoint has put back."""
+        """Let the bfloat16 copies follow the weights that a checkpoint has put back."""
         for copy, part in zip(self.shadow, self.parts, strict=bool(self.shadow)):
             copy.copy_(part)
 
