@@ -14,6 +14,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
 from lnbench.data.images import load
+from lnbench.execute.groups import Grouping
 from lnbench.plan import Run
 from lnbench.randomness import permutation_at
 from lnbench.spec import Recipe
@@ -22,7 +23,6 @@ from lnbench.training.backends.stacked import Stacked
 from lnbench.training.batches import DeviceData
 from lnbench.training.engine import Group, train, train_group
 from lnbench.training.hooks import Hooks, State
-from lnbench.training.shape import not_stacked
 from tests.toys.small_runs import SGD, recipe, seeds
 from tests.training import plain_loop
 
@@ -164,7 +164,8 @@ def test_a_replica_does_not_see_its_neighbours() -> None:
     specs = [averaged(EMA, optimizer={**SGD, "lr": lr}) for lr in (0.05, 0.1, 0.2)]
     together = train_group(specs, [seeds(number) for number in range(3)], digits(), backend="stacked")
     (alone,) = train_group(specs[1:2], [seeds(1)], digits(), backend="stacked")
-    assert together[1] == alone and not not_stacked(specs[0])
+    assert together[1] == alone
+    assert Grouping(backend="stacked").way(Run(specs[0], seeds()))[0] == "stacked"
 
 
 def test_validation_images_are_looked_at_too() -> None:

@@ -14,6 +14,7 @@ from torch import nn
 
 from lnbench import catalog
 from lnbench.data.images import load
+from lnbench.execute.groups import Grouping
 from lnbench.plan import Run
 from lnbench.spec import Recipe
 from lnbench.training.batches import DeviceData, TrainingSet
@@ -21,7 +22,6 @@ from lnbench.training.engine import Group, train, train_group
 from lnbench.training.hooks import Hooks, State, Stopped
 from lnbench.training.probes.history import HeldLoss
 from lnbench.training.probes.probe import Probe, StepView, Training, curve
-from lnbench.training.shape import not_stacked
 from tests.toys.small_runs import recipe, seeds
 
 WRONG = {"kind": "replace_uniform", "rate": 0.4, "include_true_class": False}
@@ -164,8 +164,10 @@ def test_two_probes_may_ask_for_the_loss_of_each_held_out_image() -> None:
 
 
 def test_such_runs_are_not_stacked_and_cost_what_they_look_at() -> None:
-    assert not_stacked(probed()) and not not_stacked(probed(probes=["example_loss", "held_loss"]))
-    with pytest.raises(NotImplementedError):
+    stacking = Grouping(backend="stacked")
+    assert stacking.way(Run(probed(), seeds()))[0] == "loop"
+    assert stacking.way(Run(probed(probes=["example_loss", "held_loss"]), seeds()))[0] == "stacked"
+    with pytest.raises(ValueError, match="the stacked backend cannot train with the probe 'batch_gradient'"):
         train_group([probed()] * 2, [seeds(0), seeds(1)], digits(), backend="stacked")
     plain = Run(probed(probes=[]), seeds()).flop
     assert Run(probed(probes=["example_loss_eval"]), seeds()).flop == plain * 8 / 6
