@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -85,6 +86,7 @@ def test_every_name_of_the_package_trains_and_is_judged(home: Home) -> None:
     assert all(0.25 < outcome["metrics"]["sureness"] <= 1 for outcome in outcomes)
     assert all(0.1 < outcome["noise"]["realised_wrong"] < 0.3 for outcome in outcomes)
     assert "A smoothed network is less sure of itself." in page
+    assert "*median above a threshold*" in page
 
 
 def test_records_and_report_name_the_package(home: Home) -> None:
@@ -141,3 +143,15 @@ def test_a_package_that_fails_gives_one_line(tmp_path: Path, code: str, message:
     done = broken.lnbench("validate", "claims/bars.yaml")
     assert done.returncode == 2 and done.stdout == ""
     assert message in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_the_page_about_extending_shows_the_package_as_it_is() -> None:
+    page = (SUITE.parent / "docs" / "extending.md").read_text(encoding="utf-8")
+    shown = dict(re.findall(r"^`([\w./]+)`:\n\n```\w+\n(.*?)^```$", page, re.M | re.S))
+    files = {
+        file.relative_to(PACKAGE).as_posix(): file.read_text(encoding="utf-8")
+        for file in PACKAGE.rglob("*")
+        if file.suffix in (".py", ".toml", ".yaml")
+    }
+    assert sorted(shown) == sorted(files)
+    assert shown == files

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lnbench.catalog import Entry, Metric, Options, with_metrics
+from lnbench.catalog import Entry, Metric, Options, Part, with_metrics
 from lnbench.data import Source
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -24,6 +24,13 @@ class Smoothing(Options):
 
     kind: Literal["smoothing"]
     amount: Share
+
+
+class MedianAbove(Part):
+    """The median over seeds lies above `threshold`."""
+
+    kind: Literal["median_above"]
+    threshold: float
 
 
 BARS = Source(
@@ -48,4 +55,5 @@ def entries() -> list[Entry]:
             Entry("probe", "sureness", target="lnbench_bars.sureness:Sureness", words="how sure the network is"),
             sureness=sureness,
         ),
+        Entry("check", "median_above", part="lnbench_bars:MedianAbove", target="lnbench_bars.median:MedianAboveKind"),
     ]
