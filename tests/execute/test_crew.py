@@ -7,7 +7,9 @@ import pickle
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,9 +17,10 @@ from lnbench.errors import LnbenchError
 from lnbench.execute.crew import Shard
 from lnbench.execute.local import execute
 from lnbench.execute.work import Work
-from lnbench.plan import Plan
+from lnbench.plan import Job, Plan, Run
 from lnbench.store import Store
 from tests.execute.sweep_tools import SUITE, Watcher, outcomes
+from tests.execute.test_stages import small as staged
 from tests.toys.small_runs import run, small_plan
 
 CHOICE = (
@@ -119,6 +122,31 @@ def test_shares_of_one_store_train_nothing_twice(chosen: tuple[Plan, Store], tmp
     assert came[1].left == set(), "what the first share has trained is not left, but there"
     assert outcomes(store) == outcomes(whole)
     assert len(watchers[1].tasks) == came[1].trained
+
+
+def test_a_run_that_was_left_is_trained_once_another_run_waits_for_it(tmp_path: Path) -> None:
+    """A plan's own runs are, in another plan, what the first weights come from."""
+    inputs = "inputs: {before: {kind: weights, of: {}, per: seed}}"
+    reads = staged(tmp_path, inputs, vary="start: [null, before]", at="start: before", seeds=3)
+
+    class OfAnInput(Job):
+        def run(self, chosen: Any = None) -> Run:
+            return reads.input_runs[self.seed]
+
+    jobs = [OfAnInput({}, number, behind.recipe, (), None) for number, behind in enumerate(reads.input_runs)]
+    plans = [replace(reads, jobs=tuple(jobs)), reads]
+    assert plans[0].provisional_runs() == list(reads.input_runs)
+    whole = Store(tmp_path / "whole")
+    assert execute(plans, whole, Watcher(), workers=0).trained == 9
+    together = Store(tmp_path / "together")
+    for number in (1, 2):
+        store = Store(tmp_path / str(number))
+        came = execute(plans, store, Watcher(), workers=0, shard=Shard(number, 2))
+        needed = {run.id for plan in plans for run in plan.provisional_runs()}
+        assert came.failures == {} and came.left == needed - {record["id"] for record in store.records()}
+        store.export(tmp_path / "share.jsonl")
+        assert together.import_(tmp_path / "share.jsonl")[2] == []
+    assert outcomes(together) == outcomes(whole)
 
 
 def test_every_run_belongs_to_one_share() -> None:

@@ -68,11 +68,17 @@ def load(
     Raises DataError when the data set is not there or not what it should be, and for a name or option that does not
     exist.
     """
-    source, place = find(name, sources), data_root(root)
-    read: Callable[..., Arrays] = catalog.find("dataset", name).load()
+    source, place, entry = find(name, sources), data_root(root), catalog.find("dataset", name)
+    read: Callable[..., Arrays] = entry.load()
     _check_options(source, read, options or {})
     status(place, [name], {name: source})[0].demand()
-    arrays = read(source, place, **(options or {}))
+    try:
+        arrays = read(source, place, **(options or {}))
+    except (DataError, MemoryError):
+        raise
+    except Exception as error:  # a reader may fail in any way, and the user needs to hear which one it was
+        what = f"{type(error).__name__}: {error}"
+        raise DataError(f"{name} cannot be read: {entry.target} fails with {what}") from error
     _check(source, place, arrays, options or {})
     return ImageData(source.name, *arrays, source.classes, source.scale, checksum(arrays))
 

@@ -202,19 +202,20 @@ class Work:
         for them."""
         if plan.study.tier != "smoke":
             self._above_smoke.add(run.id)
-        if run.id in self._priority:
-            self._priority[run.id] = max(self._priority[run.id], (rank, run.flop, run.id))
+        known = self._priority.get(run.id)
+        self._priority[run.id] = max(known or (rank, run.flop, run.id), (rank, run.flop, run.id))
+        if known is not None:
+            if rank == 0 or run.id not in self.execution.left:
+                return
+            self.execution.left.remove(run.id)  # now another run waits for it
+        elif rank == 0 and self.leaves(run) and self.store.get(run.id) is None:
+            self.execution.left.add(run.id)
             return
-        self._priority[run.id] = (rank, run.flop, run.id)
         for derived in run.reads.values():
             for behind in derived.runs:
                 self._need(behind, plan, max(rank + 1, RANK_OF_INPUTS))
             self._inputs.setdefault(derived.id, derived)
-        if self._take_over(run):
-            return
-        if rank == 0 and self.leaves(run):
-            self.execution.left.add(run.id)
-        else:
+        if not self._take_over(run):
             (self.blocked if run.inputs else self.waiting)[run.id] = run
 
     def _take_over(self, run: Run) -> bool:

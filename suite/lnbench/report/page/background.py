@@ -207,7 +207,12 @@ def _environment(data: Json) -> list[str]:
     for entry in data["environments"]:
         facts = entry["environment"]
         versions = ", ".join(
-            f"{name} {facts[name]}" for name in ("lnbench", "torch", "numpy", "python") if facts.get(name)
+            f"{name} {version}"
+            for name, version in [
+                *((name, facts.get(name)) for name in ("lnbench", "torch", "numpy", "python")),
+                *entry.get("plugins", {}).items(),
+            ]
+            if version
         )
         machine = ", ".join(facts[name] for name in ("processor", "platform") if facts.get(name))
         cores = f", {counted(int(facts['cores']), 'core')}" if str(facts.get("cores", "")).isdigit() else ""
@@ -220,7 +225,9 @@ def _environment(data: Json) -> list[str]:
         f"Runs finished between {runs['first_finished']} and {runs['last_finished']}." if runs["first_finished"] else ""
     )
     header = ["device", "machine", "versions", "backend", "runs", "training time"]
-    return ["## Environment", "", *table(header, rows, right=(4, 5)), "", dates, ""]
+    judges = ", ".join(f"{name} {version}".strip() for name, version in data.get("judged_by", {}).items())
+    packages = [f"Metrics or kinds of check come from other packages: {escaped(judges)}.", ""] if judges else []
+    return ["## Environment", "", *table(header, rows, right=(4, 5)), "", dates, "", *packages]
 
 
 def _check(data: Json) -> list[str]:

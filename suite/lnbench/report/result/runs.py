@@ -166,6 +166,7 @@ def environments_to_json(evidence: Evidence) -> list[Json]:
             "device": provenance.get("device"),
             "backend": provenance.get("backend"),
             "threads": provenance.get("threads"),
+            **({"plugins": in_order(plain(provenance["plugins"]))} if "plugins" in provenance else {}),
         }
         here = found.setdefault(canonical_json(entry), {**entry, "runs": 0, "seconds": 0.0})
         here["runs"] += 1
