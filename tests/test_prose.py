@@ -21,10 +21,9 @@ ROOMS = (
     "detect/archive.py", "detect/data.py", "detect/decode.py", "detect/figures.py", "detect/folders.py",
     "detect/output.py", "detect/page.py", "detect/reading.py", "detect/scores.py", "detect/tables.py",
     "spec/baseline.py", "spec/dotted.py", "spec/effects.py", "spec/levels.py", "spec/load.py", "spec/points.py",
-    "spec/tiers.py", "spec/variants.py", "spec/rules/effects.py", "spec/rules/findings.py", "spec/rules/metrics.py",
-    "spec/rules/tier.py", "store", "report", "judge/drift.py", "judge/evidence.py", "judge/labels.py",
-    "judge/measured.py", "judge/members.py", "judge/readings.py", "judge/reduce.py", "judge/results.py",
-    "judge/verdicts.py", "plan/choice.py", "plan/cost.py", "plan/run.py", "plan/selection.py",
+    "spec/tiers.py", "spec/variants.py", "spec/bounds.py", "spec/parts.py", "spec/rules/effects.py",
+    "spec/rules/findings.py", "spec/rules/metrics.py", "spec/rules/parts.py", "spec/rules/tier.py", "store", "report",
+    "judge", "stats", "plan/choice.py", "plan/cost.py", "plan/run.py", "plan/selection.py",
 )  # fmt: skip
 
 WORDS = re.compile(r"\b(anew|hangs? on|whereof|thereof|is to be had|a seed each)\b", re.IGNORECASE)

@@ -27,7 +27,7 @@ class Bounds(NamedTuple):
         return f"{self.words} ({self.low:g} to {self.high:g})"
 
     def hold(self, edge: float) -> bool:
-        """Whether an effect can lie on both sides of the edge."""
+        """Return whether an effect can lie on both sides of the edge."""
         return self.low < edge < self.high
 
 
@@ -50,7 +50,7 @@ class Ground:
 
     @property
     def levels(self) -> list[float]:
-        """The levels of the effect's own axis; none where the grid is not known or the axis is not one of it."""
+        """Return the levels of the effect's own axis; none where the grid is not known or the axis is not one of it."""
         return _numbers(self.effect, self.vary) if self.effect is not None else []
 
     def points(self, otherwise: int) -> int:

@@ -13,7 +13,7 @@ from lnbench.stats.values import Check, Interval, Region
 
 
 def collapse_limit(chance: float, n_examples: int) -> float:
-    """c + 3√(c(1 - c)/N): the accuracy up to which a run does no better than chance c on N test examples."""
+    """Return c + 3√(c(1 - c)/N): the accuracy up to which a run does no better than chance c on N test examples."""
     if not 0.0 <= chance < 1.0:
         raise ValueError(f"chance must lie in [0, 1), not {chance}")
     if n_examples < 1:
@@ -22,7 +22,7 @@ def collapse_limit(chance: float, n_examples: int) -> float:
 
 
 def is_collapsed(accuracy: float, chance: float, n_examples: int, *, diverged: bool = False) -> bool:
-    """True if the run diverged (loss not finite) or its accuracy, a fraction, is at most `collapse_limit`.
+    """Return True if the run diverged (loss not finite) or its accuracy, a fraction, is at most `collapse_limit`.
 
     An accuracy that is itself not finite counts as collapsed.
     """
@@ -31,22 +31,22 @@ def is_collapsed(accuracy: float, chance: float, n_examples: int, *, diverged: b
 
 
 def sign_test_p(count: int, n: int) -> float:
-    """P(B ≥ count), B ~ Binomial(n, ½): how often n fair coins show at least `count` heads."""
+    """Return P(B ≥ count), B ~ Binomial(n, ½): how often n fair coins show at least `count` heads."""
     return 1.0 if count <= 0 else float(bdtrc(count - 1, n, 0.5))
 
 
 def binomial_at_most(count: int, n: int, rate: float) -> float:
-    """P(Bin(n, rate) ≤ count)."""
+    """Return P(Bin(n, rate) ≤ count)."""
     return 1.0 if count >= n else float(bdtr(count, n, rate))
 
 
 def binomial_at_least(count: int, n: int, rate: float) -> float:
-    """P(Bin(n, rate) ≥ count)."""
+    """Return P(Bin(n, rate) ≥ count)."""
     return 1.0 if count <= 0 else float(bdtrc(count - 1, n, rate))
 
 
 def clopper_pearson(count: int, n: int, alpha: float = 0.05) -> Interval:
-    """The exact interval of a rate at confidence 1 - 2α (Clopper & Pearson 1934), from `count` of n.
+    """Return the exact interval of a rate at confidence 1 - 2α (Clopper & Pearson 1934), from `count` of n.
 
     Raises ValueError unless 0 ≤ count ≤ n and n ≥ 1.
     """
@@ -81,7 +81,7 @@ def judge_typical(
     looks: int = 1,
     kind: str = "mean",
 ) -> Check:
-    """The claim about a typical seed: both p are sign tests on the median, B ~ Binomial(n, ½).
+    """Judge the claim about a typical seed: both p are sign tests on the median, B ~ Binomial(n, ½).
 
     p_reproduced: the largest, over the finite edges, of P(B ≥ seeds strictly on the good side); a collapsed
     seed is on no good side. p_contradicted: P(B ≥ seeds strictly beyond the edge), with two finite edges

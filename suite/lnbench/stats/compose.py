@@ -11,7 +11,7 @@ from lnbench.stats.values import Check
 
 
 def partial_conjunction_p(p_reproduced: Values, p_contradicted: Values, at_least: int) -> tuple[float, float]:
-    """(p_reproduced, p_contradicted) of "at least q of K parts are true", under any dependence.
+    """Return (p_reproduced, p_contradicted) of "at least q of K parts are true", under any dependence.
 
     With each family sorted upward: (K - q + 1)·p₍q₎ and q·p₍K-q+1₎, capped at 1 (Benjamini & Heller 2008).
     All of K: the largest p, uncorrected (intersection-union: Berger 1982), against K times the smallest.
@@ -28,7 +28,7 @@ def partial_conjunction_p(p_reproduced: Values, p_contradicted: Values, at_least
 
 
 def partial_conjunction(checks: Sequence[Check], at_least: int | None = None, *, kind: str = "composite") -> Check:
-    """One claim of K checks, true when at least q of them are (default: all; 1: any). See
+    """Return the check of one claim of K checks, true when at least q of them are (default: all; 1: any). See
     `partial_conjunction_p`.
 
     A part with an error has p = 1; it makes the whole an error only if the other parts do not decide it. So
@@ -60,7 +60,7 @@ def partial_conjunction(checks: Sequence[Check], at_least: int | None = None, *,
 
 
 def holm(p_values: Values) -> list[float]:
-    """Holm's (1979) adjusted p, in the order given: p̃₍ᵢ₎ = max over j ≤ i of (K - j + 1)·p₍ⱼ₎, capped at 1.
+    """Return Holm's (1979) adjusted p, in the order given: p̃₍ᵢ₎ = max over j ≤ i of (K - j + 1)·p₍ⱼ₎, capped at 1.
 
     Give every claim that the study states, run or not (not run: p = 1). Raises ValueError on a p outside [0,
     1].

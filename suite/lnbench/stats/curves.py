@@ -13,7 +13,7 @@ CurveFlags = Sequence[bool] | Sequence[Sequence[bool]] | Mask
 
 
 def as_curves(curves: Curves, n_levels: int, name: str = "curves") -> Floats:
-    """(n, L) float64, one row a seed. Raises ValueError if it is not; a missing point is NaN."""
+    """Return (n, L) float64, one row per seed. Raises ValueError if it is not; a missing point is NaN."""
     array = np.asarray(curves, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] != n_levels:
         raise ValueError(f"{name}: expected one row of {n_levels} levels a seed, not an array of shape {array.shape}")
@@ -21,7 +21,7 @@ def as_curves(curves: Curves, n_levels: int, name: str = "curves") -> Floats:
 
 
 def as_curve_mask(collapsed: CurveFlags | None, shape: tuple[int, ...]) -> Mask:
-    """(n, L) bool from one flag a run (n, L), one a seed (n,), or None. Raises ValueError for another
+    """Return (n, L) bool from one flag per run (n, L), one per seed (n,), or None. Raises ValueError for another
     shape."""
     if collapsed is None:
         return np.zeros(shape, dtype=np.bool_)
@@ -34,5 +34,5 @@ def as_curve_mask(collapsed: CurveFlags | None, shape: tuple[int, ...]) -> Mask:
 
 
 def any_level(mask: Mask) -> Mask:
-    """(n,) from (n, L): a seed of which any run collapsed."""
+    """Return (n,) from (n, L): a seed of which any run collapsed."""
     return np.asarray(mask.any(axis=1), dtype=np.bool_)

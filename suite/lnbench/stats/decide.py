@@ -18,14 +18,13 @@ Power = Callable[[int], float]
 
 
 def seeds_to_decide(check: Check, target: float = 0.8, most: int = 1000) -> int | None:
-    """The smallest n whose power at the effect and spread as measured reaches `target`; None: over `most`.
+    """Return the smallest n whose power at the effect and spread as measured reaches `target`; None: over `most`.
 
     For an effect inside the region power to reproduce, outside it power to contradict; on the edge None. n
-    counts what the check counts (seeds, pairs, networks, points; of an unpaired check the seeds of each arm,
-    both alike). A composite: the seeds after which enough of its parts are decided, each at the level the
-    composite needs and with power target^(1/parts). None too for what no number of seeds decides (an effect
-    between margin and margin + u0/2 of a printed number) and where nothing was measured. Raises ValueError
-    unless 0 < target < 1 and most ≥ 3.
+    counts what the check counts (seeds, pairs, points). A composite: the seeds after which enough of its
+    parts are decided, each at the level the composite needs and with power target^(1/parts). None too for
+    what no number of seeds decides (an effect between margin and margin + u0/2 of a printed number) and
+    where nothing was measured. Raises ValueError unless 0 < target < 1 and most ≥ 3.
     """
     if not 0.0 < target < 1.0 or most < FEWEST_SEEDS:
         raise ValueError(f"expected 0 < target < 1 and most ≥ {FEWEST_SEEDS}, not {target} and {most}")
@@ -52,7 +51,7 @@ def _needed(check: Check, alpha: float, target: float, most: int) -> int | None:
 
 
 def _smallest(power: Power, target: float, most: int) -> int | None:
-    """Doubling, then bisection: the power of a mean rises with n."""
+    """Return the smallest n by doubling, then bisection: the power of a mean rises with n."""
     if power(most) < target:  # asked first: most that are hopeless are hopeless at any n
         return None
     high = FEWEST_SEEDS
@@ -88,7 +87,7 @@ def _rising_power(check: Check, region: Region, alpha: float) -> Power:
 
 
 def _normal_power(effect: float, se: float, region: Region, alpha: float) -> float:
-    """The rule with known se: an infinite df, so no integral over the spread."""
+    """Return the power of the rule with known se: an infinite df, so no integral over the spread."""
     edges = region.edges
     z = float(quantile(1 - alpha, math.inf))
     if len(edges) == 1:
@@ -101,7 +100,7 @@ def _normal_power(effect: float, se: float, region: Region, alpha: float) -> flo
 
 
 def _printed_power(n: int, effect: float, sd: float, details: Mapping[str, Any], alpha: float) -> float:
-    """Power to contradict a printed number, which stays as printed: only our own mean varies."""
+    """Return the power to contradict a printed number, which stays as printed: only our own mean varies."""
     low, high = details["contradiction_region"]
     half = (high - low) / 2
     if abs(effect) <= half:
@@ -122,7 +121,7 @@ def _printed_power(n: int, effect: float, sd: float, details: Mapping[str, Any],
 
 
 def _critical_count(n: int, rate: float, alpha: float) -> int:
-    """The smallest K with P(Bin(n, rate) ≥ K) ≤ α; n + 1 if there is none."""
+    """Return the smallest K with P(Bin(n, rate) ≥ K) ≤ α; n + 1 if there is none."""
     tails = bdtrc(np.arange(n), n, rate)  # tails[k] = P(B ≥ k + 1)
     return int(np.argmax(tails <= alpha)) + 1 if tails[-1] <= alpha else n + 1
 
@@ -153,7 +152,7 @@ def _counts(n: int, details: Mapping[str, Any], alpha: float) -> float:
 
 
 def _composite(check: Check, alpha: float, target: float, most: int) -> int | None:
-    """Enough parts to reproduce, or enough to contradict, whichever takes fewer seeds."""
+    """Return the seeds for enough parts to reproduce, or enough to contradict, whichever takes fewer seeds."""
     parts: tuple[Check, ...] = check.details["parts"]
     q = check.details["at_least"]
     k = len(parts)
@@ -171,7 +170,7 @@ def _composite(check: Check, alpha: float, target: float, most: int) -> int | No
 
 
 def _side(part: Check) -> int:
-    """1 if the part as measured speaks for the claim, -1 against it, 0 if it says nothing."""
+    """Return 1 if the part as measured speaks for the claim, -1 against it, 0 if it says nothing."""
     if part.error is not None:
         return 0
     if part.p_reproduced == part.p_contradicted:

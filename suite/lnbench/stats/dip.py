@@ -10,7 +10,7 @@ from lnbench.stats.seeds import Values, as_seeds
 
 
 def _minorant_links(x: list[float]) -> list[int]:
-    """For each point, the knot before it on the greatest convex minorant of the points (x_j, j) up to it."""
+    """Return for each point the knot before it on the greatest convex minorant of the points (x_j, j) up to it."""
     links = [0] * len(x)
     for j in range(1, len(x)):
         k = j - 1
@@ -21,7 +21,7 @@ def _minorant_links(x: list[float]) -> list[int]:
 
 
 def _steepest(x: list[float], knots: list[int], sign: int) -> float:
-    """The largest distance, in counts, between the steps of the sample and the line through neighbouring
+    """Return the largest distance, in counts, between the steps of the sample and the line through neighbouring
     knots.
 
     knots ascend; sign 1: the steps above a convex minorant, -1: below a concave majorant.
@@ -37,7 +37,7 @@ def _steepest(x: list[float], knots: list[int], sign: int) -> float:
 
 
 def dip(values: Values) -> float:
-    """The dip (Hartigan & Hartigan 1985): the smallest, over unimodal F, of the largest |F_n - F|; between
+    """Return the dip (Hartigan & Hartigan 1985): the smallest, over unimodal F, of the largest |F_n - F|; between
     1/(2n), 1/4.
 
     By their algorithm (AS 217): the modal interval [low, high] shrinks to where the greatest convex minorant
@@ -75,7 +75,7 @@ def dip(values: Values) -> float:
 
 
 def _widest_gap(x: list[float], minorant: list[int], majorant: list[int]) -> tuple[float, int, int]:
-    """(gap, left, right): the largest distance in counts of majorant over minorant, and the knots either side
+    """Return (gap, left, right): the largest distance in counts of majorant over minorant, and the knots either side
     of it."""
     gap, left, right = 0.0, minorant[-1], majorant[-1]
     if len(minorant) == 2 and len(majorant) == 2:

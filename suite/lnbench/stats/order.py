@@ -1,4 +1,4 @@
-"""ordered (A above B, above C …) and equivalent ("no difference", "robust to", "matches")."""
+"""ordered (A above B) and equivalent ("no difference", "robust to", "matches")."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def ordered(
     looks: int = 1,
     collapsed: Flags | None = None,
 ) -> Check:
-    """A above B by at least δ, in pairs: e_i = A - B of one seed, region [δ, ∞). See `rule.judge_mean`.
+    """Check that A is above B by at least δ, in pairs: e_i = A - B of one seed, region [δ, ∞). See `rule.judge_mean`.
 
     δ = 0 unless the paper gives a size. collapsed (n,): True where a run of either arm collapsed. A pair of
     which one half is missing is NaN: an error.
@@ -34,7 +34,7 @@ def equivalent(
     looks: int = 1,
     collapsed: Flags | None = None,
 ) -> Check:
-    """No difference larger than the margin, in pairs: region [-m, m]. See `rule.judge_mean`.
+    """Check that no difference is larger than the margin, in pairs: region [-m, m]. See `rule.judge_mean`.
 
     Two arms that both collapsed are never "equivalent": a collapsed pair is on no good side.
     """

@@ -23,7 +23,7 @@ def _gauss(nodes: int) -> tuple[Floats, Floats]:
 
 
 def spread_nodes(n: int, highest: float = math.inf, nodes: int = 96) -> tuple[Floats, Floats]:
-    """(y, weight): nodes for ∫ g(y) f(y) dy from 0 to `highest`, f the density of s/σ for n seeds."""
+    """Return (y, weight): nodes for ∫ g(y) f(y) dy from 0 to `highest`, f the density of s/σ for n seeds."""
     df = n - 1
     low = math.sqrt(chdtri(df, 1 - 1e-15) / df) if df > 2 else 0.0
     high = min(math.sqrt(chdtri(df, 1e-18) / df), highest)
@@ -41,7 +41,7 @@ def _check_n(n: int) -> None:
 
 
 def power_one_edge(n: int, distance_sd: float, alpha: float = 0.05) -> float:
-    """Chance that n seeds show an effect to be beyond an edge that it is d sd away from.
+    """Return the chance that n seeds show an effect to be beyond an edge that it is d sd away from.
 
     P(t' > t(1 - α, n - 1)), t' noncentral t with n - 1 df and noncentrality d√n; negative d: the wrong side.
     Fewer than 3 seeds never decide: 0.
@@ -57,7 +57,7 @@ def power_one_edge(n: int, distance_sd: float, alpha: float = 0.05) -> float:
 
 
 def power_two_edges(n: int, half_width_sd: float, offset_sd: float = 0.0, alpha: float = 0.05) -> float:
-    """Chance that n seeds show an effect to be inside ±m, the truth at δ from the centre (m, δ in sd).
+    """Return the chance that n seeds show an effect to be inside ±m, the truth at δ from the centre (m, δ in sd).
 
     ∫ max(0, Φ((m - δ)√n - t·y) - Φ(-(m + δ)√n + t·y)) f(y) dy, t = t(1 - α, n - 1). Raises ValueError if m <
     0.
@@ -81,7 +81,7 @@ def power_two_edges(n: int, half_width_sd: float, offset_sd: float = 0.0, alpha:
 
 
 def rejection_gap(se: Floats, df: Floats | float, half: float, alpha: float) -> Floats:
-    """The smallest g with S((g - h)/se) + S((g + h)/se) ≤ α: how far from the centre contradiction begins.
+    """Return the smallest g with S((g - h)/se) + S((g + h)/se) ≤ α: how far from the centre contradiction begins.
 
     se (m,). (g - h)/se lies between t(1 - α) (a wide region) and t(1 - α/2) (a region of no width):
     bisection.
@@ -98,7 +98,7 @@ def rejection_gap(se: Floats, df: Floats | float, half: float, alpha: float) -> 
 
 
 def power_to_contradict(n: int, half_width_sd: float, offset_sd: float, alpha: float = 0.05) -> float:
-    """Chance that n seeds show an effect at δ to be outside ±m (both in sd), by the two-edged
+    """Return the chance that n seeds show an effect at δ to be outside ±m (both in sd), by the two-edged
     p_contradicted."""
     _check_n(n)
     check_arguments(alpha)
@@ -112,7 +112,7 @@ def power_to_contradict(n: int, half_width_sd: float, offset_sd: float, alpha: f
 
 
 def power_of(region: Region, effect: float, sd: float, n: int, *, alpha: float = 0.05, looks: int = 1) -> float:
-    """Chance that n seeds give the right verdict if the truth is `effect` and its sd over seeds `sd`.
+    """Return the chance that n seeds give the right verdict if the truth is `effect` and its sd over seeds `sd`.
 
     Inside the region: `reproduced`; outside: `contradicted`. On an edge at most α. `looks`: each test at
     α/looks, as a single look would be; the chance over all looks is a little higher. Raises ValueError for an
@@ -135,7 +135,7 @@ def power_of(region: Region, effect: float, sd: float, n: int, *, alpha: float =
 
 
 def pilot_factor(n: int) -> float:
-    """By what a pilot sd of n seeds is multiplied before planning with it: √((n - 1)/χ²(.2, n - 1)).
+    """Return the factor by which a pilot sd of n seeds is multiplied before planning with it: √((n - 1)/χ²(.2, n - 1)).
 
     Its 80 % upper limit (Browne 1995): 2.12, 1.56, 1.29 at n = 3, 5, 10. Raises ValueError if n < 2.
     """

@@ -1,4 +1,4 @@
-"""scaling (an exponent: log y on log x) and ratio (a log ratio of times)."""
+"""ratio: of two numbers of a seed, judged as a log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def ratio(
     looks: int = 1,
     collapsed: Flags | None = None,
 ) -> Check:
-    """The ratio lies in the region: e_i = log(numerator/denominator), paired, e.g. interleaved in one run of
+    """Check that the ratio lies in the region: e_i = log(numerator/denominator), paired, e.g. interleaved in one run of
     a machine.
 
     effect, interval and region are on the log scale; details "ratio", "ratio_interval", "ratio_region" are

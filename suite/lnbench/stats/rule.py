@@ -31,18 +31,18 @@ Number = float | Floats
 
 
 def upper_tail(y: Number, df: Number) -> Floats:
-    """S(y) = P(t_df ≥ y); df may be infinite (Normal). Computed as the lower tail at -y, exact far out."""
+    """Return S(y) = P(t_df ≥ y); df may be infinite (Normal). Computed as the lower tail at -y, exact far out."""
     return np.asarray(stdtr(df, -np.asarray(y, dtype=np.float64)), dtype=np.float64)
 
 
 def quantile(q: float, df: Number) -> Floats:
-    """t(q, df), Student's quantile; df may be infinite (Normal)."""
+    """Return t(q, df), Student's quantile; df may be infinite (Normal)."""
     # stdtrit gives nan for an infinite df; at 1e10 it is the Normal quantile to ten digits
     return np.asarray(stdtrit(np.minimum(df, 1e10), q), dtype=np.float64)
 
 
 def p_inside(effect: Number, se: Number, df: Number, low: float, high: float) -> Floats:
-    """p_reproduced = max(S((ê - a)/se), S((b - ê)/se)), an infinite edge giving 0 (TOST: Schuirmann 1987).
+    """Return p_reproduced = max(S((ê - a)/se), S((b - ê)/se)), an infinite edge giving 0 (TOST: Schuirmann 1987).
 
     At most α exactly when the 1 - 2α interval lies inside [a, b].
     """
@@ -53,7 +53,7 @@ def p_inside(effect: Number, se: Number, df: Number, low: float, high: float) ->
 
 
 def p_outside(effect: Number, se: Number, df: Number, low: float, high: float) -> Floats:
-    """p_contradicted: one finite edge, S((a - ê)/se); two, S((g - h)/se) + S((g + h)/se) with g = |ê -
+    """Return p_contradicted: one finite edge, S((a - ê)/se); two, S((g - h)/se) + S((g + h)/se) with g = |ê -
     centre|.
 
     The second term (after Hodges & Lehmann 1954) is needed because "beyond either edge" is two tests: without
@@ -70,7 +70,7 @@ def p_outside(effect: Number, se: Number, df: Number, low: float, high: float) -
 
 
 def confidence_interval(effect: float, se: float, df: float, alpha: float, looks: int = 1) -> Interval:
-    """ê ± t(1 - α/looks, df)·se, of confidence 1 - 2α/looks."""
+    """Return ê ± t(1 - α/looks, df)·se, of confidence 1 - 2α/looks."""
     reach = float(quantile(1 - alpha / looks, df)) * se
     return Interval(effect - reach, effect + reach, 1 - 2 * alpha / looks)
 
@@ -86,7 +86,7 @@ def judge_summary(
     looks: int = 1,
     **fields: Any,
 ) -> Check:
-    """The rule for an effect whose se and df are known; `fields` are passed on to the Check."""
+    """Apply the rule to an effect whose se and df are known; `fields` are passed on to the Check."""
     p_for = float(p_inside(effect, se, df, region.low, region.high))
     p_against = float(p_outside(effect, se, df, region.low, region.high))
     return Check(
@@ -104,7 +104,7 @@ def judge_summary(
 
 
 def require_edge(region: Region) -> None:
-    """Raises ValueError for a region with no finite edge: every effect would be inside."""
+    """Raise ValueError for a region with no finite edge: every effect would be inside."""
     if not region.edges:
         raise ValueError("a region needs at least one finite edge")
 
@@ -119,12 +119,12 @@ def judge_mean(
     collapsed: Flags | None = None,
     kind: str = "mean",
 ) -> Check:
-    """The rule for one number a seed: an accuracy, a paired difference, a slope, a log ratio.
+    """Apply the rule to one number per seed: an accuracy, a paired difference, a slope, a log ratio.
 
     Effect ê = mean of the e_i, se = s/√n with s = max(sd, step/2), df = n - 1; interval ê ± t(1 - α/looks,
     df)·se. Both p are multiplied by `looks`, the number of planned looks.
 
-    Parameters: values (n,), one a seed; step, in the effect's unit, the most that one test example in one run
+    Parameters: values (n,), one per seed; step, in the effect's unit, the most that one test example in one run
     can move it (0 for a loss or a time); collapsed (n,), True where a run behind the effect collapsed. If any
     did, the claim is about the typical seed: both p are sign tests on the median and there is no interval
     (`collapse.judge_typical`).

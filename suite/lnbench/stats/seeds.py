@@ -18,7 +18,7 @@ TOO_FEW = f"fewer than {FEWEST_SEEDS} seeds: no interval, no decision"
 
 
 def as_seeds(values: Values, name: str = "values") -> Floats:
-    """(n,) float64. Raises ValueError if it is not one number a seed; None becomes NaN (a missing value)."""
+    """Return (n,) float64. Raises ValueError if it is not one number per seed; None becomes NaN (a missing value)."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
         raise ValueError(f"{name}: expected one number a seed, not an array of shape {array.shape}")
@@ -26,7 +26,7 @@ def as_seeds(values: Values, name: str = "values") -> Floats:
 
 
 def as_mask(collapsed: Flags | None, n: int) -> Mask:
-    """(n,) bool, all False for None. Raises ValueError if its length is not n."""
+    """Return (n,) bool, all False for None. Raises ValueError if its length is not n."""
     if collapsed is None:
         return np.zeros(n, dtype=np.bool_)
     mask = np.asarray(collapsed, dtype=np.bool_)
@@ -36,7 +36,7 @@ def as_mask(collapsed: Flags | None, n: int) -> Mask:
 
 
 def check_arguments(alpha: float, looks: int = 1, step: float = 0.0) -> None:
-    """Raises ValueError unless 0 < alpha < .5, looks ≥ 1 and step is finite and ≥ 0."""
+    """Raise ValueError unless 0 < alpha < .5, looks ≥ 1 and step is finite and ≥ 0."""
     if not 0.0 < alpha < 0.5:
         raise ValueError(f"alpha must lie between 0 and .5, not {alpha}")
     if looks != int(looks) or looks < 1:
@@ -46,13 +46,13 @@ def check_arguments(alpha: float, looks: int = 1, step: float = 0.0) -> None:
 
 
 def nearly_equal(values: Floats) -> bool:
-    """True if all are one number up to rounding (a difference of two equal pairs may differ in its last
+    """Return True if all are one number up to rounding (a difference of two equal pairs may differ in its last
     bits)."""
     return bool(np.ptp(values) <= 1e-12 * np.max(np.abs(values)))
 
 
 def data_problem(values: Floats, collapsed: Mask, step: float, name: str = "seeds") -> str | None:
-    """Why these seeds cannot be judged, or None.
+    """Return why these seeds cannot be judged, or None.
 
     A collapsed seed may have no effect at all (a threshold never reached): NaN there is no problem.
     """
@@ -68,7 +68,7 @@ def data_problem(values: Floats, collapsed: Mask, step: float, name: str = "seed
 
 
 def spread(values: Floats, step: float) -> tuple[float, float]:
-    """(sd, sd_used): the n - 1 form, and max(sd, u/2), the largest spread of two neighbouring values.
+    """Return (sd, sd_used): the n - 1 form, and max(sd, u/2), the largest spread of two neighbouring values.
 
     Without the floor, seeds that fall on one or two values of a coarse metric give intervals that miss the
     mean up to 99 % of the time. t(1 - α, n - 1)/(2√n) ≥ 1 - α^(1/n), so with it n equal seeds never prove

@@ -15,7 +15,7 @@ from lnbench.stats.values import Check, Region, unjudged
 
 
 def argmax_along(axis: Values, curve: Values) -> float:
-    """Where the curve is highest, in the axis's unit; tied maxima at the mean of their log2. NaN if a point
+    """Return where the curve is highest, in the axis's unit; tied maxima at the mean of their log2. NaN if a point
     is.
 
     axis (L,), positive; curve (L,). Raises ValueError if the shapes differ.
@@ -39,7 +39,7 @@ def shift(
     looks: int = 1,
     collapsed: Flags | None = None,
 ) -> Check:
-    """Under B the optimum sits lower than under A: e_i = log2(argmax under B / argmax under A), region (-∞,
+    """Check that under B the optimum sits lower than under A: e_i = log2(argmax under B / argmax under A), region (-∞,
     0].
 
     Give region (-∞, δ] where the paper gives a size in octaves, [0, ∞) for a shift upwards. argmax_a,
@@ -83,7 +83,7 @@ def shift_slope(
     looks: int = 1,
     collapsed: CurveFlags | None = None,
 ) -> Check:
-    """Reported beside `shift`: the slope of B - A along log2 x, region (-∞, 0] where the optimum moves down.
+    """Judge the slope of B - A along log2 x, shown next to `shift`; region (-∞, 0] where the optimum moves down.
 
     On a flat curve it sees far more than argmax does (n = 5: power 94 % against 36 %). axis (L,), curves (n,
     L).

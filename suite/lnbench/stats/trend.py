@@ -1,5 +1,4 @@
-"""trend: a tendency along an axis (slope or Kendall's τ of each seed), and the stricter chain of adjacent
-steps."""
+"""A tendency along an axis: slope or Kendall's τ of each seed, and Page's test."""
 
 from __future__ import annotations
 
@@ -11,14 +10,14 @@ from lnbench.stats.steps import axis_levels, slope_weights
 
 
 def slopes(levels: Values, curves: Curves) -> list[float]:
-    """Each seed's least-squares slope, in the metric's unit per unit of the axis. levels (L,), curves (n,
+    """Return each seed's least-squares slope, in the metric's unit per unit of the axis. levels (L,), curves (n,
     L)."""
     weights = slope_weights(levels)
     return [float(s) for s in as_curves(curves, weights.size) @ weights]
 
 
 def kendall_taus(levels: Values, curves: Curves) -> list[float]:
-    """Each seed's Kendall τ-a along the axis: (concordant - discordant)/(L(L - 1)/2), ties 0 (Kendall
+    """Return each seed's Kendall τ-a along the axis: (concordant - discordant)/(L(L - 1)/2), ties 0 (Kendall
     1938)."""
     x = axis_levels(levels)
     y = as_curves(curves, x.size)
@@ -29,7 +28,7 @@ def kendall_taus(levels: Values, curves: Curves) -> list[float]:
 
 
 def page_l_p(curves: Curves, *, rising: bool = True) -> float:
-    """For the record: p of Page's L test (1963) for an ordered alternative, (n, L) curves with columns in
+    """Return, for the record, p of Page's L test (1963) for an ordered alternative, (n, L) curves with columns in
     order.
 
     Raises ValueError on missing values, fewer than two seeds or fewer than three levels.

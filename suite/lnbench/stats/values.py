@@ -56,12 +56,8 @@ class Interval:
         return replace(self, low=self.low + by, high=self.high + by)
 
     def map(self, f: Callable[[float], float]) -> Interval:
-        """The interval on another scale; `f` must rise (exp, tanh)."""
+        """Return the interval on another scale; `f` must rise (exp, tanh)."""
         return replace(self, low=f(self.low), high=f(self.high))
-
-    def clip(self, low: float, high: float) -> Interval:
-        """Cut to a metric's bounds. For display only: a verdict is never taken from a clipped interval."""
-        return replace(self, low=min(max(self.low, low), high), high=max(min(self.high, high), low))
 
     def describe(self, digits: int = 4) -> str:
         return f"[{self.low:.{digits}g}, {self.high:.{digits}g}]"
@@ -90,14 +86,14 @@ class Region:
 
     @classmethod
     def from_margin(cls, center: float, margin: float) -> Region:
-        """[center - margin, center + margin]; ValueError if the margin is negative or not finite."""
+        """Return [center - margin, center + margin]; ValueError if the margin is negative or not finite."""
         if not (math.isfinite(margin) and margin >= 0):
             raise ValueError(f"a margin must be a finite number of at least 0, not {margin}")
         return cls(center - margin, center + margin)
 
     @property
     def edges(self) -> tuple[float, ...]:
-        """The finite edges, lower first."""
+        """Return the finite edges, lower first."""
         return tuple(edge for edge in (self.low, self.high) if math.isfinite(edge))
 
     def contains(self, x: float) -> bool:
@@ -107,25 +103,25 @@ class Region:
         return Region(self.low + by, self.high + by)
 
     def widen(self, by: float) -> Region:
-        """Both edges moved outwards by `by`."""
+        """Return the region with both edges moved outwards by `by`."""
         return Region(self.low - by, self.high + by)
 
     def map(self, f: Callable[[float], float]) -> Region:
-        """The region on another scale; `f` must rise. Infinite edges stay where they are."""
+        """Return the region on another scale; `f` must rise. Infinite edges stay where they are."""
         low = f(self.low) if math.isfinite(self.low) else self.low
         high = f(self.high) if math.isfinite(self.high) else self.high
         return Region(low, high)
 
     def holds(self, interval: Interval) -> bool:
-        """True if the interval lies wholly inside."""
+        """Return True if the interval lies wholly inside."""
         return self.low <= interval.low and interval.high <= self.high
 
     def excludes(self, interval: Interval) -> bool:
-        """True if the interval lies wholly outside."""
+        """Return True if the interval lies wholly outside."""
         return interval.high < self.low or interval.low > self.high
 
     def describe(self, unit: str = "") -> str:
-        """The region in words: "at least 0.9", "between 0.89 and 0.93", "above 0"."""
+        """Return the region in words: "at least 0.9", "between 0.89 and 0.93", "above 0"."""
         low, high = f"{self.low:g}{unit}", f"{self.high:g}{unit}"
         if math.isinf(self.low) and math.isinf(self.high):
             return "anything"
@@ -143,7 +139,7 @@ class Check:
 
     effect, interval, region are on one scale, the one the rule was applied on (`details` holds other scales).
     p_reproduced, p_contradicted: already multiplied by the number of planned looks, not yet Holm-adjusted. n:
-    seeds (pairs, networks, points; of an unpaired check the smaller arm). sd: n - 1 form; sd_used: after the
+    seeds (pairs, points). sd: n - 1 form; sd_used: after the
     floor. step: the most that one test example in one run can move the effect. contradiction_interval: where
     contradiction uses a wider interval than reproduction (`agrees`). collapsed: seeds whose run collapsed;
     typical: sign tests on the median were used because of that. alpha: the error rate that `interval` was
@@ -198,5 +194,5 @@ class Check:
 
 
 def unjudged(kind: str, error: str, *, region: Region | None = None, n: int = 0, **fields: Any) -> Check:
-    """A check that cannot be judged: verdict `error`, both p at 1, and why."""
+    """Return a check that cannot be judged: verdict `error`, both p at 1, and why."""
     return Check(kind=kind, error=error, region=region, n=n, **fields)

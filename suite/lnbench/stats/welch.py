@@ -1,4 +1,4 @@
-"""Two arms that are not paired: Welch's standard error and degrees of freedom (never pooled)."""
+"""Our mean against a paper's: Welch's standard error and degrees of freedom (never pooled)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 def welch(se_a: float, df_a: float, se_b: float, df_b: float) -> tuple[float, float]:
-    """(se, df): se² = seA² + seB², df = se⁴/(seA⁴/dfA + seB⁴/dfB) (Welch 1947, Satterthwaite 1946).
+    """Return (se, df): se² = seA² + seB², df = se⁴/(seA⁴/dfA + seB⁴/dfB) (Welch 1947, Satterthwaite 1946).
 
     seA, seB: standard errors of the two means. Both 0 gives df = dfA + dfB.
     """

@@ -29,7 +29,7 @@ class Rule:
 
     @property
     def options(self) -> dict[str, Any]:
-        """The same as `stats` takes it."""
+        """Return the same as `stats` takes it."""
         return {"alpha": ALPHA, "looks": self.looks, "collapsed": list(self.dead) if any(self.dead) else None}
 
 
@@ -37,22 +37,22 @@ class Writer(Protocol):
     """How the report writes the numbers of one member, given to a kind that puts them into a sentence."""
 
     def effect(self) -> str:
-        """ "92.31 %", "not measured"."""
+        """Return the effect: "92.31 %", "not measured"."""
 
     def edge(self, x: float) -> str:
-        """A number of the metric's own unit as an edge: "90 %"."""
+        """Return a number of the metric's own unit as an edge: "90 %"."""
 
     def interval(self) -> str | None:
-        """ "95 % interval … [91.2, 93.4] %" less its name; None where there is none."""
+        """Return the interval: "[91.2, 93.4] %"; None where there is none."""
 
     def confidence(self) -> str:
-        """ "90 %"."""
+        """Return the confidence of the interval: "90 %"."""
 
     def region(self) -> str:
-        """ "at least 90 %"."""
+        """Return the region: "at least 90 %"."""
 
     def per_octave(self, check: Json) -> str:
-        """A slope of the metric along log2 of the axis: its effect and interval."""
+        """Return the effect and interval of a check of a slope along log2 of the axis."""
 
 
 class Kind(Generic[P]):
@@ -99,7 +99,7 @@ class Kind(Generic[P]):
         return checks[0] if len(checks) == 1 else stats.partial_conjunction(list(checks))
 
     def sampled_by_seeds(self, part: P) -> bool:
-        """Whether more seeds are a larger sample."""
+        """Return whether more seeds are a larger sample."""
         return True
 
     def prospect(self, part: P, number: Number | None, pilot: Pilot | None, planned: int, looks: int) -> Prospect:

@@ -25,7 +25,7 @@ class Pilot:
 
     @property
     def cautious_sd(self) -> float:
-        """The spread's 80 % upper limit."""
+        """Return the spread's 80 % upper limit."""
         return self.sd * (stats.pilot_factor(self.n) if self.n is not None and self.n >= 2 else 1.0)
 
 
@@ -58,7 +58,7 @@ def prospect(region: Region, pilot: Pilot | None, planned: int, looks: int, alph
 
 
 def _ladder() -> Iterator[int]:
-    """3 to 30 one by one, then in steps of a tenth: nobody plans 347 seeds."""
+    """Yield 3 to 30 one by one, then in steps of a tenth: nobody plans 347 seeds."""
     n = 3
     while n <= MOST:
         yield n
@@ -66,7 +66,7 @@ def _ladder() -> Iterator[int]:
 
 
 def _largest_sd(region: Region, planned: int, looks: int, alpha: float) -> float | None:
-    """By bisection: the spread at which a truth at the region's centre is confirmed with power 80 %."""
+    """Return, by bisection, the spread at which a truth at the region's centre is confirmed with power 80 %."""
     if planned < 3:
         return None
     half = (region.high - region.low) / 2
