@@ -36,7 +36,7 @@ def member(values: Numbers, *, step: float = 0.0, collapsed: Numbers | None = No
 def reduced(reducer: str, levels: Sequence[float], curves: np.ndarray, step: float) -> Member:
     """Return the member that evidence makes of curves (n, L) along an axis; `step`: of one point of a curve."""
     found = [reduce(reducer, levels, [Reading(float(y), step, False) for y in curve]) for curve in curves]
-    return member([one.value for one in found], step=found[0].step)
+    return member([one.value for one in found], step=max(one.step for one in found))
 
 
 def judged(

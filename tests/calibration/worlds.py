@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
@@ -214,13 +214,13 @@ SHIFT = parts.Shift(kind="shift", effect="e", direction="down")
 MOVED = Effect(metric="test_accuracy", along={"axis": "argmax"}, at={"x": 1}, minus={"x": 0})
 
 
-def shifted(at: np.ndarray, base: np.ndarray, step: float) -> Member:
-    """Return the member that evidence makes of the curves (n, 7) at two points."""
+def shifted(at: np.ndarray, base: np.ndarray, step: float, axis: Sequence[float] = AXIS) -> Member:
+    """Return the member that evidence makes of the curves (n, L) at two points."""
     curves = [[[Reading(float(y), step, False) for y in curve] for curve in side] for side in (at, base)]
-    found = [optimum_shift(AXIS, a, b) for a, b in zip(*curves, strict=True)]
-    places = [tuple(stats.argmax_along(AXIS, list(curve)) for curve in side) for side in (at, base)]
+    found = [optimum_shift(axis, a, b) for a, b in zip(*curves, strict=True)]
+    places = [tuple(stats.argmax_along(axis, list(curve)) for curve in side) for side in (at, base)]
     return member(
-        [one.value for one in found], step=found[0].step, arms=tuple(places), levels=tuple(map(float, AXIS)),
+        [one.value for one in found], step=found[0].step, arms=tuple(places), levels=tuple(map(float, axis)),
         curves=tuple(map(tuple, at.tolist())), others=tuple(map(tuple, base.tolist())), curve_step=step,
     )  # fmt: skip
 

@@ -95,8 +95,8 @@ class Agrees(Part):
 class Table(Part):
     """At least `at_least` of the cells (default: all) each lie within `margin` of their own printed number.
 
-    `cells`: reference -> the point of its cell, beside what the effect says in `at`. `columns`: the axis whose values
-    are the table's columns; within each, the order of our cells is shown against the printed one.
+    `cells`: reference -> the point of its cell, in addition to what the effect says in `at`. `columns`: the axis whose
+    values are the table's columns; within each, the order of our cells is shown against the printed one.
     """
 
     each: ClassVar[bool] = True
@@ -336,7 +336,7 @@ def _rising(edges: Edges) -> Edges:
 
 
 def _within_one(edges: Edges) -> Edges:
-    """Turn [0.5, 1] into [0.5, null]: no correlation is beyond 1."""
+    """Return the edges with null for 1 and -1: no correlation lies beyond."""
     low = None if edges[0] == -1 else edges[0]
     high = None if edges[1] == 1 else edges[1]
     if any(edge is not None and not -1 < edge < 1 for edge in (low, high)):

@@ -43,7 +43,7 @@ def agrees(
     S0², Welch's df (a lone number: n1 - 1); its interval is `contradiction_interval`. In the metric's own
     unit: details "mean", "mean_interval", "mean_contradiction_interval".
 
-    values (n,), one a seed (for a printed best of k: `best_of_blocks`). Raises ValueError for a margin that
+    values (n,), one per seed. Raises ValueError for a margin that
     is negative or smaller than u0/2: no number can be known better than it was printed.
     """
     check_arguments(alpha, looks, step)
@@ -120,7 +120,7 @@ def agrees(
 
 
 def _with_luck(se: float, df: float, luck: PaperLuck) -> tuple[float, float]:
-    """Return (se, df) of our mean minus the paper's. A lone number's S0 is made from our own s1, so it adds no df."""
+    """Return (se, df) of our mean minus the paper's. A lone number's S0 is made of our own s1, so it adds no df."""
     if luck.ours is not None or luck.S0 == 0:
         return math.hypot(se, luck.S0), df
     return welch(se, df, luck.S0, luck.df)

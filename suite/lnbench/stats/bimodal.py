@@ -33,12 +33,12 @@ def _sample(values: Values) -> Floats:
 
 
 def ashman_d(mixture: Mixture) -> float:
-    """D = √2·|μ1 - μ2|/√(σ1² + σ2²) (Ashman et al. 1994): above 2 the two modes are clearly apart."""
+    """Return D = √2·|μ1 - μ2|/√(σ1² + σ2²) (Ashman et al. 1994): above 2 the two modes are clearly apart."""
     return math.sqrt(2) * (mixture.means[1] - mixture.means[0]) / math.hypot(*mixture.sds)
 
 
 def dip_p(values: Values, *, draws: int = 1000, seed: int = 0) -> float:
-    """p of Hartigan's dip against the uniform, the worst unimodal case (Hartigan & Hartigan 1985), by seeded
+    """Return p of Hartigan's dip against the uniform, the worst unimodal case (Hartigan & Hartigan 1985), by seeded
     simulation.
 
     (1 + how often a uniform sample's √n·dip is at least ours)/(1 + draws). Above 500 values the uniform

@@ -22,7 +22,7 @@ def collapse_limit(chance: float, n_examples: int) -> float:
 
 
 def is_collapsed(accuracy: float, chance: float, n_examples: int, *, diverged: bool = False) -> bool:
-    """Return whether the run diverged (loss not finite) or its accuracy, a fraction, is at most `collapse_limit`.
+    """Return True if the run diverged (loss not finite) or its accuracy, a fraction, is at most `collapse_limit`.
 
     An accuracy that is itself not finite counts as collapsed.
     """

@@ -28,7 +28,7 @@ def partial_conjunction_p(p_reproduced: Values, p_contradicted: Values, at_least
 
 
 def partial_conjunction(checks: Sequence[Check], at_least: int | None = None, *, kind: str = "composite") -> Check:
-    """Combine K checks into one claim, true when at least q of them are (default: all; 1: any). See
+    """Return the check of one claim of K checks, true when at least q of them are (default: all; 1: any). See
     `partial_conjunction_p`.
 
     A part with an error has p = 1; it makes the whole an error only if the other parts do not decide it. So

@@ -1,5 +1,4 @@
-"""correlation: between independent points, over replicates, and between networks (whose pairs are not
-independent)."""
+"""correlation: between independent points, and over replicates that each have an r of their own."""
 
 from __future__ import annotations
 
@@ -41,7 +40,7 @@ def average_ranks(values: Values) -> Floats:
 
 
 def coefficient_of(x: Values, y: Values, coefficient: str = "pearson") -> float:
-    """Pearson's r, or Spearman's (Pearson's of average ranks); NaN where one side does not vary.
+    """Return Pearson's r, or Spearman's (Pearson's of average ranks); NaN where one side does not vary.
 
     Raises ValueError if the lengths differ or for another coefficient.
     """
@@ -59,15 +58,14 @@ def coefficient_of(x: Values, y: Values, coefficient: str = "pearson") -> float:
 
 
 def spearman_cap(n: int) -> float:
-    """Return 1 - 6/(n(n² - 1)): where an r of 1 of n ranks is taken to lie, halfway to the next smaller r they can
-    give."""
+    """Return 1 - 6/(n(n² - 1)): where an r of 1 of n ranks is taken to be, halfway to the next smaller r."""
     return 1 - 6 / (n * (n**2 - 1))
 
 
 def correlation(
     r: float, n: int, region: Region, coefficient: str = "pearson", *, alpha: float = 0.05, looks: int = 1
 ) -> Check:
-    """Check that the correlation of n independent points is in the region (of r; usually [r0, 1]).
+    """Check that the correlation of n independent points lies in the region (of r; usually [r0, 1]).
 
     Pearson: ζ = atanh(r) - r/(2(n - 1)), variance 1/(n - 3) (Fisher 1921). Spearman: |r| capped at 1 -
     6/(n(n² - 1)), the largest below 1 that ranks can give, ζ = atanh(r), variance (1 + r²/2)/(n - 3) (Bonett
@@ -118,10 +116,9 @@ def correlation_replicates(
     looks: int = 1,
     collapsed: Flags | None = None,
 ) -> Check:
-    """Check a correlation between networks, the best way: e_i = mean atanh(r) over the pairs of one replicate, t over
-    replicates.
+    """Check that the correlation of replicates lies in the region: e_i = atanh(r) of one of them, t over them.
 
-    mean_zetas (n,), one a replicate; region of r, judged on the atanh scale (effect, interval, region and `step` are
+    mean_zetas (n,), one per replicate; region of r, judged on the atanh scale (effect, interval, region and `step` are
     on it; details "r", "r_interval", "r_region" are not).
     """
     zeta, kind = to_zeta(region), "correlation_replicates"

@@ -34,5 +34,5 @@ def as_curve_mask(collapsed: CurveFlags | None, shape: tuple[int, ...]) -> Mask:
 
 
 def any_level(mask: Mask) -> Mask:
-    """Return (n,) from (n, L): True for a seed of which any run collapsed."""
+    """Return (n,) from (n, L): a seed of which any run collapsed."""
     return np.asarray(mask.any(axis=1), dtype=np.bool_)

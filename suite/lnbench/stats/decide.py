@@ -21,11 +21,10 @@ def seeds_to_decide(check: Check, target: float = 0.8, most: int = 1000) -> int 
     """Return the smallest n whose power at the effect and spread as measured reaches `target`; None: over `most`.
 
     For an effect inside the region power to reproduce, outside it power to contradict; on the edge None. n
-    counts what the check counts (seeds, pairs, networks, points; of an unpaired check the seeds of each arm,
-    both alike). A composite: the seeds after which enough of its parts are decided, each at the level the
-    composite needs and with power target^(1/parts). None too for what no number of seeds decides (an effect
-    between margin and margin + u0/2 of a printed number) and where nothing was measured. Raises ValueError
-    unless 0 < target < 1 and most ≥ 3.
+    counts what the check counts (seeds, pairs, points). A composite: the seeds after which enough of its
+    parts are decided, each at the level the composite needs and with power target^(1/parts). None too for
+    what no number of seeds decides (an effect between margin and margin + u0/2 of a printed number) and
+    where nothing was measured. Raises ValueError unless 0 < target < 1 and most ≥ 3.
     """
     if not 0.0 < target < 1.0 or most < FEWEST_SEEDS:
         raise ValueError(f"expected 0 < target < 1 and most ≥ {FEWEST_SEEDS}, not {target} and {most}")
@@ -52,7 +51,7 @@ def _needed(check: Check, alpha: float, target: float, most: int) -> int | None:
 
 
 def _smallest(power: Power, target: float, most: int) -> int | None:
-    """Doubling, then bisection: the power of a mean rises with n."""
+    """Return the smallest n by doubling, then bisection: the power of a mean rises with n."""
     if power(most) < target:  # asked first: most that are hopeless are hopeless at any n
         return None
     high = FEWEST_SEEDS
@@ -101,7 +100,7 @@ def _normal_power(effect: float, se: float, region: Region, alpha: float) -> flo
 
 
 def _printed_power(n: int, effect: float, sd: float, details: Mapping[str, Any], alpha: float) -> float:
-    """Power to contradict a printed number, which stays as printed: only our own mean varies."""
+    """Return the power to contradict a printed number, which stays as printed: only our own mean varies."""
     low, high = details["contradiction_region"]
     half = (high - low) / 2
     if abs(effect) <= half:
@@ -153,7 +152,7 @@ def _counts(n: int, details: Mapping[str, Any], alpha: float) -> float:
 
 
 def _composite(check: Check, alpha: float, target: float, most: int) -> int | None:
-    """Enough parts to reproduce, or enough to contradict, whichever takes fewer seeds."""
+    """Return the seeds for enough parts to reproduce, or enough to contradict, whichever takes fewer seeds."""
     parts: tuple[Check, ...] = check.details["parts"]
     q = check.details["at_least"]
     k = len(parts)

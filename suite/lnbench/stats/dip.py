@@ -10,7 +10,7 @@ from lnbench.stats.seeds import Values, as_seeds
 
 
 def _minorant_links(x: list[float]) -> list[int]:
-    """Return, for each point, the knot before it on the greatest convex minorant of the points (x_j, j) up to it."""
+    """Return for each point the knot before it on the greatest convex minorant of the points (x_j, j) up to it."""
     links = [0] * len(x)
     for j in range(1, len(x)):
         k = j - 1
@@ -21,7 +21,8 @@ def _minorant_links(x: list[float]) -> list[int]:
 
 
 def _steepest(x: list[float], knots: list[int], sign: int) -> float:
-    """Return the largest distance, in counts, between the steps of the sample and the line through neighbouring knots.
+    """Return the largest distance, in counts, between the steps of the sample and the line through neighbouring
+    knots.
 
     knots ascend; sign 1: the steps above a convex minorant, -1: below a concave majorant.
     """
@@ -74,8 +75,8 @@ def dip(values: Values) -> float:
 
 
 def _widest_gap(x: list[float], minorant: list[int], majorant: list[int]) -> tuple[float, int, int]:
-    """Return (gap, left, right): the largest distance in counts of majorant over minorant, and the knots either side of
-    it."""
+    """Return (gap, left, right): the largest distance in counts of majorant over minorant, and the knots either side
+    of it."""
     gap, left, right = 0.0, minorant[-1], majorant[-1]
     if len(minorant) == 2 and len(majorant) == 2:
         return 1.0, left, right

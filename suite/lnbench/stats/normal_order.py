@@ -1,5 +1,4 @@
-"""Expected extremes of a handful of normals: the luck of a winner, and what a printed range says about an
-sd."""
+"""The expected range of a handful of normals: what a printed range says about an sd."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ _GRID = np.linspace(-9.0, 9.0, 4001)
 
 @cache
 def expected_range_of_normals(n: int) -> float:
-    """d2, E[max - min] of n unit normals = ∫ 1 - Φⁿ - (1 - Φ)ⁿ (Tippett 1925): 1.693, 2.059, 2.326 for n = 3,
+    """Return d2, E[max - min] of n unit normals = ∫ 1 - Φⁿ - (1 - Φ)ⁿ (Tippett 1925): 1.693, 2.059, 2.326 for n = 3,
     4, 5."""
     if n < 1:
         raise ValueError(f"n must be at least 1, not {n}")

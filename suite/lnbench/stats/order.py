@@ -1,4 +1,4 @@
-"""ordered (A above B, above C …) and equivalent ("no difference", "robust to", "matches")."""
+"""ordered (A above B) and equivalent ("no difference", "robust to", "matches")."""
 
 from __future__ import annotations
 

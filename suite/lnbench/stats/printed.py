@@ -41,11 +41,11 @@ class Printed:
         if self.n is not None and self.n < 1:
             raise ValueError(f"n must be at least 1 or None, not {self.n}")
         if self.spread is not None and self.n == 1:
-            raise ValueError("one run has no spread: n = 1 beside a printed spread")
+            raise ValueError("one run has no spread: n = 1 next to a printed spread")
 
     @property
     def half_digit(self) -> float:
-        """u0/2, or the reading error of a value read off a figure."""
+        """Return u0/2, or the reading error of a value read off a figure."""
         return self.unit / 2 if self.reading_error is None else self.reading_error
 
 
@@ -63,7 +63,7 @@ class PaperLuck:
 
 
 def paper_luck(printed: Printed, sd_ours: float) -> PaperLuck:
-    """S0 of a printed number. v = spread, u its last digit (so an sd of "0.0" counts as u/2), df0 = n0 - 1 or
+    """Return S0 of a printed number. v = spread, u its last digit (so an sd of "0.0" counts as u/2), df0 = n0 - 1 or
     2.
 
     sd: (v + u/2)/√(n0 - 1); sd_sample: (v + u/2)/√n0; se: v + u/2; ci95: (v + u/2)/1.96; range: (v +

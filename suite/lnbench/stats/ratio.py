@@ -1,4 +1,4 @@
-"""scaling (an exponent: log y on log x) and ratio (a log ratio of times)."""
+"""ratio: of two numbers of a seed, judged as a log."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def ratio(
     looks: int = 1,
     collapsed: Flags | None = None,
 ) -> Check:
-    """Check that the ratio is in the region: e_i = log(numerator/denominator), paired, e.g. interleaved in one run of a
-    machine.
+    """Check that the ratio lies in the region: e_i = log(numerator/denominator), paired, e.g. interleaved in one run of
+    a machine.
 
     effect, interval and region are on the log scale; details "ratio", "ratio_interval", "ratio_region" are
     not. step: of the log (0 for times). Numbers that are not positive (of uncollapsed runs) or of which a half is

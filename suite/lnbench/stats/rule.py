@@ -53,7 +53,8 @@ def p_inside(effect: Number, se: Number, df: Number, low: float, high: float) ->
 
 
 def p_outside(effect: Number, se: Number, df: Number, low: float, high: float) -> Floats:
-    """Return p_contradicted: one finite edge, S((a - ê)/se); two, S((g - h)/se) + S((g + h)/se) with g = |ê - centre|.
+    """Return p_contradicted: one finite edge, S((a - ê)/se); two, S((g - h)/se) + S((g + h)/se) with g = |ê -
+    centre|.
 
     The second term (after Hodges & Lehmann 1954) is needed because "beyond either edge" is two tests: without
     it a region that is narrow against se is left falsely up to 2α of the time.
@@ -85,7 +86,7 @@ def judge_summary(
     looks: int = 1,
     **fields: Any,
 ) -> Check:
-    """Judge an effect whose se and df are known by the rule; `fields` are passed on to the Check."""
+    """Apply the rule to an effect whose se and df are known; `fields` are passed on to the Check."""
     p_for = float(p_inside(effect, se, df, region.low, region.high))
     p_against = float(p_outside(effect, se, df, region.low, region.high))
     return Check(
@@ -118,12 +119,12 @@ def judge_mean(
     collapsed: Flags | None = None,
     kind: str = "mean",
 ) -> Check:
-    """Judge one number per seed by the rule: an accuracy, a paired difference, a slope, a log ratio.
+    """Apply the rule to one number per seed: an accuracy, a paired difference, a slope, a log ratio.
 
     Effect ê = mean of the e_i, se = s/√n with s = max(sd, step/2), df = n - 1; interval ê ± t(1 - α/looks,
     df)·se. Both p are multiplied by `looks`, the number of planned looks.
 
-    Parameters: values (n,), one a seed; step, in the effect's unit, the most that one test example in one run
+    Parameters: values (n,), one per seed; step, in the effect's unit, the most that one test example in one run
     can move it (0 for a loss or a time); collapsed (n,), True where a run behind the effect collapsed. If any
     did, the claim is about the typical seed: both p are sign tests on the median and there is no interval
     (`collapse.judge_typical`).

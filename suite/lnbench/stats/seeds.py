@@ -36,7 +36,7 @@ def as_mask(collapsed: Flags | None, n: int) -> Mask:
 
 
 def check_arguments(alpha: float, looks: int = 1, step: float = 0.0) -> None:
-    """Raises ValueError unless 0 < alpha < .5, looks ≥ 1 and step is finite and ≥ 0."""
+    """Raise ValueError unless 0 < alpha < .5, looks ≥ 1 and step is finite and ≥ 0."""
     if not 0.0 < alpha < 0.5:
         raise ValueError(f"alpha must lie between 0 and .5, not {alpha}")
     if looks != int(looks) or looks < 1:
@@ -46,7 +46,7 @@ def check_arguments(alpha: float, looks: int = 1, step: float = 0.0) -> None:
 
 
 def nearly_equal(values: Floats) -> bool:
-    """True if all are one number up to rounding (a difference of two equal pairs may differ in its last
+    """Return True if all are one number up to rounding (a difference of two equal pairs may differ in its last
     bits)."""
     return bool(np.ptp(values) <= 1e-12 * np.max(np.abs(values)))
 

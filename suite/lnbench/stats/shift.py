@@ -15,7 +15,8 @@ from lnbench.stats.values import Check, Region, unjudged
 
 
 def argmax_along(axis: Values, curve: Values) -> float:
-    """Return where the curve is highest, in the axis's unit; tied maxima at the mean of their log2. NaN if a point is.
+    """Return where the curve is highest, in the axis's unit; tied maxima at the mean of their log2. NaN if a point
+    is.
 
     axis (L,), positive; curve (L,). Raises ValueError if the shapes differ.
     """
@@ -38,7 +39,7 @@ def shift(
     looks: int = 1,
     collapsed: Flags | None = None,
 ) -> Check:
-    """Judge whether under B the optimum is lower than under A: e_i = log2(argmax under B / argmax under A), region (-∞,
+    """Check that under B the optimum sits lower than under A: e_i = log2(argmax under B / argmax under A), region (-∞,
     0].
 
     Give region (-∞, δ] where the paper gives a size in octaves, [0, ∞) for a shift upwards. argmax_a,

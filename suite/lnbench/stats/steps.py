@@ -9,7 +9,7 @@ from lnbench.stats.seeds import Floats, Values
 
 
 def axis_levels(levels: Values, name: str = "levels") -> Floats:
-    """Return (L,) finite, all different, at least two; raises ValueError otherwise."""
+    """Return (L,) numbers, finite, all different, at least two; raise ValueError otherwise."""
     x = np.asarray(levels, dtype=np.float64)
     if x.ndim != 1 or x.size < 2 or not np.isfinite(x).all() or np.unique(x).size != x.size:
         raise ValueError(f"{name}: expected at least two different finite numbers, not {levels!r}")
@@ -23,15 +23,14 @@ def slope_weights(levels: Values) -> Floats:
     return np.asarray(centred / np.sum(centred**2), dtype=np.float64)
 
 
-def area_weights(levels: Values, *, normalised: bool = False) -> Floats:
-    """Return (L,) w with the trapezoid area under a curve = Σ w_j·y_j; normalised: divided by the axis's length (a
-    mean)."""
+def area_weights(levels: Values) -> Floats:
+    """Return (L,) w with the trapezoid area under a curve = Σ w_j·y_j."""
     x = axis_levels(levels)
     order = np.argsort(x)
     gaps = np.diff(x[order])
     weights = np.empty_like(x)
     weights[order] = (np.append(gaps, 0.0) + np.append(0.0, gaps)) / 2
-    return weights / gaps.sum() if normalised else weights
+    return weights
 
 
 def accuracy_step(n_examples: int) -> float:
@@ -46,9 +45,9 @@ def slope_step(levels: Values, metric_step: float) -> float:
     return float(np.max(np.abs(slope_weights(levels)))) * metric_step
 
 
-def area_step(levels: Values, metric_step: float, *, normalised: bool = False) -> float:
+def area_step(levels: Values, metric_step: float) -> float:
     """Return max w_j·u of a trapezoid area."""
-    return float(np.max(area_weights(levels, normalised=normalised))) * metric_step
+    return float(np.max(area_weights(levels))) * metric_step
 
 
 def kendall_step(n_levels: int) -> float:

@@ -13,7 +13,8 @@ from lnbench.stats.values import Check, Verdict
 
 
 def outside_prediction(cell: Check, confidence: float = 0.95) -> bool | None:
-    """Return whether our mean is outside the interval that the printed number predicts for it; None if that is unknown.
+    """Return True if our mean lies outside the interval that the printed number predicts for it; None if that is
+    unknown.
 
     |ê| > t·√(s1²/n1 + S0²) + u0/2, df as of the contradiction. Shown, not judged: it has no margin.
     """
@@ -42,7 +43,7 @@ def kendall_tau_b(ours: Values, printed: Values) -> float:
 def table(cells: Sequence[Check], at_least: int | None = None) -> Check:
     """Check that at least q of the K cells agree (default: all). See `compose.partial_conjunction`.
 
-    Beside the verdict, in details: "cells" by verdict, and "outside_prediction", how many of the cells whose
+    Next to the verdict, in details: "cells" by verdict, and "outside_prediction", how many of the cells whose
     prediction interval is known ("predicted") lie outside it. The cells share draws, so that count has no p:
     at correlation .6 Binomial(K, .05) understates its tail 3.6 times.
     """

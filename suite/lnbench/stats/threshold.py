@@ -19,7 +19,7 @@ def above(
     looks: int = 1,
     collapsed: Flags | None = None,
 ) -> Check:
-    """Check that the mean is at or above the threshold: region [T, ∞). See `rule.judge_mean`."""
+    """Check that the mean lies at or above the threshold: region [T, ∞). See `rule.judge_mean`."""
     region = Region.at_least(_finite(threshold))
     return judge_mean(values, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind="above")
 
@@ -33,7 +33,7 @@ def below(
     looks: int = 1,
     collapsed: Flags | None = None,
 ) -> Check:
-    """Check that the mean is at or below the threshold: region (-∞, T]. See `rule.judge_mean`."""
+    """Check that the mean lies at or below the threshold: region (-∞, T]. See `rule.judge_mean`."""
     region = Region.at_most(_finite(threshold))
     return judge_mean(values, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind="below")
 
@@ -45,7 +45,7 @@ def _finite(threshold: float) -> float:
 
 
 def every_run(successes: int, runs: int, pi: float = 0.5, *, alpha: float = 0.05, looks: int = 1) -> Check:
-    """Judge "runs do" from K of n runs that show it: the rate at which runs do is at least π.
+    """Check that K of n runs show it ("runs do"), and the rate at which runs do is at least π.
 
     p_reproduced = P(Bin(n, π) ≥ K), p_contradicted = P(Bin(n, π) ≤ K); interval of the rate: Clopper &
     Pearson (1934) at 1 - 2α. π = .5 for "runs do" (5 of 5 show it), .9 for "always" (29 of 29). A collapsed

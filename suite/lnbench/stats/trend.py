@@ -1,5 +1,4 @@
-"""trend: a tendency along an axis (slope or Kendall's τ of each seed), and the stricter chain of adjacent
-steps."""
+"""A tendency along an axis: slope or Kendall's τ of each seed, and Page's test."""
 
 from __future__ import annotations
 
@@ -11,13 +10,15 @@ from lnbench.stats.steps import axis_levels, slope_weights
 
 
 def slopes(levels: Values, curves: Curves) -> list[float]:
-    """Return each seed's least-squares slope, in the metric's unit per unit of the axis. levels (L,), curves (n, L)."""
+    """Return each seed's least-squares slope, in the metric's unit per unit of the axis. levels (L,), curves (n,
+    L)."""
     weights = slope_weights(levels)
     return [float(s) for s in as_curves(curves, weights.size) @ weights]
 
 
 def kendall_taus(levels: Values, curves: Curves) -> list[float]:
-    """Return each seed's Kendall τ-a along the axis: (concordant - discordant)/(L(L - 1)/2), ties 0 (Kendall 1938)."""
+    """Return each seed's Kendall τ-a along the axis: (concordant - discordant)/(L(L - 1)/2), ties 0 (Kendall
+    1938)."""
     x = axis_levels(levels)
     y = as_curves(curves, x.size)
     first, second = np.triu_indices(x.size, 1)

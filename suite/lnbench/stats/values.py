@@ -59,10 +59,6 @@ class Interval:
         """Return the interval on another scale; `f` must rise (exp, tanh)."""
         return replace(self, low=f(self.low), high=f(self.high))
 
-    def clip(self, low: float, high: float) -> Interval:
-        """Cut to a metric's bounds. For display only: a verdict is never taken from a clipped interval."""
-        return replace(self, low=min(max(self.low, low), high), high=max(min(self.high, high), low))
-
     def describe(self, digits: int = 4) -> str:
         return f"[{self.low:.{digits}g}, {self.high:.{digits}g}]"
 
@@ -90,7 +86,7 @@ class Region:
 
     @classmethod
     def from_margin(cls, center: float, margin: float) -> Region:
-        """Return [center - margin, center + margin]. Raises ValueError if the margin is negative or not finite."""
+        """Return [center - margin, center + margin]; ValueError if the margin is negative or not finite."""
         if not (math.isfinite(margin) and margin >= 0):
             raise ValueError(f"a margin must be a finite number of at least 0, not {margin}")
         return cls(center - margin, center + margin)
@@ -117,11 +113,11 @@ class Region:
         return Region(low, high)
 
     def holds(self, interval: Interval) -> bool:
-        """Return whether the interval lies wholly inside."""
+        """Return True if the interval lies wholly inside."""
         return self.low <= interval.low and interval.high <= self.high
 
     def excludes(self, interval: Interval) -> bool:
-        """Return whether the interval lies wholly outside."""
+        """Return True if the interval lies wholly outside."""
         return interval.high < self.low or interval.low > self.high
 
     def describe(self, unit: str = "") -> str:
@@ -143,7 +139,7 @@ class Check:
 
     effect, interval, region are on one scale, the one the rule was applied on (`details` holds other scales).
     p_reproduced, p_contradicted: already multiplied by the number of planned looks, not yet Holm-adjusted. n:
-    seeds (pairs, networks, points; of an unpaired check the smaller arm). sd: n - 1 form; sd_used: after the
+    seeds (pairs, points). sd: n - 1 form; sd_used: after the
     floor. step: the most that one test example in one run can move the effect. contradiction_interval: where
     contradiction uses a wider interval than reproduction (`agrees`). collapsed: seeds whose run collapsed;
     typical: sign tests on the median were used because of that. alpha: the error rate that `interval` was

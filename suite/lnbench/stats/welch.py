@@ -1,4 +1,4 @@
-"""Two arms that are not paired: Welch's standard error and degrees of freedom (never pooled)."""
+"""Our mean against a paper's: Welch's standard error and degrees of freedom (never pooled)."""
 
 from __future__ import annotations
 

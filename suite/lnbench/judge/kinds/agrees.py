@@ -25,7 +25,7 @@ class WithinMargin(Kind[P]):
         return stats.agrees(member.values, printed(number), part.margin, step=member.step, **rule.options)
 
     def shown(self, x: float, check: Json, printed: float | None) -> float:
-        """Return the value on the scale that is shown: the check is of the distance from the printed number."""
+        """Return the number itself: the check is of its distance from the printed one."""
         return x + (printed or 0.0)
 
 

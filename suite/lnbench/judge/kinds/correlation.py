@@ -51,7 +51,7 @@ class Correlation(Kind[parts.Correlation]):
         return super().prospect(part, number, pilot, planned, looks)
 
     def shown(self, x: float, check: Json, printed: float | None) -> float:
-        """Return the value as an r: a check of seeds is of atanh(r), one of points of r."""
+        """Return r: a check of seeds is of atanh(r), one of points of r."""
         return math.tanh(x) if "r_region" in check["details"] else x
 
 

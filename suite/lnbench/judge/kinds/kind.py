@@ -37,22 +37,22 @@ class Writer(Protocol):
     """How the report writes the numbers of one member, given to a kind that puts them into a sentence."""
 
     def effect(self) -> str:
-        """Return "92.31 %", "not measured"."""
+        """Return the effect: "92.31 %", "not measured"."""
 
     def edge(self, x: float) -> str:
         """Return a number of the metric's own unit as an edge: "90 %"."""
 
     def interval(self) -> str | None:
-        """Return "95 % interval … [91.2, 93.4] %" without its name; None where there is none."""
+        """Return the interval: "[91.2, 93.4] %"; None where there is none."""
 
     def confidence(self) -> str:
-        """Return "90 %"."""
+        """Return the confidence of the interval: "90 %"."""
 
     def region(self) -> str:
-        """Return "at least 90 %"."""
+        """Return the region: "at least 90 %"."""
 
     def per_octave(self, check: Json) -> str:
-        """Return a slope of the metric along log2 of the axis in words: its effect and interval."""
+        """Return the effect and interval of a check of a slope along log2 of the axis."""
 
 
 class Kind(Generic[P]):
