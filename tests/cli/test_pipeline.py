@@ -9,7 +9,6 @@ import types
 from pathlib import Path
 
 import pytest
-from tests.toys.cli_call import Call
 
 import lnbench
 from lnbench import pipeline
@@ -18,6 +17,7 @@ from lnbench.errors import DataError, LnbenchError, StoreError
 from lnbench.execute.groups import Task
 from lnbench.pipeline import Results
 from lnbench.store import Store
+from tests.toys.trained_study import Call
 
 
 def edit(home: Path, old: str, new: str) -> None:
