@@ -65,7 +65,6 @@ USE = """
 import json, sys
 from pathlib import Path
 
-sys.path.insert(0, sys.argv[1])
 from tests.toys.claims_page import believable, blocks, evidence_of, load_in_frame
 from lnbench.errors import SpecError
 from lnbench.judge import judge
@@ -75,11 +74,11 @@ from lnbench.report.explain import explain
 from lnbench.spec import study_schema
 
 example = blocks()["above"]
-part = {"kind": "spread", "effect": example["parts"]["claim"]["effect"], "most": float(sys.argv[3])}
+part = {"kind": "spread", "effect": example["parts"]["claim"]["effect"], "most": float(sys.argv[2])}
 example["effects"] = {part["effect"]: example["effects"][part["effect"]]}
 example["parts"] = {"claim": part}
 try:
-    study = load_in_frame(Path(sys.argv[2]), example)
+    study = load_in_frame(Path(sys.argv[1]), example)
 except SpecError as error:
     print(json.dumps({"refused": [problem.what for problem in error.problems]}))
     sys.exit()
@@ -109,9 +108,9 @@ def plugged_in(tmp_path: Path) -> Path:
 
 
 def used(site: Path, most: float, code: str = USE) -> dict[str, object]:
-    command = [sys.executable, "-c", code, str(ROOT), str(site.parent), str(most)]
+    command = [sys.executable, "-c", code, str(site.parent), str(most)]
     path = os.pathsep.join([str(site), *filter(None, sys.path)])
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True)
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     found: dict[str, object] = json.loads(done.stdout)
     return found
