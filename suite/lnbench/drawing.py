@@ -7,6 +7,8 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+from lnbench.verdict import Verdict
+
 WIDTH = 9.0  # inches; at GitHub's width a 10 pt letter is then some 13 pixels high
 DPI = 150
 SMALL, NORMAL = 9.5, 10.5  # points
@@ -16,11 +18,8 @@ INK, GREY, REGION = "#222222", "#777777", "#CFE5F3"
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES: tuple[Any, ...] = ("-", "--", "-.", (0, (1, 1)))
-VERDICT_STYLE = {  # verdict -> (colour, marker)
-    "reproduced": ("#007A5A", "o"),
-    "contradicted": ("#D55E00", "X"),
-    "inconclusive": ("#B07A00", "D"),
-    "error": ("#8B1A8B", "P"),
+VERDICT_STYLE = {  # verdict, or what smoke says of a part -> (colour, marker)
+    **{verdict.value: (verdict.colour, verdict.marker) for verdict in Verdict},
     "direction holds": ("#0072B2", "o"),
     "direction does not hold": ("#D55E00", "X"),
 }

@@ -69,12 +69,15 @@ class ClaimItem(pytest.Item):
     """One claim: passes when reproduced or smoke-pass, fails when contradicted, else is skipped with the reason."""
 
     def runtest(self) -> None:
+        from lnbench.verdict import Counts, counts_as
+
         assert isinstance(self.parent, StudyItems)
         claims = self.parent.judged().claims
         claim = next(claim for claim in claims if claim.claim.id == self.name)
-        if claim.verdict in ("contradicted", "smoke-fail", "error"):
+        counts = counts_as(claim.verdict)
+        if counts in (Counts.FAIL, Counts.ERROR):
             raise ClaimFailed(f"{claim.verdict}: {claim.claim.says} ({claim.why or 'the interval lies outside'})")
-        if claim.verdict not in ("reproduced", "smoke-pass"):
+        if counts is Counts.NEITHER:
             pytest.skip(f"{claim.verdict}: {claim.why}")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:

@@ -18,8 +18,6 @@ from lnbench.judge.results import ChoiceResult, ClaimResult, Look, PartResult, S
 from lnbench.spec import Claim, Number, Part, Study
 from lnbench.stats import Verdict
 
-SMOKE_PASS, SMOKE_FAIL = "smoke-pass", "smoke-fail"
-
 
 def judge(evidence: Evidence, tries: Mapping[str, Evidence] | None = None) -> StudyResult:
     """Judge a study from its evidence. `tries`: choice key -> the evidence under that alternative.
@@ -180,7 +178,9 @@ def _smoke(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> ClaimRes
         worst = drifted[0]
         now, before = mean(worst.member.values), mean(worst.before)
         why = f"{worst.member.label} has drifted: {now:.4f}, was {before:.4f} (p = {worst.check.p_contradicted:.2g})"
-    return replace(claim, verdict=SMOKE_FAIL if why else SMOKE_PASS, why=why, drift=tuple(drift))
+    return replace(
+        claim, verdict=(Verdict.SMOKE_FAIL if why else Verdict.SMOKE_PASS).value, why=why, drift=tuple(drift)
+    )
 
 
 def _choices(evidence: Evidence) -> list[ChoiceResult]:

@@ -7,9 +7,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 from lnbench.report.plain import Json
 from lnbench.report.words import counted, member_sentence
+from lnbench.verdict import Counts, counts_as
 
-FAILED = ("contradicted", "smoke-fail")
-PASSED = ("reproduced", "smoke-pass")
 # XML 1.0 allows no control characters but tab, line feed and return; lone surrogates are not UTF-8.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -17,9 +16,9 @@ _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 def junit(data: Json) -> str:
     """Return one XML document. A contradicted claim fails; what was not decided is skipped, with the reason."""
     verdicts = [claim["verdict"] for claim in data["claims"]]
-    failures = sum(verdict in FAILED for verdict in verdicts)
-    errors = verdicts.count("error")
-    skipped = sum(verdict not in (*FAILED, *PASSED, "error") for verdict in verdicts)
+    failures = sum(counts_as(verdict) is Counts.FAIL for verdict in verdicts)
+    errors = sum(counts_as(verdict) is Counts.ERROR for verdict in verdicts)
+    skipped = sum(counts_as(verdict) is Counts.NEITHER for verdict in verdicts)
     seconds = data["runs"]["seconds"]
     counts = f'tests="{len(verdicts)}" failures="{failures}" errors="{errors}" skipped="{skipped}"'
     when = data["runs"]["last_finished"]
@@ -40,11 +39,12 @@ def _case(claim: Json, data: Json) -> str:
     verdict = claim["verdict"]
     body = f"<system-out>{_text(_details(claim))}</system-out>"
     message = f"message={_attribute(_message(claim))}"
-    if verdict in FAILED:
+    counts = counts_as(verdict)
+    if counts is Counts.FAIL:
         body = f"<failure {message} type={_attribute(verdict)}>{_text(_details(claim))}</failure>{body}"
-    elif verdict == "error":
+    elif counts is Counts.ERROR:
         body = f'<error {message} type="error">{_text(_details(claim))}</error>{body}'
-    elif verdict not in PASSED:
+    elif counts is Counts.NEITHER:
         body = f"<skipped {message}/>{body}"
     names = f"name={_attribute(claim['id'])} classname={_attribute(data['key'])}"
     return f'<testcase {names} time="0.000">{body}</testcase>'

@@ -9,18 +9,9 @@ from lnbench.judge.kinds import kind_named
 from lnbench.judge.kinds.wording import counted as counted
 from lnbench.report.plain import Json
 from lnbench.report.units import Shown, metric_unit, octave_slope_unit, shown
+from lnbench.verdict import Verdict
 
-MARKS = {
-    "reproduced": "✅",
-    "contradicted": "❌",
-    "inconclusive": "➖",
-    "not-comparable": "⛔",
-    "not-testable": "⛔",
-    "not-run": "⚪",
-    "error": "💥",
-    "smoke-pass": "🔹",  # other marks than a paper's verdict: nobody must take one for the other
-    "smoke-fail": "🔻",
-}
+MARKS: dict[str, str] = {verdict.value: verdict.mark for verdict in Verdict}
 TIERS = {
     "smoke": "small embedded data, seconds of training, fixed seeds: it checks the suite, never the paper",
     "cpu": "real data at a scale that two processor cores carry; what it reduces is listed under Deviations",

@@ -10,20 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Any
 
-
-class Verdict(StrEnum):
-    """What is said about a claim. Only `reproduced` is a pass and only `contradicted` is a fail."""
-
-    REPRODUCED = "reproduced"
-    CONTRADICTED = "contradicted"
-    INCONCLUSIVE = "inconclusive"
-    NOT_COMPARABLE = "not-comparable"
-    NOT_TESTABLE = "not-testable"
-    NOT_RUN = "not-run"
-    ERROR = "error"
+from lnbench.verdict import Verdict as Verdict
 
 
 def _check_edges(low: float, high: float) -> None:

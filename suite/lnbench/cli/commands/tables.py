@@ -9,19 +9,10 @@ import click
 from lnbench.errors import Exit
 from lnbench.judge import ClaimResult, Member, PartResult, StudyResult
 from lnbench.judge.kinds import kind_of, region_of
-from lnbench.judge.verdicts import SMOKE_FAIL
 from lnbench.report.rows import shown_effect
 from lnbench.report.units import significant
-from lnbench.stats import Check, Verdict
-
-STYLES = {
-    "reproduced": "bold green",
-    "smoke-pass": "green",
-    "contradicted": "bold red",
-    "smoke-fail": "bold red",
-    "error": "bold red",
-    "inconclusive": "yellow",
-}
+from lnbench.stats import Check
+from lnbench.verdict import Counts, Verdict, counts_as
 
 
 def print_verdicts(result: StudyResult) -> None:
@@ -38,7 +29,7 @@ def print_verdicts(result: StudyResult) -> None:
     table.add_column("verdict", no_wrap=True)
     table.add_column("what was measured", overflow="fold")
     for claim in result.claims:
-        style = STYLES.get(claim.verdict, "dim")
+        style = Verdict(claim.verdict).terminal
         look = f" [dim](look {claim.look.number} of {claim.look.of}: {claim.look.seeds} seeds)[/]" if claim.look else ""
         table.add_row(claim.claim.id, f"[{style}]{claim.verdict}[/]", f"{_plain(claim.claim.says)}{look}")
         for name, part in claim.parts.items():
@@ -98,13 +89,13 @@ def exit_code(results: Iterable[StudyResult], claims: tuple[str, ...] = ()) -> i
     judged: list[ClaimResult] = [
         claim for result in results for claim in result.claims if not claims or claim.claim.id in claims
     ]
-    verdicts = {claim.verdict for claim in judged}
-    if Verdict.ERROR in verdicts:
+    found = {counts_as(claim.verdict) for claim in judged}
+    if Counts.ERROR in found:
         return Exit.RUN_FAILED
     if not judged:
         return Exit.NOTHING_SELECTED
-    if verdicts & {Verdict.CONTRADICTED, SMOKE_FAIL}:
+    if Counts.FAIL in found:
         return Exit.CONTRADICTED
-    if verdicts & {Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.NOT_COMPARABLE, Verdict.NOT_TESTABLE}:
+    if Counts.NEITHER in found:
         return Exit.INCONCLUSIVE
     return Exit.OK
