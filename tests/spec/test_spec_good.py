@@ -171,7 +171,8 @@ def test_how_a_curve_is_read_is_no_part_of_the_identity(toy: Folder) -> None:
     best = toy.load(("selection: last_epoch", "selection: best_test")).tiers["full"].cells[0].recipe
     assert last != best
     assert last.identity() == best.identity()
-    later = {"pixels", "probes", "average", "repeat", "start", "arm"}  # no part of the identity where they are not used; `arm` never
+    # no part of the identity where they are not used; `arm` never
+    later = {"pixels", "probes", "average", "repeat", "start", "arm"}
     assert set(Recipe.model_fields) - set(last.identity()) == {"selection", *later}
 
 
