@@ -5,6 +5,7 @@ import math
 import pytest
 
 from lnbench.stats import Check, Interval, Region, Verdict, unjudged
+from lnbench.verdict import Counts, counts_as
 
 
 @pytest.mark.parametrize(
@@ -76,15 +77,14 @@ def test_an_error_is_a_verdict_and_not_an_exception() -> None:
 
 def test_verdicts_are_their_words() -> None:
     assert str(Verdict.NOT_COMPARABLE) == "not-comparable"
-    assert {v.value for v in Verdict} == {
-        "reproduced",
-        "contradicted",
-        "inconclusive",
-        "not-comparable",
-        "not-testable",
-        "not-run",
-        "error",
-    }
+    assert Verdict("not-run") is Verdict.NOT_RUN
+    counts = {verdict.value: verdict.counts for verdict in Verdict}
+    assert [word for word, found in counts.items() if found is Counts.PASS] == ["reproduced", "smoke-pass"]
+    assert [word for word, found in counts.items() if found is Counts.FAIL] == ["contradicted", "smoke-fail"]
+    assert [word for word, found in counts.items() if found is Counts.ERROR] == ["error"]
+    open_words = {"inconclusive", "not-comparable", "not-testable", "not-run"}
+    assert {word for word, found in counts.items() if found is Counts.NEITHER} == open_words
+    assert counts_as("a word of a later lnbench") is Counts.NEITHER
 
 
 def test_values_do_not_change() -> None:
