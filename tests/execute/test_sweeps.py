@@ -475,13 +475,13 @@ def _parent(plan: Plan, store: Path, start: Any, told: Any) -> None:
 
 def test_two_parents_on_one_store_share_the_work(tmp_path: Path) -> None:
     plan = small_plan(tmp_path, epochs=20, seeds=3)
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")  # a fork of a process that has trained would keep torch's locks
     start, told = context.Event(), context.Queue()
     parents = [context.Process(target=_parent, args=(plan, tmp_path / "store", start, told)) for _ in range(2)]
     for parent in parents:
         parent.start()
     start.set()
-    ends = [told.get(timeout=60) for _ in parents]
+    ends = [told.get(timeout=120) for _ in parents]
     for parent in parents:
         parent.join(10)
         assert parent.exitcode == 0
