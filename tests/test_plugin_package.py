@@ -124,11 +124,11 @@ def test_without_the_package_its_names_are_unknown(home: Home, tmp_path: Path) -
         ("raise ImportError('no module bars')", "(lnbench_bad:entries) cannot be loaded: ImportError: no module bars"),
         (
             "def entries():\n    return [Entry('noise', 'mirror')]",
-            "a plug-in adds the noise 'mirror', a name that is",
+            "the noise 'mirror' is added by lnbench-bad and by lnbench-bars; rename it in one",
         ),
         (
             "def entries():\n    return [Entry('model', 'mlp1')]",
-            "a plug-in adds the model 'mlp1', a name that is",
+            "the plug-in lnbench-bad adds the model 'mlp1', a name that is",
         ),
     ],
 )

@@ -158,6 +158,9 @@ def verify(
     LnbenchError for a study, tier, claim, value, device or backend that does not exist, StoreError where the store
     cannot be read or written.
     """
+    _whole("seeds", seeds, 1)
+    _whole("workers", workers, 0)
+    claims, where = _listed(claims), _listed(where)
     told = watcher or Quiet()
     place = resolve_device(device)
     training = Training(
@@ -196,10 +199,15 @@ def judge(
     Raises StoreError for a folder that holds no report and for records that are damaged; SpecError and LnbenchError for
     a study or a tier that is not valid.
     """
+    _whole("seeds", seeds, 1)
     if tier is None:
         if seeds is not None or store is not None:
             raise LnbenchError("judge: seeds and store are for a study; name its tier (a report has its own records)")
-        return Results(tuple(judge_report(Path(folder)) for folder in _several(sources)))
+        folders = [Path(folder) for folder in _several(sources)]
+        for folder in folders:
+            if folder.suffix in (".yaml", ".yml"):
+                raise LnbenchError(f"judge: {folder} is a study, not a report's folder; name the tier to judge it at")
+        return Results(tuple(judge_report(folder) for folder in folders))
     kept = open_store(store)
     return Results(tuple(judge_store(study_at(name, tier), kept, seeds) for name in _several(sources)))
 
@@ -261,6 +269,8 @@ def verify_study(
 
     def train(plan: Plan, only: Only) -> dict[str, str]:
         _demand_data(plan, store, training.data_dir)
+        if gather(plan, store.get).missing:
+            store.demand_writable()
         with training.watching() as watcher:
             done = execute(
                 [plan], store, watcher,
@@ -377,4 +387,19 @@ def _tries(study: Study, seeds: int, obtain: Obtain, only: Only) -> dict[str, Ev
 
 
 def _several(names: Where | Iterable[Where]) -> list[Where]:
-    return [names] if isinstance(names, str | Path) else list(names)
+    if isinstance(names, str | Path):
+        return [names]
+    if not isinstance(names, Iterable):
+        raise LnbenchError(f"{names!r} names no study; give a path, a known name, or several of them")
+    return list(names)
+
+
+def _listed(words: Collection[str]) -> Collection[str]:
+    """Return a lone word as the only one: `claims="R001-01"` means that claim, not its letters."""
+    return (words,) if isinstance(words, str) else words
+
+
+def _whole(name: str, value: int | None, least: int) -> None:
+    """Raise LnbenchError unless an argument is None or a whole number that is large enough."""
+    if value is not None and (type(value) is not int or value < least):
+        raise LnbenchError(f"{name}: {value!r} is not a whole number of {least} or more")

@@ -40,7 +40,8 @@ def find_study(name: str) -> Path:
     known_paths = {known.stem: known for known in study_paths()}
     if name in known_paths:
         return known_paths[name]
-    raise LnbenchError(f"no study is named '{name}'; {did_you_mean(name, known_paths)}")
+    where = root() / "claims"
+    raise LnbenchError(f"no study is named '{name}' in {where}; {did_you_mean(name, known_paths)}")
 
 
 def baselines_for(study: Path) -> Path:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from lnbench.catalog.options import Options, Part
+from lnbench.errors import LnbenchError
 
 Shape = tuple[int, int, int]  # channels, height, width of an image
 # (its options, the recipe) -> passes over each training example. A method: how often a step goes forward and backward,
@@ -61,6 +62,7 @@ class Entry:
     mmac: Callable[[Shape, int], float] | None = None
     layers: Callable[[Shape, int], list[Any]] | None = None  # models.layers.Layer; a model's, with their sizes
     initial: str = "glorot_uniform"  # how a model's first weights are drawn: a name of training/initial.py
+    networks: int = 1  # that a method trains side by side: the `networks` of its class
     value: Any = None
     needs: tuple[str, ...] = ()  # a probe's: the probes that must be asked for beside it
     passes: Passes | None = None  # what it costs a training; None: one pass a step, and nothing worth pricing is added
@@ -70,19 +72,24 @@ class Entry:
     package: tuple[str, str] | None = field(default=None, compare=False)  # a plug-in's name and version (registry.py)
 
     def load(self) -> Any:
-        """Import the code behind the name."""
-        return _load(self.target)
+        """Import the code behind the name. Raises LnbenchError where a plug-in names what is not there."""
+        return self._loaded(self.target)
 
     def load_part(self) -> type[Part]:
         """Import the options of a kind of check. They are named, not given: the built-in ones stand in `spec`, which
         asks for this catalog while it is imported."""
-        found: type[Part] = _load(self.part)
+        found: type[Part] = self._loaded(self.part)
         return found
 
-
-def _load(target: str) -> Any:
-    module, _, attribute = target.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    def _loaded(self, target: str) -> Any:
+        module, _, attribute = target.partition(":")
+        if self.package is None:
+            return getattr(importlib.import_module(module), attribute)
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except Exception as error:  # a plug-in may fail in any way; without this it would look like our own bug
+            what = f"the {self.kind} '{self.name}' of the plug-in {self.package[0]} cannot be loaded from '{target}'"
+            raise LnbenchError(f"{what}: {type(error).__name__}: {error}") from error
 
 
 def with_metrics(probe: Entry, **metrics: Metric) -> list[Entry]:

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 from lnbench.catalog.entry import Entry
-from lnbench.errors import LnbenchError
+from lnbench.errors import LnbenchError, did_you_mean
 
 BUILT_IN = (  # the rooms that add names, each by a function `entries`, as a plug-in package does
     "lnbench.data.entries",
@@ -34,28 +34,44 @@ def entries() -> dict[str, dict[str, Entry]]:
     """Return kind -> name -> entry, plug-ins included. Raises LnbenchError where a plug-in adds a name that is
     taken."""
     found: dict[str, dict[str, Entry]] = {}
-    for entry in [*_built_in(), *_plugged_in()]:
+    built_in = _built_in()
+    for entry in [*built_in, *_plugged_in({entry.kind for entry in built_in})]:
         names = found.setdefault(entry.kind, {})
         if entry.name in names:
-            raise LnbenchError(f"a plug-in adds the {entry.kind} '{entry.name}', a name that is taken; rename it there")
+            raise LnbenchError(_taken(names[entry.name], entry))
         names[entry.name] = entry
     return found
+
+
+def _taken(first: Entry, second: Entry) -> str:
+    """Return what is wrong where two entries have one name; of two plug-ins both are named, in order of name."""
+    packages = sorted(entry.package[0] for entry in (first, second) if entry.package)
+    if len(packages) == 2:
+        return f"the {second.kind} '{second.name}' is added by {' and by '.join(packages)}; rename it in one of them"
+    who = f"the plug-in {packages[0]}" if packages else "lnbench itself"
+    return f"{who} adds the {second.kind} '{second.name}', a name that is taken; rename it there"
 
 
 def _built_in() -> list[Entry]:
     return [entry for room in BUILT_IN for entry in importlib.import_module(room).entries()]
 
 
-def _plugged_in() -> list[Entry]:
-    """Return what installed plug-in packages add. Raises LnbenchError that names the one that fails."""
+def _plugged_in(kinds: set[str]) -> list[Entry]:
+    """Return what installed plug-in packages add. Raises LnbenchError that names the one that fails, or that adds a
+    name of a kind which is none of `kinds`."""
     entries: list[Entry] = []
     for plugin in importlib.metadata.entry_points(group="lnbench"):
         package = (plugin.dist.name, plugin.dist.version) if plugin.dist else (plugin.value, "")
         try:
-            entries += [replace(entry, package=package) for entry in plugin.load()()]
+            added = [replace(entry, package=package) for entry in plugin.load()()]
         except Exception as error:  # a plug-in may fail in any way; without this it would look like our own bug
             what = f"the plug-in '{plugin.name}' ({plugin.value}) cannot be loaded: {type(error).__name__}: {error}"
             raise LnbenchError(what) from error
+        for entry in added:
+            if entry.kind not in kinds:
+                what = f"the plug-in '{plugin.name}' adds '{entry.name}' of the kind '{entry.kind}', which is not known"
+                raise LnbenchError(f"{what}; {did_you_mean(entry.kind, kinds)}")
+        entries += added
     return entries
 
 

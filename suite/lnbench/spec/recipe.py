@@ -25,6 +25,7 @@ from lnbench.catalog.options import ExperimentRecipe as ExperimentRecipe
 from lnbench.data.entries import Pixels as Pixels
 from lnbench.errors import did_you_mean
 from lnbench.training.probes.entries import method_problem, probe_problem
+from lnbench.training.shape import examples_an_epoch
 from lnbench.yamlfile.model import Strict
 from lnbench.yamlfile.problems import Misfit
 
@@ -176,6 +177,7 @@ class Recipe(Strict):
             what = f"pixels: {self.dataset.name} has {source.shape[0]} channels; give mean and std one number for each"
             raise Misfit("pixels", what)
         self._enough_novel_images(source.train)
+        self._average_begins()
         mmac = catalog.find("model", self.model).mmac
         if mmac is not None:
             try:
@@ -190,6 +192,16 @@ class Recipe(Strict):
         if novel and held + novel > have:
             what = f"{novel} novel images beside {held} others, but {self.dataset.name} has {have} for training"
             raise Misfit("noise.alpha", f"alpha: {what}")
+
+    def _average_begins(self) -> None:
+        """Check that an average of weights begins before the end: else the plain network would be measured as one."""
+        start, unit = getattr(self.average, "start", 0), getattr(self.average, "unit", "epochs")
+        length = self.epochs
+        if start and unit == "steps":
+            length *= -(-examples_an_epoch(self.identity()) // self.batch_size)
+        if start > length:
+            what = f"average: it begins after {start} {unit}, but the training ends after {length}"
+            raise Misfit("average.start", what)
 
     @property
     def reads(self) -> tuple[tuple[str, str], ...]:

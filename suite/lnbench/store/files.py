@@ -27,7 +27,7 @@ def explained(file: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             kind = StoreUnwritable
             advice = "the disk is full; free some space and give the same command again: finished runs are kept"
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT):
             kind = StoreUnwritable
             advice = "it may not be written; name a folder of yours with --store or LNBENCH_STORE"
         elif error.errno in (errno.ENOTDIR, errno.EEXIST):

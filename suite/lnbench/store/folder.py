@@ -12,6 +12,7 @@ import contextlib
 import gzip
 import json
 import os
+import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -126,6 +127,13 @@ class Store:
             record = self.get(file.stem)
             if record is not None:
                 yield record
+
+    def demand_writable(self) -> None:
+        """Raise StoreUnwritable, with what to do, where no file can be made in the store."""
+        folder = self.path / "locks"
+        with explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
 
     @contextlib.contextmanager
     def lock(self, record_id: str) -> Iterator[bool]:

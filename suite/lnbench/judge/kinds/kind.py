@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from lnbench import catalog, stats
+from lnbench.errors import LnbenchError
 from lnbench.judge.kinds.planning import Pilot, Prospect, prospect
 from lnbench.judge.members import Member
 from lnbench.spec import Effect, Number, Part, Study
@@ -161,6 +162,22 @@ def numbers_of(part: Part, study: Study) -> tuple[Number, ...]:
     return tuple(number for number in found if number is not None)
 
 
+def _checked(kind: Kind[Any], part: Part, effect: Effect, member: Member, number: Number | None, rule: Rule) -> Check:
+    """Return the check of one member. Raises LnbenchError where a plug-in's kind fails or gives no check: it must not
+    look like a bug of ours, and the records stay as they are."""
+    package = catalog.entries()["check"][part.kind].package
+    if package is None:
+        return kind.check(part, effect, member, number, rule)
+    who = f"the kind of check '{part.kind}' of the plug-in {package[0]}"
+    try:
+        check = kind.check(part, effect, member, number, rule)
+    except Exception as error:
+        raise LnbenchError(f"{who} fails on {member.label}: {type(error).__name__}: {error}") from error
+    if not isinstance(check, Check) or not (0 <= check.p_reproduced <= 1 and 0 <= check.p_contradicted <= 1):
+        raise LnbenchError(f"{who} gives no Check with p values from 0 to 1 for {member.label}")
+    return check
+
+
 def check_member(
     part: Part, effect: Effect, member: Member, number: Number | None, *, counts: bool, looks: int
 ) -> Check:
@@ -173,7 +190,7 @@ def check_member(
         return Check(kind=part.kind, region=kind.region(part, number), n=len(member.values), step=member.step)
     # a number that does not exist cannot be averaged, whatever the claim is about
     dead = [math.isnan(v) and c if counts else c for v, c in zip(member.values, member.collapsed, strict=True)]
-    check = kind.check(part, effect, member, number, Rule(tuple(dead), looks))
+    check = _checked(kind, part, effect, member, number, Rule(tuple(dead), looks))
     never = sum(map(math.isnan, member.values))
     if check.error is None and never:
         check = check.with_notes(f"{never} of {len(member.values)} seeds have no such number: it was not reached")

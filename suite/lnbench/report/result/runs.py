@@ -75,12 +75,12 @@ def _cell(cell: Cell, runs: dict[int, tuple[Run, Record]], metrics: list[str], e
 
 
 def _noise(outcomes: list[dict[str, Any]]) -> Json:
-    """Return the nominal share of wrong labels, and of each seed's draw the realised share and the label vector's
-    checksum."""
+    """Return the nominal share of wrong labels, and of each seed's draw the realised share (among the examples that are
+    trained on, where an input keeps some of them) and the label vector's checksum."""
     facts = [outcome.get("noise") or {} for outcome in outcomes]
     return {
         "nominal_wrong": plain(facts[0].get("nominal_wrong")) if facts else None,
-        "realised_wrong": [plain(fact.get("realised_wrong")) for fact in facts],
+        "realised_wrong": [plain(fact.get("kept_wrong", fact.get("realised_wrong"))) for fact in facts],
         "labels_sha256": [fact.get("labels_sha256") for fact in facts],
     }
 

@@ -30,6 +30,13 @@ DEEPEST_KEY = 5  # dots in a recipe's key, such as optimizer.lr
 KEPT_FOR = {"dataset.only": ("kept", ("dataset", "noise")), "start": ("weights", ("dataset.name", "model"))}
 
 
+def _networks(method: Any) -> int | None:
+    """Return how many networks a method trains, as a file names it; None for one that is not known."""
+    name = method.get("kind") if isinstance(method, dict) else method
+    known = catalog.entries()["method"]
+    return known[name].networks if isinstance(name, str) and name in known else None
+
+
 class RunRules:
     """Checks `runs` and the alternatives of `choices`, and fills `cells` and `sources` where they are right."""
 
@@ -214,12 +221,12 @@ class RunRules:
                 self.error(place, f"inputs: {name} would be made of runs that read it ({circle}); break the circle")
             elif name in self.sources:
                 source = self.sources[name]
-                self._fits(key, name, source, place)
+                self._fits(key, name, source, place, tree)
                 if source.seeds is None:
                     self._behind(name, source, tree, runs, behind)
 
-    def _fits(self, key: str, name: str, source: Source, place: Position) -> None:
-        """Check that an input gives what a key of the recipe asks for."""
+    def _fits(self, key: str, name: str, source: Source, place: Position, reader: Mapping) -> None:
+        """Check that an input gives what a key of the recipe `reader` asks for."""
         if key not in KEPT_FOR:
             return
         wanted, fixed = KEPT_FOR[key]
@@ -231,6 +238,12 @@ class RunRules:
             self.error(place, what)
         elif source.seeds is not None and source.seeds > 1:
             self.error(place, f"{key}: {name} is made from {source.seeds} runs; give it `seeds: 1` or `per: seed`")
+        if wanted == "weights":
+            before = source.of.get("method", (reader if source.seeds is None else source.base)["method"])
+            given, wants = _networks(before), _networks(reader["method"])
+            if given != wants:
+                what = f"start: {name} gives the weights of {given} networks, and the method here trains {wants}"
+                self.error(place, f"{what}; use methods with equally many")
         for change in source.of:
             if change != "dataset.only" and any(overlap(change, one) for one in fixed):
                 what = f"inputs: {change} must stay the reader's, as {key} reads {name}; leave it out"
