@@ -39,6 +39,9 @@ class Machine:
     def get(self, run_id: str) -> Record | None:
         return self.records.get(run_id)
 
+    def demand_writable(self) -> None:
+        """There is no folder that could not be written."""
+
     def run(self, plans: list[Plan], only: Callable[[Mapping[str, Scalar]], bool]) -> Execution:
         for plan in plans:
             self.asked.append(1 + max(job.seed for job in plan.jobs))
