@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,10 @@ class Pool:
     def __init__(self, workers: int, device: str = "cpu", data_root: Path | None = None):
         self.workers, self.device, self.data_root = workers, device, data_root
         self.context = multiprocessing.get_context("spawn")
-        self.stop = self.context.Event()
+        # A byte that is shared, and no Event: a worker that is killed while it asks an Event keeps that one's lock for
+        # ever, and its replacement would wait for it.
+        self.stop = self.context.RawValue("b", 0)
+        resource_tracker.ensure_running()  # now: when it starts with a worker, it lets Ctrl-C through
         self.members: list[Worker] = []
         self.silent_deaths = 0
         self.noted: set[str] = set()  # every worker finds the same things amiss
@@ -55,7 +59,7 @@ class Pool:
 
     def _end(self) -> None:
         """Let the workers finish their step and write their checkpoints."""
-        self.stop.set()
+        self.stop.value = 1
         for member in self.members:
             with contextlib.suppress(OSError, ValueError):
                 member.connection.send(None)

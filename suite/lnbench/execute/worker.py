@@ -282,7 +282,8 @@ def in_one_line(error: Exception) -> str:
 def main(connection: Connection, store_path: Path, device_name: str, data_root: Path | None, stop: Any) -> None:
     """Run the worker process: it answers each Task with a Finished, until the pipe closes.
 
-    It leaves off at the next step, with a checkpoint, when `stop` is set, when the parent is gone (killed: nobody
+    It leaves off at the next step, with a checkpoint, when `stop` (a shared byte) is not 0, when the parent is gone
+    (killed: nobody
     would hear the result) or on SIGTERM (the machine is wanted back).
     """
     parent = multiprocessing.parent_process()
@@ -300,7 +301,7 @@ def main(connection: Connection, store_path: Path, device_name: str, data_root: 
         now = time.monotonic()
         if now - last_look > SECONDS_BETWEEN_REPORTS:
             last_look, orphaned = now, parent is not None and not parent.is_alive()
-        return orphaned or terminated or stop.is_set()
+        return orphaned or terminated or bool(stop.value)
 
     def tell(report: Report) -> None:
         nonlocal orphaned
