@@ -5,8 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -413,19 +415,36 @@ def test_a_real_worker_that_is_killed_or_told_to_end_is_replaced(
     assert disturbed["provenance"]["resumed"] is (how == signal.SIGTERM)
 
 
+def stopped_before_the_end(folder: Path, stop: Callable[[subprocess.Popen[str]], None]) -> Store:
+    """Return the store of a sweep that `stop` stopped; a stop that came after the last run tests nothing and is repeated.
+
+    On a busy machine a stop comes late. A worker that trains on for nobody finishes its run every time.
+    """
+    for attempt in range(6):
+        with sweeping(folder / str(attempt), **LONG) as process:
+            stop(process)
+        store = Store(folder / str(attempt) / "store", pytest.fail)
+        if len(outcomes(store)) < 2:
+            return store
+    pytest.fail("both runs were finished after each of the stops")
+
+
 def test_after_ctrl_c_the_next_call_goes_on(undisturbed: Any, tmp_path: Path) -> None:
     """As a terminal does it: the signal goes to the parent and to its workers."""
     plan, whole, _, _ = undisturbed
-    with sweeping(tmp_path, **LONG) as process:
+
+    def stop(process: subprocess.Popen[str]) -> None:
         wait_for(process, "finished")
         wait_for(process, "report")  # of the second and last run
         os.killpg(process.pid, signal.SIGINT)
         rest, _ = process.communicate(timeout=30)
-        assert process.returncode == 130
-        assert rest.splitlines()[-1] == "interrupted" and "Traceback" not in rest
-    store = Store(tmp_path / "store", pytest.fail)
-    done = outcomes(store)
-    assert len(done) == 1
+        assert "Traceback" not in rest
+        if "done 2" not in rest:
+            assert process.returncode == 130
+            assert rest.splitlines()[-1] == "interrupted"
+
+    store = stopped_before_the_end(tmp_path, stop)
+    assert len(outcomes(store)) == 1
     (checkpoint,) = (store.path / "checkpoints").iterdir()
     assert load_state([checkpoint.stem], checkpoint) is not None
     came = finish(plan, store, whole)
@@ -439,7 +458,8 @@ def test_after_kill_9_workers_end_by_themselves_and_the_next_call_goes_on(
     undisturbed: Any, tmp_path: Path, moment: tuple[str, float]
 ) -> None:
     plan, whole, _, _ = undisturbed
-    with sweeping(tmp_path, **LONG) as process:
+
+    def stop(process: subprocess.Popen[str]) -> None:
         wait_for(process, moment[0])
         time.sleep(moment[1])
         os.kill(process.pid, signal.SIGKILL)
@@ -448,8 +468,8 @@ def test_after_kill_9_workers_end_by_themselves_and_the_next_call_goes_on(
         while not group_is_gone(process.pid):
             assert time.monotonic() < deadline, "a worker trains on for nobody"
             time.sleep(0.05)
-    store = Store(tmp_path / "store", pytest.fail)
-    assert len(outcomes(store)) < 2
+
+    store = stopped_before_the_end(tmp_path, stop)
     assert list((store.path / "checkpoints").iterdir())  # the orphaned worker saved its step
     finish(plan, store, whole)
 
