@@ -11,7 +11,7 @@ from lnbench.plan import plan_runs, plan_study
 from lnbench.spec import LoadedStudy, Recipe, load_studies
 
 ROOT = Path(__file__).parent.parent
-NUMBERS = ("01", "04", "06", "07", "11", "13", "14", "15", "17", "18", "19", "20", "21", "22", "23", "25")
+NUMBERS = ("01", "04", "06", "07", "11", "13", "14", "15", "17", "18", "19", "20", "21", "22", "23", "25", "27", "28")
 ON_MNIST = {
     *(f"R001-{number}" for number in NUMBERS),
     "R001-24-mnist",  # its steps on MNIST; the claim's others are CIFAR-10's
