@@ -111,7 +111,7 @@ def test_what_was_tried_and_what_is_left_open_are_named(full: World) -> None:
     from lnbench.report import result_to_json
 
     page = markdown(result_to_json(full.result(full.tries())))
-    assert "➖ inconclusive** (depends on: epochs)" in page
+    assert "➖ inconclusive** (it depends on what the paper leaves open: epochs)" in page
     assert "tried otherwise, `epochs`: ✅ reproduced" in page
     assert "## What the paper leaves open" in page
 
