@@ -138,10 +138,13 @@ def test_replaced_labels_are_tried_with_as_many_updates_as_the_diluted_ones(tier
     study = load_study(CLAIMS / "rolnick_counts.yaml").tiers[tier]
     arms = {cell.point["arm"]: cell.recipe for cell in study.cells}
     tried = {cell.point["arm"]: cell.recipe for cell in variant(study, "arm").cells}
+    claim = next(claim for claim in study.spec.claims if claim.id == "R001-20")
     for alpha in levels:
-        diluted, replaced = arms[f"diluted-{alpha}"], tried[f"replaced-{alpha}"]
+        own, as_many = f"replaced-{alpha}", f"updates-{alpha}"
+        judged, other = (own, as_many) if f"alpha-{alpha}" in claim.verdict.of else (as_many, own)
+        assert tried[judged] == arms[other] != arms[judged]
+        diluted, replaced = arms[f"diluted-{alpha}"], arms[as_many]
         assert isinstance(diluted, Recipe) and isinstance(replaced, Recipe)
-        assert replaced == arms[f"updates-{alpha}"]
         assert updates(replaced) == pytest.approx(updates(diluted), rel=0.002)
 
 
