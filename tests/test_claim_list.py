@@ -81,6 +81,8 @@ def test_studies_of_the_aul_train_a_network_once(studies: list[LoadedStudy]) -> 
         for name, tier in study.tiers.items() if study.name.startswith("aul_") else ():
             assert tier.spec.runs.seeds.pair == ("split", "noise"), tier.key
             runs.setdefault(name, {})[study.name] = {run.id for run in plan_runs(plan_study(tier))}
+    assert runs["cpu"]["aul_before_drop"] == runs["cpu"]["aul_detection"]
+    assert runs["full"]["aul_before_drop"] == runs["full"]["aul_dynamics"]
     assert not runs["cpu"]["aul_dynamics"] & runs["cpu"]["aul_detection"]  # a scale at which wrong labels are learned
     assert runs["smoke"]["aul_dynamics"] == runs["smoke"]["aul_mnist"]
     assert runs["smoke"]["aul_dynamics"] < runs["smoke"]["aul_consistency"]
@@ -92,6 +94,16 @@ def test_studies_of_the_aul_train_a_network_once(studies: list[LoadedStudy]) -> 
         assert runs[tier]["aul_modes"] < runs[tier]["aul_detection"]
         assert runs[tier]["aul_precision_cifar100"] < runs[tier]["aul_detection_cifar100"]
         assert len(runs[tier]["aul_consistency"] & runs[tier]["aul_detection"]) == 5
+
+
+def test_the_loss_of_wrong_labels_has_risen_at_both_epochs_of_the_sentence(studies: list[LoadedStudy]) -> None:
+    """A004-03 names epochs 75 and 150 of 300, the latter the end of the first rate; smoke is too small for it."""
+    study = next(study for study in studies if study.name == "aul_before_drop")
+    for name, tier in study.tiers.items():
+        (epochs, drop) = tier.spec.runs.base.epochs, tier.spec.runs.base.schedule.milestones[0]
+        visited = tier.spec.effects["rise"].at["epoch"]
+        assert name == "smoke" or (visited[-1] == drop and visited[0] == pytest.approx(epochs / 4, abs=0.5)), tier.key
+        assert tier.spec.effects["rise"].minus == {"epoch": 1}, tier.key
 
 
 def test_a_claim_about_late_training_requires_that_wrong_labels_are_memorised(studies: list[LoadedStudy]) -> None:
@@ -110,13 +122,11 @@ def test_a_claim_about_late_training_requires_that_wrong_labels_are_memorised(st
 
 def test_what_a_sentence_puts_on_one_side_is_judged_on_one_side(studies: list[LoadedStudy]) -> None:
     """An AUL that gets better is no contradiction of "remains this high" or of "sufficient"."""
-    study = next(study for study in studies if study.name == "aul_dynamics")
-    claims = {claim.id: claim for claim in study.any.spec.claims}
+    claims = {claim.id: claim for study in studies for claim in study.any.spec.claims if study.name == "aul_dynamics"}
     for found, name in (("A004-02", "stays"), ("A004-23", "detects")):
         part = claims[found].parts[name]
         assert (part.kind, part.delta) == ("ordered", -0.01), found
     assert claims["A004-23"].verdict.of == ("detects",)  # nothing is said of ranks
-    assert set(claims["A004-03"].verdict.of) == {"quarter", "half"}
 
 
 def test_hypotheses_of_lnbench_and_surrogates_are_no_papers_claims(studies: list[LoadedStudy]) -> None:
