@@ -258,3 +258,19 @@ def test_a_report_of_nothing_but_diverged_runs_is_written_too(tmp_path: Path) ->
     page = (tmp_path / "report" / "report.md").read_text()
     assert "3 diverged" in page
     assert "experiment-phases.png" not in page
+
+
+def test_theorem_4_2_is_judged_past_its_t1_and_on_a_share_of_1_minus_1_over_m_of_the_draws() -> None:
+    tiers = load_study(CLAIMS / "label_noise_sgd_linear.yaml").tiers
+    for tier in ("full", "smoke"):
+        cells = [cell.recipe.identity() for cell in tiers[tier].cells if cell.point["arm"] == "theorem"]
+        for cell in cells:
+            m, speed = cell["neurons"], (cell["lr"] * cell["sigma"]) ** 2
+            t1 = linear_network.THEOREM * math.sqrt(math.log(m)) / (speed * math.sqrt(m))
+            assert t1 <= cell["steps"], cell
+    (claim,) = (claim for claim in tiers["full"].spec.claims if claim.id == "L002-07")
+    shares = {}
+    for name in ("moved", "moved-narrow", "halved", "halved-narrow"):
+        effect = tiers["full"].spec.effects[claim.parts[name].effect]
+        shares[name] = (claim.parts[name].pi, 1 - 1 / effect.at["neurons"])
+    assert all(pi == pytest.approx(share) for pi, share in shares.values()), shares
