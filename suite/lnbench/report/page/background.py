@@ -7,16 +7,12 @@ import statistics
 from lnbench.report.names import is_number, place, text
 from lnbench.report.page.experiments import experiment_runs
 from lnbench.report.page.missing import left_section
+from lnbench.report.page.recipe_words import SELECTIONS
 from lnbench.report.plain import Json
 from lnbench.report.units import Unit, decimals_of, metric_unit, percent
 from lnbench.report.words import counted, duration, escaped, listed, p_words, table
 
 DASH = "–"
-SELECTIONS = {
-    "last_epoch": "the last epoch",
-    "best_test": "the epoch with the best test accuracy",
-    "best_validation": "the epoch with the best validation accuracy",
-}
 
 
 def background_sections(data: Json, training_figure: str | None) -> list[str]:

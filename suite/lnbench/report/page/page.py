@@ -6,6 +6,7 @@ from __future__ import annotations
 from lnbench.report.names import claim_anchors, figures_of
 from lnbench.report.page.background import background_sections
 from lnbench.report.page.claim import claim_section
+from lnbench.report.page.trained import trained_section
 from lnbench.report.plain import Json
 from lnbench.report.units import shown
 from lnbench.report.words import MARKS, TIERS, counted, duration, escaped, listed, spaced_percent, table, verdict_words
@@ -14,8 +15,9 @@ FIGURES = "figures"
 MOST_IN_SUMMARY = 6  # comparisons of one claim: a table of 40 cells would bury the others
 
 
-def markdown(data: Json) -> str:
-    """Return the whole page."""
+def markdown(data: Json, *, linked: bool = False) -> str:
+    """Return the whole page. `linked`: whether the study's file lies beside it, in `../../claims` of the page's
+    folder."""
     figures = figures_of(data)
     lines = [f"# {escaped(data['title'])}", "", _paper(data), "", _head(data), ""]
     lines += [
@@ -26,6 +28,9 @@ def markdown(data: Json) -> str:
         *_summary(data),
         "",
         _how_to_read(data),
+        "",
+        *trained_section(data, linked),
+        "## Claims, one by one",
         "",
     ]
     if figures.forest:
