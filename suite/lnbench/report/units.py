@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lnbench.judge.kinds import kind_named
+from lnbench.report.numbers import DIGITS, as_written, exponent_of, power_of_ten, scaled
 from lnbench.report.plain import Json
 from lnbench.spec.effects import DIFFERENCES, PAIRS
 
@@ -19,16 +20,12 @@ Ends = tuple[float, float]
 # What an axis is reduced to is then a number of its own: a place on the axis, a coefficient, an exponent.
 UNITLESS = ("argmax", "crossing", "kendall", "exponent", "pearson", "spearman")
 INFINITE: Ends = (-math.inf, math.inf)
-
-
-def significant(x: float, digits: int = 4) -> str:
-    """Return four significant digits, and all of a whole number's: 0.002, 12.26, 12265 and not 1.226e+04."""
-    return f"{x:.{digits}g}" if not 10**digits <= abs(x) < 1e12 else f"{x:.0f}"
+MOST_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """`scale` takes the effect's own unit to the one shown, `ratio` its logs to ratios; `decimals` None: four
+    """`scale` takes the effect's own unit to the one shown, `ratio` its logs to ratios; `decimals` None: three
     significant digits."""
 
     scale: float
@@ -40,30 +37,56 @@ class Unit:
         """Return a number of the effect in this unit."""
         return math.exp(x) if self.ratio else x * self.scale
 
-    def number(self, x: float, edges: tuple[float, ...] = ()) -> str:
-        """Return x (already scaled) as text, with more digits where rounding would put it on an edge."""
+    def number(self, x: float, edges: tuple[float, ...] = (), like: tuple[float, ...] = ()) -> str:
+        """Return x (already scaled) as text, with more digits where rounding would put it on an edge. `like`: numbers
+        next to it, with which it shares a power of ten."""
+        return self._number(x, edges, self._exponent(x, *like))
+
+    def _exponent(self, *numbers: float) -> int:
+        return exponent_of(*numbers) if self.decimals is None else 0
+
+    def _number(self, x: float, edges: tuple[float, ...], exponent: int, *, alone: bool = True) -> str:
+        others = [edge for edge in edges if not _same(x, edge)]
         if self.decimals is None:
-            return significant(x).replace("-", "−")
+            digits = DIGITS
+            while digits < MOST_DIGITS and _meets(x, others, digits):
+                digits += 1
+            words = scaled(x, exponent, digits)
+            return f"{words} × {power_of_ten(exponent)}" if exponent and alone else words
         decimals = self.decimals
-        while decimals < 6 and any(round(x, decimals) == round(e, decimals) and not _same(x, e) for e in edges):
+        while decimals < MOST_DIGITS and any(round(x, decimals) == round(e, decimals) for e in others):
             decimals += 1
-        return f"{round(x, decimals) + 0.0:.{decimals}f}".replace("-", "−")
+        return f"{round(x, decimals) + 0.0:,.{decimals}f}".replace("-", "−")
 
-    def amount(self, x: float, edges: tuple[float, ...] = ()) -> str:
+    def amount(self, x: float, edges: tuple[float, ...] = (), like: tuple[float, ...] = ()) -> str:
         """Return a number with its unit: "93.12 %"."""
-        return self.with_name(self.number(x, edges))
+        return self.with_name(self.number(x, edges, like))
 
-    def interval(self, ends: Ends, edges: tuple[float, ...] = ()) -> str:
-        """Return an interval with its unit: "[92.31, 93.94] %"."""
-        return self.with_name(f"[{self.number(ends[0], edges)}, {self.number(ends[1], edges)}]")
+    def interval(self, ends: Ends, edges: tuple[float, ...] = (), like: tuple[float, ...] = ()) -> str:
+        """Return an interval with its unit: "[92.31, 93.94] %", "[7.12, 7.48] × 10⁻⁵"; its ends told apart."""
+        exponent = self._exponent(*ends, *like)
+        words = [
+            self._number(end, (*edges, *(other for other in ends if other is not end)), exponent, alone=False)
+            for end in ends
+        ]
+        decimals = [len(word.partition(".")[2]) for word in words]
+        if self.decimals is None and abs(decimals[0] - decimals[1]) == 1:  # of about the same size: the same for both
+            words = [f"{round(end / 10.0**exponent, max(decimals)) + 0.0:,.{max(decimals)}f}" for end in ends]
+        words = [word.replace("-", "−") for word in words]
+        return self.with_name(f"[{words[0]}, {words[1]}]" + (f" × {power_of_ten(exponent)}" if exponent else ""))
 
     def edge(self, x: float) -> str:
         """Return an edge of a region as text: somebody wrote it, so it keeps the digits it was written with."""
-        return self.with_name(f"{round(x, 6) + 0.0:.6g}".replace("-", "−"))
+        return self.with_name(as_written(x))
 
     def with_name(self, text: str) -> str:
         """Return the text with the unit's name behind it, if it has one."""
         return f"{text} {self.name}" if self.name else text
+
+
+def _meets(x: float, others: list[float], digits: int) -> bool:
+    """Return whether so many significant digits of x are those of another number too."""
+    return any(f"{x:.{digits - 1}e}" == f"{other:.{digits - 1}e}" for other in others)
 
 
 def _same(a: float, b: float) -> bool:
@@ -133,12 +156,13 @@ class Shown:
         return tuple(edge for edge in self.region if math.isfinite(edge))
 
     def interval_words(self) -> str:
-        return self.unit.interval(self.interval, self.edges) if self.interval else "no interval"
+        like = () if self.effect is None else (self.effect,)
+        return self.unit.interval(self.interval, self.edges, like) if self.interval else "no interval"
 
     def effect_words(self) -> str:
         if self.effect is None:
             return "not measured"
-        return f"{'median ' if self.typical else ''}{self.unit.amount(self.effect, self.edges)}"
+        return f"{'median ' if self.typical else ''}{self.unit.amount(self.effect, self.edges, self.interval or ())}"
 
     def region_words(self) -> str:
         """Return the region in words: "at least 90 %", "above 0 points", "between 89 % and 93 %"."""
