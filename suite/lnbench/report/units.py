@@ -69,11 +69,18 @@ class Unit:
             self._number(end, (*edges, *(other for other in ends if other is not end)), exponent, alone=False)
             for end in ends
         ]
-        decimals = [len(word.partition(".")[2]) for word in words]
-        if self.decimals is None and abs(decimals[0] - decimals[1]) == 1:  # of about the same size: the same for both
-            words = [f"{round(end / 10.0**exponent, max(decimals)) + 0.0:,.{max(decimals)}f}" for end in ends]
+        decimals = sorted(len(word.partition(".")[2]) for word in words)
+        places = min(decimals[1], decimals[0] + 1)  # the same for both ends, by that of the larger
+        if self.decimals is None and decimals[0] != decimals[1] and not self._on_an_edge(ends, edges, exponent, places):
+            words = [f"{round(end / 10.0**exponent, places) + 0.0:,.{places}f}" for end in ends]
         words = [word.replace("-", "−") for word in words]
         return self.with_name(f"[{words[0]}, {words[1]}]" + (f" × {power_of_ten(exponent)}" if exponent else ""))
+
+    def _on_an_edge(self, ends: Ends, edges: tuple[float, ...], exponent: int, places: int) -> bool:
+        """Return whether an end of an interval, so rounded, would lie on an edge that it does not lie on."""
+        size = 10.0**exponent
+        pairs = [(end, edge) for end in ends for edge in (*edges, 0.0) if not _same(end, edge)]
+        return any(round(end / size, places) == round(edge / size, places) for end, edge in pairs)
 
     def edge(self, x: float) -> str:
         """Return an edge of a region as text: somebody wrote it, so it keeps the digits it was written with."""
@@ -166,14 +173,19 @@ class Shown:
 
     def region_words(self) -> str:
         """Return the region in words: "at least 90 %", "above 0 points", "between 89 % and 93 %"."""
-        low, high = self.region
-        if math.isinf(high):
-            return f"above {self.unit.edge(0.0)}" if low == 0 else f"at least {self.unit.edge(low)}"
-        if math.isinf(low):
-            return f"below {self.unit.edge(0.0)}" if high == 0 else f"at most {self.unit.edge(high)}"
-        if _same(low, -high):
-            return f"within ±{self.unit.edge(high)}"
-        return f"between {self.unit.edge(low)} and {self.unit.edge(high)}"
+        return range_words(self.region, self.unit)
+
+
+def range_words(ends: Ends, unit: Unit) -> str:
+    """Return a required range, already in the unit that is shown: "at least 90 %", "within ±2 points"."""
+    low, high = ends
+    if math.isinf(high):
+        return f"above {unit.edge(0.0)}" if low == 0 else f"at least {unit.edge(low)}"
+    if math.isinf(low):
+        return f"below {unit.edge(0.0)}" if high == 0 else f"at most {unit.edge(high)}"
+    if _same(low, -high):
+        return f"within ±{unit.edge(high)}"
+    return f"between {unit.edge(low)} and {unit.edge(high)}"
 
 
 def reference_of(part: Json, member: Json) -> Json | None:

@@ -53,7 +53,7 @@ def tier_words(data: Json) -> str:
     """Return what a tier is; a study that tests no paper sets its own full scale."""
     if data["tier"] == "full" and not data["paper"]["authors"]:
         return OWN_SCALE
-    return TIERS.get(data["tier"], data["tier"])
+    return TIERS.get(data["tier"], str(data["tier"]))
 
 
 def listed(words: Iterable[str], last: str = "and") -> str:

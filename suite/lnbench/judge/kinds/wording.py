@@ -8,10 +8,20 @@ def counted(n: int, one: str, many: str | None = None) -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
+def p_is(p: float) -> str:
+    """Return "p = 0.0287", "p < 0.0001"."""
+    words = p_words(p)
+    return f"p {words}" if words[0] in "<>" else f"p = {words}"
+
+
 def p_words(p: float, edge: float = 0.05) -> str:
-    """Return a p value with three significant digits, "< 0.0001" for a smaller one; with more digits where rounding
-    would put it on `edge`, the level that it is held against."""
+    """Return a p value with three significant digits, "< 0.0001" or "> 0.999" at the ends; with more digits where
+    rounding would put it on `edge`, the level that it is held against."""
     if p < 0.0001:
         return "< 0.0001"
-    digits = next((n for n in range(3, 7) if float(f"{p:.{n}g}") not in (edge, 1.0)), 7)
-    return f"{p:.{3 if p in (edge, 1.0) else digits}g}"
+    if 0.9995 <= p < 1:
+        return "> 0.999"
+    digits = 3
+    while digits < 7 and p != edge and float(f"{p:.{digits}g}") == edge:
+        digits += 1
+    return f"{p:.{digits}g}"
