@@ -6,6 +6,7 @@ from __future__ import annotations
 from lnbench.report.names import claim_anchors, figures_of
 from lnbench.report.page.background import background_sections
 from lnbench.report.page.claim import claim_section
+from lnbench.report.page.registration import registration_fact
 from lnbench.report.plain import Json
 from lnbench.report.units import shown
 from lnbench.report.words import MARKS, TIERS, counted, duration, escaped, listed, spaced_percent, table, verdict_words
@@ -80,7 +81,7 @@ def _facts(data: Json) -> list[str]:
             f"`reproduced`; the chance of any false `contradicted` is at most {alpha} (for near-normal "
             "seeds; `docs/statistics.md`)."
         )
-    facts += [_seeds(data), _cost(data), *_data(data)]
+    facts += [_seeds(data), _cost(data), *_data(data), *registration_fact(data)]
     return facts + [escaped(note[:1].upper() + note[1:]) + "." for note in data["notes"]]
 
 
