@@ -19,7 +19,7 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES: tuple[Any, ...] = ("-", "--", "-.", (0, (1, 1)))
 VERDICT_STYLE = {  # verdict, or what smoke says of a part -> (colour, marker)
-    **{verdict.value: (verdict.colour, verdict.marker) for verdict in Verdict},
+    **{verdict.words: (verdict.colour, verdict.marker) for verdict in Verdict},
     "direction holds": ("#0072B2", "o"),
     "direction does not hold": ("#D55E00", "X"),
 }

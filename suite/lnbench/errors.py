@@ -15,7 +15,7 @@ class Exit(IntEnum):
     USAGE = 2  # wrong call, or a spec that is not valid
     RUN_FAILED = 3
     NOTHING_SELECTED = 5
-    CONTRADICTED = 1  # a claim is contradicted, or smoke-fail
+    CONTRADICTED = 1  # a claim is contradicted or failed, or smoke-fail
     INCONCLUSIVE = 4
     OK = 0
     INTERRUPTED = 130

@@ -15,10 +15,14 @@ class Counts(Enum):
 
 
 class Verdict(StrEnum):
-    """What is said about a claim. Only `reproduced` is a pass and only `contradicted` is a fail.
+    """What is said about a claim. Of a paper's claim only `reproduced` is a pass and only `contradicted` is a fail.
 
-    mark: in front of the word on pages. terminal: rich's style. colour, marker: of its point in figures. Smoke's two
-    words have other marks than a paper's verdict, so that nobody takes one for the other.
+    `held`, `failed` and `open` are said of sentences that are no paper's (see `Standing`). `opposite-seen`:
+    contradicted as run, while an alternative of what the paper leaves open has not been run. `not-in-regime`: the runs
+    are not where the claim could be tested.
+
+    mark: in front of the word on pages. terminal: rich's style. colour, marker: of its point in figures. words: as a
+    reader sees it. Words that are no paper's verdict have other marks, so that nobody takes one for the other.
     """
 
     mark: str
@@ -42,15 +46,85 @@ class Verdict(StrEnum):
         made.mark, made.counts, made.terminal, made.colour, made.marker = mark, counts, terminal, colour, marker
         return made
 
+    @property
+    def words(self) -> str:
+        """Return the verdict as a reader sees it."""
+        return LONGER.get(self.value, self.value.replace("not-", "not "))
+
+    @property
+    def open(self) -> bool:
+        """Return whether the interval decided nothing."""
+        return self in (Verdict.INCONCLUSIVE, Verdict.OPEN)
+
     REPRODUCED = "reproduced", "✅", Counts.PASS, "bold green", "#007A5A", "o"
     CONTRADICTED = "contradicted", "❌", Counts.FAIL, "bold red", "#D55E00", "X"
     INCONCLUSIVE = "inconclusive", "➖", Counts.NEITHER, "yellow", "#B07A00", "D"
+    OPPOSITE_SEEN = "opposite-seen", "🟠", Counts.NEITHER, "dark_orange", "#E07B39", "v"
+    NOT_IN_REGIME = "not-in-regime", "🔵", Counts.NEITHER, "blue", "#3A76B8", "s"
+    HELD = "held", "🟩", Counts.PASS, "green", "#007A5A", "o"
+    FAILED = "failed", "🟥", Counts.FAIL, "red", "#D55E00", "X"
+    OPEN = "open", "⬜", Counts.NEITHER, "yellow", "#B07A00", "D"
     NOT_COMPARABLE = "not-comparable", "⛔"
     NOT_TESTABLE = "not-testable", "⛔"
     NOT_RUN = "not-run", "⚪"
     ERROR = "error", "💥", Counts.ERROR, "bold red", "#8B1A8B", "P"
     SMOKE_PASS = "smoke-pass", "🔹", Counts.PASS, "green"
     SMOKE_FAIL = "smoke-fail", "🔻", Counts.FAIL, "bold red"
+
+
+LONGER = {"opposite-seen": "opposite seen, alternatives not run", "not-in-regime": "not in regime"}
+OF_OUR_OWN = {
+    Verdict.REPRODUCED: Verdict.HELD,
+    Verdict.CONTRADICTED: Verdict.FAILED,
+    Verdict.INCONCLUSIVE: Verdict.OPEN,
+}
+
+
+class Standing(StrEnum):
+    """How a claim stands to a paper. Only `paper` is ever counted as a paper's claim.
+
+    plural: as a table's heading. meaning: one sentence for whoever reads a verdict.
+    """
+
+    plural: str
+    meaning: str
+
+    def __new__(cls, word: str, plural: str = "", meaning: str = "") -> Standing:
+        """Make a standing with its words; the word alone finds it again: `Standing("paper")`."""
+        made = str.__new__(cls, word)
+        made._value_ = word
+        made.plural, made.meaning = plural, meaning
+        return made
+
+    PAPER = "paper", "Claims of papers", ""
+    AUTHORS_CODE = (
+        "authors_code",
+        "Claims of the authors' code",
+        "The authors' code or its README says this, not the paper; it is not counted as the paper's claim.",
+    )
+    SURROGATE = (
+        "surrogate",
+        "Surrogates",
+        "A surrogate: it stands in for a claim that cannot be tested here, and is never counted as the paper's.",
+    )
+    IDENTITY = (
+        "identity",
+        "Identities",
+        "An identity: it counts what our own code does with the paper's definitions, and tests no result of the paper.",
+    )
+    HYPOTHESIS = (
+        "hypothesis",
+        "Hypotheses of lnbench",
+        "A hypothesis of lnbench, written down before its runs; no paper says it.",
+    )
+
+
+def worded(word: str, standing: str) -> str:
+    """Return a verdict's word as it is said of a claim of this standing: `held` in place of `reproduced` where no
+    paper's result was tested."""
+    if standing in (Standing.PAPER, Standing.AUTHORS_CODE) or word not in list(Verdict):
+        return word
+    return OF_OUR_OWN.get(Verdict(word), Verdict(word)).value
 
 
 def counts_as(word: str) -> Counts:

@@ -416,7 +416,7 @@ def test_a_real_worker_that_is_killed_or_told_to_end_is_replaced(
 
 
 def stopped_before_the_end(folder: Path, stop: Callable[[subprocess.Popen[str]], None]) -> Store:
-    """Return the store of a sweep that `stop` stopped; a stop that came after the last run tests nothing and is repeated.
+    """Return the store of a sweep that `stop` stopped; a stop after the last run tests nothing and is repeated.
 
     On a busy machine a stop comes late. A worker that trains on for nobody finishes its run every time.
     """

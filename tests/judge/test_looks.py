@@ -154,7 +154,7 @@ def test_a_contradiction_that_an_alternative_takes_back_is_not_looked_at_again(s
     on = Machine(metrics)
     (claim,) = verified(load_study(file).tiers["full"], on).claims
     assert on.asked == [3, 3]
-    assert (claim.verdict, claim.why) == ("inconclusive", "depends on: epochs")
+    assert (claim.verdict, claim.why) == ("inconclusive", "it depends on what the paper leaves open: epochs")
 
 
 def test_a_store_that_ends_before_the_next_look_is_judged_on_the_looks_that_were_taken(study: Study) -> None:

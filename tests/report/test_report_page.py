@@ -54,7 +54,7 @@ def test_tables_are_whole_and_links_lead_somewhere(case: str, empty: Callable[[s
 
 def test_the_head_says_what_was_judged_and_what_chance_alone_brings(full: World) -> None:
     page = markdown(full.json())
-    assert "It states 3 claims: ✅ 3 reproduced." in page
+    assert "Claims of papers: ✅ 3 reproduced." in page
     assert "at most 5 % of the false claims would be called `reproduced`" in page
     assert "the chance of any false `contradicted` is at most 5 %" in page
     assert "42 runs planned (12 of them to choose hyper-parameters), all done" in page
@@ -111,7 +111,7 @@ def test_what_was_tried_and_what_is_left_open_are_named(full: World) -> None:
     from lnbench.report import result_to_json
 
     page = markdown(result_to_json(full.result(full.tries())))
-    assert "➖ inconclusive** (depends on: epochs)" in page
+    assert "➖ inconclusive** (it depends on what the paper leaves open: epochs)" in page
     assert "tried otherwise, `epochs`: ✅ reproduced" in page
     assert "## What the paper leaves open" in page
 

@@ -1,4 +1,4 @@
-"""The scoreboard: every claim once, its verdict at every tier, with a link that leads to its section."""
+"""The scoreboard: one row for a claim and tier, with the sentence of that tier and a link to its section."""
 
 from __future__ import annotations
 
@@ -11,15 +11,30 @@ from lnbench.report import read_results, replace_between_markers, scoreboard, wr
 from tests.toys.report_world import World
 
 
-def test_each_claim_has_a_row_and_each_tier_a_column(full: World, smoke: World) -> None:
-    table = scoreboard([smoke.json(), full.json()])
+def test_each_claim_and_tier_has_a_row_with_the_sentence_of_that_tier(full: World, smoke: World) -> None:
+    reduced = smoke.json()
+    reduced["claims"][0]["says"] = "On digits the MLP stays above 70 %."
+    table = scoreboard([reduced, full.json()])
     assert "[full](reports/nothing-full/report.md)" in table
-    assert "✅ 3" in table
-    assert "| claim | what it says | full | smoke |" in table
-    assert table.count("[✅ reproduced](reports/nothing-full/report.md#claim-n1)") == 1
-    assert "(reports/nothing-smoke/report.md#claim-n1)" in table
-    assert "The MLP stays above 70 % \\| with noise." in table
-    assert table == scoreboard([full.json(), smoke.json()])
+    assert "✅ 3 reproduced" in table
+    assert "| claim | tier | what was tested at this tier | verdict |" in table
+    first = (
+        "| [N1](reports/nothing-full/report.md#claim-n1) | full | The MLP stays above 70 % \\| with noise. | ✅ repro"
+    )
+    second = "| [N1](reports/nothing-smoke/report.md#claim-n1) | smoke | On digits the MLP stays above 70 %. |"
+    assert f"{first}duced |\n{second}" in table  # the tiers of a claim follow each other
+    assert table == scoreboard([full.json(), reduced])
+
+
+def test_what_is_no_papers_claim_is_counted_apart(full: World) -> None:
+    data = full.json()
+    data["claims"][0] |= {"standing": "surrogate", "verdict": "held"}
+    data["claims"][1] |= {"standing": "hypothesis", "verdict": "failed"}
+    table = scoreboard([data])
+    assert "| ✅ 1 reproduced | Surrogates: 🟩 1 held<br>Hypotheses of lnbench: 🟥 1 failed |" in table
+    papers, surrogates, hypotheses = (table.index(f"**{name}") for name in ("Claims of papers", "Surr", "Hypotheses"))
+    assert papers < table.index("[n-2](") < surrogates < table.index("[N1](") < hypotheses < table.index("[N.2](")
+    assert "never counted as the paper's" in table
 
 
 def test_claims_of_two_papers_on_one_question_stand_side_by_side(full: World) -> None:

@@ -79,10 +79,10 @@ def test_verdicts_are_their_words() -> None:
     assert str(Verdict.NOT_COMPARABLE) == "not-comparable"
     assert Verdict("not-run") is Verdict.NOT_RUN
     counts = {verdict.value: verdict.counts for verdict in Verdict}
-    assert [word for word, found in counts.items() if found is Counts.PASS] == ["reproduced", "smoke-pass"]
-    assert [word for word, found in counts.items() if found is Counts.FAIL] == ["contradicted", "smoke-fail"]
+    assert [word for word, found in counts.items() if found is Counts.PASS] == ["reproduced", "held", "smoke-pass"]
+    assert [word for word, found in counts.items() if found is Counts.FAIL] == ["contradicted", "failed", "smoke-fail"]
     assert [word for word, found in counts.items() if found is Counts.ERROR] == ["error"]
-    open_words = {"inconclusive", "not-comparable", "not-testable", "not-run"}
+    open_words = {"inconclusive", "open", "opposite-seen", "not-in-regime", "not-comparable", "not-testable", "not-run"}
     assert {word for word, found in counts.items() if found is Counts.NEITHER} == open_words
     assert counts_as("a word of a later lnbench") is Counts.NEITHER
 

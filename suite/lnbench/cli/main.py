@@ -39,8 +39,8 @@ Exit codes, the first that applies:
   2    wrong usage, or a study file that is not valid
   3    a run failed
   5    nothing was selected
-  1    a claim is contradicted (or smoke-fail)
-  4    something is inconclusive or was not run
+  1    a claim is contradicted, or failed (a hypothesis), or smoke-fail
+  4    something is open, not in its regime, or was not run
   0    all pass
   130  interrupted; finished runs are kept
 """

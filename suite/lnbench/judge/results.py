@@ -77,7 +77,7 @@ class ClaimResult:
     @property
     def open(self) -> bool:
         """Return whether another look could decide it. One whose contradiction an alternative takes back could not."""
-        return self.verdict == Verdict.INCONCLUSIVE and not self.tried
+        return Verdict(self.verdict).open and not self.tried
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Records into verdicts. Pure: no file is written, nothing is trained, torch is not imported.
 
 A part's effect gives an interval, the interval against the part's region a verdict (`lnbench.stats`); `verdict:` says
-which parts are the claim; Holm's correction over all claims of the study comes before any accusation; and a
-contradiction must survive every alternative (`try`) of what the paper leaves open.
+which parts are the claim; `requires:` says which must hold before it can be tested at all; Holm's correction over all
+claims of the study comes before any accusation; and a contradiction must survive every alternative (`try`) of what the
+paper leaves open.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from lnbench.judge.evidence import Evidence
 from lnbench.judge.kinds import ALPHA, check_member, kind_of, numbers_of
 from lnbench.judge.results import ChoiceResult, ClaimResult, Look, PartResult, StudyResult
 from lnbench.spec import Claim, Number, Part, Study
-from lnbench.stats import Verdict
+from lnbench.stats import Check, Verdict
+from lnbench.verdict import Standing, worded
+
+DECIDED = (Verdict.REPRODUCED, Verdict.CONTRADICTED, Verdict.NOT_IN_REGIME)
 
 
 def judge(evidence: Evidence, tries: Mapping[str, Evidence] | None = None) -> StudyResult:
@@ -32,6 +36,7 @@ def judge(evidence: Evidence, tries: Mapping[str, Evidence] | None = None) -> St
         claims = [_smoke(claim, evidence, notes) for claim in claims]
     else:
         claims = _settle(claims, study, tries or {})
+    claims = [_worded(claim) for claim in claims]
     return StudyResult(evidence, tuple(claims), tuple(_choices(evidence)), tuple(notes), dict(tries or {}))
 
 
@@ -69,7 +74,7 @@ def _over_looks(evidence: Evidence) -> list[ClaimResult]:
 def _later(before: ClaimResult, after: ClaimResult) -> ClaimResult:
     """Return the result that stands: of a look that decided, or of one after which none was taken."""
     taken = before.verdict == Verdict.NOT_RUN or after.verdict != Verdict.NOT_RUN
-    return after if taken and before.verdict not in (Verdict.REPRODUCED, Verdict.CONTRADICTED) else before
+    return after if taken and before.verdict not in DECIDED else before
 
 
 def _judge_claims(evidence: Evidence, look: Look | None = None) -> list[ClaimResult]:
@@ -93,16 +98,40 @@ def _judge_claim(claim: Claim, evidence: Evidence, looks: int) -> ClaimResult:
     """Judge the claim before Holm; `verdict` is left empty unless something other than the interval decides it."""
     parts = {name: _judge_part(name, part, claim, evidence, looks) for name, part in claim.parts.items()}
     decisive = [parts[name] for name in claim.verdict.of]
+    regime = [parts[name] for name in claim.requires]
     check = decisive[0].check
     if len(decisive) > 1 or claim.verdict.at_least != len(decisive):
         check = stats.partial_conjunction([part.check for part in decisive], claim.verdict.at_least)
-    verdict = why = ""
+    check, verdict, why = _in_regime(check, regime, claim.requires)
     undecided = check.p_reproduced > ALPHA and check.p_contradicted > ALPHA
     for stop in (Verdict.ERROR, Verdict.NOT_RUN):
-        stopped = [part for part in decisive if part.verdict == stop]
-        if stopped and undecided and not verdict:
+        stopped = [part for part in (*regime, *decisive) if part.verdict == stop]
+        if stopped and undecided and verdict in ("", Verdict.INCONCLUSIVE):
             verdict, why = stop.value, f"{stopped[0].name}: {stopped[0].why}"
+    if claim.not_testable is not None and verdict not in (Verdict.ERROR, Verdict.NOT_RUN):
+        check = replace(check, p_reproduced=1.0, p_contradicted=1.0)
+        verdict, why = Verdict.NOT_TESTABLE.value, claim.not_testable
     return ClaimResult(claim, parts, check, 1.0, verdict, why, {})
+
+
+def _in_regime(check: Check, regime: list[PartResult], remedies: Mapping[str, str]) -> tuple[Check, str, str]:
+    """Return the claim's check given its regime, and the verdict with its reason where the regime decides it.
+
+    A claim is decided, either way, only where its regime is shown to hold: both p are at least those of the parts that
+    it requires. It is out of its regime where one of these is contradicted, by Bonferroni's rule over them.
+    """
+    if not regime:
+        return check, "", ""
+    shown = max(part.check.p_reproduced for part in regime)
+    alone = check.p_reproduced <= ALPHA or check.p_contradicted <= ALPHA
+    check = replace(check, p_reproduced=max(check.p_reproduced, shown), p_contradicted=max(check.p_contradicted, shown))
+    outside = [part for part in regime if part.check.p_contradicted * len(regime) <= ALPHA]
+    if outside:
+        return check, Verdict.NOT_IN_REGIME.value, "; ".join(f"{part.name}: {remedies[part.name]}" for part in outside)
+    if shown > ALPHA and alone:
+        names = ", ".join(part.name for part in regime if part.check.p_reproduced > ALPHA)
+        return check, Verdict.INCONCLUSIVE.value, f"whether the runs are in the claim's regime is not decided: {names}"
+    return check, "", ""
 
 
 def _judge_part(name: str, part: Part, claim: Claim, evidence: Evidence, looks: int) -> PartResult:
@@ -150,15 +179,27 @@ def _settle(claims: list[ClaimResult], study: Study, tries: Mapping[str, Evidenc
             untried = [key for key, verdict in tried.items() if verdict in (Verdict.NOT_RUN, Verdict.ERROR)]
             others = [key for key, verdict in tried.items() if verdict != Verdict.CONTRADICTED and key not in untried]
             if others:
-                why = f"depends on: {', '.join(others)}"
+                why = f"it depends on what the paper leaves open: {', '.join(others)}"
                 claim = replace(claim, verdict=Verdict.INCONCLUSIVE.value, why=why, tried=tried)
             elif untried:
-                why = f"contradicted as run, but not tried: {', '.join(untried)}"
-                claim = replace(claim, verdict=Verdict.INCONCLUSIVE.value, why=why, tried=tried)
+                why = f"outside the claimed range; not called contradicted, as not run with: {', '.join(untried)}"
+                claim = replace(claim, verdict=Verdict.OPPOSITE_SEEN.value, why=why, tried=tried)
             else:
                 claim = replace(claim, tried=tried)
         settled.append(claim)
     return settled
+
+
+def _worded(claim: ClaimResult) -> ClaimResult:
+    """Say the verdicts in the words of the claim's standing: what no paper claims is held, failed or open, and so is an
+    extra check of ours beside a paper's claim."""
+    standing = claim.claim.standing
+    parts = {
+        name: replace(part, verdict=worded(part.verdict, Standing.HYPOTHESIS if part.part.ours else standing))
+        for name, part in claim.parts.items()
+    }
+    tried = {key: worded(word, standing) for key, word in claim.tried.items()}
+    return replace(claim, parts=parts, verdict=worded(claim.verdict, standing), tried=tried)
 
 
 def _smoke(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> ClaimResult:
@@ -171,7 +212,10 @@ def _smoke(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> ClaimRes
     drift = drift_of(claim, evidence, notes)
     drifted = [result for result in drift if result.drifted]
     why = ""
-    if len(holding) < claim.claim.verdict.at_least:
+    outside = [name for name in claim.claim.requires if not claim.parts[name].direction_holds]
+    if outside:
+        why = f"not in the claim's regime: {', '.join(outside)}"
+    elif len(holding) < claim.claim.verdict.at_least:
         wrong = [part.name for part in decisive if not part.direction_holds]
         why = f"the direction does not hold: {', '.join(wrong)}"
     elif drifted:

@@ -12,6 +12,7 @@ from lnbench.report.page.beside import beside_words
 from lnbench.report.result.result import part_to_json
 from lnbench.report.units import significant
 from lnbench.stats import Check, Region
+from lnbench.verdict import Standing, Verdict
 
 
 def explain(result: StudyResult, claim_id: str) -> str:
@@ -24,8 +25,13 @@ def explain(result: StudyResult, claim_id: str) -> str:
 def _claim(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
     spec, study = claim.claim, result.study
     yield f"{spec.id}: {spec.says}"
-    said = f'"{spec.quote}"' if spec.quote else "shows it, and says it in no sentence"
-    yield f"The paper ({study.baseline.cite}, {spec.where}): {said}"
+    standing = Standing(spec.standing)
+    if standing is not Standing.HYPOTHESIS:
+        said = f'"{spec.quote}"' if spec.quote else "shows it, and says it in no sentence"
+        place = ", ".join(filter(None, [study.baseline.cite, str(spec.where)]))
+        yield f"{'The authors' if standing is Standing.AUTHORS_CODE else 'The paper'} ({place}): {said}"
+    if standing is not Standing.PAPER:
+        yield standing.meaning
     if study.tier == "smoke":
         scale = "Its results say nothing about the paper."
     elif study.spec.deviations:
@@ -41,9 +47,11 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
 
 
 def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator[str]:
-    role = (
-        "this is the claim, or one of its parts" if part.name in claim.claim.verdict.of else "stands beside the claim"
-    )
+    role = "stands beside the claim"
+    if part.name in claim.claim.verdict.of:
+        role = "this is the claim, or one of its parts"
+    elif part.name in claim.claim.requires:
+        role = "must hold before the claim can be tested"
     yield f"Part {part.name} ({part.part.kind}): {role}."
     for reference in part.part.references():
         entry = result.study.baseline.references[reference]
@@ -74,7 +82,7 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
     for words in beside_words(part_to_json(part, claim, result)):
         yield f"  {words}"
     yield f"  -> {part.verdict}" + (f" ({part.why})" if part.why else "")
-    if part.verdict == "inconclusive":
+    if Verdict(part.verdict).open:
         need = part.seeds_to_decide
         unit = "points" if getattr(part.part, "unit", "") == "point" else "seeds"
         yield (
@@ -154,5 +162,5 @@ def _verdict(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
         look = claim.look
         yield f"Look {look.number} of {look.of} planned ones, at {look.seeds} seeds: the first that decides stands."
     for key, verdict in claim.tried.items():
-        yield f"Under the alternative for {key}: {verdict}."
-    yield f"Verdict: {claim.verdict}" + (f" ({claim.why})" if claim.why else "")
+        yield f"Under the alternative for {key}: {Verdict(verdict).words}."
+    yield f"Verdict: {Verdict(claim.verdict).words}" + (f" ({claim.why})" if claim.why else "")

@@ -59,6 +59,7 @@ def _details(claim: Json) -> str:
     lines = [claim["says"], f"verdict: {claim['verdict']}" + (f" ({claim['why']})" if claim["why"] else "")]
     for part in claim["parts"]:
         role = "the claim" if part["decides"] else "beside it"
+        role = "must hold first" if part["name"] in claim.get("requires", {}) else role
         lines.append(f"{part['name']} ({role}): {part['verdict']}")
         for member in part["members"]:
             done = counted(len(member["values"]), "seed")

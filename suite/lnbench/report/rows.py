@@ -39,6 +39,7 @@ def _row(claim: ClaimResult, result: StudyResult) -> Row:
         "tier": result.study.tier,
         "claim": claim.claim.id,
         "says": claim.claim.says,
+        "standing": claim.claim.standing,
         "verdict": str(claim.verdict),
         "why": claim.why,
         "effect": effect,

@@ -8,22 +8,22 @@ from pathlib import Path
 from lnbench.report.folder import RESULT, read_result
 from lnbench.report.names import claim_anchors
 from lnbench.report.plain import Json
-from lnbench.report.words import MARKS, counted, escaped, table, verdict_words
+from lnbench.report.words import counted, escaped, table, tally, verdict_words
 from lnbench.tiers import TIERS
+from lnbench.verdict import Standing
 
 TIER_ORDER = tuple(reversed(TIERS))
 
 
 def scoreboard(results: Iterable[Json], reports: str = "reports") -> str:
-    """Return two Markdown tables, verdicts by study and tier, and every claim with its verdict at each tier; and,
-    where claims of several papers answer the same question, these side by side. `reports`: the folder that links
-    start from."""
+    """Return Markdown tables: the verdicts by study and tier; one row for every claim and tier, with the sentence that
+    was tested at that tier, in one table for each standing; and, where claims of several papers answer the same
+    question, these side by side. `reports`: the folder that links start from."""
     ordered = sorted(results, key=_order)
     if not ordered:
         return "No report is stored yet."
-    lines = [*_by_study(ordered, reports), "", *_by_claim(ordered, reports)]
-    questions = _by_question(ordered, reports)
-    return "\n".join([*lines, *([""] if questions else []), *questions])
+    blocks = [*_by_study(ordered, reports), *_by_claim(ordered, reports), *_by_question(ordered, reports)]
+    return "\n\n".join(blocks)
 
 
 def read_results(reports: Path) -> list[Json]:
@@ -40,34 +40,44 @@ def _order(data: Json) -> tuple[str, str, int, str]:
 def _by_study(results: list[Json], reports: str) -> list[str]:
     rows = []
     for data in results:
-        counts = [f"{MARKS[verdict]} {n}" for verdict in MARKS if (n := data["verdicts"].get(verdict, 0))]
+        counts = dict(tally(data["claims"]))
+        papers = counts.pop(Standing.PAPER, "–")
+        others = [f"{standing.plural}: {verdicts}" for standing, verdicts in counts.items()]
         rows.append([
             escaped(data["paper"]["citation"]),
             escaped(data["title"]),
             f"[{data['tier']}]({reports}/{data['key']}/report.md)",
             counted(data["seeds"]["n"], "seed"),
-            str(len(data["claims"])),
-            " · ".join(counts),
+            papers,
+            "<br>".join(others) or "–",
         ])  # fmt: skip
-    seen = [verdict for verdict in MARKS if any(data["verdicts"].get(verdict) for data in results)]
-    legend = ", ".join(verdict_words(verdict) for verdict in seen)
-    header = ["paper", "study", "tier and report", "seeds", "claims", "verdicts"]
-    return [*table(header, rows, right=(3, 4)), "", f"{legend}."]
+    header = ["paper", "study", "tier and report", "seeds", "claims of the paper", "counted apart"]
+    return ["\n".join(table(header, rows, right=(3,)))]
 
 
 def _by_claim(results: list[Json], reports: str) -> list[str]:
-    """Return one row per claim; what it says is taken from its tier nearest to the paper."""
-    tiers = [tier for tier in TIER_ORDER if any(data["tier"] == tier for data in results)]
-    says: dict[tuple[str, str], str] = {}
-    cells: dict[tuple[str, str], dict[str, str]] = {}
+    """Return, for each standing, a table with one row for a claim and tier."""
+    rows: dict[Standing, list[tuple[tuple[str, str], list[str]]]] = {}
     for data in results:
         for claim, anchor in zip(data["claims"], claim_anchors(data), strict=True):
+            row = [
+                f"[{escaped(claim['id'])}]({reports}/{data['key']}/report.md#{anchor})",
+                data["tier"],
+                escaped(claim["says"]),
+                verdict_words(claim["verdict"]),
+            ]
             key = (data["study"], claim["id"])
-            says.setdefault(key, claim["says"])
-            link = f"[{verdict_words(claim['verdict'])}]({reports}/{data['key']}/report.md#{anchor})"
-            cells.setdefault(key, {})[data["tier"]] = link
-    rows = [[escaped(key[1]), escaped(says[key]), *(cells[key].get(tier, "–") for tier in tiers)] for key in says]
-    return table(["claim", "what it says", *tiers], rows)
+            rows.setdefault(Standing(claim.get("standing", "paper")), []).append((key, row))
+    blocks = []
+    for standing in Standing:
+        found = rows.get(standing, [])
+        if not found:
+            continue
+        places = {key: place for place, key in reversed([*enumerate(key for key, _ in found)])}  # a claim's first row
+        ordered = [row for _, row in sorted(found, key=lambda one: places[one[0]])]
+        blocks.append(f"**{standing.plural}.** {standing.meaning}".rstrip())
+        blocks.append("\n".join(table(["claim", "tier", "what was tested at this tier", "verdict"], ordered)))
+    return blocks
 
 
 def _by_question(results: list[Json], reports: str) -> list[str]:
@@ -88,7 +98,7 @@ def _by_question(results: list[Json], reports: str) -> list[str]:
                 answers.setdefault(claim["question"], []).append((data["paper"]["id"], row))
     shared = {name: found for name, found in answers.items() if len({paper for paper, _ in found}) > 1}
     rows = [[f"`{name}`", *row] for name in sorted(shared) for _, row in shared[name]]
-    return table(["question", "paper", "claim", "tier", "verdict"], rows) if rows else []
+    return ["\n".join(table(["question", "paper", "claim", "tier", "verdict"], rows))] if rows else []
 
 
 def replace_between_markers(text: str, name: str, new: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 from lnbench.judge.kinds import kind_named
 from lnbench.judge.kinds.wording import counted as counted
 from lnbench.report.plain import Json
 from lnbench.report.units import Shown, metric_unit, octave_slope_unit, shown
-from lnbench.verdict import Verdict
+from lnbench.verdict import Standing, Verdict
 
 MARKS: dict[str, str] = {verdict.value: verdict.mark for verdict in Verdict}
 TIERS = {
@@ -22,7 +23,20 @@ TIERS = {
 
 def verdict_words(verdict: str) -> str:
     """Return a verdict with its mark: `✅ reproduced`."""
-    return f"{MARKS.get(verdict, '❔')} {verdict.replace('not-', 'not ')}"
+    known = verdict in MARKS
+    return f"{MARKS[verdict]} {Verdict(verdict).words}" if known else f"❔ {verdict}"
+
+
+def tally(claims: Iterable[Json]) -> list[tuple[Standing, str]]:
+    """Return, for each standing that occurs, its claims' verdicts in counts: `✅ 2 reproduced, ➖ 1 inconclusive`."""
+    by_standing: dict[Standing, Counter[str]] = {}
+    for claim in claims:
+        by_standing.setdefault(Standing(claim.get("standing", "paper")), Counter())[claim["verdict"]] += 1
+    return [
+        (standing, ", ".join(f"{MARKS[word]} {found[word]} {Verdict(word).words}" for word in MARKS if found[word]))
+        for standing in Standing
+        if (found := by_standing.get(standing))
+    ]
 
 
 def part_words(part: Json, tier: str) -> str:
@@ -88,7 +102,7 @@ def member_sentence(part: Json, member: Json) -> str:
     }[position(view.interval, view.region)]
     interval = f"the {spaced_percent(view.confidence)} interval {view.interval_words()}"
     text = f"{view.effect_words()}; {interval} {where}"
-    if view.wide_interval and part["verdict"] != "reproduced":
+    if view.wide_interval and part["verdict"] not in ("reproduced", "held"):
         wide = view.unit.interval(view.wide_interval, view.edges)
         text += f"; with the paper's own luck allowed for, as a contradiction needs, it is {wide}"
     elif "outside" in where and check["p_contradicted"] > check["alpha"]:

@@ -187,18 +187,32 @@ _VERDICT_FORMS = {  # as a file writes it; VerdictRule is what it comes to
 
 class Claim(Strict):
     """A sentence of the paper, and the parts by which it is judged. Without a `quote` it is what a figure shows, in our
-    words."""
+    words.
+
+    `standing`: who says it (`lnbench.verdict.Standing`). `requires`: its regime, part -> what would bring a run there.
+    Where one of these parts does not hold, the claim is not judged. `not_testable`: why no run can decide it; what its
+    parts measure is shown all the same.
+    """
 
     id: FileName
     says: str
+    standing: Literal["paper", "surrogate", "authors_code", "identity", "hypothesis"] = "paper"
     quote: str | None = None
-    where: Place
+    where: Place = Place()
     question: str | None = None
+    not_testable: str | None = None
+    requires: dict[str, str] = Field(default={})
     verdict: Annotated[VerdictRule, WithJsonSchema(_VERDICT_FORMS)]
     collapse: Literal["counts"] | None = None
     parts: Annotated[dict[str, AnyPart], Field(min_length=1)]
 
     _quote = field_validator("quote")(short_quote)
+
+    @model_validator(mode="after")
+    def _no_paper_is_quoted(self) -> Claim:
+        if self.standing == "hypothesis" and self.quote is not None:
+            raise Misfit("quote", "quote: a hypothesis is lnbench's own sentence; there is no paper to quote")
+        return self
 
     @field_validator("verdict", mode="before")
     @classmethod
@@ -257,6 +271,7 @@ class TierClaim(Strict):
     says: str | None = None
     omit: Annotated[tuple[str, ...], Field(strict=False)] = ()
     parts: dict[str, dict[str, Any]] = Field(default={})
+    requires: Any = None
     verdict: Any = None
 
 

@@ -10,6 +10,7 @@ import click
 
 from lnbench.errors import Exit, LnbenchError, Problem, SpecError, did_you_mean
 from lnbench.resources import find_study, root, study_paths
+from lnbench.verdict import Standing
 
 if TYPE_CHECKING:
     from lnbench.spec import LoadedStudy
@@ -77,7 +78,15 @@ def show(name: str) -> int:
 
 def _show_claim(claim: Any, study: Any) -> None:
     click.echo(f"{click.style(claim.id, bold=True)} {claim.says}")
-    click.echo(f'  "{claim.quote}" ({claim.where})' if claim.quote else f"  in our words: {claim.where} shows it")
+    standing = Standing(claim.standing)
+    if claim.quote:
+        click.echo(f'  "{claim.quote}"' + (f" ({claim.where})" if str(claim.where) else ""))
+    elif standing is Standing.PAPER:
+        click.echo(f"  in our words: {claim.where} shows it")
+    if standing.meaning:
+        click.echo(f"  {standing.meaning}")
+    if claim.not_testable:
+        click.echo(f"  not testable: {claim.not_testable}")
     for name, part in claim.parts.items():
         reference = getattr(part, "reference", None)
         printed = study.baseline.references[reference].printed if reference else None
@@ -87,8 +96,10 @@ def _show_claim(claim: Any, study: Any) -> None:
             cells = len(part.references())
             facts.append(f"{cells} cells, at least {getattr(part, 'at_least', None) or cells}")
         facts += [f"because: {part.because}"] if part.because else []
-        mark = "claim " if name in claim.verdict.of else "beside"
-        click.echo(f"  {mark} {name}: {', '.join(facts)}")
+        mark = "first " if name in claim.requires else "beside"
+        click.echo(f"  {'claim ' if name in claim.verdict.of else mark} {name}: {', '.join(facts)}")
+        if name in claim.requires:
+            click.echo(f"         must hold before the claim is judged; where it does not: {claim.requires[name]}")
     click.echo("")
 
 

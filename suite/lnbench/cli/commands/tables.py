@@ -31,9 +31,13 @@ def print_verdicts(result: StudyResult) -> None:
     for claim in result.claims:
         style = Verdict(claim.verdict).terminal
         look = f" [dim](look {claim.look.number} of {claim.look.of}: {claim.look.seeds} seeds)[/]" if claim.look else ""
-        table.add_row(claim.claim.id, f"[{style}]{claim.verdict}[/]", f"{_plain(claim.claim.says)}{look}")
+        table.add_row(
+            claim.claim.id, f"[{style}]{Verdict(claim.verdict).words}[/]", f"{_plain(claim.claim.says)}{look}"
+        )
         for name, part in claim.parts.items():
-            mark = "" if name in claim.claim.verdict.of else " (beside)"
+            mark = (
+                "" if name in claim.claim.verdict.of else " (required)" if name in claim.claim.requires else " (beside)"
+            )
             text = measured(part, smoke=result.study.tier == "smoke")
             table.add_row("", f"[dim]{_word(part, result)}{mark}[/]", _plain(f"{name}: {text}"), style="dim")
         if claim.why:

@@ -12,6 +12,7 @@ from lnbench.drawing import GREY, INK, NORMAL, OTHER_STYLE, REGION, SMALL, VERDI
 from lnbench.report.names import measured
 from lnbench.report.plain import Json
 from lnbench.report.units import Shown, shown
+from lnbench.verdict import Verdict
 
 # All in inches, from the left: text, axis, text.
 LEFT, AXIS, RIGHT = (0.15, 2.95), (3.25, 6.25), (6.5, 8.9)
@@ -70,11 +71,11 @@ def verdict_in_figure(part: Json, tier: str) -> str:
     """Return the verdict as text; at smoke whether the direction holds."""
     if tier == "smoke" and part["verdict"] not in ("error", "not-run"):
         return "direction holds" if part["direction_holds"] else "direction does not hold"
-    return str(part["verdict"]).replace("not-", "not ")
+    return Verdict(part["verdict"]).words
 
 
 def _claim_line(figure: Any, claim: Json, top: float, height: float) -> None:
-    words = f"{claim['id']}  {claim['verdict'].replace('not-', 'not ')}"
+    words = f"{claim['id']}  {Verdict(claim['verdict']).words}"
     y = (top - HEADER * 0.42) / height
     figure.text(LEFT[0] / WIDTH, y, words, fontsize=NORMAL, fontweight="bold", color=INK, va="center")
     figure.add_artist(_rule(top - HEADER * 0.86, height))

@@ -21,6 +21,7 @@ from lnbench.report.words import (
     table,
     verdict_words,
 )
+from lnbench.verdict import Standing
 
 DASH = "–"
 
@@ -29,10 +30,7 @@ def claim_section(claim: Json, tier: str, figure: str | None) -> list[str]:
     """Return the lines of the section."""
     lines = [f"### {claim_heading(claim)}", "", f"**{escaped(claim['says'])}**", ""]
     where = f" ({escaped(claim['where'])})" if claim["where"] else ""
-    lines += [
-        f"> “{escaped(claim['quote'])}”{where}" if claim["quote"] else f"*In our words{where}: the paper shows it.*",
-        "",
-    ]
+    lines += [_said(claim, where), ""]
     if claim["question"]:
         lines += [f"Question: `{claim['question']}`", ""]
     lines += [*_verdict(claim, tier), ""]
@@ -44,6 +42,15 @@ def claim_section(claim: Json, tier: str, figure: str | None) -> list[str]:
     if remarks:
         lines += [*[f"- {remark}" for remark in remarks], ""]
     return [*lines, *_every_seed(claim), ""]
+
+
+def _said(claim: Json, where: str) -> str:
+    """Return who says it: the paper, word for word or in our words; or, where no paper does, who else."""
+    standing = Standing(claim.get("standing", "paper"))
+    quote = f"> “{escaped(claim['quote'])}”{where}" if claim["quote"] else ""
+    if standing is Standing.PAPER:
+        return quote or f"*In our words{where}: the paper shows it.*"
+    return f"{quote}\n\n*{standing.meaning}*" if quote else f"*{standing.meaning}*"
 
 
 def _verdict(claim: Json, tier: str) -> list[str]:
@@ -116,6 +123,8 @@ def _role(part: Json, claim: Json) -> str:
     role = "beside it"
     if part["decides"]:
         role = "**the claim**" if len(claim["rule"]["of"]) == 1 else "**of the claim**"
+    elif part["name"] in claim.get("requires", {}):
+        role = "**must hold first**"
     ours = ", *ours*" if part["ours"] else ""
     return f"`{part['name']}`<br>{role}{ours}"
 
@@ -165,7 +174,7 @@ def _of_part(part: Json, claim: Json, tier: str) -> Iterator[str]:
     if any(reference["n"] == "unknown" for reference in references):
         numbers = "number" if part["reference"] else "numbers"
         yield f"the paper does not say how many runs stand behind its {numbers}"
-    if part["verdict"] == "inconclusive" and tier != "smoke":
+    if part["verdict"] in ("inconclusive", "open") and tier != "smoke":
         yield decide_words(part)
     if part["verdict"] in ("error", "not-run") and part["why"] and part["why"] not in claim["why"]:
         yield escaped(part["why"])

@@ -9,7 +9,17 @@ from lnbench.report.page.claim import claim_section
 from lnbench.report.page.registration import registration_fact
 from lnbench.report.plain import Json
 from lnbench.report.units import shown
-from lnbench.report.words import MARKS, TIERS, counted, duration, escaped, listed, spaced_percent, table, verdict_words
+from lnbench.report.words import (
+    TIERS,
+    counted,
+    duration,
+    escaped,
+    listed,
+    spaced_percent,
+    table,
+    tally,
+    verdict_words,
+)
 
 FIGURES = "figures"
 MOST_IN_SUMMARY = 6  # comparisons of one claim: a table of 40 cells would bury the others
@@ -54,16 +64,11 @@ def _paper(data: Json) -> str:
 
 def _head(data: Json) -> str:
     """Return what was judged, at which scale, and what came out."""
-    tier, n = data["tier"], len(data["claims"])
-    verdicts = ", ".join(
-        f"{MARKS[verdict]} {count} {verdict.replace('not-', 'not ')}"
-        for verdict in MARKS
-        if (count := data["verdicts"].get(verdict, 0))
-    )
-    return (
-        f"Study `{data['study']}` at tier **{tier}** ({TIERS.get(tier, tier)}). "
-        f"It states {counted(n, 'claim')}: {verdicts}."
-    )
+    tier = data["tier"]
+    text = f"Study `{data['study']}` at tier **{tier}** ({TIERS.get(tier, tier)})."
+    for standing, verdicts in tally(data["claims"]):
+        text += f" {standing.plural}: {verdicts}."
+    return text
 
 
 def _facts(data: Json) -> list[str]:

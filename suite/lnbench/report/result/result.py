@@ -91,6 +91,7 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Json:
     return {
         "id": spec.id,
         "says": spec.says,
+        "standing": spec.standing,
         "quote": spec.quote,
         "where": str(spec.where),
         "question": spec.question,
@@ -105,6 +106,7 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Json:
         "parts": [part_to_json(part, claim, result) for part in claim.parts.values()],
         "drift": [_drift(drift) for drift in claim.drift],
         **({"look": asdict(claim.look)} if claim.look else {}),
+        **({"requires": dict(spec.requires)} if spec.requires else {}),
     }
 
 

@@ -115,18 +115,26 @@ class _TierRules:
 
     def _verdict(self, index: int, claim: Claim) -> None:
         for part in claim.verdict.of:
-            if part in claim.parts:
-                if claim.parts[part].ours:
-                    place = self.at("claims", index, "parts", part, "ours")
-                    self.error(place, f"part {part} is our own reading (ours: true); it cannot be the claim")
-                continue
-            path = ("tiers", self.tier, "claims", claim.id, "omit")
-            omitted = items(block(block(block(block(self.file, "tiers"), self.tier), "claims"), claim.id), "omit")
-            if part in omitted:
-                place = position_of(self.file, [*path, omitted.index(part)])
-                self.error(
-                    place, f"omit: the part '{part}' is the verdict of {claim.id}; give the tier another verdict"
-                )
-            else:
-                what = f"verdict: no part '{part}'; {did_you_mean(part, claim.parts)}"
-                self.error(self.at("claims", index, "verdict"), what)
+            if part in claim.parts and claim.parts[part].ours:
+                place = self.at("claims", index, "parts", part, "ours")
+                self.error(place, f"part {part} is our own reading (ours: true); it cannot be the claim")
+            self._is_a_part(index, claim, part, "verdict", self.at("claims", index, "verdict"))
+        for part in claim.requires:
+            place = self.at("claims", index, "requires", part, key=True)
+            self._is_a_part(index, claim, part, "requires", place)
+            if part in claim.verdict.of:
+                what = f"requires: the part '{part}' is the claim's verdict; what must hold before is another part"
+                self.error(place, what)
+
+    def _is_a_part(self, index: int, claim: Claim, part: str, block_name: str, place: Position) -> None:
+        """Report a part that the claim's verdict or its regime names and that is not there."""
+        if part in claim.parts:
+            return
+        path = ("tiers", self.tier, "claims", claim.id, "omit")
+        omitted = items(block(block(block(block(self.file, "tiers"), self.tier), "claims"), claim.id), "omit")
+        if part in omitted:
+            is_what, another = ("the verdict", "verdict") if block_name == "verdict" else ("a requirement", "requires")
+            what = f"omit: the part '{part}' is {is_what} of {claim.id}; give the tier another {another}"
+            self.error(position_of(self.file, [*path, omitted.index(part)]), what)
+        else:
+            self.error(place, f"{block_name}: no part '{part}'; {did_you_mean(part, claim.parts)}")
