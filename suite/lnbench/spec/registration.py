@@ -23,6 +23,8 @@ from lnbench.spec.parts import Table
 from lnbench.spec.study import Claim, StudySpec
 
 Json = dict[str, Any]
+_OTHERS = {"standing": "standing", "not_testable": "not testable", "collapse": "collapse",
+           "selection": "epoch that is read"}  # fmt: skip
 NOT_JUDGED = {"effect", "ours", "because", "reference"}  # of a part: `reference` is replaced by what it prints
 
 
@@ -80,7 +82,7 @@ def changes(before: Json, after: Json) -> list[Change]:
         found += _parts_changed(before.get(kind, {}), after.get(kind, {}), about)
     if before.get("at_least") != after.get("at_least"):
         found.append(Change("rule", "", _rule(before), _rule(after)))
-    for key, name in (("standing", "standing"), ("collapse", "collapse"), ("selection", "epoch that is read")):
+    for key, name in _OTHERS.items():
         if before.get(key) != after.get(key):
             found.append(Change(name, "", short(before.get(key)), short(after.get(key))))
     return found
@@ -131,15 +133,19 @@ def _tries(spec: StudySpec) -> Json:
 
 
 def _claim(claim: Claim, spec: StudySpec, baseline: Baseline) -> Json:
-    regime = tuple(getattr(claim, "requires", None) or ())
     selection = _selection(spec)
     return {
-        "standing": getattr(claim, "standing", "paper"),
+        "standing": claim.standing,
+        **({"not_testable": True} if claim.not_testable else {}),
         **({"collapse": claim.collapse} if claim.collapse else {}),
         **({"selection": selection} if selection is not None else {}),
         "at_least": claim.verdict.at_least,
         "parts": {name: _part(claim.parts[name], spec, baseline) for name in claim.verdict.of},
-        **({"requires": {name: _part(claim.parts[name], spec, baseline) for name in regime}} if regime else {}),
+        **(
+            {"requires": {name: _part(claim.parts[name], spec, baseline) for name in claim.requires}}
+            if claim.requires
+            else {}
+        ),
     }
 
 

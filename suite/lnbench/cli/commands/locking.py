@@ -45,7 +45,8 @@ def lock(studies: tuple[str, ...], tier: str | None, check: bool, folder: Path |
         seen += 1
         open_ += _one(study, now, check)
     if check and not open_:
-        click.echo(f"{seen} {'study' if seen == 1 else 'studies'} at a tier: registered as they stand")
+        many = f"{seen} studies at their tiers: registered as they stand"
+        click.echo("1 study at a tier: registered as it stands" if seen == 1 else many)
     if not seen:
         return Exit.NOTHING_SELECTED
     return Exit.CONTRADICTED if check and open_ else Exit.OK
@@ -82,7 +83,7 @@ def _one(study: Study, now: datetime, check: bool) -> bool:
     history = read_lock(study)
     last = history.last
     if last is not None and last.time > now:
-        what = f"entry {len(history.entries)} is of {last.data['time']}, which is to come (a clock that is wrong?)"
+        what = f"entry {len(history.entries)} is of {last.data['time']}, in the future (is a clock wrong?)"
         raise LockError(f"{history.path}: {what}")
     content = registration(study.spec, study.baseline)
     if history.covers(content):
@@ -91,7 +92,8 @@ def _one(study: Study, now: datetime, check: bool) -> bool:
         return False
     lines = _differences(history, content)
     if check:
-        click.echo(f"{study.key}: not registered as it stands; run `lnbench lock {study.name} --tier {study.tier}`")
+        name = study.name if study.path.resolve() in map(Path.resolve, study_paths()) else study.path
+        click.echo(f"{study.key}: not registered as it stands; run `lnbench lock {name} --tier {study.tier}`")
     else:
         more = history.with_entry(content, now, lnbench.__version__)
         _write(more, study)
