@@ -67,11 +67,10 @@ def test_other_wording_needs_no_entry(home: Path, call: Call) -> None:
 
 def test_seeds_alternatives_claims_and_runs_are_named(home: Path, call: Call) -> None:
     call("lock")
-    last = STUDY.index("  - id: TOY-02")
-    Path("claims/toy.yaml").write_text(
-        edited(STUDY[:last] + STUDY[STUDY.index("tiers:") :], ("seeds: {n: 3", "seeds: {n: 4"), ("times: 2", "times: 3"),
-               ("  drop: {metric: test_accuracy, along: {noise.alpha: drop}}\n", ""), ("epochs: 2\n", "epochs: 4\n"))
-    )  # fmt: skip
+    one_claim = STUDY[: STUDY.index("  - id: TOY-02")] + STUDY[STUDY.index("tiers:") :]
+    unused = ("  drop: {metric: test_accuracy, along: {noise.alpha: drop}}\n", "")
+    edits = (("seeds: {n: 3", "seeds: {n: 4"), ("times: 2", "times: 3"), ("epochs: 2\n", "epochs: 4\n"), unused)
+    Path("claims/toy.yaml").write_text(edited(one_claim, *edits))
     assert call("lock", "--check")[1].splitlines()[1:] == [
         "  TOY-02: not in the study any more",
         "  seeds: was “3”, is “4”",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from lnbench import catalog
 from lnbench.spec import load_study
 from lnbench.spec.registration import _WORDS, changes, own_sha256, registration, shared_changes
+from tests.toys.claims_page import blocks, load_in_frame
 from tests.toys.edited_study import edited
 from tests.toys.project import base, paper, reference, write_project
 
@@ -171,3 +173,37 @@ def test_every_kind_of_check_has_words_for_its_region() -> None:
 
 def hashes(content: dict) -> list[str]:
     return [claim["sha256"] for claim in content["claims"].values()]
+
+
+@pytest.mark.parametrize("example", [name for name in blocks() if name != "frame"])
+def test_every_kind_of_the_page_is_registered_with_words_for_its_region(tmp_path: Path, example: str) -> None:
+    study = load_in_frame(tmp_path, blocks()[example])
+    (claim,) = registration(study.spec, study.baseline)["claims"].values()
+    for name in study.spec.claims[0].verdict.of:
+        words = claim["parts"][name]["region"]
+        assert words and "?" not in words and "None" not in words, words
+
+
+def test_a_table_is_hashed_by_its_cells_and_numbers_not_by_what_it_shows(tmp_path: Path) -> None:
+    def table(**changed: object) -> str:
+        example = copy.deepcopy(blocks()["table"])
+        example["parts"]["claim"].update(changed)
+        study = load_in_frame(tmp_path, example)
+        return own_sha256(registration(study.spec, study.baseline)["claims"]["EX-01"])
+
+    cells = blocks()["table"]["parts"]["claim"]["cells"]
+    assert table(columns=None) == table() == table(cells=dict(reversed(cells.items())))
+    assert table(at_least=1) != table() != table(margin=0.06)
+    assert table(at_least=1, cells=dict([*cells.items()][:1])) != table(at_least=1)
+
+
+def test_a_better_wording_of_a_region_in_a_later_lnbench_changes_no_hash(tmp_path: Path) -> None:
+    claim = registered(tmp_path)["claims"]["T-01"]
+    before = own_sha256(claim)
+    claim["parts"]["high"]["region"] = "0.9 or more"
+    assert own_sha256(claim) == before
+
+
+def test_an_alternative_that_cannot_change_a_tiers_runs_is_not_registered(tmp_path: Path) -> None:
+    idle = ("try: {epochs: {times: 2}}}", "try: {epochs: {times: 2}, choose.epochs: {times: 1}}}")
+    assert registered(tmp_path, idle)["tries"] == {"epochs": {"times": 2}}

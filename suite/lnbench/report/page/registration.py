@@ -13,7 +13,7 @@ def registration_section(data: Json) -> list[str]:
     found = data.get("registration")
     if not found:
         return []
-    return [f"## {HEADING}", "", *_regions(found), *(f"- {fact}" for fact in _more(found)), "", *_history(found)]
+    return [f"## {HEADING}", "", *_regions(found), *(f"- {fact}" for fact in _more(found, data)), "", *_history(found)]
 
 
 def registration_fact(data: Json) -> list[str]:
@@ -126,7 +126,7 @@ def _what(claim: Json) -> list[str]:
     return lines
 
 
-def _more(found: Json) -> list[str]:
+def _more(found: Json, data: Json) -> list[str]:
     """Return what else is not as it was planned or registered."""
     facts = []
     seeds = found["seeds"]
@@ -134,10 +134,10 @@ def _more(found: Json) -> list[str]:
         facts.append(f"{counted(seeds['planned'], 'seed')} planned, {seeds['judged']} judged (`--seeds`).")
         if seeds["judged"] > seeds["planned"]:
             facts[-1] += " Seeds added after a look at the verdict make false verdicts more frequent than stated above."
-    without = [claim for claim in found["claims"] if not claim["first_record"]]
-    if found["first_record"] and without:
-        n = len(found["claims"])
-        facts.append(f"Without any record: {_ids(without)}. Holm's correction counts all {n} claims all the same.")
+    without = [claim for claim in data["claims"] if claim["verdict"] == "not-run"]
+    if 0 < len(without) < len(data["claims"]):
+        n = len(data["claims"])
+        facts.append(f"Without all their runs: {_ids(without)}. Holm's correction counts all {n} claims all the same.")
     for change in found["changed"]:
         when = f"on {listed(map(_time, change['at']))}" if change["at"] else "and not registered"
         if change["what"] == "runs":
