@@ -170,6 +170,22 @@ def test_an_added_alternative_is_said_but_is_no_reason_for_a_warning(full: World
     assert "Registered before the runs" not in head(data)
 
 
+@pytest.mark.parametrize("was, warns", [("paper", False), ("surrogate", True)])
+def test_another_standing_is_said_and_a_warning_where_it_was_raised_to_the_papers(
+    full: World, was: str, warns: bool
+) -> None:
+    now = "surrogate" if was == "paper" else "paper"
+    edits = {"paper": (), "surrogate": (("says: Depth helps.", "says: Depth helps.\n    standing: surrogate"),)}
+    full.study.path.write_text(edited(STUDY, *edits[now]))
+    full.study = load_study(full.study.path).tiers["full"]
+    full.plan = plan_study(full.study)
+    lock(full.study, (EARLY, edits[was]), (LATE, edits[now]))
+    text = f"- The standing of N.2 changed on 2026-01-03 12:00 UTC, after the first record: was {was}, is {now}."
+    assert text in section(full.json())
+    assert "The regions of all 3 claims were registered on 2026-01-01 12:00 UTC" in section(full.json())
+    assert ("not judged as it was registered" in head(full.json())) == warns
+
+
 def test_other_runs_after_the_first_record_are_said(full: World) -> None:
     lock(full.study, (EARLY, (("batch_size: 50", "batch_size: 100"),)), (LATE, ()))
     assert "- The planned runs were changed on 2026-01-03 12:00 UTC, after the first record" in section(full.json())

@@ -102,7 +102,6 @@ def test_a_renamed_part_or_effect_is_the_same(tmp_path: Path) -> None:
         ),
         (("selection: last_epoch", "selection: best_test"), "epoch that is read: was “last_epoch”, is “best_test”"),
         (("    verdict: {all", "    collapse: counts\n    verdict: {all"), "collapse: was “none”, is “counts”"),
-        (("    verdict: {all", "    standing: surrogate\n    verdict: {all"), "standing: was “paper”, is “surrogate”"),
         (("    verdict: {all", "    requires: {extra: more}\n    verdict: {all"), "regime of extra: was “not there”"),
         (("    verdict: {all", "    not_testable: so\n    verdict: {all"), "not testable: was “none”, is “true”"),
     ],
@@ -164,6 +163,13 @@ def test_the_hash_of_the_runs_knows_a_recipe_but_not_how_many_seeds(tmp_path: Pa
     before = registered(tmp_path)["runs"]
     assert registered(tmp_path, ("    epochs: 2", "    epochs: 3"))["runs"] != before
     assert registered(tmp_path, ("n: 5", "n: 8"))["runs"] == before
+
+
+def test_the_standing_is_in_the_hash_of_the_claim_but_not_among_its_own_terms(tmp_path: Path) -> None:
+    surrogate = ("    verdict: {all", "    standing: surrogate\n    verdict: {all")
+    before, after = (registered(tmp_path, *edits)["claims"]["T-01"] for edits in ((), (surrogate,)))
+    assert own_sha256(before) == own_sha256(after) and before["sha256"] != after["sha256"]
+    assert [*map(str, changes(before, after))] == ["standing: was “paper”, is “surrogate”"]
 
 
 def test_every_kind_of_check_has_words_for_its_region() -> None:

@@ -29,14 +29,16 @@ NOT_JUDGED = {"effect", "ours", "because", "reference"}  # of a part: `reference
 
 
 def own_sha256(claim: Json) -> str:
-    """Return the hash of a claim's own terms: all that counts but names and a region's words."""
-    own = {key: value for key, value in claim.items() if key not in ("sha256", "parts", "requires")}
+    """Return the hash of the terms by which a claim alone is judged: all that counts but names, a region's words, and
+    who says it (`standing`), which decides the words of its verdict only."""
+    own = {key: value for key, value in claim.items() if key not in ("sha256", "standing", "parts", "requires")}
     return sha256({**own, **{kind: _nameless(claim.get(kind, {})) for kind in ("parts", "requires")}})
 
 
 def sha256_of(claim: Json, shared: Json) -> str:
-    """Return the hash of all that a claim's verdict depends on: its own terms and those that all claims share."""
-    return sha256([own_sha256(claim), shared["seeds"], shared["tries"]])
+    """Return the hash of all that a claim's verdict depends on: its own terms, its standing, and what all claims
+    share."""
+    return sha256([own_sha256(claim), claim["standing"], shared["seeds"], shared["tries"]])
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,12 @@ def registration_fact(data: Json) -> list[str]:
         what = "No claim was registered as judged before its first record"
     elif odd:
         what = f"Not registered as judged before the first record: {_ids(odd)}"
-    elif found["taken_out"] or not found["seeds"]["as_planned"] or any(one["dropped"] for one in found["changed"]):
+    elif (
+        found["taken_out"]
+        or not found["seeds"]["as_planned"]
+        or any(one["dropped"] for one in found["changed"])
+        or any(claim["standing"] and claim["standing"]["now"] == "paper" for claim in found["claims"])
+    ):
         what = "The study was not judged as it was registered"
     else:
         return []
@@ -150,6 +155,10 @@ def _more(found: Json, data: Json) -> list[str]:
                 f"{change['what'].capitalize()} changed {when}, after the first record of "
                 f"{_time(found['first_record'])}: was “{escaped(change['was'])}”, is “{escaped(change['now'])}”."
             )
+    for was, now, at in sorted({_standing(claim) for claim in found["claims"] if claim["standing"]}):
+        names = _ids([claim for claim in found["claims"] if claim["standing"] and _standing(claim) == (was, now, at)])
+        when = f"on {_time(at)}" if at else "and not registered"
+        facts.append(f"The standing of {names} changed {when}, after the first record: was {was}, is {now}.")
     for claim in found["taken_out"]:
         when = f"on {_time(claim['taken_out'])}" if claim["taken_out"] else "since the last entry"
         facts.append(f"{escaped(claim['id'])}, registered on {_time(claim['registered'])}, was taken out {when}.")
@@ -166,6 +175,11 @@ def _history(found: Json) -> list[str]:
         return [terms, ""]
     where = f"`{found['lock']}` next to the study file (last entry by lnbench {escaped(found['lnbench'])})"
     return [f"History: {where}; the commits that added its entries show whether its dates hold. {terms}", ""]
+
+
+def _standing(claim: Json) -> tuple[str, str, str]:
+    standing = claim["standing"]
+    return standing["was"].replace("_", " "), standing["now"].replace("_", " "), standing["at"] or ""
 
 
 def _time(text: str) -> str:

@@ -59,8 +59,8 @@ def registration_to_json(result: StudyResult) -> Json:
 
 
 def _compared(claim: str, now: Json, lock: Lock, times: list[datetime]) -> Json:
-    """Return when a claim's own terms (regions, rule, effects, regime, standing) were registered as they stand, and
-    what they were at its first record.
+    """Return when a claim's own terms (regions, rule, effects, regime) were registered as they stand, and what they
+    were at its first record. `standing`: what it was then, where it was another.
 
     `status`: before (as they stand), late (nothing was registered yet), changed (they were others), unknown (what was
     registered cannot be read), open (not registered as they stand, and no record is there).
@@ -77,6 +77,7 @@ def _compared(claim: str, now: Json, lock: Lock, times: list[datetime]) -> Json:
         "first_registered": known[0].when if known else None,
         "changed": [],
         "changes": [],
+        "standing": _standing(claim, now["standing"], lock, first),
     }
     if first is None:
         return {**found, "status": "before" if since else "open"}
@@ -94,8 +95,22 @@ def _compared(claim: str, now: Json, lock: Lock, times: list[datetime]) -> Json:
         **found,
         "status": "changed" if before else "late",
         "changed": moved if before else moved[1:],  # the first is then the first registration
-        "changes": [asdict(change) for change in changes(base, now)] if base else [],
+        "changes": [asdict(change) for change in changes(base, now) if change.what != "standing"] if base else [],
     }
+
+
+def _standing(claim: str, now: str, lock: Lock, first: datetime | None) -> Json | None:
+    """Return {was, now, at}, if at its first record (or when it was first registered, if later) a claim had another
+    standing; None where it had not."""
+    known = [(entry, terms) for entry in lock.entries if (terms := entry.claim(claim)) is not None]
+    if first is None or not known:
+        return None
+    before = [terms for entry, terms in known if entry.time <= first] or [known[0][1]]
+    was = before[-1]["standing"]
+    if was == now:
+        return None
+    at = [entry.when for entry, terms in known if entry.time > first and terms["standing"] == now]
+    return {"was": was, "now": now, "at": at[0] if at else None}
 
 
 def _since(entries: tuple[Entry, ...] | list[Entry], claim: str, hashed: str) -> Entry | None:
