@@ -22,6 +22,7 @@ from lnbench.report.result.beside import beside_to_json
 from lnbench.report.result.loss_curves import detection_to_json, suspects_to_json
 from lnbench.report.result.missing import left_to_json, untried_to_json
 from lnbench.report.result.plugins import judged_by
+from lnbench.report.result.registration import registration_to_json
 from lnbench.report.result.runs import cells_to_json, data_to_json, environments_to_json, runs_to_json
 from lnbench.report.result.trained import trained_to_json
 from lnbench.spec import Effect, Number
@@ -82,6 +83,7 @@ def _where_there_is(result: StudyResult) -> Json:
         "left": left_to_json(evidence),
         "untried": untried_to_json(result),
         "judged_by": judged_by(result.study),
+        "registration": registration_to_json(result),
     }
     return {name: shown for name, shown in found.items() if shown}
 
