@@ -118,4 +118,4 @@ def test_a_part_on_the_other_side_of_what_is_printed_is_refused(toy: Folder) -> 
     toy.baseline.write_text(numbers)
     part = "{kind: above, effect: net, reference: table1/net}"
     toy.refuses((part, part.replace("table1", "»table1")),
-                because="the paper prints 'table1/net' as below 90.5; a part of kind above says the opposite")  # fmt: skip
+                because="the paper prints 'table1/net' as below 90.5; a part of kind above says the oppo")  # fmt: skip

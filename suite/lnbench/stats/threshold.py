@@ -18,10 +18,13 @@ def above(
     alpha: float = 0.05,
     looks: int = 1,
     collapsed: Flags | None = None,
+    limits: Values | None = None,
 ) -> Check:
     """Check that the mean lies at or above the threshold: region [T, ∞). See `rule.judge_mean`."""
     region = Region.at_least(_finite(threshold))
-    return judge_mean(values, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind="above")
+    return judge_mean(
+        values, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, limits=limits, kind="above"
+    )
 
 
 def below(
@@ -32,10 +35,13 @@ def below(
     alpha: float = 0.05,
     looks: int = 1,
     collapsed: Flags | None = None,
+    limits: Values | None = None,
 ) -> Check:
     """Check that the mean lies at or below the threshold: region (-∞, T]. See `rule.judge_mean`."""
     region = Region.at_most(_finite(threshold))
-    return judge_mean(values, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind="below")
+    return judge_mean(
+        values, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, limits=limits, kind="below"
+    )
 
 
 def _finite(threshold: float) -> float:
