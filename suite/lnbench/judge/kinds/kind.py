@@ -105,6 +105,10 @@ class Kind(Generic[P]):
         """Return the check of all members together: of the only one, or of a family, of which all must hold."""
         return checks[0] if len(checks) == 1 else stats.partial_conjunction(list(checks))
 
+    def share_of_runs(self, part: Json) -> float:
+        """Return the smallest share of runs in which a part (as `result.json` has it) is true, where `rate` is set."""
+        return float(part["pi"])
+
     def sampled_by_seeds(self, part: P) -> bool:
         """Return whether more seeds are a larger sample."""
         return True
