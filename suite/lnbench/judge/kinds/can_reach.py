@@ -17,7 +17,7 @@ from lnbench.stats import Check, Region
 class CanReach(Kind[parts.CanReach]):
     """Runs lie at or beyond the number so often that the best of `best_of` does at least half the time."""
 
-    words = "runs that get there"
+    words = "share of runs that reach a number"
     rate = True
 
     def region(self, part: parts.CanReach, number: Number | None) -> Region:
@@ -35,8 +35,8 @@ class CanReach(Kind[parts.CanReach]):
         return check.with_details(best=best)
 
     def share_of_runs(self, part: Json) -> float:
-        """Return π = 1 - ½^(1/k)."""
-        return float(1 - 0.5 ** (1 / part["best_of"]))
+        """Return π = 1 - ½^(1/k) with three digits, as pages show it."""
+        return float(f"{1 - 0.5 ** (1 / part['best_of']):.3g}")
 
     def prospect(
         self, part: parts.CanReach, number: Number | None, pilot: Pilot | None, planned: int, looks: int
@@ -51,17 +51,16 @@ class CanReach(Kind[parts.CanReach]):
         edge = part["region"]["low"] if part["side"] == "above" else part["region"]["high"]
         side = "at least" if part["side"] == "above" else "at most"
         count = f"{found['successes']} of {counted(found['runs'], 'run')}"
-        best = f" (the best: {write.edge(found['best'])})" if found.get("best") is not None else ""
-        runs = f"{count} got to {side} {write.edge(edge)}{best}"
+        best = f" (our best run: {write.edge(found['best'])})" if found.get("best") is not None else ""
+        runs = f"{count} reached {side} {write.edge(edge)}{best}"
         interval = write.interval()
         if interval is None:
             return f"{runs}; too few runs for an interval"
-        share = f"{write.confidence()} interval of the share of such runs {interval}"
-        return (
-            f"{runs}; {share}, to be {write.region()}: so often that the best of {part['best_of']} does half the time"
-        )
+        share = f"{write.confidence()} interval of the share of such runs: {interval}"
+        enough = f"so many that the best of {part['best_of']} reaches it at least half the time"
+        return f"{runs}; {share}; required: {write.region()}, {enough}"
 
     def explained(self, check: Check) -> Iterator[str]:
         found = check.details
-        yield f"{found['successes']} of {found['runs']} runs get there; printed as the best of {found['best_of']}"
+        yield f"{found['successes']} of {found['runs']} runs reached it; printed as the best of {found['best_of']}"
         yield f"the best of {found['best_of']} does half the time where a run does with 1 - ½^(1/k) = {found['pi']:.3g}"
