@@ -60,7 +60,8 @@ def registration_to_json(result: StudyResult) -> Json:
 
 def _compared(claim: str, now: Json, lock: Lock, times: list[datetime]) -> Json:
     """Return when a claim's own terms (regions, rule, effects, regime) were registered as they stand, and what they
-    were at its first record. `standing`: what it was then, where it was another.
+    were at its first record. `standing`: what it was then, where it was another. `records_since`: when the first record
+    was made of those that the study had already, whatever became of them, when the claim was registered as it stands.
 
     `status`: before (as they stand), late (nothing was registered yet), changed (they were others), unknown (what was
     registered cannot be read), open (not registered as they stand, and no record is there).
@@ -74,6 +75,7 @@ def _compared(claim: str, now: Json, lock: Lock, times: list[datetime]) -> Json:
         "records_before": sum(since is None or time < since.time for time in times),
         "registered": since.when if since else None,
         "commit": since.data.get("commit") if since else None,
+        "records_since": since.records_since if since else None,
         "first_registered": known[0].when if known else None,
         "changed": [],
         "changes": [],
@@ -84,7 +86,7 @@ def _compared(claim: str, now: Json, lock: Lock, times: list[datetime]) -> Json:
     earlier = [entry for entry in lock.entries if entry.time <= first]
     if (entry := _since(earlier, claim, hashed)) is not None:
         return {**found, "records_before": 0, "status": "before", "registered": entry.when,
-                "commit": entry.data.get("commit")}  # fmt: skip
+                "commit": entry.data.get("commit"), "records_since": entry.records_since}  # fmt: skip
     if earlier and not earlier[-1].readable:
         return {**found, "status": "unknown"}
     before = earlier[-1].claim(claim) if earlier else None
