@@ -39,6 +39,19 @@ def lock(study: Study, *entries: tuple[datetime, tuple[tuple[str, str], ...]], *
     return history
 
 
+def claim_without(world: World) -> tuple[tuple[str, str], ...]:
+    """Take the claim n-2 out of the world's study; return the edits."""
+    edits = (
+        (STUDY[STUDY.index("  - id: n-2") : STUDY.index("tiers:")], ""),
+        ("  perceptron: {metric: test_accuracy, at: {model: perceptron, noise.alpha: 10}}\n", ""),
+        ("  fall: {metric: test_accuracy, along: {noise.alpha: slope}, at: {model: mlp1}}\n", ""),
+    )
+    world.study.path.write_text(edited(STUDY, *edits))
+    world.study = load_study(world.study.path).tiers["full"]
+    world.plan = plan_study(world.study)
+    return edits
+
+
 def section(data: dict[str, Any]) -> str:
     page = markdown(data)
     start = page.index("## Registered before the runs")
@@ -204,20 +217,23 @@ def test_other_runs_after_the_first_record_are_said(full: World) -> None:
 
 
 def test_a_claim_taken_out_after_the_first_record_is_named(full: World) -> None:
-    without = STUDY[STUDY.index("  - id: n-2") : STUDY.index("tiers:")]
-    unused = [
-        ("  perceptron: {metric: test_accuracy, at: {model: perceptron, noise.alpha: 10}}\n", ""),
-        ("  fall: {metric: test_accuracy, along: {noise.alpha: slope}, at: {model: mlp1}}\n", ""),
-    ]
-    full.study.path.write_text(edited(STUDY, (without, ""), *unused))
-    full.study = load_study(full.study.path).tiers["full"]
-    full.plan = plan_study(full.study)
-    lock(full.study, (EARLY, ()), (LATE, ((without, ""), *unused)))
-    text = "- n-2, registered on 2026-01-01 12:00 UTC, was taken out of this study on 2026-01-03 12:00 UTC."
-    assert text in section(full.json())
+    lock(full.study, (EARLY, ()), (LATE, claim_without(full)))
+    text = "- n-2, registered on 2026-01-01 12:00 UTC, was taken out of this study on 2026-01-03 12:00 UTC, when it had"
+    assert f"{text} records." in section(full.json())
     assert "**The study was not judged as it was registered**" in head(full.json())
-    lock(full.study, (datetime(2025, 12, 1, tzinfo=UTC), ()), (EARLY, ((without, ""), *unused)))
-    assert "taken out" not in section(full.json()), "it was, before any run"
+    other = {"study": "elsewhere", "entries": [{"claims": {"n-2": {}}}]}
+    (lock_path(full.study).parent / "elsewhere-full.json").write_text(json.dumps(other))
+    (lock_path(full.study).parent / "broken-full.json").write_text("{")
+    assert f"{text} records; it is in `elsewhere` now." in section(full.json())
+    assert "not judged as it was registered" not in head(full.json())
+
+
+def test_a_claim_taken_out_before_any_record_is_none_of_the_readers_business(full: World) -> None:
+    known, unused = "2025-11-05T10:00:00+00:00", claim_without(full)
+    lock(full.study, (FIRST, ()), (EARLY, unused))
+    assert "taken out" not in section(full.json())
+    lock(full.study, (FIRST, ()), (EARLY, unused), records_since=known)
+    assert "was taken out of this study on 2026-01-01 12:00 UTC" in section(full.json()), "earlier records were known"
 
 
 def test_more_or_fewer_seeds_than_planned_are_named(full: World) -> None:

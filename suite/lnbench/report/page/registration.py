@@ -34,7 +34,7 @@ def registration_fact(data: Json) -> list[str]:
     elif _seen(found):
         what = f"Registered as judged when earlier records of the study were known: {_ids(_seen(found))}"
     elif (
-        found["taken_out"]
+        any(not claim["now_in"] for claim in found["taken_out"])
         or not found["seeds"]["as_planned"]
         or any(one["dropped"] for one in found["changed"])
         or any(claim["standing"] and claim["standing"]["now"] == "paper" for claim in found["claims"])
@@ -181,8 +181,11 @@ def _more(found: Json, data: Json) -> list[str]:
         facts.append(f"The standing of {names} changed {when}, after the first record: was {was}, is {now}.")
     for claim in found["taken_out"]:
         when = f"on {_time(claim['taken_out'])}" if claim["taken_out"] else "since the last entry"
+        where = f"; it is in `{claim['now_in']}` now" if claim["now_in"] else ""
+        since = _time(claim["registered"])
         facts.append(
-            f"{escaped(claim['id'])}, registered on {_time(claim['registered'])}, was taken out of this study {when}."
+            f"{escaped(claim['id'])}, registered on {since}, was taken out of this study {when}, when it had "
+            f"records{where}."
         )
     if found["lock"] and not found["problem"] and not found["as_it_stands"]:
         facts.append("The study as it stands is not what the last entry of its lock registered; run `lnbench lock`.")
