@@ -228,7 +228,7 @@ def test_a_claim_taken_out_after_the_first_record_is_named(full: World) -> None:
     assert "not judged as it was registered" not in head(full.json())
 
 
-def test_a_claim_taken_out_before_any_record_is_none_of_the_readers_business(full: World) -> None:
+def test_a_claim_taken_out_before_any_record_is_not_named(full: World) -> None:
     known, unused = "2025-11-05T10:00:00+00:00", claim_without(full)
     lock(full.study, (FIRST, ()), (EARLY, unused))
     assert "taken out" not in section(full.json())
