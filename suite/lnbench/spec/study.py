@@ -272,6 +272,7 @@ class TierClaim(Strict):
     omit: Annotated[tuple[str, ...], Field(strict=False)] = ()
     parts: dict[str, dict[str, Any]] = Field(default={})
     requires: Any = None
+    not_testable: str | None = None
     verdict: Any = None
 
 
@@ -351,6 +352,7 @@ class Study:
     baseline: Baseline
     measured_path: Path | None
     sources: Mapping[str, Source] = field(default_factory=dict)  # by the name of the input
+    files: Mapping[str, str] = field(default_factory=dict)  # "study", "baseline" -> sha256 of the file
 
     @property
     def key(self) -> str:
