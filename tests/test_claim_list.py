@@ -3,15 +3,21 @@ a detector of wrong labels, stands in one study, with a tier for each scale."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from lnbench.judge import alternatives
 from lnbench.plan import plan_runs, plan_study
-from lnbench.spec import LoadedStudy, Recipe, load_studies
+from lnbench.spec import LoadedStudy, Recipe, load_studies, load_study, variant
+from lnbench.training.shape import examples_an_epoch
 
 ROOT = Path(__file__).parent.parent
-NUMBERS = ("01", "04", "06", "07", "11", "13", "14", "15", "17", "18", "19", "20", "21", "22", "23", "25")
+CLAIMS = ROOT / "claims"
+ROLNICK = sorted(path.stem for path in CLAIMS.glob("rolnick_*.yaml"))
+TRAINED = [name for name in ROLNICK if name != "rolnick_identities"]
+NUMBERS = ("01", "04", "06", "07", "11", "13", "14", "15", "17", "18", "19", "20", "21", "22", "23", "25", "27", "28")
 ON_MNIST = {
     *(f"R001-{number}" for number in NUMBERS),
     "R001-24-mnist",  # its steps on MNIST; the claim's others are CIFAR-10's
@@ -19,7 +25,7 @@ ON_MNIST = {
 }  # fmt: skip
 
 ABOUT_THE_AUL = {
-    *(f"A004-{number:02}" for number in [*range(1, 17), 23, 24, 25, 26]),
+    *(f"A004-{number:02}" for number in [*range(1, 17), 23, 24, 25, 26, 28, 31]),
     "A004-13-bias", "A004-14-little", "A004-14-precision",  # other sentences on the same two figures
     "A004-15-pair", "A004-15-precision", "A004-15-recall",  # and on CIFAR-100
 }  # fmt: skip
@@ -81,7 +87,9 @@ def test_studies_of_the_aul_train_a_network_once(studies: list[LoadedStudy]) -> 
         for name, tier in study.tiers.items() if study.name.startswith("aul_") else ():
             assert tier.spec.runs.seeds.pair == ("split", "noise"), tier.key
             runs.setdefault(name, {})[study.name] = {run.id for run in plan_runs(plan_study(tier))}
-    assert runs["cpu"]["aul_dynamics"] == runs["cpu"]["aul_detection"]
+    assert runs["cpu"]["aul_before_drop"] == runs["cpu"]["aul_detection"]
+    assert runs["full"]["aul_before_drop"] == runs["full"]["aul_dynamics"]
+    assert not runs["cpu"]["aul_dynamics"] & runs["cpu"]["aul_detection"]  # a scale at which wrong labels are learned
     assert runs["smoke"]["aul_dynamics"] == runs["smoke"]["aul_mnist"]
     assert runs["smoke"]["aul_dynamics"] < runs["smoke"]["aul_consistency"]
     assert (
@@ -89,4 +97,152 @@ def test_studies_of_the_aul_train_a_network_once(studies: list[LoadedStudy]) -> 
     )
     for tier in ("lite", "full"):
         assert runs[tier]["aul_detection_levels"] < runs[tier]["aul_detection"]
+        assert runs[tier]["aul_modes"] < runs[tier]["aul_detection"]
+        assert runs[tier]["aul_precision_cifar100"] < runs[tier]["aul_detection_cifar100"]
         assert len(runs[tier]["aul_consistency"] & runs[tier]["aul_detection"]) == 5
+
+
+def updates(recipe: Recipe) -> int:
+    """The steps of a training: batches of each pass, the last one perhaps smaller."""
+    return recipe.epochs * -(-examples_an_epoch(recipe.identity()) // recipe.batch_size)
+
+
+@pytest.mark.parametrize("name", ROLNICK)
+def test_a_reduced_tier_says_each_claim_in_words_of_its_own(name: str) -> None:
+    study = load_study(CLAIMS / f"{name}.yaml")
+    full = {claim.id: claim.says for claim in study.tiers["full"].spec.claims}
+    for key, tier in study.tiers.items():
+        for claim in tier.spec.claims if key != "full" else ():
+            assert claim.says != full[claim.id], f"{claim.id} at {key} has the sentence of the full tier"
+
+
+def test_a_row_of_a_reduced_tier_says_how_many_random_labels_were_there() -> None:
+    cpu = load_study(CLAIMS / "rolnick_mnist.yaml").tiers["cpu"]
+    assert {cell.point["noise.alpha"] for cell in cpu.cells} == {0, 10}
+    assert all("10 random labels for each clean one in place of 100" in claim.says for claim in cpu.spec.claims)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("tier", ["full", "cpu"])
+def test_what_the_paper_is_silent_about_stands_under_the_choices(name: str, tier: str) -> None:
+    study = load_study(CLAIMS / f"{name}.yaml").tiers[tier]
+    chosen = {choice.key: choice for choice in study.spec.choices}
+    drawn = chosen.get("resampling", chosen["noise"])
+    silent = {"model", "noise", "augment", "epochs", "optimizer.eps", "optimizer.rho", "selection", "seeds"}
+    assert silent <= set(chosen)
+    assert "dropout" in str(chosen["model"].ours) and "drawn once" in str(drawn.ours)
+    assert "[0, 1]" in str(chosen["augment"].ours)
+    chooses = study.spec.runs.choose is not None
+    assert ("choose.by" in chosen) == ("choose.from" in chosen) == chooses
+    assert {"epochs", "optimizer.eps", "choose.from" if chooses else "optimizer.lr"} <= set(alternatives(study))
+
+
+@pytest.mark.parametrize(("tier", "levels"), [("full", (10, 20, 50)), ("cpu", (10,))])
+def test_replaced_labels_are_tried_with_as_many_updates_as_the_diluted_ones(tier: str, levels: tuple[int, ...]) -> None:
+    study = load_study(CLAIMS / "rolnick_counts.yaml").tiers[tier]
+    arms = {cell.point["arm"]: cell.recipe for cell in study.cells}
+    tried = {cell.point["arm"]: cell.recipe for cell in variant(study, "arm").cells}
+    claim = next(claim for claim in study.spec.claims if claim.id == "R001-20")
+    for alpha in levels:
+        own, as_many = f"replaced-{alpha}", f"updates-{alpha}"
+        judged, other = (own, as_many) if f"alpha-{alpha}" in claim.verdict.of else (as_many, own)
+        assert tried[judged] == arms[other] != arms[judged]
+        diluted, replaced = arms[f"diluted-{alpha}"], arms[as_many]
+        assert isinstance(diluted, Recipe) and isinstance(replaced, Recipe)
+        assert updates(replaced) == pytest.approx(updates(diluted), rel=0.002)
+
+
+@pytest.mark.parametrize("tier", ["full", "cpu"])
+def test_a_plateau_is_read_at_twice_and_four_times_the_need_in_equal_passes(tier: str) -> None:
+    """And the regime says that the need is where the study measures it, and that more passes add nothing."""
+    study = load_study(CLAIMS / "rolnick_dataset_size.yaml").tiers[tier]
+    claim = next(claim for claim in study.spec.claims if claim.id == "R001-14")
+    for part in claim.verdict.of:
+        alpha = part.removeprefix("at-")
+        gain, need, settled = (study.spec.effects[f"{what}-{alpha}"] for what in ("gain", "need", "settled"))
+        assert {f"need-{alpha}", f"settled-{alpha}"} <= set(claim.requires)
+        assert gain.minus is not None and settled.minus is not None
+        sizes = [need.at["dataset.clean"], gain.minus["dataset.clean"], gain.at["dataset.clean"]]
+        assert sizes == [sizes[0], 2 * sizes[0], 4 * sizes[0]]  # type: ignore[operator]
+        passes = {study.at({"dataset.clean": size, "noise.alpha": int(alpha)}).recipe.epochs for size in sizes}  # type: ignore[union-attr,dict-item]
+        assert passes == {settled.at["epoch"]}, "the last epoch, of all three sizes"
+        last = passes.pop()
+        assert settled.at["dataset.clean"] == tuple(sizes[1:])
+        assert settled.minus["epoch"] == min(last - 1, round(last * 0.8))
+
+
+@pytest.mark.parametrize("name", sorted(folder.name for folder in (ROOT / "reports").glob("rolnick_*")))
+def test_every_training_that_a_committed_report_judged_is_still_one_of_its_study(name: str) -> None:
+    study = load_study(CLAIMS / f"{name.rpartition('-')[0]}.yaml").tiers[name.rpartition("-")[2]]
+    choose = study.spec.runs.choose
+    ids = set()
+    for key in (None, *alternatives(study)):
+        plan = plan_study(variant(study, key) if key else study)
+        ids |= {run.id for run in (*plan.choosing_runs, *plan.input_runs)}
+        rates = choose.from_ if choose else (None,)
+        ids |= {job.run(rate).id for job in plan.jobs if not job.needs for rate in rates}
+    for line in (ROOT / "reports" / name / "records.jsonl").read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)["record"]
+        if record["kind"] == "training" and not record["content"]["inputs"]:
+            assert record["id"] in ids, record["content"]["recipe"]
+
+
+def test_the_loss_of_wrong_labels_has_risen_at_both_epochs_of_the_sentence(studies: list[LoadedStudy]) -> None:
+    """A004-03 names epochs 75 and 150 of 300, the latter the end of the first rate; smoke is too small for it."""
+    study = next(study for study in studies if study.name == "aul_before_drop")
+    for name, tier in study.tiers.items():
+        (epochs, drop) = tier.spec.runs.base.epochs, tier.spec.runs.base.schedule.milestones[0]
+        visited = tier.spec.effects["rise"].at["epoch"]
+        assert name == "smoke" or (visited[-1] == drop and visited[0] == pytest.approx(epochs / 4, abs=0.5)), tier.key
+        assert tier.spec.effects["rise"].minus == {"epoch": 1}, tier.key
+
+
+def test_a_claim_about_late_training_requires_that_wrong_labels_are_memorised(studies: list[LoadedStudy]) -> None:
+    """At every tier but smoke; and the claim that they are memorised does not require itself."""
+    study = next(study for study in studies if study.name == "aul_dynamics")
+    for name, tier in study.tiers.items():
+        claims = {claim.id: claim for claim in tier.spec.claims}
+        required = {claim.id for claim in claims.values() if "memorised" in claim.requires}
+        assert required == (set() if name == "smoke" else {f"A004-{n}" for n in ("01", "02", "05", "16", "23")}), name
+        for claim in (claims[found] for found in required):
+            part = claim.parts["memorised"]
+            assert (part.kind, part.effect, part.threshold) == ("below", "mislabeled-end", 0.693), tier.key
+            effect = tier.spec.effects[part.effect]
+            assert effect.at == {"epoch": tier.spec.runs.base.epochs}, tier.key
+
+
+def test_what_a_sentence_puts_on_one_side_is_judged_on_one_side(studies: list[LoadedStudy]) -> None:
+    """An AUL that gets better is no contradiction of "remains this high" or of "sufficient"."""
+    claims = {claim.id: claim for study in studies for claim in study.any.spec.claims if study.name == "aul_dynamics"}
+    for found, name in (("A004-02", "stays"), ("A004-23", "detects")):
+        part = claims[found].parts[name]
+        assert (part.kind, part.delta) == ("ordered", -0.01), found
+    assert claims["A004-23"].verdict.of == ("detects",)  # nothing is said of ranks
+
+
+def test_hypotheses_of_lnbench_and_surrogates_are_no_papers_claims(studies: list[LoadedStudy]) -> None:
+    for study in studies:
+        for claim in study.any.spec.claims:
+            ours = study.any.spec.paper == "lnbench"
+            assert (claim.standing == "hypothesis") == ours, claim.id
+            assert not ours or str(claim.where) == "", claim.id
+    (surrogate,) = (c for s in studies if s.name == "aul_mnist" for c in s.any.spec.claims)
+    assert surrogate.standing == "surrogate"
+
+
+def test_alternatives_of_a_hypothesis_are_tried_at_every_tier_that_can(studies: list[LoadedStudy]) -> None:
+    study = next(study for study in studies if study.name == "peers_label_errors")
+    for name, tier in study.tiers.items():
+        tried = [choice.try_ for choice in tier.spec.choices if choice.try_ is not None]
+        assert tried == ([] if name == "smoke" else [{"folds": 6}]), name  # smoke has no folds
+
+
+def test_a_reduced_tiers_sentence_says_what_is_reduced(studies: list[LoadedStudy]) -> None:
+    for study in studies:
+        if not study.name.startswith(("aul_", "peers_", "parity_")):
+            continue
+        full = {claim.id: claim.says for claim in study.tiers["full"].spec.claims}
+        for name, tier in study.tiers.items():
+            for claim in tier.spec.claims if name != "full" else ():
+                told = "digits" if name == "smoke" else "000 images"
+                assert told in claim.says and claim.says != full[claim.id], (tier.key, claim.id)

@@ -95,6 +95,7 @@ class Evidence:
             at,
             other,
             values=tuple(reading.value for reading in readings),
+            limits=tuple(reading.limit for reading in readings),
             seeds=tuple(found),
             collapsed=tuple(reading.collapsed for reading in readings),
             step=max((reading.step for reading in readings), default=0.0),
@@ -217,9 +218,13 @@ def _compared(effect: Effect, at: Reading, other: Reading) -> Reading:
     """Return a difference, or the log of a ratio (NaN where a number is not above 0, as for two collapsed curves)."""
     collapsed = at.collapsed or other.collapsed
     if effect.over is None:
-        return Reading(at.value - other.value, max(at.step, other.step), collapsed)
-    if not (at.value > 0 and other.value > 0):
-        return Reading(math.nan, 0.0, collapsed)
+        value = at.value - other.value
+        if math.isnan(value):  # two numbers that are censored on the same side, or one that does not exist
+            return Reading(math.nan, 0.0, True)
+        limit = at.nearest - other.nearest if math.isinf(value) else math.nan
+        return Reading(value, max(at.step, other.step), collapsed, limit)
+    if not (at.value > 0 and other.value > 0) or math.isinf(at.value) or math.isinf(other.value):
+        return Reading(math.nan, 0.0, collapsed or math.isinf(at.value) or math.isinf(other.value))
     moved = max(math.log1p(side.step / side.value) for side in (at, other))
     return Reading(math.log(at.value) - math.log(other.value), moved, collapsed)
 
@@ -321,9 +326,11 @@ def _failure(job: Job, run: Run | None, failures: Mapping[str, str]) -> str:
 
 
 def _yielded(metric: str, outcome: dict[str, Any]) -> Reading:
-    """Return a number that a run yields. One that does not exist (the run diverged; a level was never reached) is a
-    collapse; a number about a classifier's test images collapses with its accuracy at the end."""
-    value, about = outcome["metrics"][metric], catalog.find("metric", metric).value
+    """Return a number that a run yields, or that its curves give (a metric with a function of its own). One that does
+    not exist (the run diverged; a level was never reached) is a collapse; a number about a classifier's test images
+    collapses with its accuracy at the end."""
+    entry = catalog.find("metric", metric)
+    value, about = entry.load()(outcome) if entry.target else outcome["metrics"][metric], entry.value
     if value is None:
         return Reading(math.nan, 0.0, True)
     if about.split != "test" or "curves" not in outcome:

@@ -1,6 +1,6 @@
 """How suspect each example is: the area under its loss (AUL), or its margin (AUM), over the epochs of a training.
 
-"The AUL paper" is Pleiss, Zhang, Elenberg & Weinberger, Detecting Noisy Training Data with Loss Curves.
+"The AUL paper" is Detecting Label Noise from Loss Curves (baselines/aul2020.yaml says where it is found).
 """
 
 from __future__ import annotations

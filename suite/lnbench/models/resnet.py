@@ -45,6 +45,8 @@ def _networks() -> dict[str, Residual]:
         blocks, words = ((depth - 2) // 6,) * 3, f"CIFAR ResNet-{depth}"
         found[f"resnet{depth}"] = Residual(blocks, 16, "subsample", f"{words}, option A shortcuts")
         found[f"resnet{depth}_aum"] = Residual(blocks, 16, "average", f"{words}, shortcuts by average pooling")
+    words = "CIFAR ResNet-8, shortcuts by average pooling, for cpu tiers"
+    found["resnet8_aum"] = Residual((1,) * 3, 16, "average", words)
     words = "ResNet-18 for 32×32 images, option B shortcuts"
     found["resnet18"] = Residual((2,) * 4, 64, "projection", words)
     found["resnet18_w16"] = Residual((2,) * 4, 16, "projection", f"{words}, 16 to 128 channels in place of 64 to 512")

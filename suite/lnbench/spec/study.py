@@ -272,6 +272,7 @@ class TierClaim(Strict):
     omit: Annotated[tuple[str, ...], Field(strict=False)] = ()
     parts: dict[str, dict[str, Any]] = Field(default={})
     requires: Any = None
+    not_testable: str | None = None
     verdict: Any = None
 
 

@@ -98,7 +98,7 @@ def _claims(claims: Sequence_, override: Mapping, report: Report) -> Sequence_:
 
 
 def _claim(claim: Mapping, change: Mapping, report: Report) -> Mapping:
-    merged = claim.take(change, [key for key in ("says", "requires", "verdict") if key in change])
+    merged = claim.take(change, [key for key in ("says", "requires", "not_testable", "verdict") if key in change])
     if not isinstance(claim.get("parts"), Mapping):
         return merged
     parts: Mapping = claim["parts"]

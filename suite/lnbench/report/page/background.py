@@ -8,6 +8,7 @@ from lnbench.report.names import is_number, place, text
 from lnbench.report.page.experiments import experiment_runs
 from lnbench.report.page.missing import left_section
 from lnbench.report.page.recipe_words import SELECTIONS
+from lnbench.report.page.registration import registration_section
 from lnbench.report.plain import Json
 from lnbench.report.units import Unit, decimals_of, metric_unit, percent
 from lnbench.report.words import counted, duration, escaped, listed, p_words, table, tests_no_paper
@@ -17,7 +18,7 @@ DASH = "–"
 
 def background_sections(data: Json, training_figure: str | None) -> list[str]:
     """Return the lines of all sections after the claims."""
-    lines = [*_open(data), *_made(data), *_deviations(data), *_drift(data), *_runs(data)]
+    lines = [*_open(data), *_made(data), *_deviations(data), *registration_section(data), *_drift(data), *_runs(data)]
     lines += left_section(data)
     if training_figure:
         lines += [f"![Test accuracy after every epoch]({training_figure})", ""]
