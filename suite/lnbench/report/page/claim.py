@@ -216,8 +216,9 @@ def _every_seed(claim: Json) -> list[str]:
     rows = []
     for label, (part, member) in members.items():
         view = shown({**part, "kind": "values"} if is_rate(part) else part, member)
+        others = tuple(value for value in view.values if value is not None)  # one power of ten for all seeds
         cells = {
-            seed: (DASH if value is None else view.unit.number(view.unit.of(value))) + ("†" if dead else "")
+            seed: (DASH if value is None else view.unit.number(view.unit.of(value), like=others)) + "†" * dead
             for seed, value, dead in zip(member["seeds"], member["values"], member["collapsed"], strict=True)
         }
         for one in member.get("censored", []):
