@@ -12,6 +12,7 @@ from lnbench.judge import judge
 from lnbench.judge.power import powers
 from lnbench.report import markdown, result_to_json
 from lnbench.report.explain import explain
+from lnbench.report.numbers import significant
 from lnbench.report.page.background import core_seconds
 from lnbench.report.power import power_words
 from lnbench.report.result.result import part_to_json
@@ -78,6 +79,8 @@ def test_a_difference_is_explained_in_points_and_a_margin_too(full: World) -> No
     assert "in points: " in words and "Reason for this margin of 5 points, set beforehand" in words
     assert "required: within ±5 points" in words and "±0.05" not in words
     printed = explain(result, "N1")
+    effect = full.json()["claims"][0]["parts"][0]["members"][0]["check"]["effect"]
+    assert f"effect = mean = {significant(100 * effect, 5)}; standard deviation s = " in printed
     assert "effect = mean − printed number = " in printed and "within ±3 points of the printed number" in printed
 
 
