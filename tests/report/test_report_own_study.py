@@ -81,7 +81,13 @@ def test_a_difference_is_explained_in_points_and_a_margin_too(full: World) -> No
     printed = explain(result, "N1")
     effect = full.json()["claims"][0]["parts"][0]["members"][0]["check"]["effect"]
     assert f"effect = mean = {significant(100 * effect, 5)}; standard deviation s = " in printed
+    assert "Printed number: 80.0 ± 1.0 % (Table 1); reference t1/mlp-alpha10." in printed
     assert "effect = mean − printed number = " in printed and "within ±3 points of the printed number" in printed
+
+
+def test_a_smoke_explanation_speaks_of_directions(smoke: World) -> None:
+    words = explain(smoke.result(), "N1")
+    assert "  -> direction holds\n" in words and "-> reproduced" not in words
 
 
 def test_cpu_time_is_seconds_times_threads_and_only_where_all_runs_say_both(full: World) -> None:
