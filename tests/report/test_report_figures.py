@@ -249,7 +249,7 @@ def test_a_part_is_named_by_what_it_is_to_its_claim() -> None:
 def test_a_typical_run_says_why_it_is_judged() -> None:
     assert _typical_words({"collapsed": 2, "n": 5, "details": {}}) == "2 of 5 collapsed: sign test"
     beyond = {"collapsed": 0, "n": 5, "details": {"censored": 1}}
-    assert _typical_words(beyond) == "1 of 5 beyond the levels: sign test"
+    assert _typical_words(beyond) == "1 of 5 censored: sign test"
 
 
 def test_a_share_of_runs_has_no_tick_beyond_100_percent(full: World) -> None:

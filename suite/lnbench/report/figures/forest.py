@@ -158,7 +158,7 @@ def _typical_words(check: Json) -> str:
     """Return why the typical run is judged."""
     censored = check["details"].get("censored", 0)
     why = [f"{check['collapsed']} of {check['n']} collapsed"] if check["collapsed"] or not censored else []
-    why += [f"{censored} of {check['n']} beyond the levels"] if censored else []
+    why += [f"{censored} of {check['n']} censored"] if censored else []
     return f"{', '.join(why)}: sign test"
 
 
