@@ -118,7 +118,7 @@ class Evidence:
             return self._correlation(effect, at, path, seed)
         sides = _whole(
             [self._side(effect, effect.metric, path, point, seed) for point in (at, other) if point is not None]
-            + [self._side(effect, metric, path, at, seed) for metric in (effect.less,) if metric is not None]
+            + [self._side(effect, metric, path, at, seed) for metric in (effect.second,) if metric is not None]
         )
         if not isinstance(sides, list):
             return sides
@@ -216,7 +216,7 @@ def _values(curve: Sequence[Reading]) -> tuple[float, ...]:
 def _compared(effect: Effect, at: Reading, other: Reading) -> Reading:
     """Return a difference, or the log of a ratio (NaN where a number is not above 0, as for two collapsed curves)."""
     collapsed = at.collapsed or other.collapsed
-    if effect.over is None:
+    if not effect.is_ratio:
         return Reading(at.value - other.value, max(at.step, other.step), collapsed)
     if not (at.value > 0 and other.value > 0):
         return Reading(math.nan, 0.0, collapsed)
