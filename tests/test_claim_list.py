@@ -3,15 +3,21 @@ a detector of wrong labels, stands in one study, with a tier for each scale."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from lnbench.judge import alternatives
 from lnbench.plan import plan_runs, plan_study
-from lnbench.spec import LoadedStudy, Recipe, load_studies
+from lnbench.spec import LoadedStudy, Recipe, load_studies, load_study, variant
+from lnbench.training.shape import examples_an_epoch
 
 ROOT = Path(__file__).parent.parent
-NUMBERS = ("01", "04", "06", "07", "11", "13", "14", "15", "17", "18", "19", "20", "21", "22", "23", "25")
+CLAIMS = ROOT / "claims"
+ROLNICK = sorted(path.stem for path in CLAIMS.glob("rolnick_*.yaml"))
+TRAINED = [name for name in ROLNICK if name != "rolnick_identities"]
+NUMBERS = ("01", "04", "06", "07", "11", "13", "14", "15", "17", "18", "19", "20", "21", "22", "23", "25", "27", "28")
 ON_MNIST = {
     *(f"R001-{number}" for number in NUMBERS),
     "R001-24-mnist",  # its steps on MNIST; the claim's others are CIFAR-10's
@@ -94,6 +100,91 @@ def test_studies_of_the_aul_train_a_network_once(studies: list[LoadedStudy]) -> 
         assert runs[tier]["aul_modes"] < runs[tier]["aul_detection"]
         assert runs[tier]["aul_precision_cifar100"] < runs[tier]["aul_detection_cifar100"]
         assert len(runs[tier]["aul_consistency"] & runs[tier]["aul_detection"]) == 5
+
+
+def updates(recipe: Recipe) -> int:
+    """The steps of a training: batches of each pass, the last one perhaps smaller."""
+    return recipe.epochs * -(-examples_an_epoch(recipe.identity()) // recipe.batch_size)
+
+
+@pytest.mark.parametrize("name", ROLNICK)
+def test_a_reduced_tier_says_each_claim_in_words_of_its_own(name: str) -> None:
+    study = load_study(CLAIMS / f"{name}.yaml")
+    full = {claim.id: claim.says for claim in study.tiers["full"].spec.claims}
+    for key, tier in study.tiers.items():
+        for claim in tier.spec.claims if key != "full" else ():
+            assert claim.says != full[claim.id], f"{claim.id} at {key} has the sentence of the full tier"
+
+
+def test_a_row_of_a_reduced_tier_says_how_many_random_labels_were_there() -> None:
+    cpu = load_study(CLAIMS / "rolnick_mnist.yaml").tiers["cpu"]
+    assert {cell.point["noise.alpha"] for cell in cpu.cells} == {0, 10}
+    assert all("10 random labels for each clean one in place of 100" in claim.says for claim in cpu.spec.claims)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("tier", ["full", "cpu"])
+def test_what_the_paper_is_silent_about_stands_under_the_choices(name: str, tier: str) -> None:
+    study = load_study(CLAIMS / f"{name}.yaml").tiers[tier]
+    chosen = {choice.key: choice for choice in study.spec.choices}
+    drawn = chosen.get("resampling", chosen["noise"])
+    silent = {"model", "noise", "augment", "epochs", "optimizer.eps", "optimizer.rho", "selection", "seeds"}
+    assert silent <= set(chosen)
+    assert "dropout" in str(chosen["model"].ours) and "drawn once" in str(drawn.ours)
+    assert "[0, 1]" in str(chosen["augment"].ours)
+    chooses = study.spec.runs.choose is not None
+    assert ("choose.by" in chosen) == ("choose.from" in chosen) == chooses
+    assert {"epochs", "optimizer.eps", "choose.from" if chooses else "optimizer.lr"} <= set(alternatives(study))
+
+
+@pytest.mark.parametrize(("tier", "levels"), [("full", (10, 20, 50)), ("cpu", (10,))])
+def test_replaced_labels_are_tried_with_as_many_updates_as_the_diluted_ones(tier: str, levels: tuple[int, ...]) -> None:
+    study = load_study(CLAIMS / "rolnick_counts.yaml").tiers[tier]
+    arms = {cell.point["arm"]: cell.recipe for cell in study.cells}
+    tried = {cell.point["arm"]: cell.recipe for cell in variant(study, "arm").cells}
+    claim = next(claim for claim in study.spec.claims if claim.id == "R001-20")
+    for alpha in levels:
+        own, as_many = f"replaced-{alpha}", f"updates-{alpha}"
+        judged, other = (own, as_many) if f"alpha-{alpha}" in claim.verdict.of else (as_many, own)
+        assert tried[judged] == arms[other] != arms[judged]
+        diluted, replaced = arms[f"diluted-{alpha}"], arms[as_many]
+        assert isinstance(diluted, Recipe) and isinstance(replaced, Recipe)
+        assert updates(replaced) == pytest.approx(updates(diluted), rel=0.002)
+
+
+@pytest.mark.parametrize("tier", ["full", "cpu"])
+def test_a_plateau_is_read_at_twice_and_four_times_the_need_in_equal_passes(tier: str) -> None:
+    """And the regime says that the need is where the study measures it, and that more passes add nothing."""
+    study = load_study(CLAIMS / "rolnick_dataset_size.yaml").tiers[tier]
+    claim = next(claim for claim in study.spec.claims if claim.id == "R001-14")
+    for part in claim.verdict.of:
+        alpha = part.removeprefix("at-")
+        gain, need, settled = (study.spec.effects[f"{what}-{alpha}"] for what in ("gain", "need", "settled"))
+        assert {f"need-{alpha}", f"settled-{alpha}"} <= set(claim.requires)
+        assert gain.minus is not None and settled.minus is not None
+        sizes = [need.at["dataset.clean"], gain.minus["dataset.clean"], gain.at["dataset.clean"]]
+        assert sizes == [sizes[0], 2 * sizes[0], 4 * sizes[0]]  # type: ignore[operator]
+        passes = {study.at({"dataset.clean": size, "noise.alpha": int(alpha)}).recipe.epochs for size in sizes}  # type: ignore[union-attr,dict-item]
+        assert passes == {settled.at["epoch"]}, "the last epoch, of all three sizes"
+        last = passes.pop()
+        assert settled.at["dataset.clean"] == tuple(sizes[1:])
+        assert settled.minus["epoch"] == min(last - 1, round(last * 0.8))
+
+
+@pytest.mark.parametrize("name", sorted(folder.name for folder in (ROOT / "reports").glob("rolnick_*")))
+def test_every_training_that_a_committed_report_judged_is_still_one_of_its_study(name: str) -> None:
+    study = load_study(CLAIMS / f"{name.rpartition('-')[0]}.yaml").tiers[name.rpartition("-")[2]]
+    choose = study.spec.runs.choose
+    ids = set()
+    for key in (None, *alternatives(study)):
+        plan = plan_study(variant(study, key) if key else study)
+        ids |= {run.id for run in (*plan.choosing_runs, *plan.input_runs)}
+        rates = choose.from_ if choose else (None,)
+        ids |= {job.run(rate).id for job in plan.jobs if not job.needs for rate in rates}
+    for line in (ROOT / "reports" / name / "records.jsonl").read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)["record"]
+        if record["kind"] == "training" and not record["content"]["inputs"]:
+            assert record["id"] in ids, record["content"]["recipe"]
 
 
 def test_the_loss_of_wrong_labels_has_risen_at_both_epochs_of_the_sentence(studies: list[LoadedStudy]) -> None:

@@ -365,7 +365,7 @@ def _look_by_look(
         untried = [claim for claim in asked(result) if "not-run" in claim.tried.values()]
         if untried and trains:
             names = [claim.claim.id for claim in untried]
-            say(f"{', '.join(names)}: contradicted as run; trying what the paper leaves open")
+            say(f"{', '.join(names)}: outside the claimed range; now with the alternatives of what is left open")
             enough = max(claim.look.seeds if claim.look else size for claim in untried)
             needed = selection(study, names, where)
             result = judge_evidence(evidence, _tries(study, enough, obtain_other, needed))
@@ -376,7 +376,7 @@ def _look_by_look(
         if not still:
             break
         if size != sizes[-1]:
-            say(f"look at {size} seeds: {', '.join(still)} still open; more seeds")
+            say(f"look at {size} seeds: {', '.join(still)} not decided; now with more seeds")
     assert last is not None, "there is at least one number of seeds"
     return last
 

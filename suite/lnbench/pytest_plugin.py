@@ -66,8 +66,8 @@ class StudyItems(pytest.File):
 
 
 class ClaimItem(pytest.Item):
-    """One claim: passes when reproduced, held or smoke-pass, fails when contradicted or failed, else is skipped with the
-    reason."""
+    """One claim: passes when reproduced, held or smoke-pass, fails when contradicted or failed, else is skipped with
+    the reason."""
 
     def runtest(self) -> None:
         from lnbench.verdict import Counts, counts_as

@@ -44,7 +44,7 @@ def test_verify_trains_what_a_contradiction_must_survive(trained: Path, call: Ca
     edit(trained, "threshold: 0.3", "threshold: 0.99")
     code, out, err = call("verify", "toy", "--tier", "full", "--workers", "2")
     assert code == 1, out + err
-    assert "TOY-01: contradicted as run; trying what the paper leaves open" in out
+    assert "TOY-01: outside the claimed range; now with the alternatives of what is left open" in out
     # the report keeps the records of the tries: without them the accusation could not be checked
     code, out, err = call("judge", "--check", str(trained / ".lnbench/reports/toy-full"))
     assert code == 0, err

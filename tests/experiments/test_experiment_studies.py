@@ -15,7 +15,8 @@ from lnbench import catalog, experiments
 from lnbench.errors import SpecError
 from lnbench.experiments import linear_network
 from lnbench.experiments import ntk as ntk_module
-from lnbench.experiments.entries import YIELDS
+from lnbench.experiments.entries import FROM_CURVES, YIELDS
+from lnbench.experiments.series import mann_kendall
 from lnbench.judge import Evidence, gather, judge
 from lnbench.plan import Run, plan_seconds, plan_study
 from lnbench.report.folder import report_differs, write_report
@@ -112,9 +113,9 @@ def test_a_choice_is_tried_in_every_cell(tmp_path: Path) -> None:
 
 def test_a_runs_id_is_pinned() -> None:
     """Ids name stored records: when this test is red, every store in the world has become worthless."""
-    assert Run(linear(), seeds()).id == "30ac3215806026fb8080ae6ef67d0761"
+    assert Run(linear(), seeds()).id == "ec103cac1d558a09562446e80d9b652b"
     assert Run(ntk(), seeds()).id == "27907dad3d9e1cc680eddfee4f96b274"
-    assert Run(linear(), seeds()).content["versions"] == {"experiment": 1}
+    assert Run(linear(), seeds()).content["versions"] == {"experiment": 2}
     assert Run(ntk(), seeds()).content["versions"] == {"experiment": 1, "dataset": 1}
 
 
@@ -164,6 +165,9 @@ def test_the_metrics_of_the_catalog_are_what_the_experiments_yield() -> None:
     for name, metrics in (("linear_network", linear_network.METRICS), ("ntk", ntk_module.METRICS)):
         assert set(metrics) == {metric for metric, (_, _, by, _) in YIELDS.items() if name in by}
         assert catalog.find("experiment", name).load() is not None
+    for name in FROM_CURVES:
+        assert callable(catalog.find("metric", name).load())
+        assert name not in YIELDS
 
 
 @pytest.mark.parametrize(("name", "most"), [("label_noise_sgd_linear", 600), ("label_noise_sgd_ntk", 1200)])
@@ -207,6 +211,34 @@ def test_a_number_that_does_not_exist_is_a_collapse(tmp_path: Path) -> None:
     assert all(value > 0.9 for value in member.values)
 
 
+def test_a_number_of_a_runs_curves_is_computed_when_it_is_judged(tmp_path: Path) -> None:
+    """So that runs from before the number was asked for have it too."""
+    text = STUDY.replace(
+        "metric: norm_ratio_end, at: {arm: noise, sigma: 2}", "metric: frobenius_trend, at: {arm: plain}"
+    )
+    a, b = text.index("runs:"), text.index("effects:")
+    base = "".join(f"    {key}: {json.dumps(value)}\n" for key, value in {**NTK, "arm": "plain"}.items())
+    runs = f"runs:\n  base:\n{base}  vary: {{arm: [plain, noise]}}\n  set:\n"
+    runs += "    - {at: {arm: noise}, label_noise: 0.5}\n"
+    runs += "  seeds: {n: 3, pair: [split, noise, order, init, augment]}\n"
+    text = text[:a] + runs + text[b:]
+    text = text.replace(
+        "{metric: norm_ratio_end, at: {arm: control, sigma: 1}, minus: {arm: noise}}",
+        "{metric: frobenius_relative_change, at: {arm: plain}, minus: {arm: noise}}",
+    )
+    text = text.replace("  - {key: noise, ours: signs, try: {noise: gaussian}}", "  - {key: draw, ours: random}")
+    path = write(tmp_path)
+    path.write_text(text.replace("threshold: 1.0", "threshold: 0.0"))
+    of = load_study(path).tiers["full"]
+    found = evidence(of)
+    (member,) = found.members(of.spec.effects["norm"])
+    curves = [
+        record["outcome"]["curves"]["frobenius"] for (key, _), (_, record) in found.by_job.items() if "plain" in key
+    ]
+    assert "frobenius_trend" not in next(iter(found.by_job.values()))[1]["outcome"]["metrics"]
+    assert sorted(member.values) == sorted(mann_kendall(curve)[0] for curve in curves)
+
+
 def test_a_report_is_written_and_is_what_its_records_give(tmp_path: Path) -> None:
     result = judge(evidence(study(tmp_path)))
     folder = tmp_path / "report"
@@ -226,3 +258,19 @@ def test_a_report_of_nothing_but_diverged_runs_is_written_too(tmp_path: Path) ->
     page = (tmp_path / "report" / "report.md").read_text()
     assert "3 diverged" in page
     assert "experiment-phases.png" not in page
+
+
+def test_theorem_4_2_is_judged_past_its_t1_and_on_a_share_of_1_minus_1_over_m_of_the_draws() -> None:
+    tiers = load_study(CLAIMS / "label_noise_sgd_linear.yaml").tiers
+    for tier in ("full", "smoke"):
+        cells = [cell.recipe.identity() for cell in tiers[tier].cells if cell.point["arm"] == "theorem"]
+        for cell in cells:
+            m, speed = cell["neurons"], (cell["lr"] * cell["sigma"]) ** 2
+            t1 = linear_network.THEOREM * math.sqrt(math.log(m)) / (speed * math.sqrt(m))
+            assert t1 <= cell["steps"], cell
+    (claim,) = (claim for claim in tiers["full"].spec.claims if claim.id == "L002-07")
+    shares = {}
+    for name in ("moved", "moved-narrow", "halved", "halved-narrow"):
+        effect = tiers["full"].spec.effects[claim.parts[name].effect]
+        shares[name] = (claim.parts[name].pi, 1 - 1 / effect.at["neurons"])
+    assert all(pi == pytest.approx(share) for pi, share in shares.values()), shares

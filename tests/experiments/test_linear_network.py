@@ -193,11 +193,48 @@ def test_sam_with_one_sample_a_step_aligns_without_noise_and_with_all_samples_do
     assert everything["alignment_change"] < 0.2
 
 
-def test_the_slowest_neuron_but_one_is_the_quantile() -> None:
-    assert linear_network.slowest_of(np.array([5.0, 2.0, 9.0, 3.0])) == 5.0
-    assert linear_network.slowest_of(np.array([5.0, 2.0, 0.0, 3.0])) == 5.0  # one of m may stay out
-    assert linear_network.slowest_of(np.array([5.0, 0.0, 0.0, 3.0])) is None
+def test_the_slowest_neuron_is_the_last_of_all() -> None:
+    assert linear_network.slowest_of(np.array([5.0, 2.0, 9.0, 3.0])) == 9.0
+    assert linear_network.slowest_of(np.array([5.0, 2.0, 0.0, 3.0])) is None  # one never got there
     assert linear_network.slowest_of(np.array([4.0])) == 4.0
+
+
+def test_the_share_of_neurons_by_a_step_counts_those_that_never_got_there() -> None:
+    hits = np.array([5.0, 2.0, 0.0, 9.0])
+    assert linear_network.share_by(hits, 5.0, last=10) == 0.5
+    assert linear_network.share_by(hits, 11.0, last=10) is None  # nobody looked for so long
+    assert linear_network.share_by(hits, None, last=10) is None
+
+
+def test_escapes_are_noted_by_norm_and_by_movement_of_each_neuron() -> None:
+    """Against all neurons stepped by the same kernel without the reduction, and looked at after the same steps."""
+    options, own = linear(steps=6000, sigma=4.0), seeds(3)
+    network = linear_network._Network(options, own, None)
+    network.finish(NOTHING)
+    problem = linear_network.Problem(options, own["split"])
+    W, a = linear_network.first_weights(options, own["init"])
+    W0, norms0, expected, done = W.copy(), np.linalg.norm(W, axis=0), np.zeros((2, 101)), 0
+    for step in sorted(network.watched):
+        linear_kernel.advance(
+            W, a, problem.X, problem.y, problem.second, problem.target, 0.01, 4.0, 0, 0.0, False, False,
+            np.uint64(own["order"]), np.uint64(own["noise"]), done, step,
+        )  # fmt: skip
+        done = step
+        norms, moved = np.linalg.norm(W, axis=0), np.linalg.norm(W - W0, axis=0)
+        halved = [*(norms <= norms0 / 2), norms.mean() <= norms0.mean() / 2]
+        now = np.array([halved, [*(moved >= norms0 / 2), np.linalg.norm(W - W0) >= np.linalg.norm(W0) / 2]])
+        expected[now & (expected == 0)] = step
+    assert np.array_equal(network.hits, expected)
+    assert 0 < (expected[0, :-1] > 0).sum() < 100 and (expected[1, :-1] > 0).all()
+    assert not np.array_equal(expected[0], expected[1])
+
+
+def test_a_neuron_that_turns_round_has_moved_and_its_norm_has_not_halved() -> None:
+    found = run(seeds(2), sigma=4.0, steps=20_000)["metrics"]
+    assert found["slowest_moved_steps"] is not None
+    assert found["slowest_halved_steps"] is None or found["slowest_halved_steps"] > found["slowest_moved_steps"]
+    bound = 384 * np.sqrt(np.log(100)) / (0.01**2 * 4.0**2 * np.sqrt(100))
+    assert found["slowest_moved_of_bound"] == pytest.approx(found["slowest_moved_steps"] / bound)
 
 
 def test_curves_are_read_before_the_first_step_and_at_log_spaced_ones() -> None:

@@ -179,6 +179,37 @@ def test_without_label_noise_the_noise_seed_changes_nothing_and_with_it_does() -
     assert run(seeds(0, noise=1), label_noise=0.5)["curves"] != run(label_noise=0.5)["curves"]
 
 
+def test_readings_evenly_in_log_steps_read_the_same_run() -> None:
+    even, log = run(read_every=1), run(read_every=10, readings="log")
+    assert log["steps"][:4] == [0, 1, 2, 3] and log["steps"][-1] == 200
+    assert np.diff(np.log(log["steps"][-5:])).std() < 0.01
+    for name, curve in log["curves"].items():
+        assert curve == [even["curves"][name][step] for step in log["steps"]], name
+
+
+def test_even_readings_are_no_part_of_a_run_and_others_are() -> None:
+    assert ntk(readings="even") == ntk()
+    assert ntk(readings="log") == {**ntk(), "readings": "log"}
+
+
+def test_a_run_with_log_readings_that_was_stopped_ends_as_one_that_was_not() -> None:
+    hooks = Interrupting(4)
+    with pytest.raises(Stopped):
+        run(hooks=hooks, readings="log")
+    assert run(state=hooks.saved, readings="log") == run(readings="log")
+
+
+def test_the_trend_and_the_change_of_the_frobenius_norm_are_those_of_its_curve() -> None:
+    outcome = {"status": "ok", "curves": {"frobenius": [4.0, 3.0, 2.0, 2.5]}}
+    assert module.frobenius_trend(outcome) == pytest.approx((1 - 5) / 6)
+    assert module.frobenius_relative_change(outcome) == pytest.approx(-1.5 / 4)
+    assert module.frobenius_trend({**outcome, "status": "diverged"}) is None
+    assert module.frobenius_relative_change({**outcome, "status": "diverged"}) is None
+    found = run(label_noise=0.5)
+    change = found["metrics"]["frobenius_change"]
+    assert module.frobenius_relative_change(found) == pytest.approx(change / found["curves"]["frobenius"][0], rel=1e-4)
+
+
 def test_curves_are_read_from_the_first_step_to_the_last() -> None:
     outcome = run()
     assert outcome["steps"] == [0, 50, 100, 150, 200]

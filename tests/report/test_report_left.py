@@ -29,7 +29,7 @@ def test_runs_that_are_missing_are_listed_with_their_cost(tmp_path: Path) -> Non
         {"what": "", "point": {"model": "mlp4"}, "runs": 1, "seconds_each": each["mlp4"]},
     ]
     page = markdown(data)
-    assert "## What is missing" in page and "3 runs are not there" in page
+    assert "## What is missing" in page and "3 runs are missing. Estimated time: " in page
     assert "| mlp2 | 2 | " in page
 
 
@@ -55,7 +55,8 @@ def test_alternatives_that_a_contradiction_was_not_held_against_are_listed_with_
     claims = ["N1", "N.2", "n-2"]
     assert data["untried"] == [{"choice": "epochs", "claims": claims, "runs": 42, "seconds": seconds}]
     page = markdown(data)
-    assert "N1, N.2 and n-2 are contradicted as run" in page and "To try 1 more alternative would" in page
+    assert "N1, N.2 and n-2: outside the claimed range as run." in page
+    assert "1 alternative has not been run. Estimated time: " in page and "roughly" not in page
     assert "| `epochs` | N1, N.2, n-2 | 42 | " in page
 
 

@@ -55,14 +55,14 @@ def test_tables_are_whole_and_links_lead_somewhere(case: str, empty: Callable[[s
 def test_the_head_says_what_was_judged_and_what_chance_alone_brings(full: World) -> None:
     page = markdown(full.json())
     assert "Claims of papers: ✅ 3 reproduced." in page
-    assert "at most 5 % of the false claims would be called `reproduced`" in page
+    assert "Error rates: on average at most 5 % of the false claims are called `reproduced`;" in page
     assert "the chance of any false `contradicted` is at most 5 %" in page
     assert "42 runs planned (12 of them to choose hyper-parameters), all done" in page
 
 
 def test_smoke_says_nothing_about_the_paper(smoke: World) -> None:
     page = markdown(smoke.json())
-    assert "**Smoke says nothing about the paper.**" in page
+    assert "**Smoke says nothing about a paper.**" in page
     assert "🔹 smoke-pass" in page
     assert "✅" not in page
     assert "❌" not in page
@@ -72,12 +72,14 @@ def test_smoke_says_nothing_about_the_paper(smoke: World) -> None:
 
 def test_a_reproduced_claim_gives_interval_and_region_in_percent(full: World) -> None:
     page = markdown(full.json())
-    pattern = r"\*\*✅ reproduced\*\*: (.*); the 90 % interval \\\[(.*), (.*)\\\] % lies inside the region (.*)\."
+    interval = r"\(90 % interval \\\[(.*), (.*)\\\] %\)"
+    pattern = rf"\*\*✅ reproduced\*\*: measured (.*) {interval}; required: (.*); the interval lies"
     found = re.search(pattern, page)
     assert found is not None
     low, high = float(found[2]), float(found[3])
     assert 70 < low < float(found[1].removesuffix(" %")) < high
-    assert found[4] == "“at least 70 %”"
+    assert found[4] == "at least 70 %"
+    assert "the interval lies inside the required range." in page
     assert "| between 77 % and 83 % |" in page  # the printed number's region stands on the metric's own scale
     assert "80.0 ± 1.0 % (Table 1)" in page
 
@@ -85,14 +87,15 @@ def test_a_reproduced_claim_gives_interval_and_region_in_percent(full: World) ->
 def test_an_inconclusive_claim_says_how_many_seeds_would_decide(full: World) -> None:
     near = {"perceptron": (0.8, 0.4), "mlp1": (0.9, 0.7), "convnet4": (0.91, 0.85)}
     page = markdown(full.run_all(near, wobble=0.05).json())
-    assert "lies across the edge of the region “at least 70 %”" in page
-    assert re.search(r"`above`(, `\w+`| and `\w+`)*: (about [\d,]+ seeds would decide it|over 1,000 seeds)", page)
+    assert "required: at least 70 %; the interval crosses the edge of the required range" in page
+    needed = r"(about|more than) [\d,]+ seeds are needed if effect and spread stay the same"
+    assert re.search(rf"`above`(, `\w+`| and `\w+`)*: {needed}", page)
 
 
 def test_a_collapse_is_counted_marked_and_takes_the_interval_away(full: World) -> None:
     full.collapse("mlp1", 10, 1)
     page = markdown(full.json())
-    assert "1 of 5 runs collapsed, so it is about the typical run: median" in page
+    assert "1 of 5 runs collapsed, so no mean is taken and the typical run is judged: median" in page
     assert "10.1†" in page
     assert re.search(r"\| mlp1, noise.alpha 10 \|.*median \d+\.\d %, 1 collapsed", page)
 
@@ -112,12 +115,12 @@ def test_what_was_tried_and_what_is_left_open_are_named(full: World) -> None:
 
     page = markdown(result_to_json(full.result(full.tries())))
     assert "➖ inconclusive** (it depends on what the paper leaves open: epochs)" in page
-    assert "tried otherwise, `epochs`: ✅ reproduced" in page
+    assert "with the alternative for `epochs`: ✅ reproduced" in page
     assert "## What the paper leaves open" in page
 
 
 def test_a_reduced_tier_says_that_its_deviations_come_before_the_choices(full: World, smoke: World) -> None:
-    words = "Where a deviation of this tier, below, says otherwise, it holds."
+    words = "Where a deviation of this tier (below) says otherwise, the deviation holds."
     assert words in markdown(smoke.json())
     assert "What the paper leaves open" in markdown(full.json()) and words not in markdown(full.json())
 
@@ -165,13 +168,18 @@ def test_singular_and_plural() -> None:
         "10.0 minutes",
         "2.5 hours",
     ]
-    assert [p_words(p) for p in (0.0, 0.00012, 0.0423, 0.5, 1)] == [
+
+
+def test_a_p_value_has_three_digits_and_is_never_put_on_the_level_that_it_misses() -> None:
+    assert [p_words(p) for p in (0.0, 0.00012345, 0.0423, 0.5, 0.99961, 1)] == [
         "< 0.0001",
-        "0.00012",
-        "0.042",
+        "0.000123",
+        "0.0423",
         "0.5",
+        "> 0.999",
         "1",
     ]
+    assert [p_words(p) for p in (0.05, 0.050001, 0.04999)] == ["0.05", "0.050001", "0.04999"]
 
 
 def test_a_rounded_number_is_never_put_on_an_edge_that_it_is_not_on() -> None:
@@ -179,7 +187,7 @@ def test_a_rounded_number_is_never_put_on_an_edge_that_it_is_not_on() -> None:
     assert unit.interval((89.9996, 93.0), (90.0,)) == "[89.9996, 93.00] %"
     assert unit.amount(90.0, (90.0,)) == "90.00 %"
     assert unit.amount(-0.001, (0.0,)) == "−0.001 %"
-    assert Unit(1.0, "", None).amount(-0.5) == "−0.5"
+    assert Unit(1.0, "", None).amount(-0.5) == "−0.500"
 
 
 @pytest.mark.parametrize(

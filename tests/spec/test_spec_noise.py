@@ -159,6 +159,46 @@ def test_of_a_grid_with_arms_only_the_cells_that_an_effect_reads_are_run(toy: Fo
     assert all("arm" not in job.recipe for job in plan_study(study).jobs)
 
 
+READ = (
+    "loses: {kind: ordered, effect: gap}",
+    "loses: {kind: ordered, effect: gap}\n      other: {kind: ordered, effect: other}",
+)
+OTHER = ("effects:\n  net:", "effects:\n  other: {metric: test_accuracy, at: {arm: one, model: [mlp1, convnet4]}, "
+         "along: {noise.alpha: drop}, minus: {model: perceptron}}\n  net:")  # fmt: skip
+STAND_IN = ("try: {optimizer.momentum: 0.5}", "try: {arm: {two: one}}")
+
+
+def test_an_alternative_trains_some_arms_as_others_are(toy: Folder) -> None:
+    edits = (
+        *ARMS,
+        READ,
+        OTHER,
+        ("effects: {gap:", "effects: {other: {at: {arm: one, model: convnet4}}, gap:"),
+        STAND_IN,
+    )
+    study = toy.load(*edits).tiers["full"]
+    tried = variant(study, "arm")
+    assert [cell.point for cell in tried.cells] == [cell.point for cell in study.cells]
+    for cell in tried.cells:
+        assert cell.recipe == study.at({**cell.point, "arm": "one"}).recipe
+    assert study.at({"arm": "two", "model": "mlp1", "noise.alpha": 10}).recipe.dataset.clean == 900  # type: ignore[union-attr]
+    assert alternatives(study) == ["arm"]
+
+
+@pytest.mark.parametrize(
+    ("tries", "gist"),
+    [
+        ("{arm: {two: »three}}", "no run visits arm = three"),
+        ("{arm: {»three: one}}", "no run visits arm = three"),
+        ("{arm: {two: »two}}", "cannot stand in for itself"),
+        ("{arm: »one}", "arm takes {ARM: the arm that is trained in its place}"),
+        ("{arm: {two: »one}}", "no effect reads the arm one"),
+    ],
+)
+def test_an_arm_that_cannot_stand_in_for_another(toy: Folder, tries: str, gist: str) -> None:
+    toy.refuses(*ARMS, (STAND_IN[0], f"try: {tries}"), because=gist)
+
+
 # ---- part of an axis
 
 

@@ -21,6 +21,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "show": ("catalogue", "Show one claim or study: quote, checks, tiers, cost."),
     "validate": ("catalogue", "Check study files; every error with its line."),
     "schema": ("catalogue", "Print the JSON Schema of study or baseline files."),
+    "lock": ("locking", "Register what the verdicts depend on, before the runs."),
     "plan": ("planning", "Show the runs a study needs and what they cost, before any is spent."),
     "power": ("planning", "Show whether the planned seeds can decide a claim, and how many are needed."),
     "judge": ("judging", "Judge a report's stored records again (no GPU, no torch)."),

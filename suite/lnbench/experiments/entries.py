@@ -32,9 +32,12 @@ _LINEAR_NETWORK: dict[str, Yield] = {
     "half_life_steps": (1, INF, "steps until the mean norm has halved"),
     "half_life_scaled": (0, INF, "steps until the mean norm has halved, times lr² sigma²"),
     "half_life_of_bound": (0, INF, "steps until the mean norm has halved, over theorem 4.2's T1"),
-    "neuron_half_life_mean": (1, INF, "steps until a neuron's norm has halved, mean over neurons"),
-    "neuron_half_life_slowest": (1, INF, "steps until all neurons but one have halved their norm"),
-    "slowest_of_bound": (0, INF, "steps until all neurons but one have halved their norm, over theorem 4.2's T1"),
+    "slowest_halved_steps": (1, INF, "steps until the slowest of all neurons has halved its norm"),
+    "slowest_halved_of_bound": (0, INF, "steps until the slowest of all neurons has halved its norm, over T1"),
+    "halved_by_bound": (0, 1, "share of the neurons that have halved their norm by theorem 4.2's T1"),
+    "slowest_moved_steps": (1, INF, "steps until the slowest of all neurons has moved by half its first norm"),
+    "slowest_moved_of_bound": (0, INF, "steps until the slowest of all neurons has moved by half its norm, over T1"),
+    "moved_by_bound": (0, 1, "share of the neurons that have moved by half their first norm by theorem 4.2's T1"),
     "phase_lag": (-INF, INF, "decades (log10 of steps) from the norm's half-life to the alignment's change point"),
     "test_loss_early": (0, INF, "loss on fresh clean samples after 2 % of the steps"),
     "test_loss_ratio": (0, INF, "loss on fresh clean samples at the end, over that after 2 %"),
@@ -72,6 +75,15 @@ _NTK: dict[str, Yield] = {
     "frobenius_change": (-INF, INF, "change of the first layer's Frobenius norm over the run"),
     "first_norm_least_step": (0, INF, "the step at which the mean norm of first-layer neurons is least"),
 }
+
+
+# Computed from the curves in a run's record when they are judged: name -> (lowest, highest, experiment, words)
+FROM_CURVES: dict[str, tuple[float, float, str, str]] = {
+    "frobenius_trend": (-1, 1, "ntk", "Kendall's tau of the first layer's Frobenius norm against time"),
+    "frobenius_relative_change": (
+        -1, INF, "ntk", "change of the first layer's Frobenius norm over the run, over its first value",
+    ),
+}  # fmt: skip
 
 
 _LABEL_LAW: dict[str, Yield] = {
@@ -131,7 +143,8 @@ def entries() -> list[Entry]:
     """Return the experiments, and the metrics they yield."""
     where = "lnbench.experiments"
     return [
-        Entry("experiment", "linear_network", target=f"{where}.linear_network:run", options=experiment.LinearNetwork,
+        Entry("experiment", "linear_network", version=2, target=f"{where}.linear_network:run",
+              options=experiment.LinearNetwork,
               seconds=experiment.linear_network_seconds,
               words="a two-layer linear network fits a linear teacher under label noise or SAM"),
         Entry("experiment", "ntk", target=f"{where}.ntk:run", options=experiment.Ntk, seconds=experiment.ntk_seconds,
@@ -144,4 +157,7 @@ def entries() -> list[Entry]:
               words="wrong labels of one noise draw found by AUL, by AUM and by confident learning"),
         *(Entry("metric", name, value=Metric(low, high, "none", False, words, yielded_by), words=words)
           for name, (low, high, yielded_by, words) in YIELDS.items()),
+        *(Entry("metric", name, target=f"{where}.{of}:{name}", value=Metric(low, high, "none", False, words, (of,)),
+                words=words)
+          for name, (low, high, of, words) in FROM_CURVES.items()),
     ]  # fmt: skip

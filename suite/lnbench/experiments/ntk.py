@@ -26,6 +26,7 @@ from scipy.special import erf
 from lnbench.data.images import ImageData, load
 from lnbench.experiments.draws import Floats, gaussian, uniform
 from lnbench.experiments.running import attend, fits
+from lnbench.experiments.series import mann_kendall, spaced
 from lnbench.randomness import Stream, below, u32
 from lnbench.training.hooks import Progress, State
 
@@ -156,7 +157,9 @@ class _Network:
         self.b2 = gaussian(init, Stream.INIT, 3, (CLASSES,)) * bias
         self.linear = Linearisation(self, options["kernel"])
         self.step = 0
-        self.curves = np.zeros((options["steps"] // options["read_every"] + 1, len(CURVES)))
+        self.points = reading_steps(options)
+        self.row_of = {step: row for row, step in enumerate(self.points)}
+        self.curves = np.zeros((len(self.points), len(CURVES)))
         shapes = {name: array.shape for name, array in self._arrays().items()}
         if state is not None and fits(state, shapes, options["steps"]):
             self.step = int(state.step)
@@ -185,7 +188,7 @@ class _Network:
             while self.step < steps:
                 self._advance()
                 self.step += 1
-                if self.step % options["read_every"] == 0 and not self._read():
+                if self.step in self.row_of and not self._read():
                     return self._outcome(diverged_at=self.step)
                 if self.step % STEPS_BETWEEN_LOOKS == 0:
                     attend(hooks, Progress(0, 1, self.step * images, steps * images), self._snapshot)
@@ -221,7 +224,7 @@ class _Network:
             loss_of(train, self.Y), loss_of(test, self.Y_test), loss_of(linear, self.Y),
             loss_of(linear_test, self.Y_test), norms.mean(), norms.std(), math.sqrt(max(0.0, squares.sum())),
         )  # fmt: skip
-        self.curves[self.step // self.options["read_every"]] = row
+        self.curves[self.row_of[self.step]] = row
         return bool(np.isfinite(row).all())
 
     def _arrays(self) -> dict[str, Any]:
@@ -231,20 +234,41 @@ class _Network:
         return State(step=self.step, tensors={name: array.copy() for name, array in self._arrays().items()})
 
     def _outcome(self, diverged_at: int = 0) -> dict[str, Any]:
-        every = self.options["read_every"]
-        rows = self.step // every + (not diverged_at)
+        rows = self.row_of[self.step] + (not diverged_at)
+        steps = self.points[:rows]
         curves = {name: self.curves[:rows, column] for column, name in enumerate(CURVES)}
         metrics: dict[str, float | None] = dict.fromkeys(METRICS)
         if not diverged_at:
-            metrics.update(measure([every * row for row in range(rows)], curves))
+            metrics.update(measure(steps, curves))
         return {
             "status": "diverged" if diverged_at else "ok",
             "diverged_at": diverged_at or None,
             "metrics": metrics,
-            "steps": [every * row for row in range(rows)],
+            "steps": steps,
             "curves": {name: [float(f"{value:.9g}") for value in values] for name, values in curves.items()},
             "data_sha256": self.checksum,
         }
+
+
+def reading_steps(options: dict[str, Any]) -> list[int]:
+    """Return the steps at which losses and norms are read, the first and the last among them."""
+    every, steps = options["read_every"], options["steps"]
+    if options.get("readings", "even") == "log":
+        return [0, *spaced(steps, steps // every)]
+    return list(range(0, steps + 1, every))
+
+
+def frobenius_trend(outcome: dict[str, Any]) -> float | None:
+    """Return Kendall's τ of the first layer's Frobenius norm against time, over all readings; None of a run that
+    diverged. Computed from the record's curve: there are records from before this was asked."""
+    return mann_kendall(outcome["curves"]["frobenius"])[0] if outcome["status"] == "ok" else None
+
+
+def frobenius_relative_change(outcome: dict[str, Any]) -> float | None:
+    """Return the first layer's Frobenius norm at the end, over its first value, less 1; None of a run that diverged.
+    From the curve, too."""
+    curve = outcome["curves"]["frobenius"]
+    return float(curve[-1] / curve[0] - 1.0) if outcome["status"] == "ok" else None
 
 
 def measure(steps: list[int], curves: dict[str, Floats]) -> dict[str, float]:

@@ -90,9 +90,15 @@ class Ntk(ExperimentRecipe):
     lr: Positive
     steps: Annotated[int, Field(ge=1, lt=2**31)]
     read_every: Count  # steps from one reading of losses and norms to the next
+    readings: Literal["even", "log"] = "even"  # log: about as many readings, evenly in the logarithm of the steps
     label_noise: Probability  # each label, at each step, is redrawn with this probability
     rho: Positive | None  # sharpness-aware minimisation with this radius; null: plain gradients
     kernel: Literal["full", "trace"]  # of the linearisation: between all outputs, or their mean for each (NTK)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the options that decide a run. Even readings are not named: older runs have no such option."""
+        recipe = super().identity()
+        return {key: value for key, value in recipe.items() if (key, value) != ("readings", "even")}
 
     @property
     def datasets(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What a single run's curve says by itself, as numbers: does it fall, and where does it begin to rise?"""
+"""Where a single run's curve is read, and what it says by itself, as numbers: does it fall, where does it rise?"""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from typing import Any
 import numpy as np
 
 from lnbench.experiments.draws import Floats
+
+
+def spaced(last: int, count: int) -> list[int]:
+    """Return at most `count` different steps from 1 to `last`, evenly in their logarithm, `last` among them."""
+    steps = np.unique(np.round(np.geomspace(1, last, max(2, count))).astype(np.int64))
+    return [int(step) for step in steps]
 
 
 def mann_kendall(values: Any) -> tuple[float, float]:

@@ -321,9 +321,11 @@ def _failure(job: Job, run: Run | None, failures: Mapping[str, str]) -> str:
 
 
 def _yielded(metric: str, outcome: dict[str, Any]) -> Reading:
-    """Return a number that a run yields. One that does not exist (the run diverged; a level was never reached) is a
-    collapse; a number about a classifier's test images collapses with its accuracy at the end."""
-    value, about = outcome["metrics"][metric], catalog.find("metric", metric).value
+    """Return a number that a run yields, or that its curves give (a metric with a function of its own). One that does
+    not exist (the run diverged; a level was never reached) is a collapse; a number about a classifier's test images
+    collapses with its accuracy at the end."""
+    entry = catalog.find("metric", metric)
+    value, about = entry.load()(outcome) if entry.target else outcome["metrics"][metric], entry.value
     if value is None:
         return Reading(math.nan, 0.0, True)
     if about.split != "test" or "curves" not in outcome:

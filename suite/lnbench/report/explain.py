@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from lnbench.judge import ALPHA, ClaimResult, PartResult, StudyResult
 from lnbench.judge.kinds import Kind, kind_of
+from lnbench.report.numbers import significant
 from lnbench.report.page.beside import beside_words
 from lnbench.report.result.result import part_to_json
-from lnbench.report.units import significant
+from lnbench.report.units import Unit, metric_unit, range_words
+from lnbench.report.words import OWN_SCALE, counted, margin_words, member_sentence, p_words, spaced_percent
 from lnbench.stats import Check, Region
 from lnbench.verdict import Standing, Verdict
+
+DIGITS = 5  # of a calculation: more than the report shows, so that it can be followed
 
 
 def explain(result: StudyResult, claim_id: str) -> str:
@@ -27,17 +32,19 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
     yield f"{spec.id}: {spec.says}"
     standing = Standing(spec.standing)
     if standing is not Standing.HYPOTHESIS:
-        said = f'"{spec.quote}"' if spec.quote else "shows it, and says it in no sentence"
+        said = f'"{spec.quote}"' if spec.quote else "shows it and has no sentence for it; the words are ours"
         place = ", ".join(filter(None, [study.baseline.cite, str(spec.where)]))
         yield f"{'The authors' if standing is Standing.AUTHORS_CODE else 'The paper'} ({place}): {said}"
     if standing is not Standing.PAPER:
         yield standing.meaning
     if study.tier == "smoke":
-        scale = "Its results say nothing about the paper."
+        scale = "Its results say nothing about a paper."
     elif study.spec.deviations:
-        scale = f"Reduced: {'; '.join(study.spec.deviations)}."
+        scale = f"Deviations: {'; '.join(study.spec.deviations)}."
+    elif study.baseline.authors:
+        scale = "No deviation is listed; what the paper leaves open is chosen by this study (`choices`)."
     else:
-        scale = "At the paper's own scale."
+        scale = f"{OWN_SCALE[:1].upper()}{OWN_SCALE[1:]}."
     yield f"Tier {study.tier}. {scale}"
     for part in claim.parts.values():
         yield ""
@@ -47,120 +54,149 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
 
 
 def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator[str]:
-    role = "stands beside the claim"
-    if part.name in claim.claim.verdict.of:
-        role = "this is the claim, or one of its parts"
-    elif part.name in claim.claim.requires:
-        role = "must hold before the claim can be tested"
-    yield f"Part {part.name} ({part.part.kind}): {role}."
+    data = part_to_json(part, claim, result)
+    yield f"Part {part.name} ({kind_of(part.part).words or part.part.kind}): {_role(part, claim)}."
     for reference in part.part.references():
         entry = result.study.baseline.references[reference]
         printed = f"{entry.printed} ({entry.unit}, {entry.relation})"
-        yield f"  The paper prints {printed} at {entry.where}: reference {reference}."
-    because = part.part.because
-    if because:
-        margin = getattr(part.part, "margin", None)
-        yield f"  The {f'margin {margin:g}' if margin is not None else 'region'} was set beforehand: {because}."
-    for member, check in zip(part.members, part.checks, strict=True):
-        values = ", ".join(_number(value, 4) for value in member.values)
+        where = f" at {entry.where}" if str(entry.where) else ""
+        yield f"  Printed number: {printed}{where}; reference {reference}."
+    if part.part.because:
+        what = f"margin of {margin_words(data)}" if getattr(part.part, "margin", None) is not None else "range"
+        yield f"  Reason for this {what}, set beforehand: {part.part.because}."
+    for member, check, told in zip(part.members, part.checks, data["members"], strict=True):
+        unit = replace(metric_unit(data["effect"], told["step"] or 0.0), decimals=None, ratio=False)
+        name = f", in {unit.name}" if unit.name else ", logs of the ratio" if data["effect"].get("over") else ""
+        values = ", ".join(significant(unit.of(value), DIGITS) for value in member.values if math.isfinite(value))
+        never = sum(not math.isfinite(value) for value in member.values)
+        values += f"; {never} without a number" if never else ""
         yield f"  {member.label}"
-        yield f"    one number per seed (seeds {', '.join(map(str, member.seeds)) or 'none'}): {values or 'none'}"
+        yield f"    per seed (seeds {', '.join(map(str, member.seeds)) or 'none'}){name}: {values or 'none'}"
         if member.missing:
             yield f"    {member.missing} of {member.planned} planned seeds lack a run: not judged"
         else:
-            yield from _check(check, kind_of(part.part))
+            yield from _check(check, kind_of(part.part), unit, part.part.references())
+            yield f"    so: {member_sentence(data, told)}"
     cells = len(part.checks)
     asked = part.check.details.get("at_least", cells)
     if asked < cells:
         less = cells - asked + 1
-        yield f"  At least {asked} of the {cells} cells must agree. Of their p in rising order: for reproduced,"
-        yield f"  {less} times the {asked}. one, {part.check.p_reproduced:.3g}; for contradicted, {asked} times the"
-        yield f"  {less}. one, {part.check.p_contradicted:.3g}."
-    elif len(part.checks) > 1:
-        yield f"  All {len(part.checks)} must hold: the largest p for reproduced, {part.check.p_reproduced:.3g};"
-        yield f"  {len(part.checks)} times the smallest for contradicted, {part.check.p_contradicted:.3g}."
-    for words in beside_words(part_to_json(part, claim, result)):
+        yield f"  At least {asked} of the {cells} cells must agree. Of their p values in rising order: p for is {less}"
+        yield f"  times the one at place {asked}, {p_words(part.check.p_reproduced)}; p against is {asked} times the"
+        yield f"  one at place {less}, {p_words(part.check.p_contradicted)} (1 at most)."
+    elif cells > 1:
+        yield f"  All {cells} must hold: p for is their largest, {p_words(part.check.p_reproduced)}; p against is"
+        yield f"  {cells} times their smallest, {p_words(part.check.p_contradicted)} (1 at most)."
+    for words in beside_words(data):
         yield f"  {words}"
-    yield f"  -> {part.verdict}" + (f" ({part.why})" if part.why else "")
+    yield f"  -> {Verdict(part.verdict).words}" + (f" ({part.why})" if part.why else "")
     if Verdict(part.verdict).open:
-        need = part.seeds_to_decide
-        unit = "points" if getattr(part.part, "unit", "") == "point" else "seeds"
-        yield (
-            f"  -> {need} {unit} would decide it with 80 % power" if need else f"  -> over 1000 {unit} would be needed"
-        )
+        yield f"  -> {_needed(part)}"
 
 
-def _check(check: Check, kind: Kind[Any]) -> Iterator[str]:
+def _needed(part: PartResult) -> str:
+    unit = "point" if getattr(part.part, "unit", "") == "point" else "seed"
+    if part.seeds_to_decide is None:
+        return f"more than 1,000 {unit}s are needed, or too few are there to tell"
+    need = counted(part.seeds_to_decide, unit)
+    return f"about {need} are needed for a power of 80 %, if effect and spread stay the same"
+
+
+def _role(part: PartResult, claim: ClaimResult) -> str:
+    if part.name in claim.claim.verdict.of:
+        return "the claim" if len(claim.claim.verdict.of) == 1 else "part of the claim"
+    if part.name in claim.claim.requires:
+        return "must hold before the claim can be tested"
+    ours = part.part.ours and Standing(claim.claim.standing) is not Standing.HYPOTHESIS
+    return "extra check (ours, not the paper's)" if ours else "extra check"
+
+
+def _check(check: Check, kind: Kind[Any], unit: Unit, references: tuple[str, ...]) -> Iterator[str]:
     if check.error:
         yield f"    cannot be judged: {check.error}"
         return
     own = [*kind.explained(check)]
+    judged = Unit(1.0, "", None) if kind.scale else unit  # logs and atanh are computed with as they are
     if own:
         yield from (f"    {line}" for line in own)
     elif check.typical:
         yield f"    {check.collapsed} of {check.n} runs collapsed: the claim is about the typical run, by a sign test"
     elif check.interval is not None and check.se is not None and check.df is not None and check.effect is not None:
-        yield from _interval(check, kind)
-    region = (check.region or Region()).describe()
-    if "ratio_region" in check.details:
-        region = f"{Region(*check.details['ratio_region']).describe()}, of its log {region}"
-    elif "r_region" in check.details:
-        region = f"r {Region(*check.details['r_region']).describe()}, so atanh(r) {region}"
-    yield f"    the claim's region: {region}{kind.distance}"
+        yield from _interval(check, kind, judged, distance=bool(kind.distance))
+    yield f"    required: {_required(check, kind, judged)}"
     looks = check.details.get("looks", 1)
-    times = f", {looks} times over for {looks} planned looks" if looks > 1 else ""
-    against = f"p for contradicted {check.p_contradicted:.3g}"
-    yield f"    p for reproduced {check.p_reproduced:.3g}, {against} (each must be at most {ALPHA}{times})"
+    times = f", after multiplying by {looks} for the planned looks" if looks > 1 else ""
+    against = f"p against {p_words(check.p_contradicted)}"
+    yield f"    p for {p_words(check.p_reproduced)}, {against} (each decides at {ALPHA} or below{times})"
     for note in check.notes:
         yield f"    note: {note}"
 
 
-def _interval(check: Check, kind: Kind[Any]) -> Iterator[str]:
+def _required(check: Check, kind: Kind[Any], unit: Unit) -> str:
+    """Return the region on the scale of the calculation, and what it is a region of."""
+    region = check.region or Region()
+    if "ratio_region" in check.details:
+        return f"{Region(*check.details['ratio_region']).describe()}, so its log {region.describe()}"
+    if "r_region" in check.details:
+        return f"r {Region(*check.details['r_region']).describe()}, so atanh(r) {region.describe()}"
+    if kind.rate:
+        return f"runs {_edges(region, unit)}"
+    if kind.distance:
+        points = replace(unit, name="points" if unit.name == "%" else unit.name)
+        return f"{_edges(region, points)} of the printed number"
+    return _edges(region, unit)
+
+
+def _edges(region: Region, unit: Unit) -> str:
+    """Return a region in the unit that is shown: "at least 90 %", "within ±2 points"."""
+    low, high = (edge if math.isinf(edge) else edge * unit.scale for edge in (region.low, region.high))
+    return range_words((low, high), unit)
+
+
+def _interval(check: Check, kind: Kind[Any], unit: Unit, distance: bool) -> Iterator[str]:
     """Yield effect, spread and interval, each computed from the one before."""
     assert check.interval is not None and check.se is not None and check.df is not None and check.effect is not None
-    confidence = f"{100 * check.interval.confidence:.4g} %"
+
+    def number(x: float) -> str:
+        return significant(x * unit.scale, DIGITS)
+
+    confidence = spaced_percent(check.interval.confidence)
+    ends = f"[{number(check.interval.low)}, {number(check.interval.high)}]"
     if check.details.get("design") == "points":
         zeta, n = check.details["zeta"], check.n
-        yield f"    r = {_number(check.effect)} of {n} points; Fisher's z = atanh(r), less its bias: {_number(zeta)}"
-        yield f"    its standard error: {_number(check.se)} (Normal)"
-        yield f"    {confidence} interval of r = [{_number(check.interval.low)}, {_number(check.interval.high)}]"
+        yield f"    r = {number(check.effect)} of {n} points; Fisher's z = atanh(r), less its bias: {number(zeta)}"
+        yield f"    its standard error: {number(check.se)} (normal)"
+        yield f"    {confidence} interval of r = {ends}"
         return
     if check.sd is None or check.sd_used is None:
-        yield f"    {confidence} interval = [{_number(check.interval.low)}, {_number(check.interval.high)}]"
+        yield f"    {confidence} interval = {ends}"
         return
     floor = ""
     if check.sd_used > check.sd:
-        floor = f" (raised from {_number(check.sd)}: one test example moves it by {_number(check.step)})"
-    scale = f" of {kind.scale}" if kind.scale else ""
-    yield f"    effect = mean{scale} = {_number(check.effect)}; spread s = {_number(check.sd_used)}{floor}"
-    yield f"    se = s/√n = {_number(check.sd_used)}/√{check.n} = {_number(check.se)}; {check.df:g} degrees of freedom"
+        floor = f" (raised from {number(check.sd)}: one test example moves it by {number(check.step)})"
+    what = f"mean of {kind.scale}" if kind.scale else "mean − printed number" if distance else "mean"
+    yield f"    effect = {what} = {number(check.effect)}; standard deviation s = {number(check.sd_used)}{floor}"
+    yield f"    se = s/√n = {number(check.sd_used)}/√{check.n} = {number(check.se)}; {check.df:.3g} degrees of freedom"
     half = (check.interval.high - check.interval.low) / 2
     factor = half / check.se if check.se else math.nan
-    yield (
-        f"    {confidence} interval = {_number(check.effect)} ± {factor:.3f}·{_number(check.se)} = "
-        f"[{_number(check.interval.low)}, {_number(check.interval.high)}]"
-    )
+    yield f"    {confidence} interval = {number(check.effect)} ± {factor:.3f}·{number(check.se)} = {ends}"
     for name, words in (("ratio", "as a ratio"), ("r", "as a correlation")):
-        ends = check.details.get(f"{name}_interval")
-        if ends is not None:
-            yield f"    {words}: {_number(check.details[name])} in [{_number(ends[0])}, {_number(ends[1])}]"
-
-
-def _number(x: float, decimals: int = 5) -> str:
-    """Return x with `decimals` decimals; a number far from 1 (a slope, a number of images) with as many digits as mean
-    something."""
-    return f"{x:.{decimals}f}" if x == 0 or 0.001 <= abs(x) < 1000 else significant(x, decimals)
+        shown = check.details.get(f"{name}_interval")
+        if shown is not None:
+            low, high = (significant(end, DIGITS) for end in shown)
+            yield f"    {words}: {significant(check.details[name], DIGITS)}, interval [{low}, {high}]"
 
 
 def _verdict(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
     if result.study.tier == "smoke":
         yield "Smoke: passes when the direction holds at fixed seeds and no effect has drifted (p at most 0.001)."
     else:
-        among = f"all {len(result.claims)} claims of the study"
-        yield f"An accusation must stand among {among} (Holm): p for contradicted becomes {claim.p_contradicted:.3g}."
+        among = f"all {counted(len(result.claims), 'claim')} of the study"
+        p = p_words(claim.p_contradicted)
+        yield f"p against is corrected over {among} (Holm) before a claim is called contradicted or failed: {p}."
     if claim.look:
         look = claim.look
         yield f"Look {look.number} of {look.of} planned ones, at {look.seeds} seeds: the first that decides stands."
     for key, verdict in claim.tried.items():
-        yield f"Under the alternative for {key}: {Verdict(verdict).words}."
+        yield f"With the alternative for {key}: {Verdict(verdict).words}."
     yield f"Verdict: {Verdict(claim.verdict).words}" + (f" ({claim.why})" if claim.why else "")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from lnbench.errors import StoreError
@@ -36,11 +38,23 @@ def write_report(result: StudyResult, folder: Path, *, records: bool = True) -> 
         files[RECORDS] = "".join(f"{canonical_json(envelope(record))}\n" for record in kept).encode()
     files[JUNIT] = junit(data).encode()
     files[RESULT] = json_text(data).encode()
-    files[PAGE] = markdown(data).encode()  # last: a page that is there has all that it shows
+    files[PAGE] = markdown(
+        data, linked=_study_beside(folder, data)
+    ).encode()  # last: a page that is there has all that it shows
     for name, content in files.items():
         write_atomically(folder / name, content)
     _remove_old_figures(folder, data)
     return [folder / name for name in files]
+
+
+def _study_beside(folder: Path, data: Json) -> bool:
+    """Return whether the study's file lies where a link of the page leads, `../../claims`, and is the one judged by."""
+    study = data["trained"]["files"]["study"]
+    try:
+        content = (folder.resolve().parent.parent / "claims" / study["name"]).read_bytes()
+    except OSError:
+        return False
+    return bool(hashlib.sha256(content).hexdigest() == study["sha256"])
 
 
 def draw(data: Json) -> dict[str, bytes]:
@@ -104,13 +118,15 @@ def report_differs(folder: Path, result: StudyResult) -> list[str]:
 
     Numbers of result.json are compared to six significant digits. The page and the XML are functions of
     result.json, so they are held to the stored one, sign by sign: rounding cannot make them differ from one
-    machine to another.
+    machine to another. The page may link the study's file or only name it, wherever the folder lies now.
     """
     stored = read_result(folder)
     now = json.loads(json_text(result_to_json(result)))
     lines = [f"{RESULT}: {line}" for line in differences(stored, now)]
-    for name, text in ((PAGE, _rendered(markdown, stored)), (JUNIT, _rendered(junit, stored))):
-        lines += _page_differs(folder / name, text)
+    pages = [_rendered(partial(markdown, linked=linked), stored) for linked in (True, False)]
+    linked, named = (_page_differs(folder / PAGE, page) for page in pages)
+    lines += linked and named
+    lines += _page_differs(folder / JUNIT, _rendered(junit, stored))
     missing = [name for name in figures_of(now).all() if not (folder / FIGURES / name).is_file()]
     return lines + [f"{FIGURES}/{name}: missing" for name in missing]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lnbench.report.numbers import as_written
 from lnbench.report.plain import Json
 
 
@@ -140,4 +141,4 @@ def place(point: Json, without: str | None = None) -> str:
 
 def text(value: object) -> str:
     """Return a value of an axis as text: 20 and not 20.0."""
-    return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
+    return as_written(value) if isinstance(value, float) else "none" if value is None else str(value)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lnbench.judge.kinds import kind_named
+from lnbench.report.numbers import DIGITS, as_written, exponent_of, power_of_ten, scaled
 from lnbench.report.plain import Json
 from lnbench.spec.effects import DIFFERENCES, PAIRS
 
@@ -19,16 +20,12 @@ Ends = tuple[float, float]
 # What an axis is reduced to is then a number of its own: a place on the axis, a coefficient, an exponent.
 UNITLESS = ("argmax", "crossing", "kendall", "exponent", "pearson", "spearman")
 INFINITE: Ends = (-math.inf, math.inf)
-
-
-def significant(x: float, digits: int = 4) -> str:
-    """Return four significant digits, and all of a whole number's: 0.002, 12.26, 12265 and not 1.226e+04."""
-    return f"{x:.{digits}g}" if not 10**digits <= abs(x) < 1e12 else f"{x:.0f}"
+MOST_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """`scale` takes the effect's own unit to the one shown, `ratio` its logs to ratios; `decimals` None: four
+    """`scale` takes the effect's own unit to the one shown, `ratio` its logs to ratios; `decimals` None: three
     significant digits."""
 
     scale: float
@@ -40,30 +37,63 @@ class Unit:
         """Return a number of the effect in this unit."""
         return math.exp(x) if self.ratio else x * self.scale
 
-    def number(self, x: float, edges: tuple[float, ...] = ()) -> str:
-        """Return x (already scaled) as text, with more digits where rounding would put it on an edge."""
+    def number(self, x: float, edges: tuple[float, ...] = (), like: tuple[float, ...] = ()) -> str:
+        """Return x (already scaled) as text, with more digits where rounding would put it on an edge. `like`: numbers
+        next to it, with which it shares a power of ten."""
+        return self._number(x, edges, self._exponent(x, *like))
+
+    def _exponent(self, *numbers: float) -> int:
+        return exponent_of(*numbers) if self.decimals is None else 0
+
+    def _number(self, x: float, edges: tuple[float, ...], exponent: int, *, alone: bool = True) -> str:
+        others = [edge for edge in edges if not _same(x, edge)]
         if self.decimals is None:
-            return significant(x).replace("-", "−")
+            digits = DIGITS
+            while digits < MOST_DIGITS and _meets(x, others, digits):
+                digits += 1
+            words = scaled(x, exponent, digits)
+            return f"{words} × {power_of_ten(exponent)}" if exponent and alone else words
         decimals = self.decimals
-        while decimals < 6 and any(round(x, decimals) == round(e, decimals) and not _same(x, e) for e in edges):
+        while decimals < MOST_DIGITS and any(round(x, decimals) == round(e, decimals) for e in others):
             decimals += 1
-        return f"{round(x, decimals) + 0.0:.{decimals}f}".replace("-", "−")
+        return f"{round(x, decimals) + 0.0:,.{decimals}f}".replace("-", "−")
 
-    def amount(self, x: float, edges: tuple[float, ...] = ()) -> str:
+    def amount(self, x: float, edges: tuple[float, ...] = (), like: tuple[float, ...] = ()) -> str:
         """Return a number with its unit: "93.12 %"."""
-        return self.with_name(self.number(x, edges))
+        return self.with_name(self.number(x, edges, like))
 
-    def interval(self, ends: Ends, edges: tuple[float, ...] = ()) -> str:
-        """Return an interval with its unit: "[92.31, 93.94] %"."""
-        return self.with_name(f"[{self.number(ends[0], edges)}, {self.number(ends[1], edges)}]")
+    def interval(self, ends: Ends, edges: tuple[float, ...] = (), like: tuple[float, ...] = ()) -> str:
+        """Return an interval with its unit: "[92.31, 93.94] %", "[7.12, 7.48] × 10⁻⁵"; its ends told apart."""
+        exponent = self._exponent(*ends, *like)
+        words = [
+            self._number(end, (*edges, *(other for other in ends if other is not end)), exponent, alone=False)
+            for end in ends
+        ]
+        decimals = sorted(len(word.partition(".")[2]) for word in words)
+        places = min(decimals[1], decimals[0] + 1)  # the same for both ends, by that of the larger
+        if self.decimals is None and decimals[0] != decimals[1] and not self._on_an_edge(ends, edges, exponent, places):
+            words = [f"{round(end / 10.0**exponent, places) + 0.0:,.{places}f}" for end in ends]
+        words = [word.replace("-", "−") for word in words]
+        return self.with_name(f"[{words[0]}, {words[1]}]" + (f" × {power_of_ten(exponent)}" if exponent else ""))
+
+    def _on_an_edge(self, ends: Ends, edges: tuple[float, ...], exponent: int, places: int) -> bool:
+        """Return whether an end of an interval, so rounded, would lie on an edge that it does not lie on."""
+        size = 10.0**exponent
+        pairs = [(end, edge) for end in ends for edge in (*edges, 0.0) if not _same(end, edge)]
+        return any(round(end / size, places) == round(edge / size, places) for end, edge in pairs)
 
     def edge(self, x: float) -> str:
         """Return an edge of a region as text: somebody wrote it, so it keeps the digits it was written with."""
-        return self.with_name(f"{round(x, 6) + 0.0:.6g}".replace("-", "−"))
+        return self.with_name(as_written(x))
 
     def with_name(self, text: str) -> str:
         """Return the text with the unit's name behind it, if it has one."""
         return f"{text} {self.name}" if self.name else text
+
+
+def _meets(x: float, others: list[float], digits: int) -> bool:
+    """Return whether so many significant digits of x are those of another number too."""
+    return any(f"{x:.{digits - 1}e}" == f"{other:.{digits - 1}e}" for other in others)
 
 
 def _same(a: float, b: float) -> bool:
@@ -133,23 +163,29 @@ class Shown:
         return tuple(edge for edge in self.region if math.isfinite(edge))
 
     def interval_words(self) -> str:
-        return self.unit.interval(self.interval, self.edges) if self.interval else "no interval"
+        like = () if self.effect is None else (self.effect,)
+        return self.unit.interval(self.interval, self.edges, like) if self.interval else "no interval"
 
     def effect_words(self) -> str:
         if self.effect is None:
             return "not measured"
-        return f"{'median ' if self.typical else ''}{self.unit.amount(self.effect, self.edges)}"
+        return f"{'median ' if self.typical else ''}{self.unit.amount(self.effect, self.edges, self.interval or ())}"
 
     def region_words(self) -> str:
         """Return the region in words: "at least 90 %", "above 0 points", "between 89 % and 93 %"."""
-        low, high = self.region
-        if math.isinf(high):
-            return f"above {self.unit.edge(0.0)}" if low == 0 else f"at least {self.unit.edge(low)}"
-        if math.isinf(low):
-            return f"below {self.unit.edge(0.0)}" if high == 0 else f"at most {self.unit.edge(high)}"
-        if _same(low, -high):
-            return f"within ±{self.unit.edge(high)}"
-        return f"between {self.unit.edge(low)} and {self.unit.edge(high)}"
+        return range_words(self.region, self.unit)
+
+
+def range_words(ends: Ends, unit: Unit) -> str:
+    """Return a required range, already in the unit that is shown: "at least 90 %", "within ±2 points"."""
+    low, high = ends
+    if math.isinf(high):
+        return f"above {unit.edge(0.0)}" if low == 0 else f"at least {unit.edge(low)}"
+    if math.isinf(low):
+        return f"below {unit.edge(0.0)}" if high == 0 else f"at most {unit.edge(high)}"
+    if _same(low, -high):
+        return f"within ±{unit.edge(high)}"
+    return f"between {unit.edge(low)} and {unit.edge(high)}"
 
 
 def reference_of(part: Json, member: Json) -> Json | None:

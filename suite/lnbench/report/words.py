@@ -5,20 +5,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from lnbench.judge.kinds import kind_named
 from lnbench.judge.kinds.wording import counted as counted
+from lnbench.judge.kinds.wording import p_words as p_words
 from lnbench.report.plain import Json
 from lnbench.report.units import Shown, metric_unit, octave_slope_unit, shown
 from lnbench.verdict import Standing, Verdict
 
 MARKS: dict[str, str] = {verdict.value: verdict.mark for verdict in Verdict}
 TIERS = {
-    "smoke": "small embedded data, seconds of training, fixed seeds: it checks the suite, never the paper",
-    "cpu": "real data at a scale that two processor cores carry; what it reduces is listed under Deviations",
-    "lite": "real data, reduced to minutes of one GPU; what it reduces is listed under Deviations",
-    "full": "the paper's own scale",
+    "smoke": "small embedded data, seconds of training, fixed seeds: it tests the software, no paper",
+    "cpu": "real data at a scale that two processor cores can train; “Deviations” lists what is reduced",
+    "lite": "real data, reduced to minutes of one GPU; “Deviations” lists what is reduced",
+    "full": "the paper's own scale, where the paper states it; what it leaves open is listed below",
 }
+OWN_SCALE = "the scale that this study sets"
 
 
 def verdict_words(verdict: str) -> str:
@@ -46,15 +49,17 @@ def part_words(part: Json, tier: str) -> str:
     return "🔹 direction holds" if part["direction_holds"] else "🔻 direction does not hold"
 
 
+def tier_words(data: Json) -> str:
+    """Return what a tier is; a study that tests no paper sets its own full scale."""
+    if data["tier"] == "full" and not data["paper"]["authors"]:
+        return OWN_SCALE
+    return TIERS.get(data["tier"], str(data["tier"]))
+
+
 def listed(words: Iterable[str], last: str = "and") -> str:
     """Return "a, b and c"."""
     items = list(words)
     return f" {last} ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
-
-
-def p_words(p: float) -> str:
-    """Return a p value with two digits that mean something."""
-    return "< 0.0001" if p < 0.0001 else "1" if p == 1 else f"{p:.2g}"
 
 
 def spaced_percent(share: float) -> str:
@@ -77,16 +82,16 @@ def position(ends: tuple[float, float], region: tuple[float, float]) -> str:
 
 
 def member_sentence(part: Json, member: Json) -> str:
-    """Return what was measured of one effect, and where that lies."""
+    """Return what was measured of one effect, what was required, and how they lie to each other."""
     check, view = member["check"], shown(part, member)
-    region = f"“{view.region_words()}”"
+    required = f"required: {view.region_words()}"
     if check["error"]:
         return f"cannot be judged: {check['error']}"
     if not member["values"]:
-        return f"nothing measured yet (region: {region})"
+        return f"nothing measured yet; {required}"
     if member["missing"]:
         done = f"{len(member['values'])} of {counted(member['planned'], 'seed')}"
-        return f"{done} measured so far, not judged until all are there (region: {region})"
+        return f"{done} measured so far, not judged until all are there; {required}"
     own = kind_named(part["kind"]).sentence(part, member, Written(part, member))
     if own:
         return own
@@ -94,20 +99,52 @@ def member_sentence(part: Json, member: Json) -> str:
         return _typical_sentence(member, view)
     if view.interval is None:
         few = f"{counted(check['n'], _sample(part))}, too few for an interval"
-        return f"{view.effect_words()}; {few} (region: {region})"
+        return f"measured {view.effect_words()} ({few}); {required}"
     where = {
-        "inside": f"lies inside the region {region}",
-        "outside": f"lies wholly outside the region {region}",
-        "across": f"lies across the edge of the region {region}",
+        "inside": "the interval lies inside the required range",
+        "outside": "the interval lies wholly outside the required range",
+        "across": "the interval crosses the edge of the required range",
     }[position(view.interval, view.region)]
-    interval = f"the {spaced_percent(view.confidence)} interval {view.interval_words()}"
-    text = f"{view.effect_words()}; {interval} {where}"
+    interval = f"{spaced_percent(view.confidence)} interval {view.interval_words()}"
+    text = f"measured {view.effect_words()} ({interval}); {required}; {where}"
     if view.wide_interval and part["verdict"] not in ("reproduced", "held"):
         wide = view.unit.interval(view.wide_interval, view.edges)
-        text += f"; with the paper's own luck allowed for, as a contradiction needs, it is {wide}"
+        text += f"; with the uncertainty of the printed number, as a contradiction needs, the interval is {wide}"
     elif "outside" in where and check["p_contradicted"] > check["alpha"]:
-        text += f"; yet p against it is {p_words(check['p_contradicted'])}, too much for a contradiction"
+        text += f"; but p against it is {p_words(check['p_contradicted'])}, too large for a contradiction"
     return text
+
+
+def part_line(part: Json) -> str:
+    """Return a part on one line, as the command line shows it: each member's effect and interval, and the required
+    range."""
+    members = part["members"]
+    summary = kind_named(part["kind"]).summary(part, Written(part, members[0])) if members else ""
+    if summary:
+        return summary
+    required = " or ".join(dict.fromkeys(shown(part, member).region_words() for member in members))
+    lines = [_member_line(part, member) for member in members]
+    own = any(kind_named(part["kind"]).sentence(part, member, Written(part, member)) for member in members)
+    return "; ".join([*lines, *([] if own else [f"required: {required}"])])
+
+
+def _member_line(part: Json, member: Json) -> str:
+    """Return "convnet4, noise.alpha 10: 96.10 % [95.17, 97.04]"."""
+    view, place = shown(part, member), member["label"].partition(":")[0]
+    if member["check"]["error"]:
+        return f"{place}: cannot be judged: {member['check']['error']}"
+    own = kind_named(part["kind"]).sentence(part, member, Written(part, member))
+    if own:
+        return f"{place}: {own}"
+    interval = f" {without_unit(view.interval_words(), view)}" if view.interval else ""
+    collapsed = sum(member["collapsed"])
+    dead = f", {collapsed} of {counted(len(member['collapsed']), 'seed')} collapsed" if collapsed else ""
+    return f"{place}: {view.effect_words()}{interval}{dead}"
+
+
+def without_unit(words: str, view: Shown) -> str:
+    """Return an interval without its unit's name, which is already given with the effect."""
+    return words.removesuffix(f" {view.unit.name}") if view.unit.name else words
 
 
 class Written:
@@ -122,6 +159,9 @@ class Written:
     def edge(self, x: float) -> str:
         unit = metric_unit(self.part["effect"], self.member["step"])
         return unit.edge(x * unit.scale)
+
+    def margin(self) -> str:
+        return margin_words(self.part)
 
     def interval(self) -> str | None:
         return self.view.interval_words() if self.view.interval is not None else None
@@ -138,6 +178,12 @@ class Written:
         return f"{unit.amount(check['effect'] * unit.scale)}, {ends}"
 
 
+def margin_words(part: Json) -> str:
+    """Return a part's margin, a difference: "2 points" of an accuracy."""
+    unit = shown(part, part["members"][0]).unit
+    return replace(unit, name="points" if unit.name == "%" else unit.name).edge(unit.of(part["margin"]))
+
+
 def _sample(part: Json) -> str:
     """Return what the check's n counts."""
     return "point" if part.get("unit") == "point" else "seed"
@@ -148,19 +194,21 @@ def _typical_sentence(member: Json, view: Shown) -> str:
     collapsed = f"{check['collapsed']} of {counted(check['n'], 'run')} collapsed"
     median = view.effect_words() if view.effect is not None else "no median"
     good, beyond = check["details"].get("seeds_good"), check["details"].get("seeds_beyond")
-    counts = f"; {good} on the region's side of its edge, {beyond} strictly beyond it" if good is not None else ""
-    tests = f"sign tests against “{view.region_words()}”{counts}"
-    return f"{collapsed}, so it is about the typical run: {median}, {tests}"
+    counts = f" ({counted(good, 'seed')} inside, {beyond} strictly outside)" if good is not None else ""
+    return (
+        f"{collapsed}, so no mean is taken and the typical run is judged: {median}; required: {view.region_words()}; "
+        f"by a sign test{counts}"
+    )
 
 
 def decide_words(part: Json) -> str:
-    """Return how many seeds would decide an inconclusive part."""
+    """Return how many seeds are needed to decide an inconclusive part."""
     need = part["seeds_to_decide"]
     if need is not None:
         return kind_named(part["kind"]).needed(counted(need, _sample(part)))
     if all(member["check"]["se"] is None and not member["check"]["typical"] for member in part["members"]):
-        return f"too few {_sample(part)}s to tell how many would decide it"
-    return f"over 1,000 {_sample(part)}s would be needed, were effect and spread as measured"
+        return f"too few {_sample(part)}s to tell how many are needed"
+    return f"more than 1,000 {_sample(part)}s are needed if effect and spread stay the same"
 
 
 def escaped(text: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -62,7 +63,18 @@ def load_study(path: Path) -> LoadedStudy:
     if errors:
         raise SpecError(errors)
     warnings = tuple(problem for problem in problems if problem.severity == "warning")
-    return LoadedStudy(path, {tier: checked[tier] for tier in findings.tiers}, warnings)
+    files = {"study": _sha256(path)}
+    if baseline is not None:
+        files["baseline"] = _sha256(resources.baselines_for(path) / f"{baseline.paper}.yaml")
+    return LoadedStudy(path, {tier: replace(checked[tier], files=files) for tier in findings.tiers}, warnings)
+
+
+def _sha256(path: Path) -> str:
+    """Return the sha256 of a file's bytes, in hex; "" where it cannot be read any more."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def load_studies(paths: list[Path]) -> list[LoadedStudy]:

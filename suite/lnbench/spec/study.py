@@ -352,6 +352,7 @@ class Study:
     baseline: Baseline
     measured_path: Path | None
     sources: Mapping[str, Source] = field(default_factory=dict)  # by the name of the input
+    files: Mapping[str, str] = field(default_factory=dict)  # "study", "baseline" -> sha256 of the file
 
     @property
     def key(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,12 +10,15 @@ from lnbench.spec.dotted import put, value_at
 from lnbench.spec.recipe import AnyRecipe, Scalar, recipe_of
 from lnbench.spec.study import Cell, ShareOfEpochs, Study
 
+ARM = "arm"  # the axis whose values stand for places of the grid, so that one can stand in for another
+
 
 def variant(study: Study, key: str) -> Study:
     """Return the study under the alternative that its choices give for `key`.
 
     A value replaces the recipe's at every cell; `{times: 2}` multiplies the value there; `choose.from` replaces the
-    candidates of the choice, `choose.epochs` how long they train. Raises KeyError where no choice tries `key`.
+    candidates of the choice, `choose.epochs` how long they train; `arm` lets some arms be trained as others are. Raises
+    KeyError where no choice tries `key`.
     """
     value = next(choice.try_[key] for choice in study.spec.choices if choice.try_ and key in choice.try_)
     if key in ("choose.from", "choose.epochs"):
@@ -25,8 +29,15 @@ def variant(study: Study, key: str) -> Study:
         changed = choose.model_copy(update=update)
         runs = study.spec.runs.model_copy(update={"choose": changed})
         return replace(study, spec=study.spec.model_copy(update={"runs": runs}))
+    if key == ARM:
+        return replace(study, cells=tuple(Cell(cell.point, _other_arm(study, cell, value)) for cell in study.cells))
     cells = tuple(Cell(cell.point, _changed(cell.recipe, key, value)) for cell in study.cells)
     return replace(study, cells=cells)
+
+
+def _other_arm(study: Study, cell: Cell, arms: Mapping[str, str]) -> AnyRecipe:
+    """Return the recipe of the arm that stands in for a cell's own; its own where none does."""
+    return study.at({**cell.point, ARM: arms.get(str(cell.point[ARM]), cell.point[ARM])}).recipe
 
 
 def _changed(recipe: AnyRecipe, key: str, value: Any) -> AnyRecipe:

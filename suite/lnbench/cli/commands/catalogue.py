@@ -82,7 +82,7 @@ def _show_claim(claim: Any, study: Any) -> None:
     if claim.quote:
         click.echo(f'  "{claim.quote}"' + (f" ({claim.where})" if str(claim.where) else ""))
     elif standing is Standing.PAPER:
-        click.echo(f"  in our words: {claim.where} shows it")
+        click.echo(f"  {claim.where} shows it; the words are ours")
     if standing.meaning:
         click.echo(f"  {standing.meaning}")
     if claim.not_testable:
@@ -90,13 +90,13 @@ def _show_claim(claim: Any, study: Any) -> None:
     for name, part in claim.parts.items():
         reference = getattr(part, "reference", None)
         printed = study.baseline.references[reference].printed if reference else None
-        facts = [f"{part.kind} {part.effect}", *_edges(part)]
+        facts = [f"{part.kind}, effect {part.effect}", *_edges(part)]
         facts += [f"reference {reference} (printed {printed})"] if reference else []
         if part.each:
             cells = len(part.references())
             facts.append(f"{cells} cells, at least {getattr(part, 'at_least', None) or cells}")
-        facts += [f"because: {part.because}"] if part.because else []
-        mark = "first " if name in claim.requires else "beside"
+        facts += [f"reason: {part.because}"] if part.because else []
+        mark = "first " if name in claim.requires else "extra "
         click.echo(f"  {'claim ' if name in claim.verdict.of else mark} {name}: {', '.join(facts)}")
         if name in claim.requires:
             click.echo(f"         must hold before the claim is judged; where it does not: {claim.requires[name]}")

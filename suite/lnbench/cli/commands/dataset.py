@@ -83,7 +83,7 @@ def _tell() -> Callable[[Progress], None]:
 @click.argument("names", nargs=-1)
 @data_option
 def check(names: tuple[str, ...], data_dir: Path | None) -> int:
-    """Verify checksums (of what is there; of all named)."""
+    """Verify the checksums of the data sets named, or of all that are there."""
     from lnbench.data.root import check as checked
     from lnbench.data.root import data_root
 

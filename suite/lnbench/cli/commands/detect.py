@@ -20,11 +20,13 @@ SIZES = (8, 224)  # suspects.data.SMALLEST, LARGEST, written again so that `--he
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of results. [default: DATA.detect]")
-@click.option("--runs", type=click.IntRange(1, 100), default=3, show_default=True, help="Trainings to average over.")
+@click.option(
+    "--runs", type=click.IntRange(1, 100), default=3, show_default=True, help="Training runs to average over."
+)
 @click.option(
     "--epochs",
     type=click.IntRange(1, 10_000),
-    help="Passes of each. [default: 30; of residual networks on few images up to 150]",
+    help="Epochs of each run. [default: 30; up to 150 for residual networks on few images]",
 )
 @click.option(
     "--model", help="Network, by its name in a study. [default: mlp1, lenet for small grey images, or resnet20_aum]"
@@ -32,28 +34,28 @@ SIZES = (8, 224)  # suspects.data.SMALLEST, LARGEST, written again so that `--he
 @click.option(
     "--size",
     type=click.IntRange(*SIZES),
-    help="Pixels a side that images are scaled to. [default: their own, at most 32]",
+    help="Pixels per side to which images are scaled. [default: their own, at most 32]",
 )
-@click.option("--batch-size", type=click.IntRange(2, 65_536), default=64, show_default=True, help="Images a step.")
+@click.option("--batch-size", type=click.IntRange(2, 65_536), default=64, show_default=True, help="Images per step.")
 @click.option(
     "--lr",
     type=click.FloatRange(0, min_open=True),
-    help="Learning rate. [default: 0.1; 0.01 of lenet and convnets, which have no batch normalisation]",
+    help="Learning rate. [default: 0.1; 0.01 for lenet and convnets, which have no batch normalisation]",
 )
 @click.option(
     "--augment",
     type=click.Choice(["none", "crop_flip"]),
-    help="[default: crop_flip for colour images of 24 pixels or more]",
+    help="Augmentation. [default: crop_flip for colour images of 24 pixels or more]",
 )
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of all randomness.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of all randomness.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--top", type=click.IntRange(1, 400), default=48, show_default=True, help="Images of the contact sheet.")
+@click.option("--top", type=click.IntRange(1, 400), default=48, show_default=True, help="Images on the contact sheet.")
 @click.option(
     "--precision",
     type=click.Choice(["fp32", "fast"]),
     default="fp32",
     show_default=True,
-    help="fast: forward passes in bfloat16.",
+    help="fast: bfloat16 arithmetic in the forward pass.",
 )
 def detect(data: Path, output: Path | None, device: str, **options: Any) -> int:
     """Rank your own labelled images by how likely their labels are wrong.

@@ -8,13 +8,15 @@ from pathlib import Path
 import click
 
 from lnbench.cli.commands.options import open_store, seeds_option, store_option, tier_from, tier_option
-from lnbench.cli.commands.tables import exit_code, print_verdicts
+from lnbench.cli.commands.tables import exit_code, print_report, print_verdicts
 from lnbench.errors import Exit, LnbenchError
 
 
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--check", is_flag=True, help="Exit 1 if a report is not what its records give; verdicts do not count.")
+@click.option(
+    "--check", is_flag=True, help="Exit 1 if a report differs from what its records give, whatever the verdicts."
+)
 @click.option("--write", is_flag=True, help="Write the report again from its records.")
 def judge(folders: tuple[Path, ...], check: bool, write: bool) -> int:
     """Judge a report's stored records again.
@@ -71,7 +73,7 @@ def report(
         folder = (output or store.path / "reports") / study.key
         write_report(result, folder)
         print_verdicts(result)
-        click.echo(f"report: {folder / 'report.md'}")
+        print_report(folder)
         results.append(result)
     return exit_code(results)
 
@@ -143,7 +145,9 @@ def measure(study: str, tier: str, seeds: int, replace: bool, store_path: Path |
 @click.command()
 @click.option("--check", is_flag=True, help="Exit 1 if README differs from what the reports say; write nothing.")
 @click.argument("readme", type=click.Path(path_type=Path), default=Path("README.md"))
-@click.option("--reports", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
+@click.option(
+    "--reports", type=click.Path(path_type=Path), default=Path("reports"), show_default=True, help="Folder of reports."
+)
 def scoreboard(check: bool, readme: Path, reports: Path) -> int:
     """Write the table of all committed verdicts into README."""
     from lnbench.report import read_results, replace_between_markers

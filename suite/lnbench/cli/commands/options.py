@@ -37,19 +37,23 @@ def data_option(function: Function) -> Function:
 
 def tier_option(function: Function) -> Function:
     """Add --tier without a default: each verb says what it takes where none is given."""
-    return click.option("--tier", type=click.Choice(TIERS), help="At which scale.")(function)
+    return click.option("--tier", type=click.Choice(TIERS), help="Scale of the runs; smoke tests the software only.")(
+        function
+    )
 
 
 def tier_from(default: str) -> Callable[[Function], Function]:
     """Add --tier with a default."""
-    return click.option("--tier", default=default, show_default=True, type=click.Choice(TIERS), help="At which scale.")
+    return click.option(
+        "--tier", default=default, show_default=True, type=click.Choice(TIERS), help="Scale of the runs."
+    )
 
 
 def seeds_option(function: Function) -> Function:
     """Add --seeds."""
-    return click.option(
-        "--seeds", type=click.IntRange(1, 1000), help="Seeds of each run, in place of the study's own number."
-    )(function)
+    return click.option("--seeds", type=click.IntRange(1, 1000), help="Number of seeds, in place of the study's own.")(
+        function
+    )
 
 
 def open_store(path: Path | None) -> Store:

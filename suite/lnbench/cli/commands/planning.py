@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lnbench.cli.commands.options import open_store, seeds_option, store_option, tier_from, tier_option
 from lnbench.errors import Exit, LnbenchError
+
+if TYPE_CHECKING:
+    from lnbench.judge import StudyResult
+    from lnbench.judge.power import Power
+    from lnbench.spec import Study
+    from lnbench.store import Store
 
 
 @click.command()
@@ -36,7 +43,7 @@ def plan(study: str, tier: str, seeds: int | None, device: str, store_path: Path
         if record is not None:
             outcomes[choice.id] = record["outcome"]
     table = Table(title=f"{at.key}: {describe_cost(made, device)}", title_justify="left", box=None)
-    for column in ("cell", "epochs", "examples an epoch", "seeds", "in store", "one run, roughly"):
+    for column in ("cell", "epochs", "examples per epoch", "seeds", "in store", "time per run"):
         table.add_column(column, justify="left" if column == "cell" else "right")
     rows: dict[str, list[tuple[Run, bool]]] = {}
     provisional = made.provisional_runs()
@@ -63,7 +70,12 @@ def plan(study: str, tier: str, seeds: int | None, device: str, store_path: Path
 @seeds_option
 @store_option
 def power(name: str, tier: str | None, seeds: int | None, store_path: Path | None) -> int:
-    """Show whether the planned seeds can decide a claim, how many are needed, and at what cost."""
+    """Show whether the planned seeds can decide a claim, how many are needed, and at what cost.
+
+    What is known of an effect comes from the runs in the store, else from baselines/measured, else from the paper. A
+    spread known from a few seeds is uncertain, so its 80 % upper limit is used: power asks for more seeds than a
+    report, which takes the spread as measured.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -80,24 +92,44 @@ def power(name: str, tier: str | None, seeds: int | None, store_path: Path | Non
     # not look by look: a pilot is every seed that is there
     result = judge(gather(plan_study(study, seeds), store.get, reads=FromStore(store)))
     table = Table(title=f"{study.key}: what the planned seeds can decide", title_justify="left", box=None)
-    for column in ("claim, part", "effect", "claimed", "pilot", "chance", "seeds for 80 %"):
+    for column in ("claim, part", "effect", "required", "known so far", "chance", "seeds for 80 %", "judged now"):
         table.add_column(column, overflow="fold")
     for row in powers(result):
-        if claim_id not in (None, row.claim):
-            continue
-        pilot = "none yet"
-        if row.pilot is not None:
-            mean = "" if row.pilot.effect is None else f"{row.pilot.effect:.4f} "
-            pilot = f"{mean}sd {row.pilot.sd:.4f}, taken as {row.pilot.cautious_sd:.4f} ({row.pilot.source})"
-        elif row.largest_sd is not None:
-            pilot = f"none yet; {row.planned} seeds suffice up to sd {row.largest_sd:.4f}"
-        chance = "?" if row.chance is None else f"{row.chance:.0%} with {row.planned}"
-        needed = "?" if row.needed is None else "over 1000" if row.needed == 0 else str(row.needed)
-        mark = "" if row.decisive else " (beside)"
-        cells = (f"{row.claim} {row.part}{mark}", row.label, row.region.describe(), pilot, chance, needed)
-        table.add_row(*(cell.replace("[", r"\[") for cell in cells))
+        if claim_id in (None, row.claim):
+            table.add_row(*(cell.replace("[", r"\[") for cell in _power_row(row, result)))
     console = Console()
     (console if console.is_terminal else Console(width=160)).print(table)
+    if not result.evidence.records:
+        _no_runs_yet(study, store, f" --store {store_path}" if store_path else "")
+    click.echo(
+        "Known so far: mean and standard deviation (sd) over the seeds. Chance and seeds are computed with the 80 % "
+        "upper limit of the sd (“up to”), “judged now” with the sd as measured, as the report does."
+    )
     one_seed = sum(seconds_of(run, "cpu") for run in plan_study(study, 1).provisional_runs())
-    click.echo(f"one more seed of every cell: very roughly {duration(one_seed)} of one core")
+    click.echo(f"One more seed of every cell, estimated time: {duration(one_seed)} on one core.")
     return Exit.OK
+
+
+def _power_row(row: Power, result: StudyResult) -> list[str]:
+    """Return the cells of one effect, its numbers in the unit of the report."""
+    from lnbench.report.power import power_words
+
+    claim = next(claim for claim in result.claims if claim.claim.id == row.claim)
+    words = power_words(row, claim.parts[row.part], claim, result)
+    chance = "?" if row.chance is None else f"{row.chance:.0%} with {row.planned}".replace("%", " %")
+    needed = "?" if row.needed is None else "over 1,000" if row.needed == 0 else f"{row.needed:,}"
+    mark = "" if row.decisive else " (extra)"
+    return [f"{row.claim} {row.part}{mark}", row.label, words.required, words.known, chance, needed, words.now]
+
+
+def _no_runs_yet(study: Study, store: Store, option: str) -> None:
+    """Say where runs of the study come from: a committed report, or training. `option`: --store, if it was given."""
+    from lnbench.resources import root
+
+    records = root() / "reports" / study.key / "records.jsonl"
+    click.echo(f"The store {store.path} has no runs of {study.key}.")
+    if records.is_file():
+        shown = records.relative_to(Path.cwd()) if records.is_relative_to(Path.cwd()) else records
+        click.echo(f"Its committed report has some. To use them: lnbench store import {shown}{option}")
+    else:
+        click.echo(f"To train some: lnbench verify {study.name} --tier {study.tier} --seeds 3{option}")

@@ -57,6 +57,7 @@ class Display:
         kept = f"; {reused} already in the store" if reused else ""
         if runs:
             self.line(f"{self.runs} run{'s' if self.runs != 1 else ''} to train{kept}")
+            self.line("You can stop it at any time; the same command resumes.")
         else:
             self.line(f"nothing to train: all {reused} runs are in the store")
 

@@ -12,7 +12,7 @@ from lnbench.errors import Exit
 
 @click.group()
 def store() -> None:
-    """Finished runs: how many there are, and how they travel."""
+    """Show, export and import finished runs."""
 
 
 @store.command()
@@ -63,9 +63,9 @@ def export(file: Path, study: str | None, tier: str, compact: bool, store_path: 
 @click.argument("file", type=click.Path(path_type=Path))
 @store_option
 def import_(file: Path, store_path: Path | None) -> int:
-    """Take over the records of FILE, except those that are damaged or differ from a record that is here."""
+    """Add the records of FILE to the store, except those that are damaged or differ from a record already there."""
     new, known, refused = open_store(store_path).import_(file)
-    click.echo(f"{new} records taken over, {known} were there already")
+    click.echo(f"{new} records imported, {known} were there already")
     for line in refused:
         click.echo(f"refused: {line}", err=True)
     return Exit.RUN_FAILED if refused else Exit.OK

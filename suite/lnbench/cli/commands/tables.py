@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import click
 
 from lnbench.errors import Exit
-from lnbench.judge import ClaimResult, Member, PartResult, StudyResult
-from lnbench.judge.kinds import kind_of, region_of
-from lnbench.report.rows import shown_effect
-from lnbench.report.units import significant
-from lnbench.stats import Check
+from lnbench.judge import ClaimResult, PartResult, StudyResult
+from lnbench.report.plain import Json
+from lnbench.report.result.result import part_to_json
+from lnbench.report.words import decide_words, part_line
 from lnbench.verdict import Counts, Verdict, counts_as
 
 
@@ -35,16 +35,20 @@ def print_verdicts(result: StudyResult) -> None:
             claim.claim.id, f"[{style}]{Verdict(claim.verdict).words}[/]", f"{_plain(claim.claim.says)}{look}"
         )
         for name, part in claim.parts.items():
-            mark = (
-                "" if name in claim.claim.verdict.of else " (required)" if name in claim.claim.requires else " (beside)"
-            )
-            text = measured(part, smoke=result.study.tier == "smoke")
+            mark = "" if name in claim.claim.verdict.of else " (first)" if name in claim.claim.requires else " (extra)"
+            text = measured(part, part_to_json(part, claim, result), smoke=result.study.tier == "smoke")
             table.add_row("", f"[dim]{_word(part, result)}{mark}[/]", _plain(f"{name}: {text}"), style="dim")
         if claim.why:
             table.add_row("", "", _plain(claim.why))
     console.print(table)
     for note in result.notes:
         click.echo(f"note: {note}")
+
+
+def print_report(folder: Path) -> None:
+    """Print where the report is, and how to judge its records again."""
+    click.echo(f"report: {folder / 'report.md'}")
+    click.echo(f"to judge its records again: lnbench judge {folder}")
 
 
 def _word(part: PartResult, result: StudyResult) -> str:
@@ -54,34 +58,13 @@ def _word(part: PartResult, result: StudyResult) -> str:
     return "holds" if part.direction_holds else "does not hold"
 
 
-def measured(part: PartResult, *, smoke: bool = False) -> str:
-    """Return `0.9312 in [0.9292, 0.9331], claimed: at least 0.9` for each member."""
+def measured(part: PartResult, told: Json, *, smoke: bool = False) -> str:
+    """Return what was measured of a part and what was required, in the words and units of the report. `told`: the part
+    as `result.json` has it."""
     if part.verdict in (Verdict.NOT_RUN, Verdict.ERROR):
         return part.why
-    need = f"; {part.seeds_to_decide} seeds would decide" if part.seeds_to_decide and not smoke else ""
-    summary = kind_of(part.part).summary(part.part, part.checks)
-    if summary:
-        return f"{summary}{need}"
-    texts = [_measured(member, check) for member, check in zip(part.members, part.checks, strict=True)]
-    region = region_of(part.part, part.reference)  # in the metric's unit (`agrees` judges the distance from its number)
-    return f"{'; '.join(texts)}; claimed: {region.describe()}{need}"
-
-
-def _measured(member: Member, check: Check) -> str:
-    """Return one effect and its interval in words, on the scale on which its region is stated."""
-    effect, ends = shown_effect(check)
-    text = _number(effect) if effect is not None else "no effect"
-    text += f" in [{_number(ends[0])}, {_number(ends[1])}]" if ends else ""
-    if "reached" in check.details:
-        text = f"best {text}, {check.details['reached']} of {check.n} runs get there"
-    collapsed = sum(member.collapsed)
-    text += f", {collapsed} of {len(member.values)} collapsed" if collapsed else ""
-    return f"{member.label.partition(':')[0]} {text}"
-
-
-def _number(x: float) -> str:
-    """Return four decimals, or as many digits where the number is far from 1: a slope, a number of images."""
-    return f"{x:.4f}" if x == 0 or 0.01 <= abs(x) < 1000 else significant(x)
+    need = "" if smoke or part.seeds_to_decide is None else f"; {decide_words(told)}"
+    return f"{part_line(told)}{need}"
 
 
 def _plain(text: str) -> str:

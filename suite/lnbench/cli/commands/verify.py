@@ -13,7 +13,7 @@ import click
 
 from lnbench.cli.commands.options import data_option, open_store, seeds_option, store_option, tier_option
 from lnbench.cli.commands.progress import Display, display
-from lnbench.cli.commands.tables import exit_code, print_verdicts
+from lnbench.cli.commands.tables import exit_code, print_report, print_verdicts
 from lnbench.errors import Exit
 from lnbench.execute.groups import BACKENDS, check_backend
 from lnbench.spec import LoadedStudy, Study
@@ -28,7 +28,9 @@ from lnbench.tiers import PAPER_TIERS
 @tier_option
 @seeds_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--workers", type=click.IntRange(1, 256), help="Processes. [default: one per core; one on a GPU]")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), help="Number of processes. [default: one per core; one on a GPU]"
+)
 @click.option(
     "--backend",
     type=click.Choice(BACKENDS),
@@ -38,7 +40,7 @@ from lnbench.tiers import PAPER_TIERS
     "faster, all others one by one (loop); on a GPU all one by one. graph: one by one on a GPU, each step replayed "
     "from a recording; untested, as its records then say. The choice changes the last digits of a run, not what it is.",
 )
-@click.option("--try/--no-try", "tries", default=True, help="Train the alternatives a contradiction must survive.")
+@click.option("--try/--no-try", "tries", default=True, help="Train the alternatives that a contradiction must survive.")
 @store_option
 @data_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of reports. [default: STORE/reports]")
@@ -58,7 +60,8 @@ def verify(
 ) -> int:
     """Train what the store lacks, judge the claims, and write a report.
 
-    STUDY is a YAML file or the name of a known study, such as rolnick_mnist.
+    STUDY is a YAML file or the name of a known study, such as rolnick_mnist. You can stop it at any time; the same
+    command resumes.
     """
     from lnbench.machine import resolve_device
     from lnbench.pipeline import Training, demand_data, verify_study
@@ -98,7 +101,7 @@ def verify(
         print_verdicts(result)
         for message in dict.fromkeys(result.evidence.failures.values()):
             click.echo(f"a run failed: {message}", err=True)
-        click.echo(f"report: {folder / 'report.md'}")
+        print_report(folder)
         results.append(result)
     return exit_code(results, claims)
 
@@ -119,18 +122,18 @@ def _at_tier(study: LoadedStudy, tier: str | None, device: str, data_dir: Path |
     on_gpu = device.startswith("cuda") and "lite" in study.tiers
     missing = [state.name for state in missing_data(study.tiers["lite"], data_dir)] if on_gpu else []
     if on_gpu and not missing:
-        click.echo(f"{study.name}: tier lite, as there is a GPU and the data; --tier full is the paper's scale")
+        click.echo(f"{study.name}: tier lite, as there is a GPU and the data; --tier full is the study's full scale")
         return study.tiers["lite"]
     if not device.startswith("cuda"):
         why = "as there is no GPU"
     else:
         why = f"as {', '.join(missing)} is not here" if missing else "as the study has no tier lite"
     real = [name for name in PAPER_TIERS if name in study.tiers]
-    click.echo(f"{study.name}: tier smoke, {why}: it tests this installation and says nothing about the paper")
+    click.echo(f"{study.name}: tier smoke, {why}: it tests this installation and says nothing about a paper")
     if real:
         needs = sorted({name for cell in study.tiers[real[0]].cells for name in cell.recipe.datasets})
         after = f" (after `lnbench data fetch {needs[0]}`)" if needs else ""
-        click.echo(f"  for a verdict on the paper: --tier {' or '.join(real)}{after}")
+        click.echo(f"  for a verdict on the claims: --tier {' or '.join(real)}{after}")
     return study.tiers.get("smoke")
 
 

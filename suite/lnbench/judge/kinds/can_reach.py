@@ -9,7 +9,7 @@ from dataclasses import replace
 from lnbench import stats
 from lnbench.judge.kinds.kind import ALPHA, Json, Kind, Rule, Writer, reached, uncounted
 from lnbench.judge.kinds.planning import Pilot, Prospect
-from lnbench.judge.kinds.wording import counted
+from lnbench.judge.kinds.wording import counted, p_words
 from lnbench.judge.members import Member
 from lnbench.spec import Effect, Number, parts
 from lnbench.stats import Check, Region
@@ -18,7 +18,7 @@ from lnbench.stats import Check, Region
 class CanReach(Kind[parts.CanReach]):
     """At least one run lies at or beyond the number."""
 
-    words = "one run that gets there"
+    words = "at least one run reaches a number"
 
     def region(self, part: parts.CanReach, number: Number | None) -> Region:
         edge = part.edge(number)
@@ -45,15 +45,15 @@ class CanReach(Kind[parts.CanReach]):
         """Return how many runs got there, and the nearest one."""
         check = member["check"]
         count = f"{check['details']['reached']} of {counted(check['details']['runs'], 'run')}"
-        best = f"; the best is {write.effect()}" if check["effect"] is not None else ""
-        return f"{count} got to “{write.region()}”, printed as the best of {part['best_of']}{best}"
+        best = f"; our best run: {write.effect()}" if check["effect"] is not None else ""
+        return f"{count} reached “{write.region()}”, printed as the best of {part['best_of']}{best}; required: one run"
 
     def explained(self, check: Check) -> Iterator[str]:
         found = check.details
-        yield f"{found['reached']} of {found['runs']} runs get there; printed as the best of {found['best_of']}"
+        yield f"{found['reached']} of {found['runs']} runs reached it; printed as the best of {found['best_of']}"
         if not found["reached"]:
-            none = f"none of {found['runs']} would"
-            yield f"if ours got there as often as the paper's, {none}: ½^(n/k) = {check.p_contradicted:.3g}"
+            none = f"the chance that none of {found['runs']} does"
+            yield f"if our runs reached it as often as the paper's, {none}: ½^(n/k) = {p_words(check.p_contradicted)}"
 
     def needed(self, runs: str) -> str:
-        return f"about {runs.replace('seed', 'run')} of which none gets there would contradict it"
+        return f"about {runs.replace('seed', 'run')}, none of which reaches it, would contradict it"

@@ -46,8 +46,8 @@ class EveryRunAbove(Kind[parts.EveryRun]):
         interval = write.interval()
         if interval is None:
             return f"{runs}; too few runs for an interval"
-        where = f"{write.confidence()} interval of the share of such runs {interval}"
-        return f"{runs}; {where}, to be {write.region()}"
+        share = f"{write.confidence()} interval of the share of such runs: {interval}"
+        return f"{runs} ({share}); required: {write.region()}"
 
 
 class EveryRunBelow(EveryRunAbove):

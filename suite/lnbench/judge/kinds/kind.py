@@ -43,6 +43,9 @@ class Writer(Protocol):
     def edge(self, x: float) -> str:
         """Return a number of the metric's own unit as an edge: "90 %"."""
 
+    def margin(self) -> str:
+        """Return the part's margin: "2 points"."""
+
     def interval(self) -> str | None:
         """Return the interval: "[91.2, 93.4] %"; None where there is none."""
 
@@ -131,11 +134,12 @@ class Kind(Generic[P]):
         yield from ()
 
     def needed(self, runs: str) -> str:
-        """Return what so many `runs` ("12 seeds") would do for an inconclusive part."""
-        return f"about {runs} would decide it, were effect and spread as measured"
+        """Return that so many `runs` ("12 seeds") are needed to decide an inconclusive part."""
+        return f"about {runs} are needed if effect and spread stay the same"
 
-    def summary(self, part: P, checks: Sequence[Check]) -> str:
-        """Return all members in one line, where not each has one of its own; "" where it has."""
+    def summary(self, part: Json, write: Writer) -> str:
+        """Return all members in one line, where not each has one of its own; "" where it has. `part` as `result.json`
+        has it."""
         return ""
 
 

@@ -35,8 +35,8 @@ class Shift(Kind[parts.Shift]):
     def beside_words(self, part: Json, write: Writer) -> Iterator[str]:
         for which, check in labelled(part, part["beside"]["slope"]):
             if check["effect"] is not None and check["interval"]:
-                what = "the slope along log2 of the axis of what the one point has over the other"
-                yield f"for the record, {what}: {write.per_octave(check)}{which}"
+                what = "slope of the difference between the two curves along log2 of the axis"
+                yield f"not judged: {what}: {write.per_octave(check)}{which}"
 
 
 def _slope(part: parts.Shift, member: Member) -> Check:

@@ -13,9 +13,14 @@ from lnbench.judge.kinds.agrees import WithinMargin
 from lnbench.judge.kinds.kind import Json, Writer
 from lnbench.judge.members import Member
 from lnbench.spec import Number, parts
-from lnbench.stats import Check, Verdict
+from lnbench.stats import Check
 
-NAMES = {"reproduced": "agree", "contradicted": "do not", "inconclusive": "are open", "error": "could not be judged"}
+NAMES = {
+    "reproduced": "agree",
+    "contradicted": "do not agree",
+    "inconclusive": "are undecided",
+    "error": "could not be judged",
+}
 
 
 class Table(WithinMargin[parts.Table]):
@@ -38,21 +43,22 @@ class Table(WithinMargin[parts.Table]):
     def beside_words(self, part: Json, write: Writer) -> Iterator[str]:
         found = part["beside"]
         counts = ", ".join(f"{count} {NAMES.get(verdict, verdict)}" for verdict, count in found["cells"].items())
-        yield f"of {len(part['members'])} cells: {counts} (each judged alone)"
+        yield f"of {len(part['members'])} cells, each judged alone: {counts}"
         predicted = found["predicted"]
         if predicted:
             outside = f"{found['outside_prediction']} of {predicted} cells"
-            yield f"for the record, {outside} lie outside the 95 % interval that the printed number predicts for ours"
+            yield f"not judged: {outside} lie outside the 95 % prediction interval of the printed number"
         if found.get("columns"):
             taus = ", ".join(
                 f"{name}: {'–' if tau is None else f'{tau:.2f}'}" for name, tau in found["columns"].items()
             )
-            yield f"for the record, Kendall's tau of our order against the printed one, by {part['columns']}: {taus}"
+            yield f"not judged: Kendall's tau of our order against the printed one, by {part['columns']}: {taus}"
 
-    def summary(self, part: parts.Table, checks: Sequence[Check]) -> str:
-        agree = sum(check.verdict() is Verdict.REPRODUCED for check in checks)
-        asked = f"at least {part.at_least or len(checks)} asked for"
-        return f"{agree} of {len(checks)} cells agree within {part.margin:g}, {asked}"
+    def summary(self, part: Json, write: Writer) -> str:
+        checks = [member["check"] for member in part["members"]]
+        agree = sum(check["p_reproduced"] <= check["alpha"] for check in checks)
+        required = f"required: at least {part.get('at_least') or len(checks)}"
+        return f"{agree} of {len(checks)} cells agree with their number to within {write.margin()}; {required}"
 
 
 def _columns(part: parts.Table, members: Sequence[Member], numbers: Sequence[Number | None]) -> dict[str, float]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from lnbench import stats
 from lnbench.judge.kinds.kind import Json, Kind, Writer, labelled
+from lnbench.judge.kinds.wording import p_is
 from lnbench.judge.members import Member
 from lnbench.spec import Number, parts
 from lnbench.stats import Check, Region
@@ -31,7 +32,7 @@ class Trend(Kind[parts.Trend]):
     def beside_words(self, part: Json, write: Writer) -> Iterator[str]:
         for which, p in labelled(part, part["beside"]["page_l_p"]):
             if p is not None:
-                yield f"for the record, Page's test of an order along the axis: p = {p:.2g}{which}"
+                yield f"not judged: Page's test of an order along the axis: {p_is(p)}{which}"
 
 
 class Monotone(Kind[parts.Monotone]):

@@ -51,7 +51,7 @@ def _seeds_title(data: Json, lines: dict[str, list[Json]]) -> str:
     )
     dead = any(any(cell["collapsed"]) for cells in lines.values() for cell in cells)
     middle = "line: mean (median where a run collapsed: ×)" if dead else "line: mean"
-    return f"{data['key']}: dots are single runs, {seeds} a cell; {middle}"
+    return f"{data['key']}: dots are single runs, {seeds} per cell; {middle}"
 
 
 def _grouped(cells: list[Json], axis: str) -> dict[str, list[Json]]:
@@ -123,6 +123,8 @@ def training(data: Json) -> bytes:
     rows = math.ceil(len(shown) / columns)
     levels = sorted({cell["point"][axis] for cell in cells}) if axis else []
     names = [f"{axis} {text(level)}" for level in levels] if axis else [place(cell["point"]) for cell in cells]
+    if len(names) == 1:
+        names = [f"{names[0]}: mean; thin lines are single seeds"]
     height = 2.5 * rows + 0.95
 
     def paint(figure: Any) -> None:

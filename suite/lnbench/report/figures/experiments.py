@@ -57,7 +57,7 @@ def _name(recipe: Json) -> str:
 
 
 def _shape(recipe: Json) -> str:
-    return f"m = {recipe['neurons']}, d = {recipe['dimension']}, η = {recipe['lr']:g}"
+    return f"m = {recipe['neurons']:,}, d = {recipe['dimension']}, η = {recipe['lr']:g}"
 
 
 def phases(data: Json) -> bytes:
@@ -76,7 +76,7 @@ def phases(data: Json) -> bytes:
                 _shade(axes, cell["steps"], change, words=row == 0)
                 _curve(axes, cell, curve, color, "-", _name(cell["recipe"]))
                 if control:
-                    _curve(axes, control, curve, GREY, "--", "neither")
+                    _curve(axes, control, curve, GREY, "--", "no noise, no SAM")
                 _log_steps(axes, cell["steps"])
                 axes.set_ylim(0, 1.09)
                 axes.tick_params(labelbottom=row == 1, labelleft=column == 0)
@@ -211,7 +211,11 @@ def linearisation(data: Json) -> bytes:
     cells = [cell for cell in cells if cell["recipe"]["kernel"] == cells[0]["recipe"]["kernel"]]
     styles = {id(cell): (OKABE_ITO[i % len(OKABE_ITO)], ("-", "--", "-.")[i // len(OKABE_ITO) % 3])
               for i, cell in enumerate(cells)}  # fmt: skip
-    panels = (("train_loss", "training loss"), ("test_loss", "test loss"), ("norm_change", "first norm, change × 10⁵"))
+    panels = (
+        ("train_loss", "training loss"),
+        ("test_loss", "test loss"),
+        ("norm_change", "change of the first norm, in 10⁻⁵"),
+    )
 
     def paint(figure: Any) -> None:
         grid = figure.add_gridspec(1, 3, left=0.085, right=0.975, top=0.87, bottom=0.31, wspace=0.27)

@@ -10,14 +10,17 @@ from typing import Any
 
 from lnbench.drawing import GREY, INK, NORMAL, OTHER_STYLE, REGION, SMALL, VERDICT_STYLE, WIDTH, bare, png
 from lnbench.report.names import measured
+from lnbench.report.numbers import exponent_of, power_of_ten
 from lnbench.report.plain import Json
 from lnbench.report.units import Shown, shown
+from lnbench.report.words import position
 from lnbench.verdict import Verdict
 
 # All in inches, from the left: text, axis, text.
 LEFT, AXIS, RIGHT = (0.15, 2.95), (3.25, 6.25), (6.5, 8.9)
 HEADER, ROW, EMPTY_ROW, LEGEND, MARGIN = 0.36, 0.98, 0.84, 0.42, 0.12
 LABEL_LETTERS, VERDICT_LETTERS = 40, 33
+TICK_ROOM = 0.02  # of an axis, at its ends: half of a tick's words reach beyond it
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class Row:
     part: Json
     member: Json
     view: Shown
-    verdict: str
+    words: str  # of the part's verdict; of a family's member, where its own interval lies
+    verdict: str  # what that counts as: a name of VERDICT_STYLE
 
     @property
     def height(self) -> float:
@@ -63,8 +67,38 @@ def _rows(claim: Json, tier: str) -> list[Row]:
             view = shown(part, member)
             if tier == "smoke":  # the paper's number is for other data
                 view = replace(view, printed=None)
-            rows.append(Row(part, member, view, verdict_in_figure(part, tier)))
+            words, verdict = verdict_of(part, member, view, tier)
+            rows.append(Row(part, member, view, words, verdict))
     return rows
+
+
+def verdict_of(part: Json, member: Json, view: Shown, tier: str) -> tuple[str, str]:
+    """Return (words, what it counts as) of a row: the part's verdict where it has one member; else what the member's
+    own interval says, for one that lies inside stays inside, whatever the others do."""
+    whole = verdict_in_figure(part, tier)
+    if len(part["members"]) == 1 or part["verdict"] in ("error", "not-run") or member["check"]["error"]:
+        return whole, whole
+    if tier == "smoke":
+        words = "direction holds" if _holds(view) else "direction does not hold"
+        return words, words
+    check = member["check"]
+    alpha = check["alpha"]
+    if check["p_reproduced"] <= alpha:
+        return "inside", "reproduced"
+    if check["p_contradicted"] <= alpha:
+        return "outside", "contradicted"
+    if view.interval is None:
+        return "not decided", "inconclusive"
+    where = {"inside": "inside, not clearly", "outside": "outside, not clearly", "across": "across the edge"}
+    return where[position(view.interval, view.region)], "inconclusive"
+
+
+def _holds(view: Shown) -> bool:
+    """Return whether the estimate is inside the region; a tie is no order."""
+    if view.effect is None:
+        return False
+    tie = view.edges == (0.0,) and view.effect == 0
+    return view.region[0] <= view.effect <= view.region[1] and not tie
 
 
 def verdict_in_figure(part: Json, tier: str) -> str:
@@ -89,16 +123,19 @@ def _rule(y: float, height: float) -> Any:
 
 def _row(figure: Any, row: Row, top: float, height: float) -> None:
     part, view = row.part, row.view
-    role = "decides" if part["decides"] else "beside it"
-    title = f"{part['name']}  ({role}{', ours' if part['ours'] else ''})"
+    role = "part of the claim" if part["decides"] else "extra check, ours" if part["ours"] else "extra check"
+    title = f"{part['name']}  ({role})"
     label = textwrap.wrap(row.member["label"], LABEL_LETTERS)[:3]
     _text(figure, LEFT[0], top - 0.08, height, title[: LABEL_LETTERS + 4], INK, bold=part["decides"])
     _text(figure, LEFT[0], top - 0.27, height, "\n".join(label), GREY)
 
     measured_words = [view.effect_words()] if view.effect is not None else []
-    measured_words += textwrap.wrap(f"interval {view.interval_words()}", VERDICT_LETTERS) if view.interval else []
-    region = textwrap.wrap(f"region: {view.region_words()}", VERDICT_LETTERS)[:2]
-    _text(figure, RIGHT[0], top - 0.08, height, row.verdict, row.style[0], bold=True)
+    measured_words += textwrap.wrap(view.interval_words(), VERDICT_LETTERS) if view.interval else []
+    if row.member["check"]["typical"]:
+        collapsed = f"{row.member['check']['collapsed']} of {row.member['check']['n']} collapsed: sign test"
+        measured_words += textwrap.wrap(collapsed, VERDICT_LETTERS)
+    region = textwrap.wrap(f"required: {view.region_words()}", VERDICT_LETTERS)[:2]
+    _text(figure, RIGHT[0], top - 0.08, height, row.words, row.style[0], bold=True)
     _text(figure, RIGHT[0], top - 0.27, height, "\n".join([*measured_words, *region]), INK)
     if measured(row.member):
         box = (AXIS[0] / WIDTH, (top - 0.60) / height, (AXIS[1] - AXIS[0]) / WIDTH, 0.52 / height)
@@ -139,6 +176,8 @@ def limits(view: Shown) -> tuple[float, float]:
     seen += [x for x in (view.effect, view.printed) if x is not None]
     low, high = min(seen), max(seen)
     air = 0.10 * (high - low) or 0.05 * abs(high) or 1.0
+    if view.unit.name == "% of runs":  # there is no share beyond these
+        return max(low - air, -2.0), min(high + air, 102.0)
     return low - air, high + air
 
 
@@ -170,22 +209,33 @@ def _axis(axes: Any, row: Row) -> None:
     if view.printed is not None:
         axes.plot([view.printed], [0.83], marker="v", markersize=7, color=INK, zorder=5, clip_on=False)
     axes.set_yticks([])
-    axes.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2))
+    small = bool(exponent_of(low, high))
+    axes.xaxis.set_major_locator(MaxNLocator(2 if small else 4, min_n_ticks=2))
     bare(axes, "bottom")
     _number_ticks(axes, view)
 
 
 def _number_ticks(axes: Any, view: Shown) -> None:
-    """Write plain numbers, the unit on the last: an axis label would cost every row a line."""
+    """Write plain numbers with their unit or power of ten: an axis label would cost every row a line. Ticks whose words
+    would reach past the axis are left out."""
     low, high = axes.get_xlim()
-    ticks = [float(tick) for tick in axes.get_xticks() if low <= tick <= high]
-    steps = [b - a for a, b in pairwise(ticks)]
+    room = TICK_ROOM * (high - low)
+    ticks = [float(tick) for tick in axes.get_xticks() if low + room <= tick <= high - room]
+    if len(ticks) < 2:
+        ticks = [float(tick) for tick in axes.get_xticks() if low <= tick <= high]
+    exponent = exponent_of(low, high) if view.unit.decimals is None else 0
+    size = 10.0**exponent
+    steps = [(b - a) / size for a, b in pairwise(ticks)]
     decimals = max(0, -math.floor(math.log10(min(steps)) + 1e-9)) if steps else 2
     if steps and abs(min(steps) * 10**decimals - round(min(steps) * 10**decimals)) > 1e-6:
         decimals += 1
     axes.set_xticks(ticks)
-    words = [f"{tick + 0.0:.{decimals}f}".replace("-", "−") for tick in ticks]
-    if words and view.unit.name.startswith("%"):
+    words = [f"{tick / size + 0.0:,.{decimals}f}".replace("-", "−") for tick in ticks]
+    if exponent:
+        words = [
+            word if tick == 0 else f"{word} × {power_of_ten(exponent)}" for word, tick in zip(words, ticks, strict=True)
+        ]
+    elif view.unit.name.startswith("%"):
         words = [f"{word} %" for word in words]
     axes.set_xticklabels(words)
 
@@ -197,18 +247,18 @@ def _legend(figure: Any, rows: list[Row], height: float) -> None:
 
     drawn = [row for row in rows if measured(row.member)]
     confidence = drawn[0].view.confidence if drawn else 0.9
-    handles: list[Any] = [Patch(facecolor=REGION, edgecolor="#4C8DB8", label="region: the claim is true")]
+    handles: list[Any] = [Patch(facecolor=REGION, edgecolor="#4C8DB8", label="required")]
     if any(row.view.interval for row in drawn):
-        label = f"effect, {100 * confidence:g} % interval"
+        label = f"measured, {100 * confidence:.4g} % interval"
         handles.append(Line2D([], [], color=INK, linewidth=3, marker="o", markersize=7, label=label))
     if any(row.view.wide_interval for row in drawn):
-        handles.append(Line2D([], [], color=INK, linewidth=1, label="with the paper's own luck"))
+        handles.append(Line2D([], [], color=INK, linewidth=1, label="with the paper's own uncertainty"))
     if any(row.view.values for row in drawn):
-        handles.append(_mark("o", "a seed"))
+        handles.append(_mark("o", "one seed"))
     if any(any(row.member["collapsed"]) for row in drawn if row.view.values):
-        handles.append(_mark("x", "collapsed"))
+        handles.append(_mark("x", "collapsed run"))
     if any(row.view.printed is not None for row in drawn):
-        handles.append(Line2D([], [], color=INK, linestyle="", marker="v", markersize=7, label="printed"))
+        handles.append(Line2D([], [], color=INK, linestyle="", marker="v", markersize=7, label="printed number"))
     figure.legend(
         handles=handles, loc="lower center", ncols=len(handles), frameon=False, fontsize=SMALL,
         bbox_to_anchor=(0.5, 0.02 / height), handletextpad=0.5, columnspacing=1.4, borderaxespad=0.1,

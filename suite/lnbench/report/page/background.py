@@ -7,21 +7,18 @@ import statistics
 from lnbench.report.names import is_number, place, text
 from lnbench.report.page.experiments import experiment_runs
 from lnbench.report.page.missing import left_section
+from lnbench.report.page.recipe_words import SELECTIONS
+from lnbench.report.page.registration import registration_section
 from lnbench.report.plain import Json
 from lnbench.report.units import Unit, decimals_of, metric_unit, percent
 from lnbench.report.words import counted, duration, escaped, listed, p_words, table
 
 DASH = "–"
-SELECTIONS = {
-    "last_epoch": "the last epoch",
-    "best_test": "the epoch with the best test accuracy",
-    "best_validation": "the epoch with the best validation accuracy",
-}
 
 
 def background_sections(data: Json, training_figure: str | None) -> list[str]:
     """Return the lines of all sections after the claims."""
-    lines = [*_open(data), *_made(data), *_deviations(data), *_drift(data), *_runs(data)]
+    lines = [*_open(data), *_made(data), *_deviations(data), *registration_section(data), *_drift(data), *_runs(data)]
     lines += left_section(data)
     if training_figure:
         lines += [f"![Test accuracy after every epoch]({training_figure})", ""]
@@ -35,14 +32,18 @@ def _open(data: Json) -> list[str]:
         [f"`{choice['key']}`", escaped(text(choice["ours"])), _alternatives(choice["try"])]
         for choice in data["choices_open"]
     ]
+    own = not data["paper"]["authors"]
     intro = (
-        "Not deviations: the paper is silent here. Before a claim is called contradicted, it must be so "
-        "under every alternative too."
+        "Choices of this study that its sentences do not fix. Before one is called failed, it must be so under every "
+        "alternative too."
+        if own
+        else "The paper does not say these, or says them in two ways; they are no deviations from it. Before a claim "
+        "is called contradicted, it must be so under every alternative too."
     )
     if data["deviations"]:  # a tier may leave the choices as the full tier words them
-        intro += " Where a deviation of this tier, below, says otherwise, it holds."
+        intro += " Where a deviation of this tier (below) says otherwise, the deviation holds."
     return [
-        "## What the paper leaves open",
+        "## What is left open" if own else "## What the paper leaves open",
         "",
         intro,
         "",
@@ -79,14 +80,14 @@ def _made(data: Json) -> list[str]:
         ])  # fmt: skip
     by = listed(sorted({choice["by"].replace("_", " ") for choice in data["choices_made"]}))
     seeds = counted(data["seeds"]["choosing"], "seed")
-    intro = f"Chosen by {by}, on {seeds} that no verdict uses. The margin is that over the next best value."
+    intro = f"Chosen by {by}, on {seeds} that no verdict uses. The margin is the lead over the next best value."
     at_end = sum(map(_at_an_end, data["choices_made"]))
     if at_end:
         intro += (
             f" In {at_end} of {counted(len(rows), 'case')} the chosen value is the smallest or the largest "
-            "of those tried: a better one may lie beyond."
+            "of those tried: a better one may lie outside their range."
         )
-    header = ["cell", "key", "chosen", "margin", "every candidate and its score"]
+    header = ["cell", "option", "chosen", "margin", "every candidate and its score"]
     return ["## Chosen hyper-parameters", "", intro, "", *table(header, rows, right=(2, 3)), ""]
 
 
@@ -101,7 +102,7 @@ def _at_an_end(choice: Json) -> bool:
 
 
 def _deviations(data: Json) -> list[str]:
-    lines = [f"- {escaped(item)}" for item in data["deviations"]] or ["The study lists none."]
+    lines = [f"- {escaped(item)}" for item in data["deviations"]] or ["This tier lists none."]
     return ["## Deviations of this tier", "", *lines, ""]
 
 
@@ -129,7 +130,7 @@ def _drift(data: Json) -> list[str]:
             p_words(drift["check"]["p_contradicted"]),
             "🔻 drifted" if drift["drifted"] else "🔹 no drift",
         ])  # fmt: skip
-    intro = "Against what lnbench itself measured before, each effect on its own at α = "
+    intro = "Compared with what lnbench itself measured before, each effect on its own at α = "
     alpha = f"{found[0][1]['check']['alpha']:g}"
     header = ["effect", "before", "now", "p", ""]
     return ["## Drift", "", f"{intro}{alpha}.", "", *table(header, rows, right=(1, 2, 3)), ""]
@@ -155,7 +156,7 @@ def _runs(data: Json) -> list[str]:
         "test accuracy",
         "sd",
         "wrong labels",
-        "seconds a run",
+        "seconds per run",
     ]
     rows = []
     for cell in data["cells"]:
@@ -172,9 +173,9 @@ def _runs(data: Json) -> list[str]:
         ])  # fmt: skip
     selections = listed(sorted({SELECTIONS.get(cell["selection"], cell["selection"]) for cell in data["cells"]}))
     intro = [
-        f"Test accuracy at {selections}: the mean over the seeds, or, where a run collapsed, the median and "
-        "the count of collapsed runs. Wrong labels: the share of the training labels as drawn, the mean over "
-        "the seeds."
+        f"Test accuracy at {selections}: mean and standard deviation (sd, in points) over the seeds, or, where a run "
+        "collapsed, the median, the number of collapsed runs and the range. Wrong labels: their share among the "
+        "training labels, as drawn, mean over the seeds."
     ]
     failed = [f"- run `{entry['id'][:12]}` failed: {escaped(entry['message'])}" for entry in data["runs"]["failed"]]
     body = table(header, rows, right=range(1, len(header)))
@@ -219,20 +220,32 @@ def _environment(data: Json) -> list[str]:
         rows.append([
             escaped(str(entry["device"])), escaped(machine + cores), escaped(versions),
             str(entry["backend"]), str(entry["runs"]), duration(entry["seconds"]),
+            duration(used) if (used := core_seconds([entry])) else DASH,
         ])  # fmt: skip
     runs = data["runs"]
     dates = (
         f"Runs finished between {runs['first_finished']} and {runs['last_finished']}." if runs["first_finished"] else ""
     )
-    header = ["device", "machine", "versions", "backend", "runs", "training time"]
+    header = ["device", "machine", "versions", "backend", "runs", "training time", "CPU time"]
+    what = "CPU time: the training time of each run times the number of its threads (core-seconds, summed)."
     judges = ", ".join(f"{name} {version}".strip() for name, version in data.get("judged_by", {}).items())
     packages = [f"Metrics or kinds of check come from other packages: {escaped(judges)}.", ""] if judges else []
-    return ["## Environment", "", *table(header, rows, right=(4, 5)), "", dates, "", *packages]
+    timed = [what, ""] if any(core_seconds([entry]) for entry in data["environments"]) else []
+    return ["## Environment", "", *table(header, rows, right=(4, 5, 6)), "", *timed, dates, "", *packages]
+
+
+def core_seconds(environments: list[Json]) -> float | None:
+    """Return seconds × threads of all runs, of environments of `result.json`; None where some run was not on a CPU, or
+    does not say how many threads it had."""
+    if not all(entry["device"] == "cpu" and entry["threads"] for entry in environments):
+        return None
+    return float(sum(entry["seconds"] * entry["threads"] for entry in environments))
 
 
 def _check(data: Json) -> list[str]:
     text = (
-        "Every record that the verdicts rest on lies in `records.jsonl` beside this page. To judge them "
-        "again, without a GPU and without training anything:"
+        "All records behind the verdicts are in `records.jsonl`, next to this page. To judge them again, without a GPU "
+        "and without training anything, give the folder that holds this page:"
     )
-    return ["## Check it yourself", "", text, "", "```sh", f"lnbench judge reports/{data['key']}", "```", ""]
+    where = f"lnbench judge FOLDER    # of a report in lnbench's repository: reports/{data['key']}"
+    return ["## Check it yourself", "", text, "", "```sh", where, "```", ""]

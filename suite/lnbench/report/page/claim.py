@@ -14,6 +14,7 @@ from lnbench.report.words import (
     decide_words,
     escaped,
     listed,
+    margin_words,
     member_sentence,
     p_words,
     part_words,
@@ -35,7 +36,7 @@ def claim_section(claim: Json, tier: str, figure: str | None) -> list[str]:
         lines += [f"Question: `{claim['question']}`", ""]
     lines += [*_verdict(claim, tier), ""]
     if figure:
-        alt = f"Interval against region for every part of claim {claim['id']}"
+        alt = f"What was measured and what was required, for every part of claim {claim['id']}"
         lines += [f"![{escaped(alt)}]({figure})", ""]
     lines += [*_parts_table(claim, tier), ""]
     remarks = _remarks(claim, tier)
@@ -49,7 +50,7 @@ def _said(claim: Json, where: str) -> str:
     standing = Standing(claim.get("standing", "paper"))
     quote = f"> “{escaped(claim['quote'])}”{where}" if claim["quote"] else ""
     if standing is Standing.PAPER:
-        return quote or f"*In our words{where}: the paper shows it.*"
+        return quote or f"*The paper shows this{where} and has no sentence for it: the words are ours.*"
     return f"{quote}\n\n*{standing.meaning}*" if quote else f"*{standing.meaning}*"
 
 
@@ -63,12 +64,23 @@ def _verdict(claim: Json, tier: str) -> list[str]:
     if look:
         why += f", at look {look['number']} of {look['of']} ({counted(look['seeds'], 'seed')})"
     if len(reasons) == 1:
-        return [f"{head}{why}: {escaped(member_sentence(*reasons[0]))}."]
+        return [f"{head}{why}: {escaped(member_sentence(*reasons[0]))}.", *_regime(claim, tier)]
     lines = [f"{head}{why}. {_rule(claim, deciding)}", ""]
-    for part, member in reasons:
-        words = part_words(part, tier) if len(part["members"]) == 1 else escaped(member["label"])
-        lines.append(f"- `{part['name']}` ({words}): {escaped(member_sentence(part, member))}")
-    return lines
+    return [*lines, *(_reason(part, member, tier) for part, member in reasons), *_regime(claim, tier)]
+
+
+def _reason(part: Json, member: Json, tier: str) -> str:
+    words = part_words(part, tier) if len(part["members"]) == 1 else escaped(member["label"])
+    return f"- `{part['name']}` ({words}): {escaped(member_sentence(part, member))}"
+
+
+def _regime(claim: Json, tier: str) -> list[str]:
+    """Return what must hold before the claim can be tested, and whether it does."""
+    regime = [part for part in claim["parts"] if part["name"] in claim.get("requires", {})]
+    if not regime:
+        return []
+    lines = [_reason(part, member, tier) for part in regime for member in part["members"]]
+    return ["", "The claim can be tested only where this holds:", "", *lines]
 
 
 def _rule(claim: Json, deciding: list[Json]) -> str:
@@ -87,8 +99,9 @@ def _rule(claim: Json, deciding: list[Json]) -> str:
 def _parts_table(claim: Json, tier: str) -> list[str]:
     """Return one row per comparison. At smoke there are no p values, because there they decide nothing."""
     with_p = tier != "smoke"
-    header = ["part", "what is compared", "effect", f"{_confidence(claim)} interval", "region", "n"]
-    header += [*(["p for", "p against"] if with_p else []), "the paper prints", "verdict"]
+    printed = any(reference_of(part, member) for part in claim["parts"] for member in part["members"])
+    header = ["part", "what is compared", "measured", f"{_confidence(claim)} interval", "required", "n"]
+    header += [*(["p for", "p against"] if with_p else []), *(["printed number"] if printed else []), "verdict"]
     rows = []
     for part in claim["parts"]:
         for index, member in enumerate(part["members"]):
@@ -103,11 +116,11 @@ def _parts_table(claim: Json, tier: str) -> list[str]:
                     view.region_words(),
                     str(check["n"]),
                     *p_values,
-                    _printed(reference_of(part, member)),
+                    *([_printed(reference_of(part, member))] if printed else []),
                     part_words(part, tier) if index == 0 else "",
                 ]
             )
-    lines = table(header, rows, right=(2, 3, 5, 6, 7) if with_p else (2, 3, 5))
+    lines = [*table(header, rows, right=(2, 3, 5, 6, 7) if with_p else (2, 3, 5)), "", _metrics(claim)]
     if not with_p:
         return lines
     raw = f"p for {p_words(claim['p_reproduced'])}, p against {p_words(claim['p_contradicted'])}"
@@ -115,18 +128,25 @@ def _parts_table(claim: Json, tier: str) -> list[str]:
     return [*lines, "", f"The claim as a whole: {raw} ({holm})."]
 
 
+def _metrics(claim: Json) -> str:
+    """Return what the names of metrics in the table mean."""
+    words = {part["effect"]["metric"]: part["effect"]["metric_words"] for part in claim["parts"]}
+    return "; ".join(f"`{metric}`: {escaped(meaning)}" for metric, meaning in words.items()) + "."
+
+
 def _confidence(claim: Json) -> str:
     return spaced_percent(shown(claim["parts"][0], claim["parts"][0]["members"][0]).confidence)
 
 
 def _role(part: Json, claim: Json) -> str:
-    role = "beside it"
+    role = "extra check"
     if part["decides"]:
-        role = "**the claim**" if len(claim["rule"]["of"]) == 1 else "**of the claim**"
+        role = "**the claim**" if len(claim["rule"]["of"]) == 1 else "**part of the claim**"
     elif part["name"] in claim.get("requires", {}):
         role = "**must hold first**"
-    ours = ", *ours*" if part["ours"] else ""
-    return f"`{part['name']}`<br>{role}{ours}"
+    elif part["ours"] and Standing(claim.get("standing", "paper")) is not Standing.HYPOTHESIS:
+        role = "extra check (ours, not the paper's)"
+    return f"`{part['name']}`<br>{role}"
 
 
 def _printed(reference: Json | None) -> str:
@@ -157,23 +177,21 @@ def _remarks(claim: Json, tier: str) -> list[str]:
             if f"`{part['name']}`" not in names:
                 names.append(f"`{part['name']}`")
     remarks = [f"{listed(names)}: {remark}" for remark, names in about.items()]
-    tried = [f"tried otherwise, `{key}`: {verdict_words(verdict)}" for key, verdict in claim["tried"].items()]
+    tried = [f"with the alternative for `{key}`: {verdict_words(word)}" for key, word in claim["tried"].items()]
     return remarks + tried
 
 
 def _of_part(part: Json, claim: Json, tier: str) -> Iterator[str]:
-    if part["ours"]:
-        yield "our reading, not the paper's own sentence: shown, never the claim"
     if part["because"]:
-        what = f"margin {_margin(part)}" if part.get("margin") is not None else "why so"
-        yield f"{what}, because: {escaped(part['because'])}"
+        what = f"margin of {margin_words(part)}" if part.get("margin") is not None else "range"
+        yield f"Reason for this {what}: {escaped(part['because'])}"
     references = [found for member in part["members"] if (found := reference_of(part, member))]
     for reference in references:
         if reference["note"]:
-            yield f"note on the printed number: {escaped(reference['note'])}"
+            yield f"Note on the printed number: {escaped(reference['note'])}"
     if any(reference["n"] == "unknown" for reference in references):
         numbers = "number" if part["reference"] else "numbers"
-        yield f"the paper does not say how many runs stand behind its {numbers}"
+        yield f"The paper does not say how many runs its {numbers} {'rests' if part['reference'] else 'rest'} on"
     if part["verdict"] in ("inconclusive", "open") and tier != "smoke":
         yield decide_words(part)
     if part["verdict"] in ("error", "not-run") and part["why"] and part["why"] not in claim["why"]:
@@ -185,13 +203,6 @@ def _of_part(part: Json, claim: Json, tier: str) -> Iterator[str]:
         # the verdict's sentence already says how many runs are above a threshold
         yield from (escaped(note) for note in member["check"]["notes"] if not is_rate(part))
     yield from (escaped(words) for words in beside_words(part))
-
-
-def _margin(part: Json) -> str:
-    unit = shown(part, part["members"][0]).unit
-    name = "points" if unit.name == "%" else unit.name
-    number = f"{unit.of(part['margin']):.6g}"
-    return f"{number} {name}" if name else number
 
 
 def _every_seed(claim: Json) -> list[str]:
@@ -211,10 +222,10 @@ def _every_seed(claim: Json) -> list[str]:
         }
         rows.append([escaped(view.unit.with_name(f"{label}, in") if view.unit.name else label),
                      *(cells.get(seed, DASH) for seed in seeds)])  # fmt: skip
-    header = ["one number a seed", *(f"seed {seed}" for seed in seeds)]
+    header = ["per seed", *(f"seed {seed}" for seed in seeds)]
     dagger = any(any(member["collapsed"]) for _, member in members.values())
     never = any(value is None for _, member in members.values() for value in member["values"])
-    what = "† a run behind it collapsed: at chance, or its loss was not finite"
-    foot = ["", f"{what}{'; –†: there is no number, it was not reached' if never else ''}."] if dagger else []
+    what = "† a run behind this number collapsed: at chance, or its loss was not finite"
+    foot = ["", f"{what}{'; –†: there is no number, as its level was not reached' if never else ''}."] if dagger else []
     body = table(header, rows, right=range(1, len(header)))
     return ["<details><summary>Every seed</summary>", "", *body, *foot, "", "</details>"]

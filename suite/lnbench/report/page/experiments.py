@@ -8,6 +8,7 @@ from typing import Any
 
 from lnbench.plan import Run
 from lnbench.report.names import place
+from lnbench.report.numbers import significant
 from lnbench.report.plain import Json
 from lnbench.report.words import escaped, table
 from lnbench.store import Record
@@ -21,7 +22,7 @@ def experiment_examples(record: Record) -> int:
 
 def experiment_runs(data: Json) -> list[str]:
     """Return the page's section on the runs of an experiment."""
-    header = ["cell", "runs", "seconds a run", "number", "mean", "sd"]
+    header = ["cell", "runs", "seconds per run", "metric", "mean", "sd"]
     rows = []
     for cell in data["cells"]:
         seconds = [value for value in cell["seconds"] if value is not None]
@@ -36,13 +37,13 @@ def experiment_runs(data: Json) -> list[str]:
         for name, values in (named | took).items():
             there = [value for value in values if value is not None and math.isfinite(value)]
             never = len(values) - len(there)
-            mean = f"{statistics.fmean(there):.4g}" if there else "–"
+            mean = significant(statistics.fmean(there)) if there else "–"
             mean += f" ({never} without)" if never and there else ""
-            sd = f"{statistics.stdev(there):.2g}" if len(there) > 1 else "–"
-            rows.append([*first, name, mean.replace("-", "−"), sd])
+            sd = significant(statistics.stdev(there), 2) if len(there) > 1 else "–"
+            rows.append([*first, name, mean, sd])
             first = ["", "", ""]
     intro = (
-        "One number a run, over the seeds; *without*: runs that have no such number, as they never got to its level "
-        "or diverged. Runs that arms share were done once."
+        "Mean and standard deviation over the seeds; *without*: runs that have no such number, because they never "
+        "reached its level or diverged. Runs that several arms share were done once."
     )
     return ["## Runs", "", intro, "", *table(header, rows, right=(2, 4, 5)), ""]

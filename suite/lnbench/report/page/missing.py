@@ -15,7 +15,7 @@ def left_section(data: Json) -> list[str]:
     return ["## What is missing", "", *_of_the_study(left), *_of_alternatives(untried)]
 
 
-CORE = "on one core of a small server (several cores share them; `docs/performance.md`)"
+CORE = "on one core of a small server; several cores share the runs (`docs/performance.md`)"
 
 
 def _of_the_study(left: list[Json]) -> list[str]:
@@ -33,7 +33,9 @@ def _of_the_study(left: list[Json]) -> list[str]:
     ]  # fmt: skip
     total = sum(entry["runs"] * entry["seconds_each"] for entry in left)
     number = sum(entry["runs"] for entry in left)
-    intro = f"{number:,} runs are not there; together they would take very roughly {duration(total)} {CORE}."
+    intro = (
+        f"{counted(number, 'run')} {'is' if number == 1 else 'are'} missing. Estimated time: {duration(total)} {CORE}."
+    )
     header = ["runs", "missing", "one run", "together"]
     return [intro, "", *table(header, rows, right=(1, 2, 3)), ""]
 
@@ -44,12 +46,12 @@ def _of_alternatives(untried: list[Json]) -> list[str]:
     claims = list(dict.fromkeys(claim for entry in untried for claim in entry["claims"]))
     total = sum(entry["seconds"] for entry in untried)
     intro = (
-        f"{listed(claims)} {'is' if len(claims) == 1 else 'are'} contradicted as run, which counts only if it stands "
-        f"under every alternative of what the paper leaves open. To try {counted(len(untried), 'more alternative')} "
-        f"would take very roughly {duration(total)} {CORE}."
+        f"{listed(claims)}: outside the claimed range as run. Called contradicted (or failed) only if that holds under "
+        f"every alternative of what is left open; {counted(len(untried), 'alternative')} "
+        f"{'has' if len(untried) == 1 else 'have'} not been run. Estimated time: {duration(total)} {CORE}."
     )
     rows = [
         [f"`{entry['choice']}`", ", ".join(entry["claims"]), f"{entry['runs']:,}", duration(entry["seconds"])]
         for entry in untried
     ]
-    return [intro, "", *table(["tried otherwise", "for", "runs missing", "together"], rows, right=(2, 3)), ""]
+    return [intro, "", *table(["alternative for", "claims", "missing runs", "together"], rows, right=(2, 3)), ""]

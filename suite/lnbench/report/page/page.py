@@ -4,12 +4,13 @@ out."""
 from __future__ import annotations
 
 from lnbench.report.names import claim_anchors, figures_of
-from lnbench.report.page.background import background_sections
+from lnbench.report.page.background import background_sections, core_seconds
 from lnbench.report.page.claim import claim_section
+from lnbench.report.page.registration import registration_fact
+from lnbench.report.page.trained import trained_section
 from lnbench.report.plain import Json
 from lnbench.report.units import shown
 from lnbench.report.words import (
-    TIERS,
     counted,
     duration,
     escaped,
@@ -17,15 +18,19 @@ from lnbench.report.words import (
     spaced_percent,
     table,
     tally,
+    tier_words,
     verdict_words,
+    without_unit,
 )
+from lnbench.verdict import Standing
 
 FIGURES = "figures"
 MOST_IN_SUMMARY = 6  # comparisons of one claim: a table of 40 cells would bury the others
 
 
-def markdown(data: Json) -> str:
-    """Return the whole page."""
+def markdown(data: Json, *, linked: bool = False) -> str:
+    """Return the whole page. `linked`: whether the study's file lies beside it, in `../../claims` of the page's
+    folder."""
     figures = figures_of(data)
     lines = [f"# {escaped(data['title'])}", "", _paper(data), "", _head(data), ""]
     lines += [
@@ -37,14 +42,17 @@ def markdown(data: Json) -> str:
         "",
         _how_to_read(data),
         "",
+        *trained_section(data, linked),
+        "## Claims, one by one",
+        "",
     ]
     if figures.forest:
         lines += [
-            f"![Every effect with its interval, against the region of its claim]({FIGURES}/{figures.forest})",
+            f"![What was measured and what was required, for every part of every claim]({FIGURES}/{figures.forest})",
             "",
         ]
     if figures.curves:
-        lines += [f"![Curves of the study, every seed a dot]({FIGURES}/{figures.curves})", ""]
+        lines += [f"![Test accuracy of every cell, one dot per seed]({FIGURES}/{figures.curves})", ""]
     for file, words in (figures.experiments | figures.detection).items():
         lines += [f"![{words}]({FIGURES}/{file})", "", f"*{words}.*", ""]
     for claim in data["claims"]:
@@ -64,43 +72,53 @@ def _paper(data: Json) -> str:
 def _head(data: Json) -> str:
     """Return what was judged, at which scale, and what came out."""
     tier = data["tier"]
-    text = f"Study `{data['study']}` at tier **{tier}** ({TIERS.get(tier, tier)})."
+    text = f"Study `{data['study']}` at tier **{tier}** ({tier_words(data)})."
     for standing, verdicts in tally(data["claims"]):
         text += f" {standing.plural}: {verdicts}."
     return text
 
 
 def _facts(data: Json) -> list[str]:
-    """Return error rates by chance alone, seeds, cost, data."""
+    """Return error rates, seeds, cost, data."""
     facts = []
     if data["tier"] == "smoke":
         facts.append(
-            "**Smoke says nothing about the paper.** A claim passes when its direction holds at fixed seeds "
+            "**Smoke says nothing about a paper.** A claim passes when its direction holds at fixed seeds "
             "and no effect has drifted from what lnbench measured before (where that is stored)."
         )
     else:
         alpha = spaced_percent(data["alpha"])
+        good, bad = _words_of_verdicts(data)
         facts.append(
-            f"What chance alone would bring: on average at most {alpha} of the false claims would be called "
-            f"`reproduced`; the chance of any false `contradicted` is at most {alpha} (for near-normal "
-            "seeds; `docs/statistics.md`)."
+            f"Error rates: on average at most {alpha} of the false claims are called {good}; the chance of any false "
+            f"{bad} is at most {alpha} (if the seeds are close to normally distributed; `docs/statistics.md`)."
         )
-    facts += [_seeds(data), _cost(data), *_data(data)]
+    facts += [_seeds(data), _cost(data), *_data(data), *registration_fact(data)]
     return facts + [escaped(note[:1].upper() + note[1:]) + "." for note in data["notes"]]
+
+
+def _words_of_verdicts(data: Json) -> tuple[str, str]:
+    """Return what claims are called that pass, and that fail: a paper's, our own, or both."""
+    paper = {
+        Standing(claim.get("standing", "paper")) in (Standing.PAPER, Standing.AUTHORS_CODE) for claim in data["claims"]
+    }
+    good = [word for own, word in ((True, "`reproduced`"), (False, "`held`")) if own in paper]
+    bad = [word for own, word in ((True, "`contradicted`"), (False, "`failed`")) if own in paper]
+    return listed(good, "or"), listed(bad, "or")
 
 
 def _seeds(data: Json) -> str:
     seeds = data["seeds"]
-    text = f"{counted(seeds['n'], 'seed')} for every cell of the grid"
+    text = f"{counted(seeds['n'], 'seed')} per cell of the grid"
     if seeds["paired"]:
-        text += f", shared between arms for {listed(seeds['paired'])}"
+        text += f"; cells share, seed by seed, the random draws for {listed(seeds['paired'])}"
     if seeds["choosing"]:
         text += f"; {counted(seeds['choosing'], 'more seed', 'more seeds')} for choosing hyper-parameters only"
     looks = seeds.get("looks")
     if looks:
         text += (
             f". Looks were planned at {listed(map(str, looks))} seeds: a claim keeps the first verdict that decides "
-            f"it; for that every p is multiplied by {len(looks)}, and every interval is as much wider"
+            f"it; to pay for that, every p is multiplied by {len(looks)} and every interval is wider"
         )
     return text + "."
 
@@ -119,8 +137,10 @@ def _cost(data: Json) -> str:
     if not runs["done"]:
         return text + "."
     devices = listed(sorted({_device(entry) for entry in data["environments"]}))
+    cores = core_seconds(data["environments"])
+    cpu = f" ({duration(cores)} of CPU time: seconds × threads of each run)" if cores else ""
     return (
-        f"{text}: {runs['examples']:,} training examples in {duration(runs['seconds'])} of training, "
+        f"{text}: {runs['examples']:,} training examples in {duration(runs['seconds'])} of training{cpu}, "
         f"summed over the runs, on {escaped(devices)}."
     )
 
@@ -129,7 +149,7 @@ def _device(entry: Json) -> str:
     processor = entry["environment"].get("processor", "")
     if entry["device"] != "cpu":
         return str(entry["device"])
-    threads = f", {counted(entry['threads'], 'thread')} a run" if entry["threads"] else ""
+    threads = f", {counted(entry['threads'], 'thread')} per run" if entry["threads"] else ""
     return f"{processor or 'a processor'} (no GPU{threads})"
 
 
@@ -151,18 +171,20 @@ def _summary(data: Json) -> list[str]:
             verdict_words(claim["verdict"]),
             "<br>".join(_against_region(claim)),
         ])  # fmt: skip
-    return table(["claim", "what it says", "verdict", "effect, interval, and the region in which it is true"], rows)
+    level = spaced_percent(shown(data["claims"][0]["parts"][0], data["claims"][0]["parts"][0]["members"][0]).confidence)
+    return table(["claim", "what it says", "verdict", f"measured [{level} interval]; required"], rows)
 
 
 def _how_to_read(data: Json) -> str:
     if data["tier"] == "smoke":
         return "Intervals are shown for orientation; a smoke verdict is taken from directions and drift alone."
     alpha = f"{data['alpha']:g}"
+    good, bad = _words_of_verdicts(data)
     return (
-        "A claim is a region in which the measured effect must lie. Interval inside it: reproduced; wholly "
-        "outside: contradicted; across its edge: inconclusive. In the tables, *p for* is the p value against "
-        "“the effect lies outside the region”, *p against* that against “it lies inside”; a verdict needs "
-        f"p ≤ {alpha}, and a contradiction needs it after Holm's correction over all claims of the study."
+        f"A claim requires the measured effect to lie in a range. Interval inside the range: {good}; wholly outside: "
+        f"{bad}; across its edge: not decided. In the tables, *p for* tests against “the effect lies outside the "
+        "range” (small: evidence for the claim), *p against* tests against “it lies inside” (small: evidence against "
+        f"it). A verdict needs p ≤ {alpha}; {bad} needs it after Holm's correction over all claims of the study."
     )
 
 
@@ -173,8 +195,8 @@ def _against_region(claim: Json) -> list[str]:
         for member in part["members"]:
             name = _which(part, member, several=len(deciding) > 1)
             view = shown(part, member)
-            measured = view.effect_words() + (f" {_plain_interval(view.interval_words())}" if view.interval else "")
-            cells.append(f"{name}{measured}; to be {view.region_words()}")
+            interval = f" {without_unit(view.interval_words(), view)}" if view.interval else ""
+            cells.append(f"{name}{view.effect_words()}{interval}; required: {view.region_words()}")
     more = len(cells) - MOST_IN_SUMMARY
     return cells if more <= 1 else [*cells[:MOST_IN_SUMMARY], f"and {more} more comparisons, below"]
 
@@ -186,11 +208,6 @@ def _which(part: Json, member: Json, *, several: bool) -> str:
     if len(part["members"]) > 1:
         names.append(escaped(member["label"].rsplit(": ", 1)[0]))
     return f"{', '.join(names)}: " if names else ""
-
-
-def _plain_interval(words: str) -> str:
-    """Return the interval without its unit, which is already given with the effect."""
-    return words[: words.index("]") + 1]
 
 
 def _without_double_blanks(lines: list[str]) -> list[str]:

@@ -22,7 +22,9 @@ from lnbench.report.result.beside import beside_to_json
 from lnbench.report.result.loss_curves import detection_to_json, suspects_to_json
 from lnbench.report.result.missing import left_to_json, untried_to_json
 from lnbench.report.result.plugins import judged_by
+from lnbench.report.result.registration import registration_to_json
 from lnbench.report.result.runs import cells_to_json, data_to_json, environments_to_json, runs_to_json
+from lnbench.report.result.trained import trained_to_json
 from lnbench.spec import Effect, Number
 from lnbench.stats import Check
 
@@ -62,6 +64,7 @@ def result_to_json(result: StudyResult) -> Json:
         ],
         "choices_made": [_choice(choice) for choice in result.choices],
         "deviations": list(spec.deviations),
+        "trained": trained_to_json(study),
         "notes": [without_paths(note) for note in dict.fromkeys(result.notes)],
         "cells": cells_to_json(evidence),
         **_where_there_is(result),
@@ -80,6 +83,7 @@ def _where_there_is(result: StudyResult) -> Json:
         "left": left_to_json(evidence),
         "untried": untried_to_json(result),
         "judged_by": judged_by(result.study),
+        "registration": registration_to_json(result),
     }
     return {name: shown for name, shown in found.items() if shown}
 

@@ -17,6 +17,7 @@ from lnbench.spec.points import grid
 from lnbench.spec.recipe import AnyRecipe, Recipe, Scalar, recipe_of
 from lnbench.spec.rules.findings import Findings
 from lnbench.spec.study import Cell, Choose, InputRuns, Runs, ShareOfEpochs, Source, StudySpec, changed
+from lnbench.spec.variants import ARM
 from lnbench.yamlfile.problems import problems_of
 from lnbench.yamlfile.tree import Mapping, Position, block, items, position_of
 
@@ -319,8 +320,12 @@ class RunRules:
                 self._try(key, choice["try"][key], place, value_place, runs)
 
     def _try(self, key: str, value: Any, place: Position, value_place: Position, runs: Runs) -> None:
-        """Check that an alternative gives recipes: a value, `{times: 2}`, or for choose.from a list of candidates."""
+        """Check that an alternative gives recipes: a value, `{times: 2}`, for choose.from a list of candidates, or for
+        arm which arms stand in for which."""
         base = self.tree["runs"]["base"]
+        if key == ARM and ARM in runs.vary:
+            self._try_arms(value, value_place, runs)
+            return
         if key == "choose.epochs":
             try:
                 ShareOfEpochs.model_validate(value)
@@ -354,3 +359,14 @@ class RunRules:
                 return
             value = round(before * times) if isinstance(before, int) else before * times
         self._recipe(put_at(base, key, value, place, value_place))
+
+    def _try_arms(self, value: Any, place: Position, runs: Runs) -> None:
+        """Check that an alternative to some arms names arms that are visited, each beside another one."""
+        if not isinstance(value, Mapping) or not value:
+            self.error(place, "try: arm takes {ARM: the arm that is trained in its place}")
+            return
+        for arm, other in value.items():
+            for where, name in ((value.key_positions[arm], arm), (value.value_positions[arm], other)):
+                self._point(where, ARM, name, "try", runs)
+            if arm == other:
+                self.error(value.value_positions[arm], f"try: arm {arm} cannot stand in for itself")

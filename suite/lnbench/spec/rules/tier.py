@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from lnbench.spec.rules.parts import check_parts
 from lnbench.spec.rules.runs import RunRules
 from lnbench.spec.study import Cell, Claim, Runs, Study, StudySpec
 from lnbench.spec.tiers import at_tier
+from lnbench.spec.variants import ARM
 from lnbench.yamlfile.problems import problems_of
 from lnbench.yamlfile.tree import Mapping, Position, block, items, position_of
 
@@ -46,7 +48,12 @@ def check_tier(tree: Mapping, tier: str, path: Path, baseline: Baseline | None, 
     study = Study(path.stem, tier, path, exact, tuple(cells), baseline, measured, sources)
     base = spec.runs.base
     has_arms = isinstance(base, ExperimentRecipe) or base.arm is not None
-    return replace(study, cells=_cells_read(study)) if has_arms else study
+    if not has_arms:
+        return study
+    study = replace(study, cells=_cells_read(study))
+    for place, what in _arms_without_runs(study, merged):
+        findings.add(place, what, tier)
+    return None if findings.errors_at(tier) else study
 
 
 def _cells_read(study: Study) -> tuple[Cell, ...]:
@@ -56,6 +63,17 @@ def _cells_read(study: Study) -> tuple[Cell, ...]:
 
     needed = needed_points(study, {claim.id for claim in study.spec.claims})
     return tuple(cell for cell in study.cells if point_key(cell.point) in needed)
+
+
+def _arms_without_runs(study: Study, tree: Mapping) -> Iterator[tuple[Position, str]]:
+    """Yield what is wrong with an alternative to some arms: one that no effect reads has no runs to stand in with."""
+    points = [cell.point for cell in study.cells]
+    for index, choice in enumerate(study.spec.choices):
+        for arm, other in ((choice.try_ or {}).get(ARM) or {}).items():
+            missing = [point for point in points if point[ARM] == arm and {**point, ARM: other} not in points]
+            if missing:
+                place = position_of(tree, ["choices", index, "try", ARM, arm])
+                yield place, f"try: no effect reads the arm {other}, so it is not trained; add a part that shows it"
 
 
 def _valid(model: type[Model], tree: Any) -> Model | None:

@@ -1,0 +1,187 @@
+"""The section of report.md on what was registered before the runs: one line where all was, a table where not."""
+
+from __future__ import annotations
+
+from lnbench.report.plain import Json
+from lnbench.report.words import counted, escaped, listed, table
+
+HEADING = "Registered before the runs"
+
+
+def registration_section(data: Json) -> list[str]:
+    """Return the lines of the section; none at smoke, and for a report of before there were locks."""
+    found = data.get("registration")
+    if not found:
+        return []
+    return [f"## {HEADING}", "", *_regions(found), *(f"- {fact}" for fact in _more(found, data)), "", *_history(found)]
+
+
+def registration_fact(data: Json) -> list[str]:
+    """Return a line for the head of the page, where a verdict does not rest on what was registered before; else
+    none."""
+    found = data.get("registration")
+    if not found:
+        return []
+    odd = _odd(found)
+    if found["problem"]:
+        what = "The history of what was registered cannot be read"
+    elif found["first_record"] and found["lock"] is None:
+        what = "Nothing was registered before the runs"
+    elif odd and len(odd) == len(found["claims"]):
+        what = "No claim was registered as judged before its first record"
+    elif odd:
+        what = f"Not registered as judged before the first record: {_ids(odd)}"
+    elif (
+        found["taken_out"]
+        or not found["seeds"]["as_planned"]
+        or any(one["dropped"] for one in found["changed"])
+        or any(claim["standing"] and claim["standing"]["now"] == "paper" for claim in found["claims"])
+    ):
+        what = "The study was not judged as it was registered"
+    else:
+        return []
+    return [f"**{what}**; see [{HEADING}](#{HEADING.lower().replace(' ', '-')})."]
+
+
+def _odd(found: Json) -> list[Json]:
+    """Return the claims that have records, and were not registered as they stand before the first of these."""
+    return [claim for claim in found["claims"] if claim["first_record"] and claim["status"] != "before"]
+
+
+def _ids(claims: list[Json]) -> str:
+    return listed(escaped(claim["id"]) for claim in claims)
+
+
+def _regions(found: Json) -> list[str]:
+    if found["problem"]:
+        return [f"The history of what was registered cannot be read: {escaped(found['problem'])}.", ""]
+    if found["lock"] is None:
+        never = "Not registered before its runs" if found["first_record"] else "Not registered"
+        return [f"{never}: there is no lock file. `lnbench lock` writes one; commit it before the first run.", ""]
+    fixed = [claim for claim in found["claims"] if claim["status"] == "before"]
+    open_ = [claim for claim in found["claims"] if claim["status"] == "open"]
+    lines = []
+    if fixed:
+        lines += [f"{_subject(fixed, found)} registered {_when(fixed)}, {_before(fixed)}.", ""]
+    if open_:
+        lines += [f"Without a record, and not registered: {_ids(open_)}. Run `lnbench lock` before the first run.", ""]
+    rows = [
+        [
+            escaped(claim["id"]),
+            _time(claim["first_record"]),
+            _time(claim["registered"]) + _commit(claim) if claim["registered"] else "not registered",
+            f"{claim['records_before']:,} of {claim['records']:,}",
+            "<br>".join(_what(claim)),
+        ]
+        for claim in _odd(found)
+    ]
+    if rows:
+        header = ["claim", "first record", "registered as it stands", "records older than that", "what happened"]
+        lines += [*table(header, rows, right=(3,)), ""]
+    return lines
+
+
+def _subject(claims: list[Json], found: Json) -> str:
+    n = len(found["claims"])
+    if len(claims) < n:
+        return f"The region of {_ids(claims)} was" if len(claims) == 1 else f"The regions of {_ids(claims)} were"
+    return "The region of the claim was" if n == 1 else f"The regions of all {n} claims were"
+
+
+def _when(claims: list[Json]) -> str:
+    times = sorted({(claim["registered"], _commit(claim)) for claim in claims})
+    (first, commit), (last, other) = times[0], times[-1]
+    if first == last:
+        return f"on {_time(first)}{commit}"
+    return f"between {_time(first)}{commit} and {_time(last)}{other}"
+
+
+def _before(claims: list[Json]) -> str:
+    """Return what their registration came before; claims without a record have nothing yet."""
+    run = [claim for claim in claims if claim["first_record"]]
+    if not run:
+        return "before any record"
+    first = min(claim["first_record"] for claim in run)
+    if max(claim["registered"] for claim in claims) <= first:
+        return f"before the first record of {_time(first)}"
+    return f"each before its first record (the first of all is of {_time(first)})"
+
+
+def _commit(claim: Json) -> str:
+    return f" (commit `{claim['commit'][:7]}`)" if claim["commit"] else ""
+
+
+def _what(claim: Json) -> list[str]:
+    """Return what happened to a claim's terms after its first record, a line each."""
+    if claim["status"] == "unknown":
+        return ["what was registered at its first record cannot be read by this lnbench"]
+    lines = []
+    if claim["status"] == "late":
+        first = claim["first_registered"]
+        lines.append(f"first registered on {_time(first)}, after the first record" if first else "never registered")
+    when = f"changed on {listed(map(_time, claim['changed']))}" if claim["changed"] else "changed, and not registered"
+    after = " after the first record" if claim["status"] == "changed" and claim["changed"] else ""
+    parts: dict[tuple[str, str, str], list[str]] = {}  # of one change that several parts share
+    for change in claim["changes"]:
+        of = [f"`{change['part']}`"] if change["part"] else []
+        parts.setdefault((change["what"], change["was"], change["now"]), []).extend(of)
+    for (what, was, now), names in parts.items():
+        of_parts = f" of {listed(names)}" if names else ""
+        lines.append(f"{what}{of_parts} {when}{after}: was “{escaped(was)}”, is “{escaped(now)}”")
+    return lines
+
+
+def _more(found: Json, data: Json) -> list[str]:
+    """Return what else is not as it was planned or registered."""
+    facts = []
+    seeds = found["seeds"]
+    if not seeds["as_planned"]:
+        facts.append(f"{counted(seeds['planned'], 'seed')} planned, {seeds['judged']} judged (`--seeds`).")
+        if seeds["judged"] > seeds["planned"]:
+            facts[-1] += " Seeds added after a look at the verdict make false verdicts more frequent than stated above."
+    without = [claim for claim in data["claims"] if claim["verdict"] == "not-run"]
+    if 0 < len(without) < len(data["claims"]):
+        n = len(data["claims"])
+        facts.append(f"Without all their runs: {_ids(without)}. Holm's correction counts all {n} claims all the same.")
+    for change in found["changed"]:
+        when = f"on {listed(map(_time, change['at']))}" if change["at"] else "and not registered"
+        if change["what"] == "runs":
+            facts.append(
+                f"The planned runs were changed {when}, after the first record of {_time(found['first_record'])}; "
+                "judged are the records of the runs as planned now."
+            )
+        else:
+            facts.append(
+                f"{change['what'].capitalize()} changed {when}, after the first record of "
+                f"{_time(found['first_record'])}: was “{escaped(change['was'])}”, is “{escaped(change['now'])}”."
+            )
+    for was, now, at in sorted({_standing(claim) for claim in found["claims"] if claim["standing"]}):
+        names = _ids([claim for claim in found["claims"] if claim["standing"] and _standing(claim) == (was, now, at)])
+        when = f"on {_time(at)}" if at else "and not registered"
+        facts.append(f"The standing of {names} changed {when}, after the first record: was {was}, is {now}.")
+    for claim in found["taken_out"]:
+        when = f"on {_time(claim['taken_out'])}" if claim["taken_out"] else "since the last entry"
+        facts.append(f"{escaped(claim['id'])}, registered on {_time(claim['registered'])}, was taken out {when}.")
+    if found["lock"] and not found["problem"] and not found["as_it_stands"]:
+        facts.append("The study as it stands is not what the last entry of its lock registered; run `lnbench lock`.")
+    return facts
+
+
+def _history(found: Json) -> list[str]:
+    """Return where the history is, and the hashes of what was judged."""
+    hashes = [f"{escaped(claim['id'])} `{claim['sha256'][:12]}`" for claim in found["claims"]]
+    terms = f"Hashes of what the verdicts depend on: {listed(hashes)}."
+    if not found["lock"] or found["problem"]:
+        return [terms, ""]
+    where = f"`{found['lock']}` next to the study file (last entry by lnbench {escaped(found['lnbench'])})"
+    return [f"History: {where}; the commits that added its entries show whether its dates hold. {terms}", ""]
+
+
+def _standing(claim: Json) -> tuple[str, str, str]:
+    standing = claim["standing"]
+    return standing["was"].replace("_", " "), standing["now"].replace("_", " "), standing["at"] or ""
+
+
+def _time(text: str) -> str:
+    """Return a time to the minute: `2026-11-21 06:10 UTC`."""
+    return f"{text[:10]} {text[11:16]} UTC"

@@ -1,0 +1,177 @@
+"""The committed history of what was registered: `claims/locks/STUDY-TIER.json`, one file per study and tier.
+
+One file answers one report, and an edit of one tier leaves the files of the others alone. Entries are only ever added;
+each holds the sha256 of the one before, so that an entry edited later is seen. The date in an entry is what whoever
+wrote it says: what makes it hold is the public history of the commits that added it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lnbench.errors import LnbenchError
+from lnbench.identity import sha256
+from lnbench.spec.registration import sha256_of
+from lnbench.spec.study import Study
+
+Json = dict[str, Any]
+SCHEMA = 1
+FOLDER = "locks"
+CONTENT = ("runs", "seeds", "tries", "claims")
+
+
+class LockError(LnbenchError):
+    """A lock file that cannot be read, or that is no lock."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What was registered at one time, as the file has it."""
+
+    data: Json
+
+    @property
+    def time(self) -> datetime:
+        return moment(self.data["time"]) or datetime.max.replace(tzinfo=UTC)
+
+    @property
+    def when(self) -> str:
+        """Return its time as text, in UTC."""
+        return self.time.isoformat()
+
+    @property
+    def readable(self) -> bool:
+        """Return whether it says what was registered: a study file of long ago may not be readable any more."""
+        return not self.data.get("unreadable", False)
+
+    @property
+    def content(self) -> Json:
+        """Return what was registered, as `registration` gives it."""
+        return {key: self.data[key] for key in CONTENT}
+
+    def claim(self, name: str) -> Json | None:
+        """Return the terms of a claim; None where it was not there, or cannot be read."""
+        found: Json | None = self.data["claims"].get(name) if self.readable else None
+        return found
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The history of one study at one tier, the oldest entry first."""
+
+    path: Path
+    entries: tuple[Entry, ...] = ()
+
+    @property
+    def last(self) -> Entry | None:
+        return self.entries[-1] if self.entries else None
+
+    def covers(self, content: Json) -> bool:
+        """Return whether this is what the last entry registered."""
+        last = self.last
+        return last is not None and last.readable and _counted(last.content) == _counted(content)
+
+    def with_entry(self, content: Json, time: datetime, version: str, **more: Any) -> Lock:
+        """Return the history with one more entry. `more`: facts such as the commit that it was taken from."""
+        data = {
+            "time": time.astimezone(UTC).replace(microsecond=0).isoformat(),
+            "lnbench": version,
+            **more,
+            "previous": sha256(self.last.data) if self.last else None,
+            **content,
+        }
+        return Lock(self.path, (*self.entries, Entry(data)))
+
+    def text(self, study: str, tier: str) -> str:
+        """Return the file's content."""
+        data = {"schema": SCHEMA, "study": study, "tier": tier, "entries": [entry.data for entry in self.entries]}
+        return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def lock_path(study: Study) -> Path:
+    """Return where the history of a study at its tier lies: in `locks/`, next to the study file."""
+    return study.path.parent / FOLDER / f"{study.key}.json"
+
+
+def read_lock(study: Study) -> Lock:
+    """Return a study's history; one without entries where there is no file. Raises LockError."""
+    path = lock_path(study)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return Lock(path)
+    except OSError as error:
+        raise LockError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise LockError(f"{path}: not a lock: it is no text") from None
+    except json.JSONDecodeError as error:
+        raise LockError(f"{path}:{error.lineno}:{error.colno}: not a lock: not JSON ({error.msg})") from None
+    except (RecursionError, ValueError):
+        raise LockError(f"{path}: not a lock: not JSON") from None
+    return _checked(data, path, study)
+
+
+def moment(text: Any) -> datetime | None:
+    """Return a time in UTC; None for what is none. A time without a zone is taken as UTC."""
+    try:
+        time = datetime.fromisoformat(text)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _checked(data: Any, path: Path, study: Study) -> Lock:
+    entries = data.get("entries") if isinstance(data, Mapping) else None
+    if not isinstance(data, Mapping) or not isinstance(entries, list) or "schema" not in data:
+        raise LockError(f"{path}: not a lock: it needs schema, study, tier and entries")
+    if data["schema"] != SCHEMA:
+        raise LockError(f"{path}: schema {data['schema']!r}; this lnbench reads {SCHEMA}")
+    if (data.get("study"), data.get("tier")) != (study.name, study.tier):
+        raise LockError(f"{path}: it is the lock of {data.get('study')!r} at {data.get('tier')!r}, not of {study.key}")
+    lock = Lock(path)
+    for number, entry in enumerate(entries, start=1):
+        what = _wrong(entry, lock.last)
+        if what:
+            raise LockError(f"{path}: entry {number}: {what}; take the file back from the history of commits")
+        lock = Lock(path, (*lock.entries, Entry(entry)))
+    return lock
+
+
+def _wrong(entry: Any, before: Entry | None) -> str:
+    """Return what is wrong with an entry; "" where it is sound."""
+    if not isinstance(entry, dict):
+        return "not an entry"
+    if moment(entry.get("time")) is None:
+        return f"time {entry.get('time')!r} is no time such as 2026-11-28T12:00:00+00:00"
+    if not isinstance(entry.get("lnbench"), str):
+        return "it does not say which version of lnbench wrote it"
+    if before is not None and Entry(entry).time < before.time:
+        return f"its time, {entry['time']}, is before that of the entry above"
+    if entry.get("previous") != (sha256(before.data) if before else None):
+        return "the entry above is not the one that it was added to (edited, or one was taken out)"
+    return "" if entry.get("unreadable") is True else _wrong_content(entry)
+
+
+def _wrong_content(entry: Json) -> str:
+    if not all(isinstance(entry.get(key), dict) for key in CONTENT[1:]) or not isinstance(entry.get("runs"), str):
+        return f"it needs {', '.join(CONTENT)}"
+    for name, claim in entry["claims"].items():
+        try:
+            hashed = sha256_of(claim, entry)
+            words = all(isinstance(part["region"], str) for part in claim["parts"].values())
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return f"claim {name} is not whole"
+        if claim.get("sha256") != hashed or not words:
+            return f"the sha256 of claim {name} does not fit what it says (edited?)"
+    return ""
+
+
+def _counted(content: Json) -> Json:
+    """Return what decides whether two registrations are the same."""
+    claims = {name: claim["sha256"] for name, claim in content["claims"].items()}
+    return {"runs": content["runs"], "claims": claims}

@@ -1,0 +1,265 @@
+"""A report says of each claim whether its terms were registered before its first record, and what was changed since."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lnbench.judge import gather, judge
+from lnbench.pipeline import judge_report
+from lnbench.plan import plan_study
+from lnbench.report import report_differs, result_to_json, write_report
+from lnbench.report.page.page import markdown
+from lnbench.spec import Study, load_study
+from lnbench.spec.locks import Lock, lock_path, read_lock
+from lnbench.spec.registration import registration
+from tests.toys.edited_study import edited
+from tests.toys.report_world import STUDY, World
+
+# The world's records were finished at 03:04 on 2026-01-02.
+EARLY, BETWEEN, LATE, LATER = (datetime(2026, 1, day, 12, tzinfo=UTC) for day in (1, 2, 3, 4))
+LOOSER = ("{kind: equivalent, effect: same, margin: 0.05", "{kind: equivalent, effect: same, margin: 0.08")
+
+
+def lock(study: Study, *entries: tuple[datetime, tuple[tuple[str, str], ...]], **more: Any) -> Lock:
+    """Write the study's lock: at each time, what the study with these edits registers."""
+    history, text = Lock(lock_path(study)), study.path.read_text()
+    for time, edits in entries:
+        study.path.write_text(edited(STUDY, *edits))
+        then = load_study(study.path).tiers[study.tier]
+        history = history.with_entry(registration(then.spec, then.baseline), time, "0.1.0", **more)
+    study.path.write_text(text)
+    history.path.parent.mkdir(exist_ok=True)
+    history.path.write_text(history.text(study.name, study.tier))
+    return history
+
+
+def section(data: dict[str, Any]) -> str:
+    page = markdown(data)
+    start = page.index("## Registered before the runs")
+    return page[start : page.index("\n## ", start + 1)]
+
+
+def head(data: dict[str, Any]) -> str:
+    page = markdown(data)
+    return page[: page.index("## Claims")]
+
+
+def found(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {claim["id"]: claim for claim in data["registration"]["claims"]}
+
+
+def test_one_line_where_all_was_registered_before_the_first_record(full: World) -> None:
+    lock(full.study, (EARLY, ()), commit="abc1234def")
+    data = full.json()
+    assert {claim["status"] for claim in found(data).values()} == {"before"}
+    text = section(data)
+    line = (
+        "The regions of all 3 claims were registered on 2026-01-01 12:00 UTC (commit `abc1234`), before the first "
+        "record of 2026-01-02 03:04 UTC."
+    )
+    assert line in text and "|" not in text and "\n- " not in text
+    assert "Registered before the runs" not in head(data)
+
+
+def test_a_study_without_a_lock_was_not_registered_and_nothing_fails(full: World) -> None:
+    data = full.json()
+    assert "Not registered before its runs: there is no lock file." in section(data)
+    assert "**Nothing was registered before the runs**" in head(data)
+
+
+def test_smoke_has_no_such_section(smoke: World) -> None:
+    data = smoke.json()
+    assert "registration" not in data and "Registered before" not in markdown(data)
+
+
+def test_a_region_changed_after_the_first_record_is_named_with_what_it_was(full: World) -> None:
+    full.study.path.write_text(edited(STUDY, LOOSER))
+    lock(full.study, (EARLY, ()), (LATE, (LOOSER,)))
+    full.study = load_study(full.study.path).tiers["full"]
+    full.plan = plan_study(full.study)
+    data = full.json()
+    claim = found(data)["N.2"]
+    assert claim["status"] == "changed" and claim["changed"] == ["2026-01-03T12:00:00+00:00"]
+    change = {"what": "region", "part": "same", "was": "within ±0.05", "now": "within ±0.08"}
+    assert claim["changes"] == [change]
+    assert claim["records_before"] == claim["records"] > 0
+    row = (
+        "region of `same` changed on 2026-01-03 12:00 UTC after the first record: was “within ±0.05”, is “within ±0.08”"
+    )
+    assert row in section(data)
+    assert "The regions of N1 and n-2 were registered on 2026-01-01 12:00 UTC" in section(data)
+    assert "**Not registered as judged before the first record: N.2**" in head(data)
+
+
+def test_a_region_changed_before_the_first_record_is_no_exception(full: World) -> None:
+    lock(full.study, (datetime(2025, 12, 1, tzinfo=UTC), (LOOSER,)), (EARLY, ()))
+    data = full.json()
+    assert {claim["status"] for claim in found(data).values()} == {"before"}
+    assert "registered between 2025-12-01 00:00 UTC and 2026-01-01 12:00 UTC, before the first record" in section(data)
+
+
+def test_a_claim_first_registered_after_its_records_is_late(full: World) -> None:
+    lock(full.study, (LATE, ()))
+    data = full.json()
+    assert {claim["status"] for claim in found(data).values()} == {"late"}
+    assert "first registered on 2026-01-03 12:00 UTC, after the first record" in section(data)
+    assert "**No claim was registered as judged before its first record**" in head(data)
+
+
+def test_a_claim_registered_late_and_changed_later_says_both(full: World) -> None:
+    lock(full.study, (LATE, (LOOSER,)), (LATER, ()))
+    claim = found(full.json())["N.2"]
+    assert (claim["status"], claim["changed"]) == ("late", ["2026-01-04T12:00:00+00:00"])
+    text = section(full.json())
+    assert (
+        "first registered on 2026-01-03 12:00 UTC, after the first record<br>region of `same` changed on 2026-01-04 "
+        "12:00 UTC: was “within ±0.08”, is “within ±0.05”"
+    ) in text
+
+
+def test_some_records_older_than_the_registration_are_counted(full: World) -> None:
+    """Of the runs of N1, two are of before."""
+    lock(full.study, (BETWEEN, ()))
+    for run in full.runs("mlp1", 10)[:3]:
+        record = full.records[run.id]
+        full.records[run.id] = {**record, "provenance": {**record["provenance"], "finished": "2026-01-05T00:00:00"}}
+    claim = found(full.json())["N1"]
+    assert (claim["status"], claim["records"] - claim["records_before"]) == ("late", 3)
+
+
+def test_a_study_edited_without_an_entry_is_named(full: World) -> None:
+    lock(full.study, (EARLY, (LOOSER,)))
+    data = full.json()
+    claim = found(data)["N.2"]
+    assert (claim["status"], claim["registered"], claim["changed"]) == ("changed", None, [])
+    assert "region of `same` changed, and not registered: was “within ±0.08”, is “within ±0.05”" in section(data)
+    assert "The study as it stands is not what the last entry of its lock registered" in section(data)
+
+
+def test_an_entry_that_cannot_be_read_is_said_and_nothing_is_made_up(full: World) -> None:
+    history = Lock(lock_path(full.study)).with_entry({"unreadable": True}, EARLY, "0.1.0")
+    content = registration(full.study.spec, full.study.baseline)
+    history = history.with_entry(content, LATE, "0.1.0")
+    history.path.parent.mkdir()
+    history.path.write_text(history.text("nothing", "full"))
+    assert len(read_lock(full.study).entries) == 2
+    assert {claim["status"] for claim in found(full.json()).values()} == {"unknown"}
+    assert "what was registered at its first record cannot be read" in section(full.json())
+
+
+def test_seeds_and_alternatives_changed_after_the_first_record_are_said_once(full: World) -> None:
+    seeds, tries = ("seeds: {n: 5", "seeds: {n: 4"), ("{epochs: {times: 2}}", "{epochs: {times: 3}}")
+    lock(full.study, (EARLY, (seeds, tries)), (LATE, (tries,)), (LATER, ()))
+    text = section(full.json())
+    after = "after the first record of 2026-01-02 03:04 UTC"
+    assert f"- Seeds changed on 2026-01-03 12:00 UTC, {after}: was “4”, is “5”." in text
+    assert f'- Alternatives changed on 2026-01-04 12:00 UTC, {after}: was “epochs {{"times": 3}}”' in text
+    assert "The regions of all 3 claims were registered on 2026-01-01" in text
+    assert "**The study was not judged as it was registered**" in head(full.json())
+
+
+def test_an_added_alternative_is_said_but_is_no_reason_for_a_warning(full: World) -> None:
+    lock(full.study, (EARLY, ((", try: {epochs: {times: 2}}", ""),)), (LATE, ()))
+    data = full.json()
+    assert 'was “no epochs”, is “epochs {"times": 2}”' in section(data)
+    assert "Registered before the runs" not in head(data)
+
+
+@pytest.mark.parametrize("was, warns", [("paper", False), ("surrogate", True)])
+def test_another_standing_is_said_and_a_warning_where_it_was_raised_to_the_papers(
+    full: World, was: str, warns: bool
+) -> None:
+    now = "surrogate" if was == "paper" else "paper"
+    edits = {"paper": (), "surrogate": (("says: Depth helps.", "says: Depth helps.\n    standing: surrogate"),)}
+    full.study.path.write_text(edited(STUDY, *edits[now]))
+    full.study = load_study(full.study.path).tiers["full"]
+    full.plan = plan_study(full.study)
+    lock(full.study, (EARLY, edits[was]), (LATE, edits[now]))
+    text = f"- The standing of N.2 changed on 2026-01-03 12:00 UTC, after the first record: was {was}, is {now}."
+    assert text in section(full.json())
+    assert "The regions of all 3 claims were registered on 2026-01-01 12:00 UTC" in section(full.json())
+    assert ("not judged as it was registered" in head(full.json())) == warns
+
+
+def test_other_runs_after_the_first_record_are_said(full: World) -> None:
+    lock(full.study, (EARLY, (("batch_size: 50", "batch_size: 100"),)), (LATE, ()))
+    assert "- The planned runs were changed on 2026-01-03 12:00 UTC, after the first record" in section(full.json())
+
+
+def test_a_claim_taken_out_after_the_first_record_is_named(full: World) -> None:
+    without = STUDY[STUDY.index("  - id: n-2") : STUDY.index("tiers:")]
+    unused = [
+        ("  perceptron: {metric: test_accuracy, at: {model: perceptron, noise.alpha: 10}}\n", ""),
+        ("  fall: {metric: test_accuracy, along: {noise.alpha: slope}, at: {model: mlp1}}\n", ""),
+    ]
+    full.study.path.write_text(edited(STUDY, (without, ""), *unused))
+    full.study = load_study(full.study.path).tiers["full"]
+    full.plan = plan_study(full.study)
+    lock(full.study, (EARLY, ()), (LATE, ((without, ""), *unused)))
+    text = "- n-2, registered on 2026-01-01 12:00 UTC, was taken out on 2026-01-03 12:00 UTC."
+    assert text in section(full.json())
+    assert "**The study was not judged as it was registered**" in head(full.json())
+    lock(full.study, (datetime(2025, 12, 1, tzinfo=UTC), ()), (EARLY, ((without, ""), *unused)))
+    assert "taken out" not in section(full.json()), "it was, before any run"
+
+
+def test_more_or_fewer_seeds_than_planned_are_named(full: World) -> None:
+    lock(full.study, (EARLY, ()))
+    for seeds, more in ((7, True), (3, False)):
+        plan = plan_study(full.study, seeds)
+        full.run_all(plan=plan)
+        text = section(result_to_json(judge(gather(plan, full.records.get))))
+        assert f"- 5 seeds planned, {seeds} judged (`--seeds`)." in text
+        assert ("Seeds added after a look" in text) == more
+
+
+def test_holm_counts_all_claims_of_the_study_where_only_one_has_runs(full: World) -> None:
+    """`verify --claim N1` trains N1's runs: its p against is still one of three."""
+    lock(full.study, (EARLY, ()))
+    full.run_all({"perceptron": (0.8, 0.4), "mlp1": (0.9, 0.684), "convnet4": (0.91, 0.85)}, wobble=0.02)
+    whole = {claim["id"]: claim for claim in full.json()["claims"]}["N1"]
+    kept = {run.id for run in full.runs("mlp1", 10)} | {run.id for run in full.plan.choosing_runs}
+    full.records = {name: record for name, record in full.records.items() if name in kept}
+    data = full.json()
+    claim = {claim["id"]: claim for claim in data["claims"]}["N1"]
+    assert [other["verdict"] for other in data["claims"][1:]] == ["not-run", "not-run"]
+    assert 0 < claim["p_contradicted"] == whole["p_contradicted"] < 0.3
+    assert claim["p_contradicted_holm"] == pytest.approx(3 * claim["p_contradicted"])
+    assert "Holm's correction counts all 3 claims all the same." in section(data)
+
+
+def test_no_record_and_no_lock_is_no_accusation(empty: Any) -> None:
+    world = empty("full")
+    assert "Not registered: there is no lock file." in section(world.json())
+    assert "Registered before the runs" not in head(world.json())
+    lock(world.study, (EARLY, ()))
+    assert "registered on 2026-01-01 12:00 UTC, before any record." in section(world.json())
+
+
+def test_a_time_that_is_none_is_no_first_record(full: World) -> None:
+    lock(full.study, (EARLY, ()))
+    for name, record in full.records.items():
+        full.records[name] = {**record, "provenance": {**record["provenance"], "finished": "a while ago"}}
+    assert {claim["first_record"] for claim in found(full.json()).values()} == {None}
+
+
+def test_a_report_judged_again_has_the_same_bytes_whoever_judges(
+    full: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version of lnbench, and a later entry of the same terms, change nothing."""
+    lock(full.study, (EARLY, ()))
+    monkeypatch.chdir(full.study.path.parents[1])
+    folder = tmp_path / "nothing-full"
+    write_report(full.result(full.tries()), folder)
+    before = (folder / "result.json").read_bytes()
+    monkeypatch.setattr("lnbench.__version__", "9.9")
+    again = judge_report(folder)
+    assert report_differs(folder, again) == []
+    write_report(again, folder)
+    assert (folder / "result.json").read_bytes() == before
+    assert json.loads(before)["registration"]["lnbench"] == "0.1.0"

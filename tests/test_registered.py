@@ -1,0 +1,27 @@
+"""Every committed study is registered as it stands: an edited region turns this red until `lnbench lock` is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lnbench.spec import load_study
+from lnbench.spec.locks import FOLDER, read_lock
+from lnbench.spec.registration import registration
+
+STUDIES = sorted((Path(__file__).parents[1] / "claims").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_committed_study_is_registered_as_it_stands_at_every_tier_but_smoke(path: Path) -> None:
+    for tier, study in load_study(path).tiers.items():
+        if tier != "smoke":
+            covered = read_lock(study).covers(registration(study.spec, study.baseline))
+            assert covered, f"{study.key} was changed: run `lnbench lock {path.stem}` and commit claims/{FOLDER}/"
+
+
+def test_every_lock_is_of_a_study_and_a_tier_that_are_there() -> None:
+    """A study that is taken out leaves its lock behind, which must then be looked at."""
+    keys = {f"{path.stem}-{tier}" for path in STUDIES for tier in load_study(path).tiers}
+    assert {file.stem for file in (STUDIES[0].parent / FOLDER).glob("*")} <= keys
