@@ -317,7 +317,7 @@ def every_run(pi: float) -> Draw:
 
 
 def can_reach(best_of: int) -> Draw:
-    """Runs reach it as often as makes the best of k do so half the time: `contradicted` is false."""
+    """Runs reach it as often as makes the best of k do so half the time: the edge of what is claimed."""
     rate = 1 - 0.5 ** (1 / best_of)
     part = parts.CanReach(kind="can_reach", effect="e", threshold=0.5, best_of=best_of)
     return lambda rng, n: judged(part, member((rng.random(n) < rate).astype(float)))

@@ -58,9 +58,12 @@ parts: {claim: {kind: can_reach, effect: e, threshold: 0.9, best_of: %s}}
 """
 
 
-def test_one_run_that_gets_there_is_enough(tmp_path: Path) -> None:
-    part = part_of(tmp_path, REACH % 3, lambda r, s: 0.91 if s == 4 else 0.5)
-    assert (part.verdict, part.check.p_reproduced, part.check.effect) == ("reproduced", 0.0, 0.91)
+def test_runs_that_get_there_often_enough_reproduce_and_one_lucky_run_decides_nothing(tmp_path: Path) -> None:
+    lucky = part_of(tmp_path, REACH % 3, lambda r, s: 0.91 if s == 4 else 0.5)
+    assert (lucky.verdict, lucky.check.effect, lucky.check.details["best"]) == ("inconclusive", 0.2, 0.91)
+    part = part_of(tmp_path, REACH % 3, lambda r, s: 0.91 if s else 0.5)
+    assert part.verdict == "reproduced"
+    assert part.check.p_reproduced == pytest.approx(reference.binom.sf(3, 5, 1 - 0.5 ** (1 / 3)))
 
 
 def test_none_that_gets_there_contradicts_from_so_many_times_k_runs(tmp_path: Path) -> None:
@@ -74,7 +77,7 @@ def test_none_that_gets_there_contradicts_from_so_many_times_k_runs(tmp_path: Pa
 def test_a_collapsed_run_gets_nowhere_below_a_threshold_either(tmp_path: Path) -> None:
     example = (REACH % 1).replace("threshold: 0.9", "threshold: 0.3, side: below")
     part = part_of(tmp_path, example, lambda r, s: 0.1)
-    assert part.check.details["reached"] == 0
+    assert part.check.details["successes"] == 0
 
 
 # correlation

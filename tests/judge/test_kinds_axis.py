@@ -179,13 +179,49 @@ def test_a_crossing_is_read_over_the_log_of_the_axis_only_where_asked(tmp_path: 
     assert line[0] == pytest.approx(2000 + 2000 * share)
 
 
-@pytest.mark.parametrize("through", [400, 9000])
-def test_what_is_never_crossed_is_a_collapse_and_on_no_good_side(tmp_path: Path, through: float) -> None:
-    """Past the goal at the first level, or short of it at the last: there is no number, so nothing is averaged."""
-    part = part_of(tmp_path, WITHIN % ("", 600, 7000), straight(through))
-    assert all(map(math.isnan, part.members[0].values))
-    assert part.members[0].collapsed == (True,) * 5
-    assert part.check.typical
+@pytest.mark.parametrize(
+    ("through", "value", "limit", "region", "verdict"),
+    [
+        (400, -math.inf, 500, "[null, 2000]", "reproduced"),  # all need fewer than the smallest size: at most 2,000
+        (400, -math.inf, 500, "[600, null]", "contradicted"),
+        (9000, math.inf, 8000, "[7000, null]", "reproduced"),
+        (9000, math.inf, 8000, "[null, 7000]", "contradicted"),
+    ],
+)
+def test_what_is_crossed_beyond_the_levels_that_were_run_keeps_its_side(
+    tmp_path: Path, through: float, value: float, limit: float, region: str, verdict: str
+) -> None:
+    """Nothing is averaged; signs decide. An edge lies between the levels that were run, so the side is known."""
+    low, high = region.strip("[]").split(", ")
+    part = part_of(tmp_path, WITHIN % ("", low, high), straight(through))
+    member = part.members[0]
+    assert (member.values, member.limits, member.collapsed) == ((value,) * 5, (limit,) * 5, (False,) * 5)
+    assert part.check.typical and part.check.interval is None
+    assert part.verdict == verdict
+    assert any("5 of 5 seeds lie beyond the levels that were run" in note for note in part.check.notes)
+    assert min(part.check.p_reproduced, part.check.p_contradicted) == pytest.approx(1 / 32)
+
+
+@pytest.mark.parametrize(
+    ("kind", "edge", "verdict"),
+    [
+        ("every_run_below", 2000, "reproduced"),
+        ("every_run_above", 2000, "contradicted"),
+    ],
+)
+def test_censored_runs_are_counted_on_the_side_that_is_known(
+    tmp_path: Path, kind: str, edge: float, verdict: str
+) -> None:
+    counted = (WITHIN % ("", 1, 2)).replace(
+        "{kind: within, effect: e, region: [1, 2], because: test}",
+        f"{{kind: {kind}, effect: e, threshold: {edge}, pi: 0.5, because: test}}",
+    )
+    assert part_of(tmp_path, counted, straight(400)).verdict == verdict
+
+
+def test_a_curve_beside_a_collapsed_run_is_a_collapse_and_no_censored_number(tmp_path: Path) -> None:
+    part = part_of(tmp_path, WITHIN % ("", "null", 2000), lambda r, s: 0.1 if r["dataset"]["clean"] == 8000 else 0.4)
+    assert all(map(math.isnan, part.members[0].values)) and part.members[0].collapsed == (True,) * 5
     assert part.verdict == "inconclusive"
     assert any("have no such number" in note for note in part.check.notes)
 

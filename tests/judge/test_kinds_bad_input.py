@@ -48,10 +48,7 @@ def test_a_number_that_is_not_one_is_an_error_and_never_a_pass(name: str, tmp_pa
 def test_one_seed_or_two_decide_nothing(name: str, seeds: int, tmp_path: Path) -> None:
     study = load_in_frame(tmp_path, KINDS[name])
     part = judge(evidence_of(study, believable, seeds)).claims[0].parts["claim"]
-    if name == "can_reach":  # one run that does is enough
-        assert part.verdict == "reproduced"
-    else:
-        assert part.verdict == "inconclusive"
+    assert part.verdict == "inconclusive"
 
 
 @pytest.mark.parametrize("name", KINDS)

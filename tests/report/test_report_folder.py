@@ -152,6 +152,15 @@ def test_a_damaged_record_or_result_is_one_clear_error(full: World, tmp_path: Pa
         read_result(tmp_path / "nowhere")
 
 
+def test_two_records_of_one_id_are_refused(full: World, tmp_path: Path) -> None:
+    write_report(full.result(), tmp_path)
+    records = tmp_path / "records.jsonl"
+    lines = records.read_text(encoding="utf-8").splitlines(keepends=True)
+    records.write_text("".join([*lines, lines[0]]), encoding="utf-8")
+    with pytest.raises(StoreError, match=rf"records.jsonl:{len(lines) + 1}: a second record of [0-9a-f]{{12}}; which"):
+        load_report(tmp_path)
+
+
 def test_a_stored_result_without_a_part_differs_and_does_not_crash(full: World, tmp_path: Path) -> None:
     write_report(full.result(), tmp_path)
     file = tmp_path / "result.json"

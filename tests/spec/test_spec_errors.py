@@ -9,6 +9,7 @@ import pytest
 from lnbench.errors import SpecError
 from lnbench.spec import load_studies, load_study
 from tests.toys.edited_study import BASELINE, STUDY, Folder, assert_problems, edited
+from tests.toys.project import base
 
 BASE_NOISE = "noise: {kind: dilute_uniform, alpha: 10, include_true_class: true}"
 NEAR = 'reference: table1/net, margin: 0.05, because: "n unknown"'
@@ -295,6 +296,43 @@ def test_all_errors_of_a_study_come_at_once(toy: Folder) -> None:
 def test_an_error_that_tiers_share_is_one_line_that_names_no_tier(toy: Folder) -> None:
     toy.refuses(("noise.alpha: 10}}\n  gap", "noise.alpha: »50}}\n  gap"),
                 because="effect net: no run visits noise.alpha = 50; it takes 0, 10")  # fmt: skip
+
+
+ARMS = (
+    """\
+schema: 1
+paper: toy2020
+title: Arms
+"""
+    + base(clean=1000).replace("    model:", "    arm: slow\n    model:")
+    + """\
+  vary: {arm: [slow, fast, long]}
+  set:
+    - {at: {arm: long}, epochs: 9}
+  seeds: {n: 3, pair: [noise]}
+effects:
+  gap: {metric: test_accuracy, at: {arm: slow}, minus: {arm: long}}
+claims:
+  - id: T-01
+    says: Longer is better.
+    quote: "longer is better"
+    where: {table: 1}
+    verdict: longer
+    parts:
+      longer: {kind: ordered, effect: gap}
+tiers:
+  full: {deviations: []}
+"""
+)
+
+
+def test_an_effect_that_compares_runs_with_themselves_is_refused(toy: Folder) -> None:
+    """`fast` is an arm that no rule of `set` changes: it is `slow`, run for run."""
+    toy.study.write_text(ARMS)
+    load_study(toy.study)
+    why = "effect gap: arm slow and arm fast have the same recipe, so it compares runs with themselves"
+    toy.refuses_text(ARMS.replace("minus: {arm: long}", "minus: »{arm: fast}"), why)
+    toy.refuses_text(ARMS.replace("minus: {arm: long}", "minus: »{arm: [long, fast]}"), why)
 
 
 def test_an_effect_that_one_tier_cannot_reach_names_the_tier(toy: Folder) -> None:

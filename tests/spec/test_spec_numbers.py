@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lnbench.errors import SpecError
+from lnbench.spec import load_study
 from lnbench.spec.baseline import parse_number
-from tests.toys.edited_study import Folder
+from tests.toys.edited_study import BASELINE, Folder, assert_problems, edited
 
 
 @pytest.mark.parametrize(
@@ -81,3 +83,39 @@ def test_a_spread_must_be_a_number_or_none(toy: Folder) -> None:
     toy.baseline.write_text(toy.baseline.read_text().replace('spread: "0.2"', "spread: small"))
     with pytest.raises(Exception, match=r"toy2020\.yaml:10:\d+: spread: 'small' is neither a number nor none"):
         toy.load()
+
+
+@pytest.mark.parametrize(
+    ("edits", "gist"),
+    [
+        ([('n: 5, where: {table: 1}', 'n: »0, where: {table: 1}')], "n: "),
+        ([('spread: "0.2"', 'spread: »"-0.2"')], "spread: -0.2 is negative"),
+        ([('spread: "0.2"', 'spread: »"0.2"'), ("n: 5, ", "n: 1, ")], "one run has no spread; if it is taken over the"),
+        ([('printed: "90.5", unit: percent', 'printed: »"90.5", unit: fraction')],
+         'printed: 90.5 (fraction) is 90.5, and test_accuracy lies from 0 to 1'),
+        ([('printed: "0.7", unit: none', 'printed: »"-0.7", unit: none')], "printed: -0.7 (none) is -0.7, and"),
+    ],
+)  # fmt: skip
+def test_a_number_that_no_paper_could_print_is_refused_at_its_line(
+    toy: Folder, edits: list[tuple[str, str]], gist: str
+) -> None:
+    marked = edited(BASELINE, *edits)
+    toy.baseline.write_text(marked.replace("»", ""))
+    with pytest.raises(SpecError) as caught:
+        load_study(toy.study)
+    assert_problems(caught.value, toy.baseline, marked, [gist])
+
+
+def test_a_spread_over_the_epochs_of_one_run_is_no_spread_of_runs(toy: Folder) -> None:
+    text = edited(BASELINE, ("spread_kind: sd,", "spread_kind: epochs,"), ("n: 5, ", "n: 1, "))
+    toy.baseline.write_text(text)
+    number = load_study(toy.study).any.baseline.references["table1/net"].number()
+    assert number is not None and (number.spread, number.n, number.spread_kind) == (None, 1, "unknown")
+
+
+def test_a_part_on_the_other_side_of_what_is_printed_is_refused(toy: Folder) -> None:
+    numbers = edited(BASELINE, ('equals, spread: "0.2"', 'below, spread: "0.2"'))
+    toy.baseline.write_text(numbers)
+    part = "{kind: above, effect: net, reference: table1/net}"
+    toy.refuses((part, part.replace("table1", "»table1")),
+                because="the paper prints 'table1/net' as below 90.5; a part of kind above says the oppo")  # fmt: skip

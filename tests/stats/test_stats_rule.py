@@ -9,7 +9,7 @@ import pytest
 from scipy import stats as reference
 
 from lnbench import stats
-from lnbench.stats import Region, Verdict
+from lnbench.stats import Region, Verdict, judge_mean
 
 RNG = np.random.default_rng(11)
 SAMPLES = [RNG.normal(0.3, 1.0, n) for n in (3, 4, 5, 10, 30)]
@@ -142,3 +142,36 @@ def test_the_rule_with_infinite_df_is_the_normal_one() -> None:
     assert float(upper_tail(1.5, math.inf)) == pytest.approx(reference.norm.sf(1.5))
     assert float(quantile(0.95, math.inf)) == pytest.approx(reference.norm.ppf(0.95), rel=1e-9)
     assert confidence_interval(0.0, 1.0, math.inf, 0.05).high == pytest.approx(1.6448536, rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "region", "for_it", "against"),
+    [
+        (-math.inf, 500, Region.at_most(2000), 1 / 32, 1.0),
+        (-math.inf, 500, Region.at_least(600), 1.0, 1 / 32),
+        (-math.inf, 500, Region.at_most(450), 1.0, 1.0),  # fewer than 500 may be more than 450, or fewer
+        (-math.inf, 500, Region.at_least(450), 1.0, 1.0),
+        (math.inf, 8000, Region.at_least(8000), 1 / 32, 1.0),
+        (math.inf, 8000, Region.at_most(8500), 1.0, 1.0),
+        (math.inf, 8000, Region(7000, 9000), 1.0, 1.0),
+        (math.inf, 8000, Region(5000, 7000), 1.0, 2 / 32),
+    ],
+)
+def test_a_censored_value_is_on_a_side_only_where_its_limit_shows_it(
+    value: float, limit: float, region: Region, for_it: float, against: float
+) -> None:
+    check = judge_mean([value] * 5, region, limits=[limit] * 5)
+    assert check.error is None and check.typical and check.effect is None and check.interval is None
+    assert (check.p_reproduced, check.p_contradicted) == pytest.approx((for_it, against))
+    assert check.details["censored"] == 5 and check.collapsed == 0
+
+
+def test_a_few_censored_values_leave_the_median_and_none_leaves_the_mean() -> None:
+    limits = [math.nan, math.nan, math.nan, math.nan, 8000.0]
+    check = judge_mean([900.0, 1000.0, 1100.0, 1200.0, math.inf], Region.at_most(2000), limits=limits)
+    assert check.effect == 1100 and check.p_reproduced == pytest.approx(6 / 32)  # 4 of 5 are on the good side
+    known = judge_mean([900.0, 1000.0, 1100.0, 1200.0], Region.at_most(2000), limits=[math.nan] * 4)
+    assert known == judge_mean([900.0, 1000.0, 1100.0, 1200.0], Region.at_most(2000))
+    with pytest.raises(ValueError, match="limits: expected 4 numbers"):
+        judge_mean([900.0, 1000.0, 1100.0, 1200.0], Region.at_most(2000), limits=[math.nan])
+    assert judge_mean([900.0, 1000.0, math.inf], Region.at_most(2000)).error == "1 of 3 seeds have no finite value"

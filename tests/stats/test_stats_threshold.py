@@ -43,25 +43,51 @@ def test_impossible_counts_are_refused(k: int, n: int, pi: float) -> None:
         stats.every_run(k, n, pi)
 
 
-def test_can_reach_needs_one_run_that_does() -> None:
-    check = stats.can_reach(1, 3, 5)
-    assert check.verdict() is Verdict.REPRODUCED
-    assert "weaker form" in check.notes[0]
-    assert stats.can_reach(True, 1, 1).verdict() is Verdict.REPRODUCED
+@pytest.mark.parametrize(
+    ("reached", "runs", "best_of", "verdict"),
+    [
+        (1, 3, 5, Verdict.INCONCLUSIVE),  # one lucky run decides nothing
+        (3, 3, 5, Verdict.REPRODUCED),  # π = .13: .13³
+        (2, 5, 5, Verdict.INCONCLUSIVE),
+        (3, 5, 5, Verdict.REPRODUCED),
+        (5, 5, 1, Verdict.REPRODUCED),
+        (4, 5, 1, Verdict.INCONCLUSIVE),
+        (1, 10, 1, Verdict.CONTRADICTED),
+        (1, 1, 1, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_can_reach_is_a_rate_that_makes_the_best_of_k_likely(
+    reached: int, runs: int, best_of: int, verdict: Verdict
+) -> None:
+    check = stats.can_reach(reached, runs, best_of)
+    pi = 1 - 0.5 ** (1 / best_of)
+    assert check.verdict() is verdict
+    if runs >= 3:
+        tests = [reference.binomtest(reached, runs, pi, alternative=side).pvalue for side in ("greater", "less")]
+        assert (check.p_reproduced, check.p_contradicted) == pytest.approx(tests)
+    assert (check.effect, check.details["best_of"]) == (reached / runs, best_of)
+
+
+def test_can_reach_narrows_with_more_runs_and_does_not_drift_to_reproduced() -> None:
+    """At the rate that is asked for exactly, 20 runs and 2,000 stay open; the interval of the rate narrows."""
+    few, many = stats.can_reach(10, 20, 1), stats.can_reach(1000, 2000, 1)
+    assert few.verdict() is many.verdict() is Verdict.INCONCLUSIVE
+    assert few.interval is not None and many.interval is not None
+    assert many.interval.high - many.interval.low < 0.1 * (few.interval.high - few.interval.low) + 0.01
 
 
 @pytest.mark.parametrize(("best_of", "fewest"), [(1, 5), (3, 13), (5, 22), (10, 44)])
 def test_can_reach_is_contradicted_by_four_and_a_third_times_k(best_of: int, fewest: int) -> None:
-    assert stats.can_reach(False, fewest, best_of).verdict() is Verdict.CONTRADICTED
-    assert stats.can_reach(False, fewest - 1, best_of).verdict() is Verdict.INCONCLUSIVE
-    assert stats.seeds_to_decide(stats.can_reach(False, 3, best_of)) == fewest
+    assert stats.can_reach(0, fewest, best_of).verdict() is Verdict.CONTRADICTED
+    assert stats.can_reach(0, fewest - 1, best_of).verdict() is Verdict.INCONCLUSIVE
+    assert stats.seeds_to_decide(stats.can_reach(0, 3, best_of)) == fewest
     assert fewest == math.ceil(4.3219 * best_of)
 
 
 def test_can_reach_without_runs() -> None:
-    assert stats.can_reach(False, 0, 3).verdict() is Verdict.ERROR
+    assert stats.can_reach(0, 0, 3).verdict() is Verdict.ERROR
     with pytest.raises(ValueError, match="best_of"):
-        stats.can_reach(False, 3, 0)
+        stats.can_reach(0, 3, 0)
     with pytest.raises(ValueError, match="reached"):
         stats.can_reach(4, 3, 1)
 

@@ -95,6 +95,7 @@ class Evidence:
             at,
             other,
             values=tuple(reading.value for reading in readings),
+            limits=tuple(reading.limit for reading in readings),
             seeds=tuple(found),
             collapsed=tuple(reading.collapsed for reading in readings),
             step=max((reading.step for reading in readings), default=0.0),
@@ -217,9 +218,13 @@ def _compared(effect: Effect, at: Reading, other: Reading) -> Reading:
     """Return a difference, or the log of a ratio (NaN where a number is not above 0, as for two collapsed curves)."""
     collapsed = at.collapsed or other.collapsed
     if not effect.is_ratio:
-        return Reading(at.value - other.value, max(at.step, other.step), collapsed)
-    if not (at.value > 0 and other.value > 0):
-        return Reading(math.nan, 0.0, collapsed)
+        value = at.value - other.value
+        if math.isnan(value):  # two numbers that are censored on the same side, or one that does not exist
+            return Reading(math.nan, 0.0, True)
+        limit = at.nearest - other.nearest if math.isinf(value) else math.nan
+        return Reading(value, max(at.step, other.step), collapsed, limit)
+    if not (at.value > 0 and other.value > 0) or math.isinf(at.value) or math.isinf(other.value):
+        return Reading(math.nan, 0.0, collapsed or math.isinf(at.value) or math.isinf(other.value))
     moved = max(math.log1p(side.step / side.value) for side in (at, other))
     return Reading(math.log(at.value) - math.log(other.value), moved, collapsed)
 

@@ -14,7 +14,8 @@ class Member:
 
     `values` (n,) in the effect's own unit: the metric's, the axis's, octaves of a shift, the log of a ratio; NaN where
     a curve never gets to the level that it should cross. `collapsed` (n,) whether a run behind the number is at chance
-    or diverged, or there is no such number; `step` the most that one test example in one run moves a value; `missing`
+    or diverged, or there is no such number; `limits` (n,) what a censored value (-inf or inf) is known to lie beyond,
+    NaN for any other; `step` the most that one test example in one run moves a value; `missing`
     planned seeds that lack a run.
 
     What the values were made from, where there is such a thing: `arms`, the numbers at both points of a comparison,
@@ -30,6 +31,7 @@ class Member:
     collapsed: tuple[bool, ...]
     step: float
     planned: int
+    limits: tuple[float, ...] = ()
     failures: tuple[str, ...] = ()
     arms: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
     levels: tuple[float, ...] = ()

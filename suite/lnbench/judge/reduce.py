@@ -15,11 +15,21 @@ from lnbench.stats.steps import area_weights, slope_weights
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A number of one seed. `step`: the most that one test example in one run moves it. `collapsed`: whether a run
-    behind it is at chance or diverged, or the number does not exist (NaN: a level that a curve never crosses)."""
+    behind it is at chance or diverged, or the number does not exist (NaN).
+
+    A censored number is only known to lie below (value -inf) or above (value inf) its `limit`: a place that lies before
+    the first level that was run, or after the last. NaN: the number itself is known.
+    """
 
     value: float
     step: float
     collapsed: bool
+    limit: float = math.nan
+
+    @property
+    def nearest(self) -> float:
+        """Return the number, or what it is known to lie beyond."""
+        return self.value if math.isnan(self.limit) else self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +55,8 @@ def reduce(reducer: str, levels: Sequence[float], readings: Sequence[Reading], g
     values = [reading.value for reading in readings]
     step = max(reading.step for reading in readings)
     collapsed = any(reading.collapsed for reading in readings)
-    if not all(map(math.isfinite, values)):
-        return Reading(math.nan, step, collapsed)
+    if not all(map(math.isfinite, values)):  # of a censored number nothing can be made along an axis
+        return Reading(math.nan, step, collapsed or any(map(math.isinf, values)))
     if reducer == "drop":
         return Reading(values[0] - values[-1], step, collapsed)
     if reducer == "gain":
@@ -88,13 +98,15 @@ def crossing(levels: Sequence[float], readings: Sequence[Reading], goal: Goal) -
     unit.
 
     Between the two levels around it the curve is a straight line (with `log_axis`, over the log of the axis). A curve
-    that never gets there, or is past it at the first level already, has no such place: a collapse, as is one read
-    next to a collapsed run. Runs further along the axis do not enter, so neither do their collapses. Its step is that
-    of the line, at most the gap between the two levels.
+    that is past the goal at the first level already crosses it before that level, and one that never gets there after
+    the last: the number is censored, and keeps its side. What is read next to a collapsed run is a collapse, and so is
+    a curve with one that never gets there. Runs further along the axis do not enter, so neither do their collapses. Its
+    step is that of the line, at most the gap between the two levels.
     """
     short = [(goal.level - reading.value) * (1 if goal.rising else -1) for reading in readings]  # of the goal, by this
     if short[0] < 0:
-        return Reading(math.nan, 0.0, True)
+        dead = readings[0].collapsed
+        return Reading(math.nan, 0.0, True) if dead else Reading(-math.inf, 0.0, False, float(levels[0]))
     for index, (left, right) in enumerate(pairwise(short)):
         if not (math.isfinite(left) and math.isfinite(right)):
             break
@@ -108,7 +120,9 @@ def crossing(levels: Sequence[float], readings: Sequence[Reading], goal: Goal) -
         steepest = b * math.log(b / a) if goal.log_axis else b - a
         moved = 0.0 if step == 0 else min(b - a, steepest * step / rise) if rise else b - a
         return Reading(place, moved, any(run.collapsed for run in runs))
-    return Reading(math.nan, 0.0, True)
+    if any(run.collapsed or not math.isfinite(run.value) for run in readings):
+        return Reading(math.nan, 0.0, True)
+    return Reading(math.inf, 0.0, False, float(levels[-1]))
 
 
 def optimum_shift(levels: Sequence[float], at: Sequence[Reading], base: Sequence[Reading]) -> Reading:

@@ -68,8 +68,11 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
         unit = replace(metric_unit(data["effect"], told["step"] or 0.0), decimals=None, ratio=False)
         name = f", in {unit.name}" if unit.name else ", logs of the ratio" if data["effect"].get("over") else ""
         values = ", ".join(significant(unit.of(value), DIGITS) for value in member.values if math.isfinite(value))
-        never = sum(not math.isfinite(value) for value in member.values)
+        never = sum(math.isnan(value) for value in member.values)
         values += f"; {never} without a number" if never else ""
+        for value, limit in zip(member.values, member.limits, strict=False):
+            if math.isinf(value):
+                values += f"; {'above' if value > 0 else 'below'} {significant(unit.of(limit), DIGITS)}"
         yield f"  {member.label}"
         yield f"    per seed (seeds {', '.join(map(str, member.seeds)) or 'none'}){name}: {values or 'none'}"
         if member.missing:

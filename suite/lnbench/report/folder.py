@@ -96,12 +96,16 @@ def read_result(folder: Path) -> Json:
 
 def load_report(folder: Path) -> tuple[str, str, int, Get]:
     """Return (study's name, tier, number of seeds, record by id) of a report, to judge it again. Raises StoreError: a
-    damaged or edited record is an error here, because a report's records are all of its evidence."""
+    damaged or edited record, or a second one of the same id, is an error here, because a report's records are all of
+    its evidence."""
     data = read_result(folder)
     records: dict[str, Record] = {}
     for number, record in read_export(folder / RECORDS):
         if isinstance(record, str):
             raise StoreError(f"{folder / RECORDS}:{number}: {record}")
+        if record["id"] in records:
+            what = f"a second record of {record['id'][:12]}; which of the two was judged cannot be told"
+            raise StoreError(f"{folder / RECORDS}:{number}: {what}")
         records[record["id"]] = record
     get: Callable[[str], Record | None] = records.get
     return data["study"], data["tier"], data["seeds"]["n"], get

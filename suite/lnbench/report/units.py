@@ -206,7 +206,7 @@ def shown(part: Json, member: Json) -> Shown:
     reference, region = reference_of(part, member), region_of(part, member)
     rate = is_rate(part)
     if rate:
-        region = {"low": part["pi"], "high": None}
+        region = {"low": kind_named(part["kind"]).share_of_runs(part), "high": None}
     bounds = (0.0, 1.0) if rate else bounds_of(part["effect"])
     printed = reference["value"] if reference and not rate else None
     interval, wide = check["interval"], check["contradiction_interval"]

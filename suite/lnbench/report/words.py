@@ -192,6 +192,10 @@ def _sample(part: Json) -> str:
 def _typical_sentence(member: Json, view: Shown) -> str:
     check = member["check"]
     collapsed = f"{check['collapsed']} of {counted(check['n'], 'run')} collapsed"
+    censored = check["details"].get("censored", 0)
+    if censored:
+        beyond_all = f"{censored} of {counted(check['n'], 'seed')} lie beyond the levels that were run"
+        collapsed = f"{collapsed}, and {beyond_all}" if check["collapsed"] else beyond_all
     median = view.effect_words() if view.effect is not None else "no median"
     good, beyond = check["details"].get("seeds_good"), check["details"].get("seeds_beyond")
     counts = f" ({counted(good, 'seed')} inside, {beyond} strictly outside)" if good is not None else ""

@@ -12,12 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from lnbench import catalog
 from lnbench.errors import Problem, SpecError
 from lnbench.yamlfile import reader
 from lnbench.yamlfile.model import SCHEMA_DIALECT, FileName, Strict
-from lnbench.yamlfile.problems import problems_of
+from lnbench.yamlfile.problems import Misfit, problems_of
 from lnbench.yamlfile.scalars import LONGEST_NUMBER
 from lnbench.yamlfile.tree import position_of
 
@@ -49,15 +50,19 @@ class Place(Strict):
 
 
 class Reference(Strict):
-    """One printed number."""
+    """One printed number.
+
+    `spread_kind`: what the printed spread is. epochs: it is taken over the epochs of one run, so it says nothing about
+    other runs, and the number is judged as one without a spread.
+    """
 
     metric: str
     printed: str
     unit: Literal["percent", "fraction", "count", "ratio", "none"]
     relation: Literal["equals", "above", "at_least", "about", "below"]
     spread: str
-    spread_kind: Literal["sd", "se", "ci95", "range", "unknown"]
-    n: int | Literal["unknown"]
+    spread_kind: Literal["sd", "se", "ci95", "range", "epochs", "unknown"]
+    n: Annotated[int, Field(ge=1)] | Literal["unknown"]
     where: Place
     quote: str | None = None
     paraphrase: str | None = None
@@ -71,9 +76,28 @@ class Reference(Strict):
     @field_validator("spread")
     @classmethod
     def _spread_is_a_number(cls, text: str) -> str:
-        if text != "none" and parse_number(text) is None:
+        parsed = parse_number(text)
+        if text != "none" and parsed is None:
             raise ValueError(f"spread: '{text}' is neither a number nor none")
+        if parsed is not None and parsed[0] < 0:
+            raise ValueError(f"spread: {text} is negative; no spread is")
         return text
+
+    @model_validator(mode="after")
+    def _could_have_been_printed(self) -> Reference:
+        """Check what one number must agree on: it is refused here, at its line, and not after the training."""
+        if self.n == 1 and self.spread != "none" and self.spread_kind != "epochs":
+            what = "one run has no spread; if it is taken over the epochs of that run, write spread_kind: epochs"
+            raise Misfit("spread", f"spread: {what}")
+        number, known = self.number(), catalog.entries()["metric"].get(self.metric)
+        if number is not None and known is not None:
+            low, high = known.value.low, known.value.high
+            if not low <= number.value <= high:
+                is_what = (
+                    f"{self.printed} ({self.unit}) is {number.value:g}, and {self.metric} lies from {low:g} to {high:g}"
+                )
+                raise Misfit("printed", f"printed: {is_what}; check the number and its unit")
+        return self
 
     def number(self) -> Number | None:
         """Return the printed number in the metric's own unit (percent as a fraction); None where a word is printed."""
@@ -81,13 +105,13 @@ class Reference(Strict):
         if parsed is None:
             return None
         scale = 100.0 if self.unit == "percent" else 1.0
-        spread = None if self.spread == "none" else parse_number(self.spread)
+        spread = None if self.spread == "none" or self.spread_kind == "epochs" else parse_number(self.spread)
         return Number(
             value=parsed[0] / scale,
             unit=parsed[1] / scale,
             spread=spread and spread[0] / scale,
             spread_unit=spread and spread[1] / scale,
-            spread_kind=self.spread_kind,
+            spread_kind="unknown" if self.spread_kind == "epochs" else self.spread_kind,
             n=None if self.n == "unknown" else self.n,
             reading_error=self.reading_error and self.reading_error / scale,
         )

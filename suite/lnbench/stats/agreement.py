@@ -16,6 +16,7 @@ from lnbench.stats.seeds import (
     Floats,
     Mask,
     Values,
+    as_limits,
     as_mask,
     as_seeds,
     check_arguments,
@@ -35,6 +36,7 @@ def agrees(
     alpha: float = 0.05,
     looks: int = 1,
     collapsed: Flags | None = None,
+    limits: Values | None = None,
 ) -> Check:
     """Check that our mean lies within `margin` of the number as printed.
 
@@ -53,11 +55,12 @@ def agrees(
         raise ValueError(f"margin {margin:g} is smaller than half the printed last digit, {half:g}")
     seeds = as_seeds(values)
     mask = as_mask(collapsed, seeds.size)
-    problem = data_problem(seeds, mask, step)
+    beyond = as_limits(limits, seeds.size)
+    problem = data_problem(seeds, mask, step, limits=beyond)
     if problem is not None:
         return unjudged("agrees", problem, region=region, n=seeds.size, step=step, alpha=alpha)
-    if mask.any():
-        return _agrees_typically(seeds, mask, printed, region, step, alpha, looks)
+    if mask.any() or beyond is not None:
+        return _agrees_typically(seeds, mask, beyond, printed, region, step, alpha, looks)
     n = int(seeds.size)
     mean = float(np.mean(seeds))
     effect = mean - printed.mean
@@ -127,10 +130,18 @@ def _with_luck(se: float, df: float, luck: PaperLuck) -> tuple[float, float]:
 
 
 def _agrees_typically(
-    seeds: Floats, mask: Mask, printed: Printed, region: Region, step: float, alpha: float, looks: int
+    seeds: Floats,
+    mask: Mask,
+    limits: Floats | None,
+    printed: Printed,
+    region: Region,
+    step: float,
+    alpha: float,
+    looks: int,
 ) -> Check:
-    """Judge by sign tests, as there is a collapse; for p_contradicted the edges move out by u0/2 + 2·S0."""
-    kept = seeds[~mask]
+    """Judge by sign tests, as there is a collapse or a censored seed; for p_contradicted the edges move out by u0/2 +
+    2·S0."""
+    kept = seeds[~mask & np.isfinite(seeds)]
     # the spread of fewer than three seeds says nothing: a lone number then gets no allowance of its own
     sd_ours = spread(kept, step)[1] if kept.size >= FEWEST_SEEDS else 0.0
     luck = paper_luck(printed, sd_ours)
@@ -143,6 +154,7 @@ def _agrees_typically(
         alpha=alpha,
         looks=looks,
         kind="agrees",
+        limits=limits,
     )
     return Check(
         kind="agrees",

@@ -58,16 +58,20 @@ def clopper_pearson(count: int, n: int, alpha: float = 0.05) -> Interval:
     return Interval(low, high, 1 - 2 * alpha)
 
 
-def _beyond(values: Floats, edge: float, side: int, step: float) -> Mask:
+def _beyond(values: Floats, edge: float, side: int, step: float, limits: Floats | None = None) -> Mask:
     """Return which values are strictly beyond the edge, above (side 1) or below (-1). NaN (a collapsed run without an
-    effect) never is.
+    effect) never is; a censored value is where its limit is at the edge or beyond it already.
 
     A difference of two accuracies carries rounding (.93 - .92 > .01 in floats), so "strictly" has a small
     tolerance.
     """
     slack = 1e-6 * step if step > 0 else 1e-12 * max(1.0, abs(edge))
     with np.errstate(invalid="ignore"):
-        return np.asarray(side * (values - edge) > slack, dtype=np.bool_)
+        beyond = np.asarray(side * (values - edge) > slack, dtype=np.bool_)
+        if limits is None:
+            return beyond
+        known = np.isnan(limits) | (side * (limits - edge) >= -slack)
+        return np.asarray(beyond & known, dtype=np.bool_)
 
 
 def judge_typical(
@@ -80,13 +84,15 @@ def judge_typical(
     alpha: float = 0.05,
     looks: int = 1,
     kind: str = "mean",
+    limits: Floats | None = None,
 ) -> Check:
     """Judge the claim about a typical seed: both p are sign tests on the median, B ~ Binomial(n, ½).
 
     p_reproduced: the largest, over the finite edges, of P(B ≥ seeds strictly on the good side); a collapsed
     seed is on no good side. p_contradicted: P(B ≥ seeds strictly beyond the edge), with two finite edges
     twice the smaller; a collapsed seed is beyond if its effect is. values (n,); NaN is allowed where
-    collapsed. No interval is given. `contradiction_region` is the wider one that `agrees` needs.
+    collapsed. A censored seed (value -inf or inf, with its limit in `limits`, NaN elsewhere) is on a side of an edge
+    only where its limit shows it. No interval is given. `contradiction_region` is the wider one that `agrees` needs.
     """
     n = int(values.size)
     wide = region if contradiction_region is None else contradiction_region
@@ -94,13 +100,20 @@ def judge_typical(
     beyond: list[int] = []
     for edge, wide_edge, inward in ((region.low, wide.low, 1), (region.high, wide.high, -1)):
         if math.isfinite(edge):
-            good.append(int(np.count_nonzero(_beyond(values, edge, inward, step) & ~collapsed)))
-            beyond.append(int(np.count_nonzero(_beyond(values, wide_edge, -inward, step))))
+            good.append(int(np.count_nonzero(_beyond(values, edge, inward, step, limits) & ~collapsed)))
+            beyond.append(int(np.count_nonzero(_beyond(values, wide_edge, -inward, step, limits))))
     p_for = max(sign_test_p(count, n) for count in good)
     p_against = len(beyond) * min(sign_test_p(count, n) for count in beyond)
     count = int(np.count_nonzero(collapsed))
     rate = clopper_pearson(count, n, alpha)
-    median = float(np.median(values)) if np.isfinite(values).all() else None
+    median = _median(values)
+    censored = 0 if limits is None else int(np.count_nonzero(~np.isnan(limits)))
+    typical = "the claim is about a typical run, judged by sign tests on the median"
+    notes = []
+    if censored:
+        notes.append(f"{censored} of {n} seeds lie beyond the levels that were run: {typical}")
+    if count or not censored:
+        notes.append(f"{count} of {n} runs collapsed (rate between {rate.low:.2g} and {rate.high:.2g}): {typical}")
     return Check(
         kind=kind,
         effect=median,
@@ -112,10 +125,7 @@ def judge_typical(
         collapsed=count,
         typical=True,
         alpha=alpha,
-        notes=(
-            f"{count} of {n} runs collapsed (rate between {rate.low:.2g} and {rate.high:.2g}): "
-            "the claim is about a typical run, judged by sign tests on the median",
-        ),
+        notes=tuple(notes),
         details={
             "seed_effects": values.tolist(),
             "looks": looks,
@@ -124,5 +134,14 @@ def judge_typical(
             "seeds_beyond": max(beyond),
             "edges": len(beyond),
             "collapse_rate": (rate.low, rate.high),
+            **({"censored": censored} if censored else {}),
         },
     )
+
+
+def _median(values: Floats) -> float | None:
+    """Return the median, where it is a number: seeds without one, or censored, may leave it open."""
+    if np.isnan(values).any():
+        return None
+    middle = float(np.median(values))
+    return middle if math.isfinite(middle) else None

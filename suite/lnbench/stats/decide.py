@@ -37,9 +37,6 @@ def _needed(check: Check, alpha: float, target: float, most: int) -> int | None:
     design = details.get("design")
     if design == "composite":
         return _composite(check, alpha, target, most)
-    if design == "reach":
-        runs = math.ceil(details["best_of"] * math.log(alpha) / math.log(0.5) - 1e-12)
-        return runs if runs <= most else None
     if design == "signs":
         # counts, unlike t, gain power in a saw-tooth: every n is tried
         return next((n for n in range(FEWEST_SEEDS, most + 1) if _signs(n, details, alpha) >= target), None)

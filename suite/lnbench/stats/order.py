@@ -15,6 +15,7 @@ def ordered(
     alpha: float = 0.05,
     looks: int = 1,
     collapsed: Flags | None = None,
+    limits: Values | None = None,
 ) -> Check:
     """Check that A is above B by at least δ, in pairs: e_i = A - B of one seed, region [δ, ∞). See `rule.judge_mean`.
 
@@ -22,7 +23,9 @@ def ordered(
     which one half is missing is NaN: an error.
     """
     region = Region.at_least(float(delta))
-    return judge_mean(differences, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind="ordered")
+    return judge_mean(
+        differences, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, limits=limits, kind="ordered"
+    )
 
 
 def equivalent(
@@ -33,6 +36,7 @@ def equivalent(
     alpha: float = 0.05,
     looks: int = 1,
     collapsed: Flags | None = None,
+    limits: Values | None = None,
 ) -> Check:
     """Check that no difference is larger than the margin, in pairs: region [-m, m]. See `rule.judge_mean`.
 
@@ -45,5 +49,6 @@ def equivalent(
         alpha=alpha,
         looks=looks,
         collapsed=collapsed,
+        limits=limits,
         kind="equivalent",
     )

@@ -20,6 +20,7 @@ def ratio(
     alpha: float = 0.05,
     looks: int = 1,
     collapsed: Flags | None = None,
+    limits: Values | None = None,
 ) -> Check:
     """Check that the ratio lies in the region: e_i = log(numerator/denominator), paired, e.g. interleaved in one run of
     a machine.
@@ -42,7 +43,9 @@ def ratio(
         return unjudged("ratio", "a ratio needs positive numbers", region=logs, n=n, step=step, alpha=alpha)
     with np.errstate(divide="ignore", invalid="ignore"):  # of a collapsed run: on no good side, whatever it is
         effects = np.log(over) - np.log(under)
-    check = judge_mean(effects, logs, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind="ratio")
+    check = judge_mean(
+        effects, logs, step=step, alpha=alpha, looks=looks, collapsed=collapsed, limits=limits, kind="ratio"
+    )
     interval = None if check.interval is None else (math.exp(check.interval.low), math.exp(check.interval.high))
     return check.with_details(
         ratio=None if check.effect is None else math.exp(check.effect),

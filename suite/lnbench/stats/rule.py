@@ -19,6 +19,7 @@ from lnbench.stats.seeds import (
     Flags,
     Floats,
     Values,
+    as_limits,
     as_mask,
     as_seeds,
     check_arguments,
@@ -117,6 +118,7 @@ def judge_mean(
     alpha: float = 0.05,
     looks: int = 1,
     collapsed: Flags | None = None,
+    limits: Values | None = None,
     kind: str = "mean",
 ) -> Check:
     """Apply the rule to one number per seed: an accuracy, a paired difference, a slope, a log ratio.
@@ -127,7 +129,8 @@ def judge_mean(
     Parameters: values (n,), one per seed; step, in the effect's unit, the most that one test example in one run
     can move it (0 for a loss or a time); collapsed (n,), True where a run behind the effect collapsed. If any
     did, the claim is about the typical seed: both p are sign tests on the median and there is no interval
-    (`collapse.judge_typical`).
+    (`collapse.judge_typical`). limits (n,): what a censored value (-inf, inf) is known to lie beyond, NaN for any other
+    value; with one, the claim is about the typical seed too.
 
     Fewer than 3 seeds: inconclusive, both p at 1. A value that is not finite, or all seeds identical with
     step 0: an error. Raises ValueError for arguments that no data could make right.
@@ -136,11 +139,12 @@ def judge_mean(
     require_edge(region)
     effects = as_seeds(values)
     mask = as_mask(collapsed, effects.size)
-    problem = data_problem(effects, mask, step)
+    beyond = as_limits(limits, effects.size)
+    problem = data_problem(effects, mask, step, limits=beyond)
     if problem is not None:
         return unjudged(kind, problem, region=region, n=effects.size, step=step, alpha=alpha)
-    if mask.any():
-        return judge_typical(effects, mask, region, step=step, alpha=alpha, looks=looks, kind=kind)
+    if mask.any() or beyond is not None:
+        return judge_typical(effects, mask, region, step=step, alpha=alpha, looks=looks, kind=kind, limits=beyond)
     n = int(effects.size)
     details = {"seed_effects": effects.tolist(), "looks": looks, "design": "seeds"}
     effect = float(np.mean(effects))

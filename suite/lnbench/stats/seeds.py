@@ -51,7 +51,20 @@ def nearly_equal(values: Floats) -> bool:
     return bool(np.ptp(values) <= 1e-12 * np.max(np.abs(values)))
 
 
-def data_problem(values: Floats, collapsed: Mask, step: float, name: str = "seeds") -> str | None:
+def as_limits(limits: Values | None, n: int) -> Floats | None:
+    """Return (n,) float64, what a censored value is known to lie beyond, NaN elsewhere; None where none is censored.
+    Raises ValueError if its length is not n."""
+    if limits is None:
+        return None
+    array = np.asarray(limits, dtype=np.float64)
+    if array.shape != (n,):
+        raise ValueError(f"limits: expected {n} numbers, one a seed, not shape {array.shape}")
+    return None if np.isnan(array).all() else array
+
+
+def data_problem(
+    values: Floats, collapsed: Mask, step: float, name: str = "seeds", limits: Floats | None = None
+) -> str | None:
     """Return why these seeds cannot be judged, or None.
 
     A collapsed seed may have no effect at all (a threshold never reached): NaN there is no problem.
@@ -59,10 +72,11 @@ def data_problem(values: Floats, collapsed: Mask, step: float, name: str = "seed
     if values.size == 0:
         return f"no {name}"
     kept = values[~collapsed]
-    bad = int(np.count_nonzero(~np.isfinite(kept)))
+    known = np.isfinite(kept) if limits is None else np.isfinite(kept) | ~np.isnan(limits[~collapsed])
+    bad = int(np.count_nonzero(~known))
     if bad:
         return f"{bad} of {values.size} {name} have no finite value"
-    if step == 0 and kept.size >= 2 and nearly_equal(kept):
+    if step == 0 and kept.size >= 2 and limits is None and nearly_equal(kept):
         return f"all {name} are identical: the seed does nothing"
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from lnbench.stats.collapse import binomial_at_least, binomial_at_most, clopper_pearson
 from lnbench.stats.rule import judge_mean
@@ -18,10 +19,13 @@ def above(
     alpha: float = 0.05,
     looks: int = 1,
     collapsed: Flags | None = None,
+    limits: Values | None = None,
 ) -> Check:
     """Check that the mean lies at or above the threshold: region [T, ∞). See `rule.judge_mean`."""
     region = Region.at_least(_finite(threshold))
-    return judge_mean(values, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind="above")
+    return judge_mean(
+        values, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, limits=limits, kind="above"
+    )
 
 
 def below(
@@ -32,10 +36,13 @@ def below(
     alpha: float = 0.05,
     looks: int = 1,
     collapsed: Flags | None = None,
+    limits: Values | None = None,
 ) -> Check:
     """Check that the mean lies at or below the threshold: region (-∞, T]. See `rule.judge_mean`."""
     region = Region.at_most(_finite(threshold))
-    return judge_mean(values, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, kind="below")
+    return judge_mean(
+        values, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, limits=limits, kind="below"
+    )
 
 
 def _finite(threshold: float) -> float:
@@ -85,30 +92,21 @@ def every_run(successes: int, runs: int, pi: float = 0.5, *, alpha: float = 0.05
     )
 
 
-def can_reach(reached: bool | int, runs: int, best_of: int, *, alpha: float = 0.05, looks: int = 1) -> Check:
-    """Check that the metric can reach T, printed as the best of k runs: one run of ours that does is enough
-    (p_reproduced = 0).
+def can_reach(reached: int, runs: int, best_of: int, *, alpha: float = 0.05, looks: int = 1) -> Check:
+    """Check that the metric can reach T, printed as the best of k runs: as `every_run` with π = 1 - ½^(1/k).
 
-    None of n: p_contradicted = ½^(n/k). If the paper's best of k lay at T with a chance of at least one half,
-    a single run gets there with a chance of at least 1 - ½^(1/k), and n of ours all miss with at most
-    ½^(n/k): n ≥ 4.33 k runs contradict at α = .05. `reached` may be how many runs did. Raises ValueError
-    unless best_of ≥ 1 and runs ≥ 0.
+    If the best of k runs gets to T with a chance of at least one half, a single run does with at least π. Shown to
+    be so often: reproduced; shown to be rarer: contradicted (none of n, with (1 - π)^n = ½^(n/k), from n ≥ 4.33 k
+    on); else inconclusive: one lucky run decides nothing, and more runs narrow the interval of the rate. Raises
+    ValueError unless best_of ≥ 1 and 0 ≤ reached ≤ runs.
     """
     check_arguments(alpha, looks)
     if best_of < 1 or runs < 0:
         raise ValueError(f"expected best_of ≥ 1 and runs ≥ 0, not {best_of} and {runs}")
-    if not 0 <= int(reached) <= runs and runs > 0:
+    if not 0 <= reached <= runs:
         raise ValueError(f"expected 0 ≤ reached ≤ runs, not {reached} of {runs}")
     if runs == 0:
         return unjudged("can_reach", "no runs", alpha=alpha)
-    details = {"reached": int(reached), "runs": runs, "best_of": best_of, "looks": looks, "design": "reach"}
-    if reached:
-        note = "weaker form: a run of ours reached it; how often runs do is not claimed"
-        return Check(kind="can_reach", p_reproduced=0.0, n=runs, alpha=alpha, notes=(note,), details=details)
-    return Check(
-        kind="can_reach",
-        p_contradicted=min(1.0, looks * 0.5 ** (runs / best_of)),
-        n=runs,
-        alpha=alpha,
-        details=details,
-    )
+    check = every_run(int(reached), runs, 1 - 0.5 ** (1 / best_of), alpha=alpha, looks=looks)
+    note = f"{reached} of {runs} runs get there, printed as the best of {best_of}"
+    return replace(check, kind="can_reach", notes=(note, *check.notes[1:])).with_details(best_of=best_of)

@@ -1,24 +1,24 @@
-"""can_reach: one run gets there, printed as the best of several."""
+"""can_reach: runs get there as often as a number printed as the best of several asks for."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 
 from lnbench import stats
 from lnbench.judge.kinds.kind import ALPHA, Json, Kind, Rule, Writer, reached, uncounted
 from lnbench.judge.kinds.planning import Pilot, Prospect
-from lnbench.judge.kinds.wording import counted, p_words
+from lnbench.judge.kinds.wording import counted
 from lnbench.judge.members import Member
 from lnbench.spec import Effect, Number, parts
 from lnbench.stats import Check, Region
 
 
 class CanReach(Kind[parts.CanReach]):
-    """At least one run lies at or beyond the number."""
+    """Runs lie at or beyond the number so often that the best of `best_of` does at least half the time."""
 
-    words = "at least one run reaches a number"
+    words = "share of runs that reach a number"
+    rate = True
 
     def region(self, part: parts.CanReach, number: Number | None) -> Region:
         edge = part.edge(number)
@@ -32,28 +32,35 @@ class CanReach(Kind[parts.CanReach]):
         check = stats.can_reach(reached(member, region), n, part.best_of, alpha=ALPHA, looks=rule.looks)
         there = [value for value in member.values if math.isfinite(value)]
         best = (max if part.side == "above" else min)(there, default=None)
-        return replace(check, effect=best, region=region)
+        return check.with_details(best=best)
+
+    def share_of_runs(self, part: Json) -> float:
+        """Return π = 1 - ½^(1/k) with three digits, as pages show it."""
+        return float(f"{1 - 0.5 ** (1 / part['best_of']):.3g}")
 
     def prospect(
         self, part: parts.CanReach, number: Number | None, pilot: Pilot | None, planned: int, looks: int
     ) -> Prospect:
-        """Return the chance where truly no run does: one that does decides at once."""
+        """Return the chance where truly no run gets there: the claim is contradicted."""
         needed = math.ceil(part.best_of * math.log(ALPHA / looks) / math.log(0.5))
         return Prospect(pilot.effect if pilot else None, 1.0 if planned >= needed else 0.0, needed)
 
     def sentence(self, part: Json, member: Json, write: Writer) -> str:
-        """Return how many runs got there, and the nearest one."""
-        check = member["check"]
-        count = f"{check['details']['reached']} of {counted(check['details']['runs'], 'run')}"
-        best = f"; our best run: {write.effect()}" if check["effect"] is not None else ""
-        return f"{count} reached “{write.region()}”, printed as the best of {part['best_of']}{best}; required: one run"
+        """Return how many runs got there, and how often they must."""
+        found = member["check"]["details"]
+        edge = part["region"]["low"] if part["side"] == "above" else part["region"]["high"]
+        side = "at least" if part["side"] == "above" else "at most"
+        count = f"{found['successes']} of {counted(found['runs'], 'run')}"
+        best = f" (our best run: {write.edge(found['best'])})" if found.get("best") is not None else ""
+        runs = f"{count} reached {side} {write.edge(edge)}{best}"
+        interval = write.interval()
+        if interval is None:
+            return f"{runs}; too few runs for an interval"
+        share = f"{write.confidence()} interval of the share of such runs: {interval}"
+        enough = f"so many that the best of {part['best_of']} reaches it at least half the time"
+        return f"{runs}; {share}; required: {write.region()}, {enough}"
 
     def explained(self, check: Check) -> Iterator[str]:
         found = check.details
-        yield f"{found['reached']} of {found['runs']} runs reached it; printed as the best of {found['best_of']}"
-        if not found["reached"]:
-            none = f"the chance that none of {found['runs']} does"
-            yield f"if our runs reached it as often as the paper's, {none}: ½^(n/k) = {p_words(check.p_contradicted)}"
-
-    def needed(self, runs: str) -> str:
-        return f"about {runs.replace('seed', 'run')}, none of which reaches it, would contradict it"
+        yield f"{found['successes']} of {found['runs']} runs reached it; printed as the best of {found['best_of']}"
+        yield f"the best of {found['best_of']} does half the time where a run does with 1 - ½^(1/k) = {found['pi']:.3g}"

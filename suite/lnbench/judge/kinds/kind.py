@@ -23,15 +23,21 @@ P = TypeVar("P", bound=Part)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How a member is judged: `dead` (n,) the seeds that count as collapsed, `looks` how many are planned."""
+    """How a member is judged: `dead` (n,) the seeds that count as collapsed, `looks` how many are planned.
+
+    `limits` (n,): what a censored seed is known to lie beyond, NaN for any other; () where none is censored.
+    """
 
     dead: tuple[bool, ...]
     looks: int = 1
+    limits: tuple[float, ...] = ()
 
     @property
     def options(self) -> dict[str, Any]:
         """Return the same as `stats` takes it."""
-        return {"alpha": ALPHA, "looks": self.looks, "collapsed": list(self.dead) if any(self.dead) else None}
+        options: dict[str, Any] = {"alpha": ALPHA, "looks": self.looks}
+        options["collapsed"] = list(self.dead) if any(self.dead) else None
+        return {**options, "limits": list(self.limits)} if self.limits else options
 
 
 class Writer(Protocol):
@@ -101,6 +107,10 @@ class Kind(Generic[P]):
     def whole(self, part: P, checks: Sequence[Check]) -> Check:
         """Return the check of all members together: of the only one, or of a family, of which all must hold."""
         return checks[0] if len(checks) == 1 else stats.partial_conjunction(list(checks))
+
+    def share_of_runs(self, part: Json) -> float:
+        """Return the smallest share of runs in which a part (as `result.json` has it) is true, where `rate` is set."""
+        return float(part["pi"])
 
     def sampled_by_seeds(self, part: P) -> bool:
         """Return whether more seeds are a larger sample."""
@@ -194,7 +204,8 @@ def check_member(
         return Check(kind=part.kind, region=kind.region(part, number), n=len(member.values), step=member.step)
     # a number that does not exist cannot be averaged, whatever the claim is about
     dead = [math.isnan(v) and c if counts else c for v, c in zip(member.values, member.collapsed, strict=True)]
-    check = _checked(kind, part, effect, member, number, Rule(tuple(dead), looks))
+    limits = member.limits if any(not math.isnan(limit) for limit in member.limits) else ()
+    check = _checked(kind, part, effect, member, number, Rule(tuple(dead), looks, limits))
     never = sum(map(math.isnan, member.values))
     if check.error is None and never:
         check = check.with_notes(f"{never} of {len(member.values)} seeds have no such number: it was not reached")
@@ -205,7 +216,10 @@ def uncounted(part: Part, member: Member, region: Region) -> Check | None:
     """Return the error of a member of which a seed that did not collapse has no number, for kinds that count runs (a
     mean sees it by itself); None where there is none."""
     n = len(member.values)
-    bad = sum(not math.isfinite(v) and not c for v, c in zip(member.values, member.collapsed, strict=True))
+    bad = sum(
+        not math.isfinite(v) and not c and not _settled(v, limit, region)
+        for v, c, limit in zip(member.values, member.collapsed, limits_of(member), strict=True)
+    )
     what = f"{bad} of {n} seeds have no finite value"
     return stats.unjudged(part.kind, what, region=region, n=n, step=member.step, alpha=ALPHA) if bad else None
 
@@ -213,6 +227,20 @@ def uncounted(part: Part, member: Member, region: Region) -> Check | None:
 def reached(member: Member, region: Region) -> int:
     """Return how many runs lie in the region; a collapsed one does not."""
     return sum(region.contains(v) and not c for v, c in zip(member.values, member.collapsed, strict=True))
+
+
+def limits_of(member: Member) -> tuple[float, ...]:
+    """Return one limit per seed, NaN for a seed that is not censored."""
+    return member.limits or (math.nan,) * len(member.values)
+
+
+def _settled(value: float, limit: float, region: Region) -> bool:
+    """Return whether a censored number is known to be inside the region, or known to be outside."""
+    if math.isnan(limit):
+        return False
+    if value < 0:
+        return limit <= region.low or (limit <= region.high and math.isinf(region.low))
+    return limit >= region.high or (limit >= region.low and math.isinf(region.high))
 
 
 def labelled(part: Json, found: Sequence[Any]) -> Iterator[tuple[str, Any]]:

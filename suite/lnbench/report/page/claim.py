@@ -220,11 +220,19 @@ def _every_seed(claim: Json) -> list[str]:
             seed: (DASH if value is None else view.unit.number(view.unit.of(value))) + ("†" if dead else "")
             for seed, value, dead in zip(member["seeds"], member["values"], member["collapsed"], strict=True)
         }
+        for one in member.get("censored", []):
+            cells[one["seed"]] = (
+                f"{'>' if one['side'] == 'above' else '<'} {view.unit.number(view.unit.of(one['limit']))}"
+            )
         rows.append([escaped(view.unit.with_name(f"{label}, in") if view.unit.name else label),
                      *(cells.get(seed, DASH) for seed in seeds)])  # fmt: skip
     header = ["per seed", *(f"seed {seed}" for seed in seeds)]
     dagger = any(any(member["collapsed"]) for _, member in members.values())
-    never = any(value is None for _, member in members.values() for value in member["values"])
+    never = any(
+        value is None and dead
+        for _, member in members.values()
+        for value, dead in zip(member["values"], member["collapsed"], strict=True)
+    )
     what = "† a run behind this number collapsed: at chance, or its loss was not finite"
     foot = ["", f"{what}{'; –†: there is no number, as its level was not reached' if never else ''}."] if dagger else []
     body = table(header, rows, right=range(1, len(header)))

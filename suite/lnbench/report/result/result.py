@@ -1,7 +1,7 @@
 """A judged study as plain data: `result.json`, from which the rest of a report is written.
 
-What only some kinds of claim have (a `look`, `inner` axes, what is shown `beside` a part, the cells of a table with a
-region and a reference of their own) is there for these only.
+What only some kinds of claim have (a `look`, `inner` axes, `censored` seeds, what is shown `beside` a part, the cells
+of a table with a region and a reference of their own) is there for these only.
 
 Lossless: floats as they are, everything that a verdict depends on. JSON knows no infinity and no NaN: an
 infinite edge of a region is null, and the region's `words` say what it means; any other number that is not
@@ -11,6 +11,7 @@ give equal bytes.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import asdict
 
@@ -186,7 +187,18 @@ def _member(member: Member) -> Json:
         "planned": member.planned,
         "missing": member.missing,
         "failures": [without_paths(message) for message in member.failures],
+        **_censored(member),
     }
+
+
+def _censored(member: Member) -> Json:
+    """Return the seeds of which only a side is known: their values are null."""
+    found = [
+        {"seed": seed, "side": "above" if value > 0 else "below", "limit": plain(limit)}
+        for seed, value, limit in zip(member.seeds, member.values, member.limits, strict=False)
+        if math.isinf(value)
+    ]
+    return {"censored": found} if found else {}
 
 
 def _reference(name: str | None, number: Number | None, study: StudyResult) -> Json | None:

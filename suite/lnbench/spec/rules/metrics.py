@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from lnbench import catalog
 from lnbench.errors import did_you_mean
-from lnbench.spec.effects import Effect
+from lnbench.spec.effects import EPOCH, Effect
 from lnbench.spec.levels import same
+from lnbench.spec.points import point_key
 from lnbench.spec.recipe import AnyRecipe, Recipe, Scalar
+from lnbench.spec.study import Cell
 
 
 def may_read(effect: Effect, point: Mapping[str, Scalar]) -> bool:
@@ -19,6 +21,27 @@ def may_read(effect: Effect, point: Mapping[str, Scalar]) -> bool:
         if said and not any(same(level, value) for level in levels):
             return False
     return True
+
+
+def compared_with_itself(effect: Effect, cells: Sequence[Cell]) -> str:
+    """Return which two places of the grid an effect compares although they are the same runs; "" where there are none.
+
+    Two arms of which `set` changes nothing have equal recipes, so equal runs: their difference is 0 in every seed.
+    """
+    if effect.against is None or EPOCH in effect.against:
+        return ""
+    by_point = {point_key(cell.point): cell for cell in cells}
+    for at, other in effect.members():
+        assert other is not None, "an effect with `against` has a second point"
+        changes = {axis: other[axis] for axis in effect.against}
+        here = [cell for cell in cells if all(same(cell.point[axis], at[axis]) for axis in at if axis in cell.point)]
+        if all(same(at.get(axis), value) for axis, value in changes.items()):
+            continue  # one point, which is another mistake
+        pairs = [(cell, by_point.get(point_key({**cell.point, **changes}))) for cell in here]
+        if pairs and all(twin is not None and cell.recipe.identity() == twin.recipe.identity() for cell, twin in pairs):
+            words = [", ".join(f"{axis} {side[axis]}" for axis in changes) for side in (pairs[0][0].point, changes)]
+            return f"{words[0]} and {words[1]} have the same recipe, so it compares runs with themselves"
+    return ""
 
 
 def not_yielded(metric: str, recipes: Iterable[AnyRecipe]) -> str:

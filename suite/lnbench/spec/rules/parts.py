@@ -71,6 +71,10 @@ def _number(
         what = f"reference '{reference}' is a {found.metric}, the effect {part.effect} a {effect.metric}"
         error(where, what)
         return None
+    against = {"above": "below", "at_least": "below", "below": "above"}.get(found.relation)
+    if against is not None and (part.kind.endswith(against) or getattr(part, "side", "") == against):
+        what = f"the paper prints '{reference}' as {found.relation.replace('_', ' ')} {found.printed}"
+        error(where, f"{what}; a part of kind {part.kind} says the opposite")
     if found.source == "digitised" and not part.ours:
         what = f"reference '{reference}' is read off a figure, not printed; say `ours: true`"
         error(where, what)

@@ -17,7 +17,7 @@ from lnbench.spec.effects import Effect
 from lnbench.spec.recipe import Recipe
 from lnbench.spec.rules.effects import check_effect
 from lnbench.spec.rules.findings import Findings
-from lnbench.spec.rules.metrics import may_read, not_yielded
+from lnbench.spec.rules.metrics import compared_with_itself, may_read, not_yielded
 from lnbench.spec.rules.parts import check_parts
 from lnbench.spec.rules.runs import RunRules
 from lnbench.spec.study import Cell, Claim, Runs, Study, StudySpec
@@ -133,6 +133,10 @@ class _TierRules:
             what = "" if metric is None else not_yielded(metric, read)
             if what:
                 self.error(self.at("effects", name, key), f"effect {name}: {what}")
+        twins = compared_with_itself(effect, self.grid.cells)
+        if twins:
+            key = "over" if effect.over else "minus"
+            self.error(self.at("effects", name, key), f"effect {name}: {twins}")
 
     # claims
 
