@@ -164,6 +164,7 @@ def test_a_plateau_is_read_at_twice_and_four_times_the_need_in_equal_passes(tier
         assert gain.minus is not None and settled.minus is not None
         sizes = [need.at["dataset.clean"], gain.minus["dataset.clean"], gain.at["dataset.clean"]]
         assert sizes == [sizes[0], 2 * sizes[0], 4 * sizes[0]]  # type: ignore[operator]
+        assert f"{sizes[0]:,} images" in str(claim.parts[f"need-{alpha}"].because)
         passes = {study.at({"dataset.clean": size, "noise.alpha": int(alpha)}).recipe.epochs for size in sizes}  # type: ignore[union-attr,dict-item]
         assert passes == {settled.at["epoch"]}, "the last epoch, of all three sizes"
         last = passes.pop()

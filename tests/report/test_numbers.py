@@ -41,15 +41,15 @@ def test_an_interval_shares_one_power_of_ten_and_its_ends_differ() -> None:
     assert PLAIN.interval((6.263e-5, 6.909e-5)) == "[6.26, 6.91] × 10⁻⁵"
     assert PLAIN.interval((1.9931, 1.9934)) == "[1.9931, 1.9934]"
     assert PLAIN.interval((-1.076e-3, -7.691e-4)) == "[−0.001076, −0.000769]"
+    assert PLAIN.interval((7.3e-5, 6.11e-4)) == "[0.0000730, 0.0006110]"
     assert PLAIN.interval((-0.00369, 0.0000821)) == "[−0.003690, 0.000082]"
 
 
 def test_an_effect_is_written_like_the_interval_around_it() -> None:
-    ends = (-1.076e-3, -7.691e-4)
-    assert PLAIN.amount(-9.226e-4, like=ends) == "−0.000923"
-    assert PLAIN.amount(-9.226e-4) == "−9.23 × 10⁻⁴"
+    assert PLAIN.amount(-9.226e-5, like=(-1.076e-4, -7.691e-5)) == "−0.0000923"
+    assert PLAIN.amount(-9.226e-5) == "−9.23 × 10⁻⁵"
 
 
 def test_no_end_of_an_interval_is_put_on_an_edge_that_it_is_not_on() -> None:
-    assert PLAIN.interval((7.99, 8.00012), (8.0,)) == "[7.99, 8.0001]"
+    assert PLAIN.interval((7.99, 8.00012), (8.0,)) == "[7.9900, 8.0001]"
     assert PLAIN.interval((0.4996, 0.61), (0.5,)) == "[0.4996, 0.6100]"

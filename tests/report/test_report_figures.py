@@ -9,7 +9,7 @@ import pytest
 from lnbench import drawing
 from lnbench.report.figures.all import draw_all
 from lnbench.report.figures.curves import centre, chance_line, curves
-from lnbench.report.figures.forest import limits
+from lnbench.report.figures.forest import forest, limits, verdict_of
 from lnbench.report.names import curve_axis, figures_of
 from lnbench.report.units import shown
 from tests.toys.report_world import World, fake_outcome
@@ -180,3 +180,61 @@ def test_the_axis_of_the_curves_is_the_one_that_effects_run_along(full: World) -
     for cell in data["cells"]:
         del cell["point"]["noise.alpha"]
     assert curve_axis(data) is None
+
+
+def test_a_member_of_a_family_is_coloured_by_its_own_interval(full: World) -> None:
+    """The MLP falls further than the perceptron, the ConvNet less: of "the perceptron falls most" one half is true."""
+    full.run_all({"perceptron": (0.80, 0.60), "mlp1": (0.95, 0.70), "convnet4": (0.91, 0.85)})
+    (part,) = [part for part in full.json()["claims"][1]["parts"] if part["name"] == "depth"]
+    assert part["verdict"] == "contradicted" and len(part["members"]) == 2
+    words = [verdict_of(part, member, shown(part, member), "full") for member in part["members"]]
+    assert words == [("outside", "contradicted"), ("inside", "reproduced")]
+    alone = {**part, "members": part["members"][:1]}
+    assert verdict_of(alone, part["members"][0], shown(part, part["members"][0]), "full")[0] == "contradicted"
+
+
+def test_a_member_across_the_edge_is_neither_colour_and_smoke_speaks_of_directions(full: World) -> None:
+    full.run_all({"perceptron": (0.80, 0.60), "mlp1": (0.9, 0.7), "convnet4": (0.91, 0.85)}, wobble=0.05)
+    (part,) = [part for part in full.json()["claims"][1]["parts"] if part["name"] == "depth"]
+    member = part["members"][0]
+    assert verdict_of(part, member, shown(part, member), "full") == ("across the edge", "inconclusive")
+    words = [verdict_of(part, one, shown(part, one), "smoke")[0] for one in part["members"]]
+    assert words[1] == "direction holds"
+
+
+def test_small_numbers_on_an_axis_have_their_power_of_ten(full: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = full.json()
+    part = data["claims"][1]["parts"][0]
+    part["effect"] = {**part["effect"], "counted": False}
+    for member in part["members"]:
+        member["values"] = [value * 1e-4 for value in member["values"]]
+        for name in ("effect", "sd", "se"):
+            member["check"][name] *= 1e-4
+        member["check"]["interval"] = {end: x * 1e-4 for end, x in member["check"]["interval"].items()} | {
+            "confidence": 0.9
+        }
+    part["members"] = part["members"][:1]
+    ticks: list[str] = []
+    texts: list[str] = []
+    paint_png = drawing.png
+
+    def spy(height: float, paint: Any) -> bytes:
+        def painted(figure: Any) -> None:
+            paint(figure)
+            ticks.extend(label.get_text() for axes in figure.axes for label in axes.get_xticklabels())
+            texts.extend(words.get_text() for words in figure.texts)
+
+        return paint_png(height, painted)
+
+    monkeypatch.setattr("lnbench.report.figures.forest.png", spy)
+    forest([{**data["claims"][1], "parts": [part]}], "full")
+    for seen in (ticks, texts):
+        assert any("× 10⁻⁵" in words for words in seen), seen
+        assert not any("e-0" in words or "e−0" in words for words in seen)
+    assert all(len(words) < 14 for words in ticks)
+
+
+def test_a_share_of_runs_has_no_tick_beyond_100_percent(full: World) -> None:
+    part = full.json()["claims"][0]["parts"][2]
+    low, high = limits(shown(part, part["members"][0]))
+    assert low >= -2 and high <= 102

@@ -41,7 +41,7 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
         scale = "Its results say nothing about a paper."
     elif study.spec.deviations:
         scale = f"Deviations: {'; '.join(study.spec.deviations)}."
-    elif study.baseline.authors:
+    elif study.baseline.authors and standing is not Standing.HYPOTHESIS:
         scale = "No deviation is listed; what the paper leaves open is chosen by this study (`choices`)."
     else:
         scale = f"{OWN_SCALE[:1].upper()}{OWN_SCALE[1:]}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-SMALLEST, LARGEST = 1e-3, 1e9  # of a number that is written without a power of ten
+SMALLEST, LARGEST = 1e-4, 1e9  # of a number that is written without a power of ten
 DIGITS = 3
 
 
@@ -14,10 +14,10 @@ def power_of_ten(exponent: int) -> str:
     return f"10{str(exponent).translate(SUPERSCRIPTS)}"
 
 
-def exponent_of(*numbers: float, smallest: float = SMALLEST) -> int:
+def exponent_of(*numbers: float) -> int:
     """Return the power of ten that all the numbers are written with: 0 unless the largest is very small or large."""
     most = max((abs(x) for x in numbers if math.isfinite(x)), default=0.0)
-    if most == 0 or smallest <= most < LARGEST:
+    if most == 0 or SMALLEST <= most < LARGEST:
         return 0
     return int(f"{most:.{DIGITS - 1}e}".partition("e")[2])
 
@@ -38,7 +38,7 @@ def scaled(x: float, exponent: int, digits: int = DIGITS) -> str:
 def as_written(x: float) -> str:
     """Return a number that somebody wrote into a file, with the digits it was written with, six at most behind the
     point: "0.95", "2,500,000", "10⁻⁸", "5 × 10⁻⁵"."""
-    exponent = exponent_of(x, smallest=1e-4)
+    exponent = exponent_of(x)
     if not exponent:
         return _minus(f"{x + 0.0:,.6f}".rstrip("0").rstrip("."))
     factor = f"{x / 10.0**exponent:.10g}"

@@ -69,18 +69,23 @@ class Unit:
             self._number(end, (*edges, *(other for other in ends if other is not end)), exponent, alone=False)
             for end in ends
         ]
-        decimals = sorted(len(word.partition(".")[2]) for word in words)
-        places = min(decimals[1], decimals[0] + 1)  # the same for both ends, by that of the larger
-        if self.decimals is None and decimals[0] != decimals[1] and not self._on_an_edge(ends, edges, exponent, places):
-            words = [f"{round(end / 10.0**exponent, places) + 0.0:,.{places}f}" for end in ends]
+        if self.decimals is None:
+            words = self._alike(ends, words, edges, exponent)
         words = [word.replace("-", "−") for word in words]
         return self.with_name(f"[{words[0]}, {words[1]}]" + (f" × {power_of_ten(exponent)}" if exponent else ""))
 
-    def _on_an_edge(self, ends: Ends, edges: tuple[float, ...], exponent: int, places: int) -> bool:
-        """Return whether an end of an interval, so rounded, would lie on an edge that it does not lie on."""
+    def _alike(self, ends: Ends, words: list[str], edges: tuple[float, ...], exponent: int) -> list[str]:
+        """Return the ends of an interval with as many decimals each: those of the larger one, or more where they would
+        leave the other fewer than three digits, make both the same, or put one on an edge that it is not on."""
+        decimals = sorted(len(word.partition(".")[2]) for word in words)
         size = 10.0**exponent
-        pairs = [(end, edge) for end in ends for edge in (*edges, 0.0) if not _same(end, edge)]
-        return any(round(end / size, places) == round(edge / size, places) for end, edge in pairs)
+        others = [(end, other) for end in ends for other in (*edges, *ends, 0.0) if not _same(end, other)]
+        for places in range(decimals[0], decimals[1] + 1):
+            short = any(0 < abs(end / size) < 100 * 10.0**-places for end in ends)
+            met = any(round(end / size, places) == round(other / size, places) for end, other in others)
+            if not met and (places > decimals[0] or not short):
+                return [f"{round(end / size, places) + 0.0:,.{places}f}" for end in ends]
+        return words
 
     def edge(self, x: float) -> str:
         """Return an edge of a region as text: somebody wrote it, so it keeps the digits it was written with."""

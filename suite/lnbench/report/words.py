@@ -49,9 +49,16 @@ def part_words(part: Json, tier: str) -> str:
     return "🔹 direction holds" if part["direction_holds"] else "🔻 direction does not hold"
 
 
+def tests_no_paper(data: Json) -> bool:
+    """Return whether all claims are lnbench's own hypotheses, or the baseline names no author: no paper prints a number
+    then, is silent on a choice, or has a scale."""
+    own = all(Standing(claim.get("standing", "paper")) is Standing.HYPOTHESIS for claim in data["claims"])
+    return own or not data["paper"]["authors"]
+
+
 def tier_words(data: Json) -> str:
     """Return what a tier is; a study that tests no paper sets its own full scale."""
-    if data["tier"] == "full" and not data["paper"]["authors"]:
+    if data["tier"] == "full" and tests_no_paper(data):
         return OWN_SCALE
     return TIERS.get(data["tier"], str(data["tier"]))
 
