@@ -136,7 +136,7 @@ class Evidence:
             return self._correlation(effect, at, path, seed)
         sides = _whole(
             [self._side(effect, effect.metric, path, point, seed) for point in (at, other) if point is not None]
-            + [self._side(effect, metric, path, at, seed) for metric in (effect.less,) if metric is not None]
+            + [self._side(effect, metric, path, at, seed) for metric in (effect.second,) if metric is not None]
         )
         if not isinstance(sides, list):
             return sides
@@ -248,7 +248,7 @@ def _values(curve: Sequence[Reading]) -> tuple[float, ...]:
 def _compared(effect: Effect, at: Reading, other: Reading) -> Reading:
     """Return a difference, or the log of a ratio (NaN where a number is not above 0, as for two collapsed curves)."""
     collapsed = at.collapsed or other.collapsed
-    if effect.over is None:
+    if not effect.is_ratio:
         value = at.value - other.value
         if math.isnan(value):  # two numbers that are censored on the same side, or one that does not exist
             return Reading(math.nan, 0.0, True)
