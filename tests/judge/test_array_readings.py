@@ -55,6 +55,15 @@ def test_one_metric_less_another(world: World) -> None:
     assert world.values("gain") == pytest.approx(expected, abs=1e-6)
 
 
+def test_one_metric_per_another_is_the_log_of_their_ratio(world: World) -> None:
+    expected = []
+    for seed in range(4):
+        arrays = world.arrays("mlp1", seed)
+        losses, bad = arrays["example_loss"][5], wrong(arrays)
+        expected.append(np.log(np.median(losses[bad]) / np.median(losses[~bad])))
+    assert world.values("higher") == pytest.approx(expected, abs=1e-6)
+
+
 def test_along_epochs_is_a_slope_over_epochs(world: World) -> None:
     expected = []
     for seed in range(4):
@@ -154,6 +163,7 @@ def test_the_words_name_what_is_read(world: World) -> None:
         return label(effects[name], at, other)
 
     assert words("gain") == "mlp1, epoch 12: aul_auc − loss_auc"
+    assert words("higher") == "mlp1, epoch 6: mislabeled_loss_median / clean_loss_median"
     assert words("more-alike") == "epoch 12: aul_pearson − train_loss_pearson, median over pairs of model"
     assert words("decline") == "mlp1: slope of loss_auc along epoch (2, 6, 12)"
 
@@ -177,6 +187,13 @@ ALIKE = "alike: {metric: aul_pearson, at: {epoch: 12}, along: {model: pairs}}"
         (ALIKE, ALIKE.replace("pairs}}", "pairs}, levels: {model: [mlp1]}}"), "there are no pairs"),
         (EARLY, EARLY[:-1] + ", less: aul_auc}", "less: aul_auc minus itself is 0"),
         (EARLY, EARLY[:-1] + ", less: loss_auc, minus: {epoch: 2}}", "`less` subtracts already"),
+        (EARLY, EARLY[:-1] + ", per: aul_auc}", "per: aul_auc over itself is 1"),
+        (EARLY, EARLY[:-1] + ", per: loss_auc, over: {epoch: 2}}", "`per` divides already"),
+        (EARLY, EARLY[:-1] + ", per: loss_auc, less: aum_auc}", "per: a ratio, and `less` a difference"),
+        (EARLY, EARLY[:-1] + ", per: loss_auc}", "is the log of a ratio (`per`); judge it by kind: ratio"),
+        (EARLY, EARLY[:-1] + ", per: loss_distance}", "loss_distance (-inf to inf) can lie below"),
+        (EARLY, EARLY[:-1] + ", per: aum_auc}", "give it `probes: [example_margin]`"),
+        ("kind: ratio, effect: higher", "kind: ratio, effect: gain", "or `per` in place of `less`"),
         ("vary: {model:", "vary: {epoch: [1, 2], model:", "epoch"),
         ("probes: [example_loss]", "probes: []", "give it `probes: [example_loss]`"),
     ],

@@ -183,6 +183,16 @@ def test_what_no_run_can_decide_is_not_testable_and_accuses_nobody(tmp_path: Pat
     assert first(world).verdict == "not-run"
 
 
+def test_a_tier_says_that_a_claim_is_not_testable_at_its_scale(tmp_path: Path) -> None:
+    """As where the scale was chosen so that the claim holds: the other tiers judge it."""
+    own = '{deviations: [smaller], claims: {T-01: {not_testable: "its scale was made to fulfil it"}}}'
+    text = STUDY.replace("  full: {deviations: []}\n", f"  full: {{deviations: []}}\n  cpu: {own}\n")
+    tiers = load_study(write_project(tmp_path, text, BASELINE)).tiers
+    claim = first(World(tiers["cpu"], from_table))
+    assert (claim.verdict, claim.why) == ("not-testable", "its scale was made to fulfil it")
+    assert first(World(tiers["full"], from_table)).verdict == "reproduced"
+
+
 def test_every_word_has_a_mark_of_its_own_but_for_the_two_that_need_none() -> None:
     marks = [verdict.mark for verdict in Verdict if verdict not in (Verdict.NOT_COMPARABLE, Verdict.NOT_TESTABLE)]
     assert all(marks) and len(set(marks)) == len(marks)

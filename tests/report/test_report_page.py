@@ -12,7 +12,7 @@ import pytest
 from lnbench.report import markdown
 from lnbench.report.folder import read_result
 from lnbench.report.names import anchors
-from lnbench.report.units import Unit, metric_unit
+from lnbench.report.units import Unit, bounds_of, metric_unit
 from lnbench.report.words import counted, duration, escaped, listed, p_words, position
 from tests.toys.report_world import World
 
@@ -205,6 +205,13 @@ def test_a_rounded_number_is_never_put_on_an_edge_that_it_is_not_on() -> None:
 def test_units(along: str | None, minus: Any, counted: bool, name: str, scale: float) -> None:
     unit = metric_unit({"along": along, "minus": minus, "counted": counted, "axis": "x"}, 0.0001)
     assert (unit.name, unit.scale) == (name, scale)
+
+
+@pytest.mark.parametrize("compared", [{"over": {"model": "a"}}, {"per": "clean_loss_median"}])
+def test_a_ratio_of_points_or_of_metrics_is_one(compared: dict[str, Any]) -> None:
+    effect = {"along": None, "minus": None, "counted": False, "axis": None, "metric_bounds": [0, None], **compared}
+    assert metric_unit(effect, 0.0).ratio
+    assert bounds_of(effect) == bounds_of({**effect, "inner": ["any"]})  # a log has no ends
 
 
 def test_position_of_an_interval() -> None:

@@ -31,6 +31,7 @@ effects:
   early: {metric: aul_auc, at: {model: mlp1, epoch: 6}}
   last: {metric: aul_auc, at: {model: mlp1}}
   gain: {metric: aul_auc, less: loss_auc, at: {model: mlp1, epoch: 12}}
+  higher: {metric: mislabeled_loss_median, per: clean_loss_median, at: {model: mlp1, epoch: 6}}
   decline: {metric: loss_auc, at: {model: mlp1}, along: {epoch: slope}, levels: {epoch: [2, 6, 12]}}
   alike: {metric: aul_pearson, at: {epoch: 12}, along: {model: pairs}}
   more-alike: {metric: aul_pearson, less: train_loss_pearson, at: {epoch: 12}, along: {model: pairs}}
@@ -45,6 +46,7 @@ claims:
       early: {kind: above, effect: early, threshold: 0.6}
       last: {kind: above, effect: last, threshold: 0.6}
       gain: {kind: ordered, effect: gain}
+      higher: {kind: ratio, effect: higher, region: [1, null]}
       decline: {kind: trend, effect: decline, direction: down}
       alike: {kind: correlation, effect: alike, region: [0.2, null], unit: seed}
       more-alike: {kind: ordered, effect: more-alike}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -40,6 +40,7 @@ class Evidence:
     missing: int = 0
     inputs: tuple[Derived, ...] = ()  # that the runs build on; where a choice is not made, those of its first candidate
     reads: Reads = field(default=Stored({}.get))
+    read: set[tuple[str, int]] = field(default_factory=set, repr=False, compare=False)  # jobs behind the last member
 
     @property
     def study(self) -> Study:
@@ -82,6 +83,7 @@ class Evidence:
         seeds = sorted({job.seed for job in self.plan.jobs})
         found: dict[int, Found] = {}
         failures: list[str] = []
+        self.read.clear()
         for seed in seeds:
             number = self._number(effect, at, other, path, seed)
             if isinstance(number, Found):
@@ -101,6 +103,7 @@ class Evidence:
             step=max((reading.step for reading in readings), default=0.0),
             planned=len(seeds),
             failures=tuple(dict.fromkeys(failures)),
+            same=self._twins(),
             arms=(
                 tuple(one.arms[0] for one in found.values() if one.arms),
                 tuple(one.arms[1] for one in found.values() if one.arms),
@@ -111,6 +114,20 @@ class Evidence:
             curve_step=max((one.curve_step for one in found.values()), default=0.0),
         )
 
+    def _twins(self) -> str:
+        """Return what two seeds of the last member have in common that no two draws have; "" where there is nothing.
+
+        Equal accuracies may be chance. Equal training losses after every epoch, or equal wrong labels, are not: the
+        seed did nothing, and the runs are one run counted twice.
+        """
+        seen: dict[tuple[str, str, Any], int] = {}
+        for point, seed in sorted(self.read & self.by_job.keys(), key=lambda key: (key[1], key[0])):
+            for what, value in _fingerprints(self.by_job[point, seed][1]):
+                other = seen.setdefault((point, what, value), seed)
+                if other != seed:
+                    return f"seeds {other} and {seed} have {what}, to the last digit: the seed did nothing"
+        return ""
+
     def _number(
         self, effect: Effect, at: Point, other: Point | None, path: tuple[Span, ...], seed: int
     ) -> Found | str | None:
@@ -119,7 +136,7 @@ class Evidence:
             return self._correlation(effect, at, path, seed)
         sides = _whole(
             [self._side(effect, effect.metric, path, point, seed) for point in (at, other) if point is not None]
-            + [self._side(effect, metric, path, at, seed) for metric in (effect.less,) if metric is not None]
+            + [self._side(effect, metric, path, at, seed) for metric in (effect.second,) if metric is not None]
         )
         if not isinstance(sides, list):
             return sides
@@ -177,6 +194,7 @@ class Evidence:
     def _record(self, point: Point, seed: int) -> Record | str | None:
         """Return the run's record; a message where it failed, None where it is missing."""
         key = (point_key(self.study.at(point).point), seed)
+        self.read.add(key)
         return self.by_job[key][1] if key in self.by_job else self.failed_jobs.get(key)
 
     def _pairs(self, metric: str, span: Span, point: Point, seed: int) -> Reading | str | None:
@@ -210,6 +228,20 @@ def _whole(found: list[T | str | None]) -> list[T] | str | None:
     return next((one for one in found if isinstance(one, str)), None)
 
 
+def _fingerprints(record: Record) -> Iterator[tuple[str, Any]]:
+    """Yield (words, value) of what no two draws have in common. A collapsed or diverged run has none: it may have
+    learned nothing at all, which is the same for all seeds."""
+    outcome = record["outcome"]
+    curves = outcome.get("curves", {})
+    losses, accuracies = curves.get("train_loss"), curves.get("test_accuracy")
+    trained = outcome.get("status") == "ok" and "examples" in outcome  # an experiment's curves have forms of their own
+    if trained and losses and accuracies and not _dead(accuracies[-1], outcome):
+        yield "the same training loss after every epoch", tuple(losses)
+    noise = outcome.get("noise", {})
+    if noise.get("realised_wrong") and noise.get("labels_sha256"):
+        yield "the same wrong labels", noise["labels_sha256"]
+
+
 def _values(curve: Sequence[Reading]) -> tuple[float, ...]:
     return tuple(reading.value for reading in curve)
 
@@ -217,7 +249,7 @@ def _values(curve: Sequence[Reading]) -> tuple[float, ...]:
 def _compared(effect: Effect, at: Reading, other: Reading) -> Reading:
     """Return a difference, or the log of a ratio (NaN where a number is not above 0, as for two collapsed curves)."""
     collapsed = at.collapsed or other.collapsed
-    if effect.over is None:
+    if not effect.is_ratio:
         value = at.value - other.value
         if math.isnan(value):  # two numbers that are censored on the same side, or one that does not exist
             return Reading(math.nan, 0.0, True)

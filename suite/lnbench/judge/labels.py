@@ -30,7 +30,8 @@ def _what(effect: Effect, step: Sequence[Scalar]) -> str:
         coefficient = effect.reducer
         assert coefficient in COEFFICIENTS
         return f"{coefficient} r of {effect.metric} with {effect.with_} over {', '.join(effect.axes)}"
-    words = f"{effect.metric} − {effect.less}" if effect.less else effect.metric
+    sign = "/" if effect.per else "−"
+    words = f"{effect.metric} {sign} {effect.second}" if effect.second else effect.metric
     for axis, reducer in zip(effect.axes, effect.reducers, strict=True):
         if reducer == "steps":
             words = f"{words} from {axis} {_short(step[0])} to {_short(step[1])}"

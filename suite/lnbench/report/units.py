@@ -114,7 +114,7 @@ def unit_of(part: Json, step: float = 0.0) -> Unit:
 def metric_unit(effect: Json, step: float = 0.0) -> Unit:
     """Return the unit of one number per seed: percent for an accuracy, points for a difference, a loss as it is."""
     reducers = [*(inner["along"] for inner in effect.get("inner", [])), effect["along"]]
-    if effect.get("over"):
+    if effect.get("over") or effect.get("per"):
         return Unit(1.0, "", None, ratio=True)
     if effect["along"] == "argmax" and effect["minus"] is not None:
         return Unit(1.0, "octaves", None)
@@ -243,7 +243,12 @@ def bounds_of(effect: Json) -> Ends:
     high = _scaled(effect["metric_bounds"][1], 1.0, math.inf)
     if effect["along"] == "kendall":
         return (-2.0, 2.0) if _compared(effect) else (-1.0, 1.0)
-    if effect["along"] not in (None, PAIRS, *DIFFERENCES) or effect.get("inner") or effect.get("over"):
+    if (
+        effect["along"] not in (None, PAIRS, *DIFFERENCES)
+        or effect.get("inner")
+        or effect.get("over")
+        or effect.get("per")
+    ):
         return INFINITE
     for difference in (effect["along"] in DIFFERENCES, _compared(effect)):
         if difference:

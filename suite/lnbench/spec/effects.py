@@ -32,7 +32,8 @@ class Effect(Strict):
     a level, then the exponent of that place along the other axis). `levels`: for an axis of `along`, these levels only.
 
     `epoch` is an axis of every effect of a training that no `vary` names: the number is read after that epoch, in place
-    of where the recipe's selection says. `less`: the other metric, of the same runs, that is subtracted.
+    of where the recipe's selection says. `less`: the other metric, of the same runs, that is subtracted; `per`: the one
+    that it is divided by.
     """
 
     metric: Annotated[str, name_of("metric")]
@@ -46,10 +47,11 @@ class Effect(Strict):
     interpolate: Literal["linear", "log"] = "linear"  # between the two levels of the axis around a crossing
     with_: Annotated[str, name_of("metric")] | None = Field(default=None, alias="with")  # for a correlation
     less: Annotated[str, name_of("metric")] | None = None
+    per: Annotated[str, name_of("metric")] | None = None  # the log ratio to that metric
 
     _metric = field_validator("metric")(known("metric"))
 
-    @field_validator("with_", "less")
+    @field_validator("with_", "less", "per")
     @classmethod
     def _other(cls, value: str | None) -> str | None:
         return value if value is None else str(known("metric").__func__(cls, value))
@@ -74,23 +76,27 @@ class Effect(Strict):
             raise Misfit("along", "along: steps is a family of numbers, so nothing can follow it; write it last")
         if self.over and self.reducer == "argmax":
             raise Misfit("over", "over: an optimum is compared by `minus`, which gives the shift in octaves")
-        self._subtracts(reducers)
+        self._compares_metrics(reducers)
         self._crosses("crossing" in reducers)
         for axis in self.levels:
             if axis not in self.axes:
                 raise Misfit("levels", f"levels: the effect does not run along {axis}")
         return self
 
-    def _subtracts(self, reducers: tuple[str, ...]) -> None:
-        if self.less is None:
+    def _compares_metrics(self, reducers: tuple[str, ...]) -> None:
+        if self.second is None:
             return
-        if self.less == self.metric:
-            raise Misfit("less", f"less: {self.metric} minus itself is 0")
+        if self.less and self.per:
+            raise Misfit("per", "per: a ratio, and `less` a difference; keep one of them")
+        key, does = ("less", "subtracts") if self.less else ("per", "divides")
+        if self.second == self.metric:
+            what = "minus itself is 0" if self.less else "over itself is 1"
+            raise Misfit(key, f"{key}: {self.metric} {what}")
         if self.minus or self.over:
-            raise Misfit("minus" if self.minus else "over", "`less` subtracts already; keep one of them")
+            raise Misfit("minus" if self.minus else "over", f"`{key}` {does} already; keep one of them")
         odd = next((reducer for reducer in reducers if reducer in NOT_LINEAR), None)
         if odd:
-            raise Misfit("less", f"less: a {odd} is not in the unit of {self.metric}; compare two points by `minus`")
+            raise Misfit(key, f"{key}: a {odd} is not in the unit of {self.metric}; compare two points by `minus`")
 
     def levels_of(self, axis: str, levels: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
         """Return those of an axis's `levels` that the effect runs along."""
@@ -148,6 +154,16 @@ class Effect(Strict):
     def is_shift(self) -> bool:
         """Return whether the number is how far an optimum moves, in octaves of its axis."""
         return self.reducer == "argmax" and self.minus is not None
+
+    @property
+    def second(self) -> str | None:
+        """Return the other metric of the same runs, that is subtracted or divided by."""
+        return self.less or self.per
+
+    @property
+    def is_ratio(self) -> bool:
+        """Return whether the number is the log of a ratio."""
+        return self.over is not None or self.per is not None
 
     @property
     def against(self) -> Mapping[str, Scalar | Scalars] | None:

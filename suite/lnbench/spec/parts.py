@@ -272,7 +272,7 @@ class Ratio(Part):
         return self
 
     def misfit(self, effect: Effect) -> str:
-        return "" if effect.over else "is no ratio; write `over` in place of `minus`"
+        return "" if effect.is_ratio else "is no ratio; write `over` in place of `minus`, or `per` in place of `less`"
 
 
 class Correlation(Part):
@@ -295,7 +295,7 @@ class Correlation(Part):
             return ""
         about = catalog.find("metric", effect.metric).value
         along = effect.reducers not in ((), (PAIRS,))
-        if (about.low, about.high) != (-1, 1) or along or effect.minus or effect.less:
+        if (about.low, about.high) != (-1, 1) or along or effect.minus or effect.second:
             return "is no correlation; write `with` and along: {AXIS: pearson}, or take a metric that is an r"
         return ""
 

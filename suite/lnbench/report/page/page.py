@@ -65,7 +65,7 @@ def markdown(data: Json, *, linked: bool = False) -> str:
 def _paper(data: Json) -> str:
     paper = data["paper"]
     if not paper["authors"]:
-        return f"Paper: {escaped(paper['citation'])}"
+        return f"No paper: {escaped(paper['citation'])}"
     return f"[{escaped(paper['citation'])}]({paper['url']})"
 
 

@@ -72,7 +72,7 @@ def metrics_at(study: Study) -> dict[str, list[str]]:
     for effect in study.spec.effects.values():
         for point in points_of(study, effect):
             key = point_key(study.at(point).point)
-            for metric in (effect.metric, effect.with_, effect.less):
+            for metric in (effect.metric, effect.with_, effect.second):
                 if metric is not None and metric not in found.setdefault(key, []):
                     found[key].append(metric)
     return found

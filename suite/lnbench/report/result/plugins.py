@@ -9,7 +9,9 @@ from lnbench.spec import Study
 def judged_by(study: Study) -> dict[str, str]:
     """Return package -> version of the plug-ins that provide a metric or a kind of check of the claims."""
     spec = study.spec
-    metrics = {name for effect in spec.effects.values() for name in (effect.metric, effect.with_, effect.less) if name}
+    metrics = {
+        name for effect in spec.effects.values() for name in (effect.metric, effect.with_, effect.second) if name
+    }
     kinds = {part.kind for claim in spec.claims for part in claim.parts.values()}
     known = catalog.entries()
     return catalog.packages(

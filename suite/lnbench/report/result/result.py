@@ -171,7 +171,8 @@ def _more(effect: Effect) -> Json:
     """Return what few effects have."""
     inner = [{"axis": axis, "along": reducer} for axis, reducer in zip(effect.axes, effect.reducers, strict=True)][:-1]
     goal = {"level": effect.goal[0], "rises": effect.goal[1], "interpolate": effect.interpolate} if effect.goal else {}
-    return {"inner": inner, "over": effect.over, "with": effect.with_, "less": effect.less, "crossing": goal}
+    other = {"with": effect.with_, "less": effect.less, "per": effect.per}
+    return {"inner": inner, "over": effect.over, **other, "crossing": goal}
 
 
 def _member(member: Member) -> Json:

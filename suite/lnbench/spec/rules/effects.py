@@ -99,7 +99,7 @@ def _epochs(head: str, effect: Effect, epochs: int | None, place: Place, error: 
         for epoch in value if isinstance(value, tuple) else (value,):
             if epochs is not None and type(epoch) is int and epoch > epochs:
                 error(place(key, EPOCH), f"{head}: epoch {epoch}, but a run that it reads has {epochs}")
-    for key, metric in (("metric", effect.metric), ("less", effect.less)) if named else ():
+    for key, metric in (("metric", effect.metric), ("less", effect.less), ("per", effect.per)) if named else ():
         about = catalog.find("metric", metric).value if metric else None
         if about is not None and (about.experiments or (about.probe and not about.reading)):
             error(place(key), f"{head}: {metric} is one number per run, not one per epoch; leave `epoch` out")
@@ -107,7 +107,7 @@ def _epochs(head: str, effect: Effect, epochs: int | None, place: Place, error: 
 
 def _pairs(head: str, effect: Effect, place: Place, error: Report) -> None:
     """Check that a number of two runs is read from pairs, and no other number is."""
-    for key, metric in (("metric", effect.metric), ("less", effect.less)):
+    for key, metric in (("metric", effect.metric), ("less", effect.less), ("per", effect.per)):
         if metric is None:
             continue
         of_two = catalog.find("metric", metric).value.of_two
@@ -148,7 +148,11 @@ def _numbers(head: str, effect: Effect, place: Place, error: Report) -> None:
     if effect.goal and effect.reducers[0] == "crossing" and not about.low < effect.goal[0] < about.high:
         key = "rises_to" if effect.goal[1] else "falls_to"
         error(place(key), f"{head}: {effect.goal[0]:g} is on or past the bounds of {span}; no curve crosses it")
-    of_metric = effect.over is not None if not effect.along else effect.reducers[0] == "exponent"
+    of_metric = effect.is_ratio if not effect.along else effect.reducers[0] == "exponent"
     if of_metric and about.low < 0:
-        why = "a ratio" if effect.over else "an exponent"
+        why = "a ratio" if effect.is_ratio else "an exponent"
         error(place("metric"), f"{head}: {why} needs numbers above 0, and {span} can lie below")
+    other = catalog.find("metric", effect.per).value if effect.per else None
+    if other is not None and other.low < 0:
+        what = f"a ratio needs numbers above 0, and {effect.per} ({other.low:g} to {other.high:g}) can lie below"
+        error(place("per"), f"{head}: {what}")

@@ -83,8 +83,8 @@ def _number(
 
 def misfit(part: Part, effect: Effect) -> str:
     """Return what the effect lacks for the part's kind, and what to write; "" where they fit."""
-    if effect.over and part.judges != "ratio":
-        return "is the log of a ratio (`over`); judge it by kind: ratio"
+    if effect.is_ratio and part.judges != "ratio":
+        return f"is the log of a ratio (`{'over' if effect.over else 'per'}`); judge it by kind: ratio"
     if effect.is_shift and part.judges != "shift":
         return "is the shift of an optimum, in octaves; judge it by kind: shift"
     if effect.with_ is not None and part.judges != "correlation":

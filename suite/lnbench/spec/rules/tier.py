@@ -124,7 +124,12 @@ class _TierRules:
         read = [cell.recipe for cell in self.grid.cells if may_read(effect, cell.point)]
         epochs = min((recipe.epochs for recipe in read if isinstance(recipe, Recipe)), default=None)
         check_effect(name, effect, runs.vary, self.at, self.error, cells_say=cells_say, epochs=epochs)
-        for key, metric in (("metric", effect.metric), ("with", effect.with_), ("less", effect.less)):
+        for key, metric in (
+            ("metric", effect.metric),
+            ("with", effect.with_),
+            ("less", effect.less),
+            ("per", effect.per),
+        ):
             what = "" if metric is None else not_yielded(metric, read)
             if what:
                 self.error(self.at("effects", name, key), f"effect {name}: {what}")
