@@ -115,7 +115,7 @@ class Standing(StrEnum):
     HYPOTHESIS = (
         "hypothesis",
         "Hypotheses of lnbench",
-        "A hypothesis of lnbench, written down before its runs; no paper says it.",
+        "A hypothesis of lnbench; no paper says it.",
     )
 
 

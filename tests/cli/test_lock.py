@@ -121,6 +121,7 @@ BROKEN: list[tuple[Damage | str, str]] = [
     (lambda data: data.update(study="other"), ": it is the lock of 'other' at 'full', not of toy-full"),
     (lambda data: data["entries"].insert(0, 7), ": entry 1: not an entry"),
     (lambda data: data["entries"][0].update(time="yesterday"), ": entry 1: time 'yesterday' is no time"),
+    (lambda data: data["entries"][0].update(records_since=7), ": entry 1: records_since 7 is no time"),
     (lambda data: data["entries"][0].pop("lnbench"), ": entry 1: it does not say which version"),
     (lambda data: data["entries"].pop(0), ": entry 1: the entry above is not the one"),
     (lambda data: data["entries"][0].pop("claims"), ": entry 1: it needs runs, seeds, tries, claims"),
@@ -165,6 +166,21 @@ def test_what_cannot_be_read_or_written_is_one_line(home: Path, call: Call) -> N
     LOCK.rmdir()
     LOCK.write_bytes(b"\xff\xfe")
     assert call("lock")[::2] == (2, f"lnbench: {home / LOCK}: not a lock: it is no text\n")
+
+
+def test_an_entry_says_since_when_a_report_had_records_and_later_entries_keep_it(home: Path, call: Call) -> None:
+    call("lock")
+    report = home / "reports" / "toy-full" / "result.json"
+    report.parent.mkdir(parents=True)
+    for number, (first, threshold) in enumerate([("2026-01-05", "0.25"), ("2026-01-09", "0.2")], start=1):
+        report.write_text(json.dumps({"schema": 1, "runs": {"first_finished": f"{first}T00:00:00+00:00"}}))
+        edit(("threshold: 0.3", f"threshold: {threshold}"))
+        call("lock")
+        assert entries()[number]["records_since"] == "2026-01-05T00:00:00+00:00"
+    assert entries()[0]["records_since"] is None
+    report.write_text("{")
+    edit(("threshold: 0.3", "threshold: 0.1"))
+    assert call("lock")[0] == 0 and entries()[3]["records_since"] == "2026-01-05T00:00:00+00:00"
 
 
 def test_a_lock_that_is_damaged_stops_no_verdict_and_the_report_says_so(trained: Path, call: Call) -> None:

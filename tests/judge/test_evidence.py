@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lnbench.judge import Evidence, judge
 from lnbench.spec import Cell, Effect
 
 if TYPE_CHECKING:
@@ -81,3 +83,45 @@ def test_a_missing_run_leaves_its_seed_out_and_is_counted(world: World) -> None:
     member = world.evidence().members(world.study.spec.effects["drops"])[0]
     assert member.seeds == (0, 1, 3, 4)
     assert member.missing == 1
+
+
+def with_outcomes(world: World, change: Callable[[dict[str, Any], int], None]) -> Evidence:
+    """The evidence of the world, each outcome changed: `change(outcome, seed)`."""
+    evidence = world.evidence()
+    for (_, seed), (_, record) in evidence.by_job.items():
+        change(record["outcome"], seed)
+    return evidence
+
+
+def learned(losses: Callable[[int], list[float]]) -> Callable[[dict[str, Any], int], None]:
+    return lambda outcome, seed: outcome["curves"].update(train_loss=losses(seed))
+
+
+def test_seeds_that_did_nothing_are_an_error_for_every_part(world: World) -> None:
+    """Accuracies above the threshold in five runs that are one run prove nothing, whatever the kind of check."""
+    result = judge(with_outcomes(world, learned(lambda seed: [1.0, 0.5, 0.25])))
+    claim = result.claims[0]
+    assert {part.verdict for part in claim.parts.values()} == {"error"}
+    assert claim.verdict == "error"
+    why = "seeds 0 and 1 have the same training loss after every epoch, to the last digit: the seed did nothing"
+    assert claim.parts["above"].why == claim.parts["every"].why == why
+
+
+def test_seeds_that_differ_in_the_last_digit_of_one_loss_are_draws(world: World) -> None:
+    result = judge(with_outcomes(world, learned(lambda seed: [1.0, 0.5, 0.25 + 1e-15 * seed])))
+    assert result.claims[0].verdict == "reproduced"
+
+
+def test_two_seeds_with_the_same_wrong_labels_are_an_error_and_without_noise_are_not(world: World) -> None:
+    def wrong(share: float) -> Callable[[dict[str, Any], int], None]:
+        return lambda outcome, seed: outcome["noise"].update(realised_wrong=share, labels_sha256="ab"[seed // 4])
+
+    claim = judge(with_outcomes(world, wrong(0.4))).claims[0]
+    assert claim.parts["above"].why.startswith("seeds 0 and 1 have the same wrong labels")
+    assert judge(with_outcomes(world, wrong(0.0))).claims[0].verdict == "reproduced"
+
+
+def test_runs_that_learned_nothing_may_be_alike(world: World) -> None:
+    world.accuracy = lambda recipe, seed: 0.1
+    evidence = with_outcomes(world, learned(lambda seed: [2.3, 2.3, 2.3]))
+    assert all(part.verdict != "error" for part in judge(evidence).claims[0].parts.values() if part.name != "loss")

@@ -22,6 +22,7 @@ from tests.toys.report_world import STUDY, World
 
 # The world's records were finished at 03:04 on 2026-01-02.
 EARLY, BETWEEN, LATE, LATER = (datetime(2026, 1, day, 12, tzinfo=UTC) for day in (1, 2, 3, 4))
+FIRST = datetime(2025, 11, 1, tzinfo=UTC)
 LOOSER = ("{kind: equivalent, effect: same, margin: 0.05", "{kind: equivalent, effect: same, margin: 0.08")
 
 
@@ -36,6 +37,19 @@ def lock(study: Study, *entries: tuple[datetime, tuple[tuple[str, str], ...]], *
     history.path.parent.mkdir(exist_ok=True)
     history.path.write_text(history.text(study.name, study.tier))
     return history
+
+
+def claim_without(world: World) -> tuple[tuple[str, str], ...]:
+    """Take the claim n-2 out of the world's study; return the edits."""
+    edits = (
+        (STUDY[STUDY.index("  - id: n-2") : STUDY.index("tiers:")], ""),
+        ("  perceptron: {metric: test_accuracy, at: {model: perceptron, noise.alpha: 10}}\n", ""),
+        ("  fall: {metric: test_accuracy, along: {noise.alpha: slope}, at: {model: mlp1}}\n", ""),
+    )
+    world.study.path.write_text(edited(STUDY, *edits))
+    world.study = load_study(world.study.path).tiers["full"]
+    world.plan = plan_study(world.study)
+    return edits
 
 
 def section(data: dict[str, Any]) -> str:
@@ -101,6 +115,17 @@ def test_a_region_changed_before_the_first_record_is_no_exception(full: World) -
     data = full.json()
     assert {claim["status"] for claim in found(data).values()} == {"before"}
     assert "registered between 2025-12-01 00:00 UTC and 2026-01-01 12:00 UTC, before the first record" in section(data)
+
+
+def test_a_region_that_was_changed_and_changed_back_is_the_one_of_before(full: World) -> None:
+    history = Lock(lock_path(full.study))
+    for time, edits, commit in ((EARLY, (), "aaaaaaa"), (LATE, (LOOSER,), "bbbbbbb"), (LATER, (), "ccccccc")):
+        full.study.path.write_text(edited(STUDY, *edits))
+        then = load_study(full.study.path).tiers["full"]
+        history = history.with_entry(registration(then.spec, then.baseline), time, "0.1.0", commit=commit)
+    history.path.parent.mkdir()
+    history.path.write_text(history.text("nothing", "full"))
+    assert {(claim["status"], claim["commit"]) for claim in found(full.json()).values()} == {("before", "aaaaaaa")}
 
 
 def test_a_claim_first_registered_after_its_records_is_late(full: World) -> None:
@@ -192,20 +217,23 @@ def test_other_runs_after_the_first_record_are_said(full: World) -> None:
 
 
 def test_a_claim_taken_out_after_the_first_record_is_named(full: World) -> None:
-    without = STUDY[STUDY.index("  - id: n-2") : STUDY.index("tiers:")]
-    unused = [
-        ("  perceptron: {metric: test_accuracy, at: {model: perceptron, noise.alpha: 10}}\n", ""),
-        ("  fall: {metric: test_accuracy, along: {noise.alpha: slope}, at: {model: mlp1}}\n", ""),
-    ]
-    full.study.path.write_text(edited(STUDY, (without, ""), *unused))
-    full.study = load_study(full.study.path).tiers["full"]
-    full.plan = plan_study(full.study)
-    lock(full.study, (EARLY, ()), (LATE, ((without, ""), *unused)))
-    text = "- n-2, registered on 2026-01-01 12:00 UTC, was taken out on 2026-01-03 12:00 UTC."
-    assert text in section(full.json())
+    lock(full.study, (EARLY, ()), (LATE, claim_without(full)))
+    text = "- n-2, registered on 2026-01-01 12:00 UTC, was taken out of this study on 2026-01-03 12:00 UTC, when it had"
+    assert f"{text} records." in section(full.json())
     assert "**The study was not judged as it was registered**" in head(full.json())
-    lock(full.study, (datetime(2025, 12, 1, tzinfo=UTC), ()), (EARLY, ((without, ""), *unused)))
-    assert "taken out" not in section(full.json()), "it was, before any run"
+    other = {"study": "elsewhere", "entries": [{"claims": {"n-2": {}}}]}
+    (lock_path(full.study).parent / "elsewhere-full.json").write_text(json.dumps(other))
+    (lock_path(full.study).parent / "broken-full.json").write_text("{")
+    assert f"{text} records; it is in `elsewhere` now." in section(full.json())
+    assert "not judged as it was registered" not in head(full.json())
+
+
+def test_a_claim_taken_out_before_any_record_is_not_named(full: World) -> None:
+    known, unused = "2025-11-05T10:00:00+00:00", claim_without(full)
+    lock(full.study, (FIRST, ()), (EARLY, unused))
+    assert "taken out" not in section(full.json())
+    lock(full.study, (FIRST, ()), (EARLY, unused), records_since=known)
+    assert "was taken out of this study on 2026-01-01 12:00 UTC" in section(full.json()), "earlier records were known"
 
 
 def test_more_or_fewer_seeds_than_planned_are_named(full: World) -> None:
@@ -231,6 +259,30 @@ def test_holm_counts_all_claims_of_the_study_where_only_one_has_runs(full: World
     assert 0 < claim["p_contradicted"] == whole["p_contradicted"] < 0.3
     assert claim["p_contradicted_holm"] == pytest.approx(3 * claim["p_contradicted"])
     assert "Holm's correction counts all 3 claims all the same." in section(data)
+
+
+def test_runs_made_again_do_not_hide_that_records_were_known_when_a_region_was_registered(full: World) -> None:
+    content = registration(full.study.spec, full.study.baseline)
+    loose = edited(STUDY, LOOSER)
+    full.study.path.write_text(loose)
+    before = load_study(full.study.path).tiers["full"]
+    full.study.path.write_text(STUDY)
+    seen = "2025-11-05T10:00:00+00:00"
+    history = Lock(lock_path(full.study)).with_entry(registration(before.spec, before.baseline), FIRST, "0.1.0")
+    history = history.with_entry(content, EARLY, "0.1.0", records_since=seen)
+    history.path.parent.mkdir()
+    history.path.write_text(history.text("nothing", "full"))
+    data = full.json()
+    assert {name: claim["records_since"] for name, claim in found(data).items()} == {
+        "N1": None,
+        "N.2": seen,
+        "n-2": None,
+    }
+    text = "- When the region of N.2 was registered, the study had earlier records already, since 2025-11-05 10:00 UTC;"
+    assert text in section(data)
+    assert "**Registered as judged when earlier records of the study were known: N.2**" in head(data)
+    later = history.with_entry({**content, "runs": "0"}, LATE, "0.1.0", records_since="2026-01-02T00:00:00+00:00")
+    assert later.last is not None and later.last.records_since == seen, "what was known once stays known"
 
 
 def test_no_record_and_no_lock_is_no_accusation(empty: Any) -> None:

@@ -98,7 +98,7 @@ def test_a_renamed_part_or_effect_is_the_same(tmp_path: Path) -> None:
         (("{all: [high, close]}", "high"), "region of close: was “within 0.02 of 0.9 (printed 90 %)”, is “not judged"),
         (
             ("at: {model: mlp1, noise.alpha: 2}", "at: {model: mlp1, noise.alpha: 4}"),
-            "effect of high: was “at {\"model\": \"mlp1\", \"noise.alpha\": 2}”",
+            "effect of high: was “at model mlp1, noise.alpha 2”, is “at model mlp1, noise.alpha 4”",
         ),
         (("selection: last_epoch", "selection: best_test"), "epoch that is read: was “last_epoch”, is “best_test”"),
         (("    verdict: {all", "    collapse: counts\n    verdict: {all"), "collapse: was “none”, is “counts”"),

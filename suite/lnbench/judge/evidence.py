@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -40,6 +40,7 @@ class Evidence:
     missing: int = 0
     inputs: tuple[Derived, ...] = ()  # that the runs build on; where a choice is not made, those of its first candidate
     reads: Reads = field(default=Stored({}.get))
+    read: set[tuple[str, int]] = field(default_factory=set, repr=False, compare=False)  # jobs behind the last member
 
     @property
     def study(self) -> Study:
@@ -82,6 +83,7 @@ class Evidence:
         seeds = sorted({job.seed for job in self.plan.jobs})
         found: dict[int, Found] = {}
         failures: list[str] = []
+        self.read.clear()
         for seed in seeds:
             number = self._number(effect, at, other, path, seed)
             if isinstance(number, Found):
@@ -101,6 +103,7 @@ class Evidence:
             step=max((reading.step for reading in readings), default=0.0),
             planned=len(seeds),
             failures=tuple(dict.fromkeys(failures)),
+            same=self._twins(),
             arms=(
                 tuple(one.arms[0] for one in found.values() if one.arms),
                 tuple(one.arms[1] for one in found.values() if one.arms),
@@ -110,6 +113,20 @@ class Evidence:
             others=tuple(one.other for one in found.values() if one.other),
             curve_step=max((one.curve_step for one in found.values()), default=0.0),
         )
+
+    def _twins(self) -> str:
+        """Return what two seeds of the last member have in common that no two draws have; "" where there is nothing.
+
+        Equal accuracies may be chance. Equal training losses after every epoch, or equal wrong labels, are not: the
+        seed did nothing, and the runs are one run counted twice.
+        """
+        seen: dict[tuple[str, str, Any], int] = {}
+        for point, seed in sorted(self.read & self.by_job.keys(), key=lambda key: (key[1], key[0])):
+            for what, value in _fingerprints(self.by_job[point, seed][1]):
+                other = seen.setdefault((point, what, value), seed)
+                if other != seed:
+                    return f"seeds {other} and {seed} have {what}, to the last digit: the seed did nothing"
+        return ""
 
     def _number(
         self, effect: Effect, at: Point, other: Point | None, path: tuple[Span, ...], seed: int
@@ -177,6 +194,7 @@ class Evidence:
     def _record(self, point: Point, seed: int) -> Record | str | None:
         """Return the run's record; a message where it failed, None where it is missing."""
         key = (point_key(self.study.at(point).point), seed)
+        self.read.add(key)
         return self.by_job[key][1] if key in self.by_job else self.failed_jobs.get(key)
 
     def _pairs(self, metric: str, span: Span, point: Point, seed: int) -> Reading | str | None:
@@ -208,6 +226,19 @@ def _whole(found: list[T | str | None]) -> list[T] | str | None:
     if len(there) == len(found):
         return there
     return next((one for one in found if isinstance(one, str)), None)
+
+
+def _fingerprints(record: Record) -> Iterator[tuple[str, Any]]:
+    """Yield (words, value) of what no two draws have in common. A collapsed or diverged run has none: it may have
+    learned nothing at all, which is the same for all seeds."""
+    outcome = record["outcome"]
+    curves = outcome.get("curves", {})
+    losses, accuracies = curves.get("train_loss"), curves.get("test_accuracy")
+    if outcome.get("status") == "ok" and losses and accuracies and not _dead(accuracies[-1], outcome):
+        yield "the same training loss after every epoch", tuple(losses)
+    noise = outcome.get("noise", {})
+    if noise.get("realised_wrong") and noise.get("labels_sha256"):
+        yield "the same wrong labels", noise["labels_sha256"]
 
 
 def _values(curve: Sequence[Reading]) -> tuple[float, ...]:

@@ -33,6 +33,7 @@ class Member:
     planned: int
     limits: tuple[float, ...] = ()
     failures: tuple[str, ...] = ()
+    same: str = ""  # what two seeds have in common that no two draws have: then nothing is judged
     arms: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
     levels: tuple[float, ...] = ()
     curves: tuple[tuple[float, ...], ...] = ()

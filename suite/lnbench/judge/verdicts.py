@@ -182,7 +182,8 @@ def _settle(claims: list[ClaimResult], study: Study, tries: Mapping[str, Evidenc
                 why = f"it depends on what the paper leaves open: {', '.join(others)}"
                 claim = replace(claim, verdict=Verdict.INCONCLUSIVE.value, why=why, tried=tried)
             elif untried:
-                why = f"outside the claimed range; not called contradicted, as not run with: {', '.join(untried)}"
+                word = worded(Verdict.CONTRADICTED, claim.claim.standing)
+                why = f"outside the claimed range; not called {word}, as not run with: {', '.join(untried)}"
                 claim = replace(claim, verdict=Verdict.OPPOSITE_SEEN.value, why=why, tried=tried)
             else:
                 claim = replace(claim, tried=tried)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from lnbench.judge.kinds import kind_named
 from lnbench.judge.kinds.wording import counted as counted
 from lnbench.judge.kinds.wording import p_words as p_words
+from lnbench.report.names import place
 from lnbench.report.plain import Json
 from lnbench.report.units import Shown, metric_unit, octave_slope_unit, shown
 from lnbench.verdict import Standing, Verdict
@@ -113,13 +114,32 @@ def member_sentence(part: Json, member: Json) -> str:
         "across": "the interval crosses the edge of the required range",
     }[position(view.interval, view.region)]
     interval = f"{spaced_percent(view.confidence)} interval {view.interval_words()}"
-    text = f"measured {view.effect_words()} ({interval}); {required}; {where}"
+    text = f"measured {view.effect_words()} ({interval}){_higher(part, member, view)}; {required}; {where}"
     if view.wide_interval and part["verdict"] not in ("reproduced", "held"):
         wide = view.unit.interval(view.wide_interval, view.edges)
         text += f"; with the uncertainty of the printed number, as a contradiction needs, the interval is {wide}"
     elif "outside" in where and check["p_contradicted"] > check["alpha"]:
         text += f"; but p against it is {p_words(check['p_contradicted'])}, too large for a contradiction"
     return text
+
+
+def _higher(part: Json, member: Json, view: Shown) -> str:
+    """Return which of the two that a difference compares is higher, and by how much, where its interval shows it and
+    the required range does not say it already."""
+    effect, ends = part["effect"], view.interval
+    against = member["minus"] if not effect.get("over") else None
+    if ends is None or effect["along"] or not (against or effect.get("less")) or view.effect is None:
+        return ""
+    expected = position(ends, view.region) == "inside" and 0 in view.region
+    if ends[0] <= 0 <= ends[1] or expected:
+        return ""
+    if against:
+        changed = {axis: value for axis, value in against.items() if member["at"].get(axis) != value}
+        pair = place({axis: member["at"][axis] for axis in changed if axis in member["at"]}), place(changed)
+    else:
+        pair = f"`{effect['metric']}`", f"`{effect['less']}`"
+    first, second = pair if ends[0] > 0 else pair[::-1]
+    return f": {first} is higher than {second}, by {view.unit.amount(abs(view.effect), view.edges, ends)}"
 
 
 def part_line(part: Json) -> str:

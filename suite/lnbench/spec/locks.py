@@ -45,6 +45,13 @@ class Entry:
         return self.time.isoformat()
 
     @property
+    def records_since(self) -> str | None:
+        """Return when the first record was made of those that the study already had when this was written; None where
+        none is known. Later entries keep it: runs that are made again do not make a region older than what it saw."""
+        time = moment(self.data.get("records_since"))
+        return time.isoformat() if time else None
+
+    @property
     def readable(self) -> bool:
         """Return whether it says what was registered: a study file of long ago may not be readable any more."""
         return not self.data.get("unreadable", False)
@@ -76,12 +83,17 @@ class Lock:
         last = self.last
         return last is not None and last.readable and _counted(last.content) == _counted(content)
 
-    def with_entry(self, content: Json, time: datetime, version: str, **more: Any) -> Lock:
-        """Return the history with one more entry. `more`: facts such as the commit that it was taken from."""
+    def with_entry(
+        self, content: Json, time: datetime, version: str, *, records_since: str | None = None, **more: Any
+    ) -> Lock:
+        """Return the history with one more entry. `records_since`: when the first record was made of a report that is
+        there; `more`: facts such as the commit that it was taken from."""
+        known = [found for found in (moment(records_since), moment(self.last and self.last.records_since)) if found]
         data = {
             "time": time.astimezone(UTC).replace(microsecond=0).isoformat(),
             "lnbench": version,
             **more,
+            "records_since": min(known).isoformat() if known else None,
             "previous": sha256(self.last.data) if self.last else None,
             **content,
         }
@@ -150,6 +162,8 @@ def _wrong(entry: Any, before: Entry | None) -> str:
         return f"time {entry.get('time')!r} is no time such as 2026-11-28T12:00:00+00:00"
     if not isinstance(entry.get("lnbench"), str):
         return "it does not say which version of lnbench wrote it"
+    if entry.get("records_since") is not None and moment(entry["records_since"]) is None:
+        return f"records_since {entry['records_since']!r} is no time"
     if before is not None and Entry(entry).time < before.time:
         return f"its time, {entry['time']}, is before that of the entry above"
     if entry.get("previous") != (sha256(before.data) if before else None):

@@ -252,6 +252,8 @@ def _held(side: Json, key: str) -> str:
         return f"no {key}"
     if key == "along":
         return " and ".join(f"{one['by']} along {one['axis']} over {short(one['levels'])}" for one in side[key])
+    if key in ("at", "minus", "over"):
+        return f"{key} " + ", ".join(f"{axis} {short(value)}" for axis, value in side[key].items())
     return f"{key} {short(side[key])}"
 
 

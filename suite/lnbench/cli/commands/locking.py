@@ -95,12 +95,25 @@ def _one(study: Study, now: datetime, check: bool) -> bool:
         name = study.name if study.path.resolve() in map(Path.resolve, study_paths()) else study.path
         click.echo(f"{study.key}: not registered as it stands; run `lnbench lock {name} --tier {study.tier}`")
     else:
-        more = history.with_entry(content, now, lnbench.__version__)
+        more = history.with_entry(content, now, lnbench.__version__, records_since=_records_since(study))
         _write(more, study)
         click.echo(f"{study.key}: entry {len(more.entries)} -> {more.path}")
     for line in lines:
         click.echo(f"  {line}")
     return True
+
+
+def _records_since(study: Study) -> str | None:
+    """Return when the first record was made of the report that lies in `reports/`, next to the folder of the studies;
+    None where there is none that can be read."""
+    from lnbench.errors import StoreError
+    from lnbench.report import read_result
+
+    try:
+        found = read_result(study.path.resolve().parent.parent / "reports" / study.key)["runs"]["first_finished"]
+    except (StoreError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, str) else None
 
 
 def _differences(history: Lock, content: Json) -> list[str]:

@@ -202,6 +202,11 @@ def check_member(
     kind = kind_of(part)
     if member.missing or not member.values:
         return Check(kind=part.kind, region=kind.region(part, number), n=len(member.values), step=member.step)
+    if member.same:
+        n = len(member.values)
+        return stats.unjudged(
+            part.kind, member.same, region=kind.region(part, number), n=n, step=member.step, alpha=ALPHA
+        )
     # a number that does not exist cannot be averaged, whatever the claim is about
     dead = [math.isnan(v) and c if counts else c for v, c in zip(member.values, member.collapsed, strict=True)]
     limits = member.limits if any(not math.isnan(limit) for limit in member.limits) else ()

@@ -55,6 +55,7 @@ LABELS = {  # of keys whose name alone does not say it
     "weight_sd": "first weights: standard deviation × √(fan-in)",
     "bias_sd": "biases: standard deviation",
     "read_every": "steps between readings",
+    "readings": "spacing of the readings (log: evenly in the logarithm of the steps)",
     "label_noise": "chance that a label is redrawn at a step",
     "kernel": "kernel of the linearisation",
     "probes": "also measured",

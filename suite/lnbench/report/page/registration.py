@@ -31,8 +31,10 @@ def registration_fact(data: Json) -> list[str]:
         what = "No claim was registered as judged before its first record"
     elif odd:
         what = f"Not registered as judged before the first record: {_ids(odd)}"
+    elif _seen(found):
+        what = f"Registered as judged when earlier records of the study were known: {_ids(_seen(found))}"
     elif (
-        found["taken_out"]
+        any(not claim["now_in"] for claim in found["taken_out"])
         or not found["seeds"]["as_planned"]
         or any(one["dropped"] for one in found["changed"])
         or any(claim["standing"] and claim["standing"]["now"] == "paper" for claim in found["claims"])
@@ -46,6 +48,12 @@ def registration_fact(data: Json) -> list[str]:
 def _odd(found: Json) -> list[Json]:
     """Return the claims that have records, and were not registered as they stand before the first of these."""
     return [claim for claim in found["claims"] if claim["first_record"] and claim["status"] != "before"]
+
+
+def _seen(found: Json) -> list[Json]:
+    """Return the claims whose present terms were registered before their first record, but when the study had earlier
+    records already."""
+    return [claim for claim in found["claims"] if claim["status"] == "before" and claim["records_since"]]
 
 
 def _ids(claims: list[Json]) -> str:
@@ -100,7 +108,11 @@ def _before(claims: list[Json]) -> str:
     """Return what their registration came before; claims without a record have nothing yet."""
     run = [claim for claim in claims if claim["first_record"]]
     if not run:
-        return "before any record"
+        return (
+            "before any record that is there now"
+            if any(claim["records_since"] for claim in claims)
+            else "before any record"
+        )
     first = min(claim["first_record"] for claim in run)
     if max(claim["registered"] for claim in claims) <= first:
         return f"before the first record of {_time(first)}"
@@ -143,6 +155,14 @@ def _more(found: Json, data: Json) -> list[str]:
     if 0 < len(without) < len(data["claims"]):
         n = len(data["claims"])
         facts.append(f"Without all their runs: {_ids(without)}. Holm's correction counts all {n} claims all the same.")
+    seen = _seen(found)
+    if seen:
+        since = _time(min(claim["records_since"] for claim in seen))
+        was = "region of {} was" if len(seen) == 1 else "regions of {} were"
+        facts.append(
+            f"When the {was.format(_ids(seen))} registered, the study had earlier records already, since {since}; "
+            "its runs were then made again or are others."
+        )
     for change in found["changed"]:
         when = f"on {listed(map(_time, change['at']))}" if change["at"] else "and not registered"
         if change["what"] == "runs":
@@ -161,7 +181,12 @@ def _more(found: Json, data: Json) -> list[str]:
         facts.append(f"The standing of {names} changed {when}, after the first record: was {was}, is {now}.")
     for claim in found["taken_out"]:
         when = f"on {_time(claim['taken_out'])}" if claim["taken_out"] else "since the last entry"
-        facts.append(f"{escaped(claim['id'])}, registered on {_time(claim['registered'])}, was taken out {when}.")
+        where = f"; it is in `{claim['now_in']}` now" if claim["now_in"] else ""
+        since = _time(claim["registered"])
+        facts.append(
+            f"{escaped(claim['id'])}, registered on {since}, was taken out of this study {when}, when it had "
+            f"records{where}."
+        )
     if found["lock"] and not found["problem"] and not found["as_it_stands"]:
         facts.append("The study as it stands is not what the last entry of its lock registered; run `lnbench lock`.")
     return facts

@@ -8,9 +8,11 @@ bytes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 
 from lnbench.judge import Evidence, StudyResult
 from lnbench.plan import inputs_behind
@@ -60,7 +62,8 @@ def registration_to_json(result: StudyResult) -> Json:
 
 def _compared(claim: str, now: Json, lock: Lock, times: list[datetime]) -> Json:
     """Return when a claim's own terms (regions, rule, effects, regime) were registered as they stand, and what they
-    were at its first record. `standing`: what it was then, where it was another.
+    were at its first record. `standing`: what it was then, where it was another. `records_since`: when the first record
+    was made of those that the study had already, whatever became of them, when the claim was registered as it stands.
 
     `status`: before (as they stand), late (nothing was registered yet), changed (they were others), unknown (what was
     registered cannot be read), open (not registered as they stand, and no record is there).
@@ -74,6 +77,7 @@ def _compared(claim: str, now: Json, lock: Lock, times: list[datetime]) -> Json:
         "records_before": sum(since is None or time < since.time for time in times),
         "registered": since.when if since else None,
         "commit": since.data.get("commit") if since else None,
+        "records_since": since.records_since if since else None,
         "first_registered": known[0].when if known else None,
         "changed": [],
         "changes": [],
@@ -84,7 +88,7 @@ def _compared(claim: str, now: Json, lock: Lock, times: list[datetime]) -> Json:
     earlier = [entry for entry in lock.entries if entry.time <= first]
     if (entry := _since(earlier, claim, hashed)) is not None:
         return {**found, "records_before": 0, "status": "before", "registered": entry.when,
-                "commit": entry.data.get("commit")}  # fmt: skip
+                "commit": entry.data.get("commit"), "records_since": entry.records_since}  # fmt: skip
     if earlier and not earlier[-1].readable:
         return {**found, "status": "unknown"}
     before = earlier[-1].claim(claim) if earlier else None
@@ -189,8 +193,10 @@ def _times(before: Entry, later: list[Entry], key: str) -> list[str]:
 
 
 def _taken_out(lock: Lock, there: set[str], first: datetime | None) -> list[Json]:
-    """Return the claims that were registered once, and were taken out after the first record of all."""
+    """Return the claims that were registered once, and were taken out when there were records: those of now, or earlier
+    ones. `now_in`: the other study of the folder that has the claim now, if one has."""
     found: dict[str, Json] = {}
+    seen: dict[str, bool] = {}
     for entry in lock.entries:
         if entry.readable:
             for claim in entry.data["claims"]:
@@ -198,8 +204,25 @@ def _taken_out(lock: Lock, there: set[str], first: datetime | None) -> list[Json
             for claim, known in found.items():
                 if claim not in entry.data["claims"] and known["taken_out"] is None:
                     known["taken_out"] = entry.when
-    gone = [known for claim, known in found.items() if claim not in there]
-    return [known for known in gone if first and (moment(known["taken_out"]) or first) >= first]
+                    seen[claim] = entry.records_since is not None or (first is not None and entry.time >= first)
+    late = first is not None or any(entry.records_since for entry in lock.entries)
+    return [
+        {**known, "now_in": _study_with(claim, lock.path)}
+        for claim, known in found.items()
+        if claim not in there and (seen[claim] if known["taken_out"] else late)
+    ]
+
+
+def _study_with(claim: str, path: Path) -> str | None:
+    """Return the name of a study whose lock, next to this one, has the claim in its last entry."""
+    for file in sorted(path.parent.glob("*.json")):
+        try:
+            data = json.loads(file.read_text(encoding="utf-8"))
+            if file != path and claim in data["entries"][-1]["claims"]:
+                return str(data["study"])
+        except (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError):
+            continue  # no lock: `lnbench lock` says what is wrong with it
+    return None
 
 
 def _written(time: datetime | None) -> str | None:
