@@ -143,6 +143,22 @@ def test_what_others_say_is_reproduced_or_contradicted(tmp_path: Path, standing:
     assert standing_of(tmp_path / "contradicted", standing, lower(0.4)).verdict == "contradicted"
 
 
+@pytest.mark.parametrize(("standing", "words"), [("hypothesis", "failed"), ("paper", "contradicted")])
+def test_what_is_not_yet_held_against_alternatives_is_said_in_the_claims_own_words(
+    tmp_path: Path, standing: str, words: str
+) -> None:
+    quote = "" if standing == "hypothesis" else '    quote: "above 80"\n'
+    text = STUDY.replace(FIRST, FIRST.replace('    quote: "above 80"\n', quote + f"    standing: {standing}\n"))
+    world = World(load_study(write_project(tmp_path, text, BASELINE)).tiers["full"], lower(0.4))
+    claim = first(world)
+    why = f"outside the claimed range; not called {words}, as not run with: epochs, optimizer.lr"
+    assert (claim.verdict, claim.why) == ("opposite-seen", why)
+    saved = World(variant(world.study, "epochs"), from_table).evidence()
+    claim = first(world, tries={"epochs": saved, "optimizer.lr": world.evidence(variant(world.study, "optimizer.lr"))})
+    whose = "what is left open" if standing == "hypothesis" else "what the paper leaves open"
+    assert claim.why == f"it depends on {whose}: epochs"
+
+
 def test_an_extra_check_of_ours_beside_a_papers_claim_is_said_in_our_words(tmp_path: Path) -> None:
     text = STUDY.replace("threshold: 1.0}", "threshold: 1.0, ours: true}")
     world = World(load_study(write_project(tmp_path, text, BASELINE)).tiers["full"], from_table)

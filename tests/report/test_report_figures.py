@@ -9,7 +9,7 @@ import pytest
 from lnbench import drawing
 from lnbench.report.figures.all import draw_all
 from lnbench.report.figures.curves import centre, chance_line, curves
-from lnbench.report.figures.forest import forest, limits, verdict_of
+from lnbench.report.figures.forest import _typical_words, forest, limits, role_of, verdict_of
 from lnbench.report.names import curve_axis, figures_of
 from lnbench.report.units import shown
 from tests.toys.report_world import World, fake_outcome
@@ -189,6 +189,10 @@ def test_a_member_of_a_family_is_coloured_by_its_own_interval(full: World) -> No
     assert part["verdict"] == "contradicted" and len(part["members"]) == 2
     words = [verdict_of(part, member, shown(part, member), "full") for member in part["members"]]
     assert words == [("outside", "contradicted"), ("inside", "reproduced")]
+    unfinished = {**part, "verdict": "not-run"}  # another member lacks a run: this one has all of its own
+    assert verdict_of(unfinished, part["members"][1], shown(part, part["members"][1]), "full")[0] == "inside"
+    lacking = {**part["members"][0], "missing": 1}
+    assert verdict_of(unfinished, lacking, shown(part, lacking), "full")[0] == "not run"
     alone = {**part, "members": part["members"][:1]}
     assert verdict_of(alone, part["members"][0], shown(part, part["members"][0]), "full")[0] == "contradicted"
 
@@ -232,6 +236,20 @@ def test_small_numbers_on_an_axis_have_their_power_of_ten(full: World, monkeypat
         assert any("× 10⁻⁵" in words for words in seen), seen
         assert not any("e-0" in words or "e−0" in words for words in seen)
     assert all(len(words) < 14 for words in ticks)
+
+
+def test_a_part_is_named_by_what_it_is_to_its_claim() -> None:
+    part = {"name": "learned", "decides": False, "ours": True}
+    assert role_of({**part, "decides": True}, {}) == "part of the claim"
+    assert role_of(part, {"requires": {"learned": "train longer"}}) == "must hold first"
+    assert role_of(part, {"standing": "paper"}) == "extra check, ours"
+    assert role_of(part, {"standing": "hypothesis"}) == "extra check"
+
+
+def test_a_typical_run_says_why_it_is_judged() -> None:
+    assert _typical_words({"collapsed": 2, "n": 5, "details": {}}) == "2 of 5 collapsed: sign test"
+    beyond = {"collapsed": 0, "n": 5, "details": {"censored": 1}}
+    assert _typical_words(beyond) == "1 of 5 censored: sign test"
 
 
 def test_a_share_of_runs_has_no_tick_beyond_100_percent(full: World) -> None:

@@ -90,5 +90,6 @@ def test_the_contact_sheet_shows_the_suspects_and_their_labels(tmp_path: Path) -
 def test_a_claim_that_only_a_figure_makes_is_in_our_words(tmp_path: Path) -> None:
     world = world_in(tmp_path, ('    quote: "finds"\n', ""))
     result = judge(world.evidence())
-    assert "*In our words (§1): the paper shows it.*" in markdown(result_to_json(result))
-    assert "shows it, and says it in no sentence" in explain(result, "T-01")
+    words = "*The paper shows this (§1) and has no sentence for it: the words are ours.*"
+    assert words in markdown(result_to_json(result))
+    assert "shows it and has no sentence for it; the words are ours" in explain(result, "T-01")

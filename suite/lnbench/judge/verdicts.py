@@ -15,6 +15,7 @@ from lnbench import stats
 from lnbench.judge.drift import drift_of, mean
 from lnbench.judge.evidence import Evidence
 from lnbench.judge.kinds import ALPHA, check_member, kind_of, numbers_of
+from lnbench.judge.kinds.wording import p_is
 from lnbench.judge.results import ChoiceResult, ClaimResult, Look, PartResult, StudyResult
 from lnbench.spec import Claim, Number, Part, Study
 from lnbench.stats import Check, Verdict
@@ -89,7 +90,7 @@ def _judge_claims(evidence: Evidence, look: Look | None = None) -> list[ClaimRes
         verdict = claim.verdict or claim.check.verdict(ALPHA, p_contradicted=p).value
         why = claim.why
         if verdict == Verdict.INCONCLUSIVE and claim.check.p_contradicted <= ALPHA:
-            why = f"contradicted alone (p = {claim.check.p_contradicted:.3g}), not among the study's claims (Holm)"
+            why = f"contradicted alone ({p_is(claim.check.p_contradicted)}), not among the study's claims (Holm)"
         judged.append(replace(claim, p_contradicted=p, verdict=verdict, why=why, look=look))
     return judged
 
@@ -200,7 +201,11 @@ def _worded(claim: ClaimResult) -> ClaimResult:
         for name, part in claim.parts.items()
     }
     tried = {key: worded(word, standing) for key, word in claim.tried.items()}
-    return replace(claim, parts=parts, verdict=worded(claim.verdict, standing), tried=tried)
+    why = claim.why
+    alone = claim.verdict in (Verdict.INCONCLUSIVE, Verdict.OPPOSITE_SEEN)
+    if Standing(standing) is Standing.HYPOTHESIS and alone:  # no paper is silent here, none is contradicted
+        why = why.replace("contradicted", "failed").replace("what the paper leaves open", "what is left open")
+    return replace(claim, parts=parts, verdict=worded(claim.verdict, standing), why=why, tried=tried)
 
 
 def _smoke(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> ClaimResult:
@@ -222,7 +227,7 @@ def _smoke(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> ClaimRes
     elif drifted:
         worst = drifted[0]
         now, before = mean(worst.member.values), mean(worst.before)
-        why = f"{worst.member.label} has drifted: {now:.4f}, was {before:.4f} (p = {worst.check.p_contradicted:.2g})"
+        why = f"{worst.member.label} has drifted: {now:.4f}, was {before:.4f} ({p_is(worst.check.p_contradicted)})"
     return replace(
         claim, verdict=(Verdict.SMOKE_FAIL if why else Verdict.SMOKE_PASS).value, why=why, drift=tuple(drift)
     )

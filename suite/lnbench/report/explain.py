@@ -12,8 +12,16 @@ from lnbench.judge.kinds import Kind, kind_of
 from lnbench.report.numbers import significant
 from lnbench.report.page.beside import beside_words
 from lnbench.report.result.result import part_to_json
-from lnbench.report.units import Unit, metric_unit, range_words
-from lnbench.report.words import OWN_SCALE, counted, margin_words, member_sentence, p_words, spaced_percent
+from lnbench.report.units import Unit, metric_unit, range_words, reference_of
+from lnbench.report.words import (
+    OWN_SCALE,
+    counted,
+    margin_words,
+    member_sentence,
+    p_words,
+    printed_words,
+    spaced_percent,
+)
 from lnbench.stats import Check, Region
 from lnbench.verdict import Standing, Verdict
 
@@ -56,11 +64,9 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
 def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator[str]:
     data = part_to_json(part, claim, result)
     yield f"Part {part.name} ({kind_of(part.part).words or part.part.kind}): {_role(part, claim)}."
-    for reference in part.part.references():
-        entry = result.study.baseline.references[reference]
-        printed = f"{entry.printed} ({entry.unit}, {entry.relation})"
-        where = f" at {entry.where}" if str(entry.where) else ""
-        yield f"  Printed number: {printed}{where}; reference {reference}."
+    references = [reference_of(data, member) for member in data["members"]]
+    for reference in {one["id"]: one for one in references if one}.values():
+        yield f"  Printed number: {printed_words(reference)}; reference {reference['id']}."
     if part.part.because:
         what = f"margin of {margin_words(data)}" if getattr(part.part, "margin", None) is not None else "range"
         yield f"  Reason for this {what}, set beforehand: {part.part.because}."
@@ -92,8 +98,10 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
         yield f"  {cells} times their smallest, {p_words(part.check.p_contradicted)} (1 at most)."
     for words in beside_words(data):
         yield f"  {words}"
-    yield f"  -> {Verdict(part.verdict).words}" + (f" ({part.why})" if part.why else "")
-    if Verdict(part.verdict).open:
+    smoke = result.study.tier == "smoke" and part.verdict not in (Verdict.ERROR, Verdict.NOT_RUN)
+    words = "direction holds" if part.direction_holds else "direction does not hold"
+    yield f"  -> {words if smoke else Verdict(part.verdict).words}" + (f" ({part.why})" if part.why else "")
+    if Verdict(part.verdict).open and not smoke:
         yield f"  -> {_needed(part)}"
 
 

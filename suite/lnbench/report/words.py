@@ -17,7 +17,7 @@ from lnbench.verdict import Standing, Verdict
 
 MARKS: dict[str, str] = {verdict.value: verdict.mark for verdict in Verdict}
 TIERS = {
-    "smoke": "small embedded data, seconds of training, fixed seeds: it tests the software, no paper",
+    "smoke": "small embedded data, seconds of training, fixed seeds: it tests the software, not a paper",
     "cpu": "real data at a scale that two processor cores can train; “Deviations” lists what is reduced",
     "lite": "real data, reduced to minutes of one GPU; “Deviations” lists what is reduced",
     "full": "the paper's own scale, where the paper states it; what it leaves open is listed below",
@@ -50,7 +50,7 @@ def part_words(part: Json, tier: str) -> str:
     return "🔹 direction holds" if part["direction_holds"] else "🔻 direction does not hold"
 
 
-def tests_no_paper(data: Json) -> bool:
+def of_no_paper(data: Json) -> bool:
     """Return whether all claims are lnbench's own hypotheses, or the baseline names no author: no paper prints a number
     then, is silent on a choice, or has a scale."""
     own = all(Standing(claim.get("standing", "paper")) is Standing.HYPOTHESIS for claim in data["claims"])
@@ -59,7 +59,7 @@ def tests_no_paper(data: Json) -> bool:
 
 def tier_words(data: Json) -> str:
     """Return what a tier is; a study that tests no paper sets its own full scale."""
-    if data["tier"] == "full" and tests_no_paper(data):
+    if data["tier"] == "full" and of_no_paper(data):
         return OWN_SCALE
     return TIERS.get(data["tier"], str(data["tier"]))
 
@@ -209,6 +209,23 @@ def margin_words(part: Json) -> str:
     """Return a part's margin, a difference: "2 points" of an accuracy."""
     unit = shown(part, part["members"][0]).unit
     return replace(unit, name="points" if unit.name == "%" else unit.name).edge(unit.of(part["margin"]))
+
+
+def printed_words(reference: Json) -> str:
+    """Return a printed number as the paper has it: "above 90 % (§3.1, Figure 1)"."""
+    relation = {
+        "equals": "",
+        "above": "above ",
+        "at_least": "at least ",
+        "about": "about ",
+        "below": "below ",
+    }
+    unit = {"percent": " %", "fraction": "", "count": "", "ratio": "", "none": ""}[reference["unit"]]
+    spread = "" if reference["spread"] == "none" else f" ± {reference['spread']}"
+    number = f"{relation[reference['relation']]}{reference['printed']}{spread}{unit}"
+    figure = " (read off a figure)" if reference["source"] == "digitised" else ""
+    where = f" ({reference['where']})" if reference["where"] else ""
+    return f"{number}{where}{figure}"
 
 
 def _sample(part: Json) -> str:

@@ -26,7 +26,7 @@ def print_verdicts(result: StudyResult) -> None:
         console = Console(width=120)
     table = Table(box=box.SIMPLE_HEAD, title=f"{result.study.key}: {result.study.spec.title}", title_justify="left")
     table.add_column("claim", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
+    table.add_column("verdict", max_width=20)
     table.add_column("what was measured", overflow="fold")
     for claim in result.claims:
         style = Verdict(claim.verdict).terminal

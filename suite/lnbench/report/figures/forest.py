@@ -32,6 +32,7 @@ class Row:
     view: Shown
     words: str  # of the part's verdict; of a family's member, where its own interval lies
     verdict: str  # what that counts as: a name of VERDICT_STYLE
+    role: str
 
     @property
     def height(self) -> float:
@@ -68,15 +69,25 @@ def _rows(claim: Json, tier: str) -> list[Row]:
             if tier == "smoke":  # the paper's number is for other data
                 view = replace(view, printed=None)
             words, verdict = verdict_of(part, member, view, tier)
-            rows.append(Row(part, member, view, words, verdict))
+            rows.append(Row(part, member, view, words, verdict, role_of(part, claim)))
     return rows
+
+
+def role_of(part: Json, claim: Json) -> str:
+    """Return what a part is to its claim."""
+    if part["decides"]:
+        return "part of the claim"
+    if part["name"] in claim.get("requires", {}):
+        return "must hold first"
+    ours = part["ours"] and claim.get("standing", "paper") != "hypothesis"
+    return "extra check, ours" if ours else "extra check"
 
 
 def verdict_of(part: Json, member: Json, view: Shown, tier: str) -> tuple[str, str]:
     """Return (words, what it counts as) of a row: the part's verdict where it has one member; else what the member's
     own interval says, for one that lies inside stays inside, whatever the others do."""
     whole = verdict_in_figure(part, tier)
-    if len(part["members"]) == 1 or part["verdict"] in ("error", "not-run") or member["check"]["error"]:
+    if len(part["members"]) == 1 or member["missing"] or not member["values"] or member["check"]["error"]:
         return whole, whole
     if tier == "smoke":
         words = "direction holds" if _holds(view) else "direction does not hold"
@@ -123,8 +134,7 @@ def _rule(y: float, height: float) -> Any:
 
 def _row(figure: Any, row: Row, top: float, height: float) -> None:
     part, view = row.part, row.view
-    role = "part of the claim" if part["decides"] else "extra check, ours" if part["ours"] else "extra check"
-    title = f"{part['name']}  ({role})"
+    title = f"{part['name']}  ({row.role})"
     label = textwrap.wrap(row.member["label"], LABEL_LETTERS)[:3]
     _text(figure, LEFT[0], top - 0.08, height, title[: LABEL_LETTERS + 4], INK, bold=part["decides"])
     _text(figure, LEFT[0], top - 0.27, height, "\n".join(label), GREY)
@@ -132,8 +142,7 @@ def _row(figure: Any, row: Row, top: float, height: float) -> None:
     measured_words = [view.effect_words()] if view.effect is not None else []
     measured_words += textwrap.wrap(view.interval_words(), VERDICT_LETTERS) if view.interval else []
     if row.member["check"]["typical"]:
-        collapsed = f"{row.member['check']['collapsed']} of {row.member['check']['n']} collapsed: sign test"
-        measured_words += textwrap.wrap(collapsed, VERDICT_LETTERS)
+        measured_words += textwrap.wrap(_typical_words(row.member["check"]), VERDICT_LETTERS)
     region = textwrap.wrap(f"required: {view.region_words()}", VERDICT_LETTERS)[:2]
     _text(figure, RIGHT[0], top - 0.08, height, row.words, row.style[0], bold=True)
     _text(figure, RIGHT[0], top - 0.27, height, "\n".join([*measured_words, *region]), INK)
@@ -143,6 +152,14 @@ def _row(figure: Any, row: Row, top: float, height: float) -> None:
     else:
         x = (AXIS[0] + AXIS[1]) / 2
         _text(figure, x, top - 0.27, height, "nothing measured", GREY, align="center")
+
+
+def _typical_words(check: Json) -> str:
+    """Return why the typical run is judged."""
+    censored = check["details"].get("censored", 0)
+    why = [f"{check['collapsed']} of {check['n']} collapsed"] if check["collapsed"] or not censored else []
+    why += [f"{censored} of {check['n']} censored"] if censored else []
+    return f"{', '.join(why)}: sign test"
 
 
 def _text(

@@ -11,7 +11,7 @@ from lnbench.report.page.recipe_words import SELECTIONS
 from lnbench.report.page.registration import registration_section
 from lnbench.report.plain import Json
 from lnbench.report.units import Unit, decimals_of, metric_unit, percent
-from lnbench.report.words import counted, duration, escaped, listed, p_words, table, tests_no_paper
+from lnbench.report.words import counted, duration, escaped, listed, of_no_paper, p_words, table
 
 DASH = "–"
 
@@ -32,7 +32,7 @@ def _open(data: Json) -> list[str]:
         [f"`{choice['key']}`", escaped(text(choice["ours"])), _alternatives(choice["try"])]
         for choice in data["choices_open"]
     ]
-    own = tests_no_paper(data)
+    own = of_no_paper(data)
     intro = (
         "Choices of this study that its sentences do not fix. Before one is called failed, it must be so under every "
         "alternative too."

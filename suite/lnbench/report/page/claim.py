@@ -18,6 +18,7 @@ from lnbench.report.words import (
     member_sentence,
     p_words,
     part_words,
+    printed_words,
     spaced_percent,
     table,
     verdict_words,
@@ -150,21 +151,7 @@ def _role(part: Json, claim: Json) -> str:
 
 
 def _printed(reference: Json | None) -> str:
-    if reference is None:
-        return DASH
-    relation = {
-        "equals": "",
-        "above": "above ",
-        "at_least": "at least ",
-        "about": "about ",
-        "below": "below ",
-    }
-    unit = {"percent": " %", "fraction": "", "count": "", "ratio": "", "none": ""}[reference["unit"]]
-    spread = "" if reference["spread"] == "none" else f" ± {reference['spread']}"
-    number = f"{relation[reference['relation']]}{reference['printed']}{spread}{unit}"
-    figure = " (read off a figure)" if reference["source"] == "digitised" else ""
-    where = f" ({reference['where']})" if reference["where"] else ""
-    return escaped(f"{number}{where}{figure}")
+    return DASH if reference is None else escaped(printed_words(reference))
 
 
 def _remarks(claim: Json, tier: str) -> list[str]:
@@ -216,8 +203,9 @@ def _every_seed(claim: Json) -> list[str]:
     rows = []
     for label, (part, member) in members.items():
         view = shown({**part, "kind": "values"} if is_rate(part) else part, member)
+        others = tuple(value for value in view.values if value is not None)  # one power of ten for all seeds
         cells = {
-            seed: (DASH if value is None else view.unit.number(view.unit.of(value))) + ("†" if dead else "")
+            seed: (DASH if value is None else view.unit.number(view.unit.of(value), like=others)) + "†" * dead
             for seed, value, dead in zip(member["seeds"], member["values"], member["collapsed"], strict=True)
         }
         for one in member.get("censored", []):

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from lnbench.report.names import is_number
 from lnbench.report.numbers import as_written
 from lnbench.report.page.recipe_words import (
     SELECTIONS,
@@ -86,6 +87,9 @@ class _Grid:
         if len(set(found)) == 1 or not self.points:
             return found[0]
         if key in self.axes:
+            levels = [point[key] for point in self.points]
+            if all(map(is_number, levels)):
+                found = [words for _, words in sorted(zip(levels, found, strict=True))]
             return f"{listed(dict.fromkeys(found), 'or')} (varied)"
         axes = self._deciding(found)
         if "arm" in axes:
