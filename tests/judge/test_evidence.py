@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lnbench.judge import Evidence, judge
+from lnbench.judge.evidence import _fingerprints
 from lnbench.spec import Cell, Effect
 
 if TYPE_CHECKING:
@@ -125,3 +126,15 @@ def test_runs_that_learned_nothing_may_be_alike(world: World) -> None:
     world.accuracy = lambda recipe, seed: 0.1
     evidence = with_outcomes(world, learned(lambda seed: [2.3, 2.3, 2.3]))
     assert all(part.verdict != "error" for part in judge(evidence).claims[0].parts.values() if part.name != "loss")
+
+
+def test_an_experiment_has_curves_of_its_own_form(world: World) -> None:
+    def experiment(outcome: dict[str, Any], seed: int) -> None:
+        outcome["curves"]["train_loss"] = [1.0]
+        del outcome["noise"]
+
+    evidence = with_outcomes(world, experiment)
+    for _, record in evidence.by_job.values():
+        assert [*_fingerprints({**record, "outcome": {**record["outcome"], "examples": {"test": 10}}})]
+        del record["outcome"]["examples"]
+        assert [*_fingerprints(record)] == []

@@ -234,7 +234,8 @@ def _fingerprints(record: Record) -> Iterator[tuple[str, Any]]:
     outcome = record["outcome"]
     curves = outcome.get("curves", {})
     losses, accuracies = curves.get("train_loss"), curves.get("test_accuracy")
-    if outcome.get("status") == "ok" and losses and accuracies and not _dead(accuracies[-1], outcome):
+    trained = outcome.get("status") == "ok" and "examples" in outcome  # an experiment's curves have forms of their own
+    if trained and losses and accuracies and not _dead(accuracies[-1], outcome):
         yield "the same training loss after every epoch", tuple(losses)
     noise = outcome.get("noise", {})
     if noise.get("realised_wrong") and noise.get("labels_sha256"):
