@@ -52,6 +52,12 @@ class Verdict(StrEnum):
         return LONGER.get(self.value, self.value.replace("not-", "not "))
 
     @property
+    def of_part(self) -> str:
+        """Return how a part of a claim lies to its range: a part is no claim, and is neither reproduced nor
+        contradicted."""
+        return POSITIONS.get(self.value, self.words)
+
+    @property
     def open(self) -> bool:
         """Return whether the interval decided nothing."""
         return self in (Verdict.INCONCLUSIVE, Verdict.OPEN)
@@ -73,6 +79,11 @@ class Verdict(StrEnum):
 
 
 LONGER = {"opposite-seen": "opposite seen, alternatives not run", "not-in-regime": "not in regime"}
+POSITIONS = {
+    **dict.fromkeys(("reproduced", "held"), "inside"),
+    **dict.fromkeys(("contradicted", "failed"), "outside"),
+    **dict.fromkeys(("inconclusive", "open"), "not decided"),
+}
 OF_OUR_OWN = {
     Verdict.REPRODUCED: Verdict.HELD,
     Verdict.CONTRADICTED: Verdict.FAILED,

@@ -100,7 +100,7 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
         yield f"  {words}"
     smoke = result.study.tier == "smoke" and part.verdict not in (Verdict.ERROR, Verdict.NOT_RUN)
     words = "direction holds" if part.direction_holds else "direction does not hold"
-    yield f"  -> {words if smoke else Verdict(part.verdict).words}" + (f" ({part.why})" if part.why else "")
+    yield f"  -> {words if smoke else Verdict(part.verdict).of_part}" + (f" ({part.why})" if part.why else "")
     if Verdict(part.verdict).open and not smoke:
         yield f"  -> {_needed(part)}"
 

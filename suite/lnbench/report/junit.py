@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from lnbench.report.plain import Json
 from lnbench.report.words import counted, member_sentence
-from lnbench.verdict import Counts, counts_as
+from lnbench.verdict import Counts, Verdict, counts_as
 
 # XML 1.0 allows no control characters but tab, line feed and return; lone surrogates are not UTF-8.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -60,7 +60,7 @@ def _details(claim: Json) -> str:
     for part in claim["parts"]:
         role = "the claim" if part["decides"] else "beside it"
         role = "must hold first" if part["name"] in claim.get("requires", {}) else role
-        lines.append(f"{part['name']} ({role}): {part['verdict']}")
+        lines.append(f"{part['name']} ({role}): {Verdict(part['verdict']).of_part}")
         for member in part["members"]:
             done = counted(len(member["values"]), "seed")
             lines.append(f"  {member['label']}, {done}: {member_sentence(part, member)}")

@@ -44,9 +44,12 @@ def tally(claims: Iterable[Json]) -> list[tuple[Standing, str]]:
 
 
 def part_words(part: Json, tier: str) -> str:
-    """Return a part's verdict; at smoke only whether the direction holds, because smoke says nothing about a paper."""
-    if tier != "smoke" or part["verdict"] in ("error", "not-run"):
+    """Return how a part lies to its range: it is no claim, so it is neither reproduced nor contradicted. At smoke only
+    whether the direction holds, because smoke says nothing about a paper."""
+    if part["verdict"] in ("error", "not-run"):
         return verdict_words(part["verdict"])
+    if tier != "smoke":
+        return Verdict(part["verdict"]).of_part if part["verdict"] in MARKS else str(part["verdict"])
     return "🔹 direction holds" if part["direction_holds"] else "🔻 direction does not hold"
 
 

@@ -52,9 +52,10 @@ def print_report(folder: Path) -> None:
 
 
 def _word(part: PartResult, result: StudyResult) -> str:
-    """Return a part's verdict; at smoke, which says nothing about the paper, whether its direction holds."""
+    """Return how a part lies to its range; at smoke, which says nothing about the paper, whether its direction
+    holds."""
     if result.study.tier != "smoke" or part.verdict in (Verdict.NOT_RUN, Verdict.ERROR):
-        return part.verdict
+        return Verdict(part.verdict).of_part
     return "holds" if part.direction_holds else "does not hold"
 
 

@@ -84,11 +84,11 @@ def role_of(part: Json, claim: Json) -> str:
 
 
 def verdict_of(part: Json, member: Json, view: Shown, tier: str) -> tuple[str, str]:
-    """Return (words, what it counts as) of a row: the part's verdict where it has one member; else what the member's
-    own interval says, for one that lies inside stays inside, whatever the others do."""
+    """Return (words, what it counts as) of a row: how the part lies to its range where it has one member; else what the
+    member's own interval says, for one that lies inside stays inside, whatever the others do."""
     whole = verdict_in_figure(part, tier)
     if len(part["members"]) == 1 or member["missing"] or not member["values"] or member["check"]["error"]:
-        return whole, whole
+        return (whole if tier == "smoke" else Verdict(part["verdict"]).of_part), whole
     if tier == "smoke":
         words = "direction holds" if _holds(view) else "direction does not hold"
         return words, words

@@ -102,7 +102,7 @@ def _parts_table(claim: Json, tier: str) -> list[str]:
     with_p = tier != "smoke"
     printed = any(reference_of(part, member) for part in claim["parts"] for member in part["members"])
     header = ["part", "what is compared", "measured", f"{_confidence(claim)} interval", "required", "n"]
-    header += [*(["p for", "p against"] if with_p else []), *(["printed number"] if printed else []), "verdict"]
+    header += [*(["p for", "p against"] if with_p else []), *(["printed number"] if printed else []), "lies"]
     rows = []
     for part in claim["parts"]:
         for index, member in enumerate(part["members"]):
