@@ -72,7 +72,7 @@ def test_parts_and_their_intervals_are_listed(full: World) -> None:
     out = root.find("testsuite/testcase/system-out")
     assert out is not None
     assert out.text is not None
-    assert re.search(r"above \(the claim\): reproduced\n  .*measured .* \(90 % interval \[", out.text)
+    assert re.search(r"above \(the claim\): inside\n  .*measured .* \(90 % interval \[", out.text)
     assert "printed (beside it)" in out.text
 
 

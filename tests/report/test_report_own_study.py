@@ -70,7 +70,7 @@ def test_terminal_explanation_power_and_page_show_the_same_number_in_the_same_un
     row = next(row for row in powers(result) if (row.claim, row.part) == ("N1", "above"))
     words = power_words(row, claim.parts["above"], claim, result)
     assert words.known.startswith(f"{number}, sd ") and words.required == "at least 70 %"
-    assert "points, up to " in words.known and words.now == "reproduced"
+    assert "points, up to " in words.known and words.now == "inside"
 
 
 def test_a_difference_is_explained_in_points_and_a_margin_too(full: World) -> None:
@@ -87,7 +87,7 @@ def test_a_difference_is_explained_in_points_and_a_margin_too(full: World) -> No
 
 def test_a_smoke_explanation_speaks_of_directions(smoke: World) -> None:
     words = explain(smoke.result(), "N1")
-    assert "  -> direction holds\n" in words and "-> reproduced" not in words
+    assert "  -> direction holds\n" in words and "-> inside" not in words
 
 
 def test_cpu_time_is_seconds_times_threads_and_only_where_all_runs_say_both(full: World) -> None:
@@ -110,7 +110,7 @@ def test_a_regime_is_told_with_the_verdict(full: World) -> None:
     data = full.json()
     data["claims"][0]["requires"] = {"printed": "train longer"}
     page = markdown(data)
-    assert "The claim can be tested only where this holds:\n\n- `printed` (✅ reproduced): measured " in page
+    assert "The claim can be tested only where this holds:\n\n- `printed` (inside): measured " in page
 
 
 def test_a_plan_without_runs_is_told_too(empty: Any, tmp_path: Path) -> None:

@@ -23,12 +23,12 @@ class PowerWords(NamedTuple):
 
 
 def power_words(row: Power, part: PartResult, claim: ClaimResult, study: StudyResult) -> PowerWords:
-    """Return what is required, what is known of the effect, and the part's verdict on the runs that are there."""
+    """Return what is required, what is known of the effect, and how the part lies on the runs that are there."""
     told = part_to_json(part, claim, study)
     member = next(member for member in told["members"] if member["label"] == row.label)
     unit = metric_unit(told["effect"], member["step"] or 0.0)
     ends = [edge if math.isinf(edge) else edge * unit.scale for edge in (row.region.low, row.region.high)]
-    now = Verdict(part.verdict).words
+    now = Verdict(part.verdict).of_part
     if part.seeds_to_decide is not None:
         now += f" ({part.seeds_to_decide:,} needed)"
     plain = bool(kind_of(part.part).scale)  # a spread of logs or of atanh(r) has no unit
