@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,14 +108,18 @@ class World:
 
 
 def outcome_of(arrays: dict[str, np.ndarray], epochs: int = EPOCHS) -> dict[str, Any]:
+    labels = hashlib.sha256(arrays["example_label"].tobytes()).hexdigest()
     rising = [0.5 + 0.002 * epoch**2 for epoch in range(1, epochs + 1)]
     return {
         "status": "ok" if epochs == EPOCHS else "diverged",
-        "curves": {name: rising for name in ("test_accuracy", "test_loss", "train_loss", "train_accuracy")},
+        "curves": {
+            **{name: rising for name in ("test_accuracy", "test_loss", "train_accuracy")},
+            "train_loss": arrays["example_loss"].mean(axis=1, dtype=float).tolist(),  # each seed's own
+        },
         "examples": {"train": EXAMPLES, "validation": 0, "test": 497},
         "classes": 10,
         "parameters": 1,
-        "noise": {"nominal_wrong": 0.4, "realised_wrong": 0.4, "labels_sha256": "0" * 64},
+        "noise": {"nominal_wrong": 0.4, "realised_wrong": 0.4, "labels_sha256": labels},
         "data_sha256": "0" * 64,
         "arrays": describe(arrays),
     }
