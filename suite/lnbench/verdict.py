@@ -17,7 +17,7 @@ class Counts(Enum):
 class Verdict(StrEnum):
     """What is said about a claim. Of a paper's claim only `reproduced` is a pass and only `contradicted` is a fail.
 
-    `held`, `failed` and `open` are said of sentences that are no paper's (see `Standing`). `opposite-seen`:
+    `held`, `failed` and `open` are said of sentences that are no paper's (see `Standing`). `outside-as-run`:
     contradicted as run, while an alternative of what the paper leaves open has not been run. `not-in-regime`: the runs
     are not where the claim could be tested.
 
@@ -65,7 +65,7 @@ class Verdict(StrEnum):
     REPRODUCED = "reproduced", "✅", Counts.PASS, "bold green", "#007A5A", "o"
     CONTRADICTED = "contradicted", "❌", Counts.FAIL, "bold red", "#D55E00", "X"
     INCONCLUSIVE = "inconclusive", "➖", Counts.NEITHER, "yellow", "#B07A00", "D"
-    OPPOSITE_SEEN = "opposite-seen", "🟠", Counts.NEITHER, "dark_orange", "#E07B39", "v"
+    OUTSIDE_AS_RUN = "outside-as-run", "🟠", Counts.NEITHER, "dark_orange", "#E07B39", "v"
     NOT_IN_REGIME = "not-in-regime", "🔵", Counts.NEITHER, "blue", "#3A76B8", "s"
     HELD = "held", "🟩", Counts.PASS, "green", "#007A5A", "o"
     FAILED = "failed", "🟥", Counts.FAIL, "red", "#D55E00", "X"
@@ -78,7 +78,7 @@ class Verdict(StrEnum):
     SMOKE_FAIL = "smoke-fail", "🔻", Counts.FAIL, "bold red"
 
 
-LONGER = {"opposite-seen": "opposite seen, alternatives not run", "not-in-regime": "not in regime"}
+LONGER = {"outside-as-run": "outside as run, alternatives not run", "not-in-regime": "not in regime"}
 POSITIONS = {
     **dict.fromkeys(("reproduced", "held"), "inside"),
     **dict.fromkeys(("contradicted", "failed"), "outside"),

@@ -73,7 +73,7 @@ def test_a_contradiction_stands_only_under_every_alternative(world: World) -> No
     assert alternatives(world.study) == ["epochs", "optimizer.lr"]
     claim = claims(world)["T-01"]
     assert (claim.verdict, claim.why) == (
-        "opposite-seen",
+        "outside-as-run",
         "outside the claimed range; not called contradicted, as not run with: epochs, optimizer.lr",
     )
     tries = {key: world.evidence(variant(world.study, key)) for key in alternatives(world.study)}

@@ -152,7 +152,7 @@ def test_what_is_not_yet_held_against_alternatives_is_said_in_the_claims_own_wor
     world = World(load_study(write_project(tmp_path, text, BASELINE)).tiers["full"], lower(0.4))
     claim = first(world)
     why = f"outside the claimed range; not called {words}, as not run with: epochs, optimizer.lr"
-    assert (claim.verdict, claim.why) == ("opposite-seen", why)
+    assert (claim.verdict, claim.why) == ("outside-as-run", why)
     saved = World(variant(world.study, "epochs"), from_table).evidence()
     claim = first(world, tries={"epochs": saved, "optimizer.lr": world.evidence(variant(world.study, "optimizer.lr"))})
     whose = "what is left open" if standing == "hypothesis" else "what the paper leaves open"
@@ -196,10 +196,10 @@ def test_a_tier_says_that_a_claim_is_not_testable_at_its_scale(tmp_path: Path) -
 def test_every_word_has_a_mark_of_its_own_but_for_the_two_that_need_none() -> None:
     marks = [verdict.mark for verdict in Verdict if verdict not in (Verdict.NOT_COMPARABLE, Verdict.NOT_TESTABLE)]
     assert all(marks) and len(set(marks)) == len(marks)
-    assert Verdict.OPPOSITE_SEEN.words == "opposite seen, alternatives not run"
+    assert Verdict.OUTSIDE_AS_RUN.words == "outside as run, alternatives not run"
     assert Verdict.NOT_IN_REGIME.words == "not in regime"
     assert [counts_as(word) for word in ("held", "failed", "open")] == [Counts.PASS, Counts.FAIL, Counts.NEITHER]
-    assert {counts_as(word) for word in ("opposite-seen", "not-in-regime", "of-later")} == {Counts.NEITHER}
+    assert {counts_as(word) for word in ("outside-as-run", "not-in-regime", "of-later")} == {Counts.NEITHER}
     assert worded("a word of later", "hypothesis") == "a word of later"
     assert all(standing.meaning for standing in Standing if standing is not Standing.PAPER)
 

@@ -92,7 +92,7 @@ def test_a_contradiction_is_judged_again_with_what_was_tried(full: World, tmp_pa
     write_report(result, tmp_path / "with")
     assert judged_again(full, tmp_path / "with") == []
     write_report(replace(result, tries={}), tmp_path / "without")  # without their records contradictions cannot stand
-    assert any("claims[0].verdict: 'opposite-seen'" in line for line in judged_again(full, tmp_path / "without"))
+    assert any("claims[0].verdict: 'outside-as-run'" in line for line in judged_again(full, tmp_path / "without"))
 
 
 def test_collapses_and_failures_are_judged_again_alike(full: World, tmp_path: Path) -> None:

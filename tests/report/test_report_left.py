@@ -48,7 +48,7 @@ def test_of_a_study_of_which_nothing_ran_every_run_of_its_plan_is_missing_once(n
 def test_alternatives_that_a_contradiction_was_not_held_against_are_listed_with_their_cost(full: World) -> None:
     full.run_all(BAD)
     data = full.json()
-    assert [claim["verdict"] for claim in data["claims"]] == ["opposite-seen"] * 3 and "left" not in data
+    assert [claim["verdict"] for claim in data["claims"]] == ["outside-as-run"] * 3 and "left" not in data
     plan = full.alternative()
     runs = [*plan.choosing_runs, *(job.run(0.1) for job in plan.jobs)]  # six cells of five seeds, two rates each to try
     seconds = pytest.approx(sum(seconds_of(run, "cpu") for run in runs), abs=0.1)

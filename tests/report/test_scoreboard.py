@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,12 +18,12 @@ def test_each_claim_and_tier_has_a_row_with_the_sentence_of_that_tier(full: Worl
     table = scoreboard([reduced, full.json()])
     assert "[full](reports/nothing-full/report.md)" in table
     assert "✅ 3 reproduced" in table
-    assert "| claim | tier | what was tested at this tier | verdict |" in table
+    assert "| claim | tier | what was tested at this tier | verdict | range registered |" in table
     first = (
         "| [N1](reports/nothing-full/report.md#claim-n1) | full | The MLP stays above 70 % \\| with noise. | ✅ repro"
     )
     second = "| [N1](reports/nothing-smoke/report.md#claim-n1) | smoke | On digits the MLP stays above 70 %. |"
-    assert f"{first}duced |\n{second}" in table  # the tiers of a claim follow each other
+    assert f"{first}duced | not registered |\n{second}" in table  # the tiers of a claim follow each other
     assert table == scoreboard([full.json(), reduced])
 
 
@@ -68,3 +69,23 @@ def test_only_what_is_between_the_markers_changes() -> None:
 def test_missing_or_doubled_markers_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected one <!-- s:begin -->"):
         replace_between_markers(text, "s", "new")
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ({"status": "before", "records_since": None}, "before the runs"),
+        ({"status": "before", "records_since": "2026-01-01"}, "before these runs; earlier ones were known"),
+        ({"status": "late", "records_since": None, "registered": "2026-01-03"}, "after the first run"),
+        ({"status": "late", "records_since": None, "registered": None}, "not registered"),
+        ({"status": "changed", "records_since": None}, "changed after the first run"),
+        ({"status": "unknown", "records_since": None}, "–"),
+    ],
+)
+def test_a_row_says_when_its_range_was_registered(full: World, found: dict[str, Any], words: str) -> None:
+    data = full.json()
+    data["registration"] = {"claims": [{"id": "N1", "first_record": "2026-01-02", **found}]}
+    assert f"✅ reproduced | {words} |" in scoreboard([data])
+    data["registration"]["claims"][0]["first_record"] = None
+    row = next(line for line in scoreboard([data]).splitlines() if line.startswith("| [N1]("))
+    assert row.endswith("| ✅ reproduced | – |")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lnbench.errors import did_you_mean
+from lnbench.errors import SpecError, did_you_mean
 from lnbench.plan import plan_study
 from lnbench.spec import Effect, Recipe, load_studies, load_study
 from lnbench.spec import baseline as references
@@ -292,3 +292,31 @@ def test_a_hint_is_never_longer_than_a_line_can_hold() -> None:
 def test_the_toy_study_is_valid(toy: Folder) -> None:
     assert toy.load().warnings == ()
     assert edited(STUDY) == STUDY
+
+
+@pytest.mark.parametrize(
+    ("edit", "what"),
+    [
+        (("    where: {table: 1}\n", ""), "where: say where the paper says it"),
+        (
+            ('    quote: "a good network"\n    where: {table: 1}\n', "    where: {}\n"),
+            "where: without a `quote` name the place",
+        ),
+        (('    quote: "a good network"\n', '    quote: ""\n'), "quote: "),
+        (("says: The network is good.", 'says: ""'), "says: "),
+        (("    verdict: good\n", '    not_testable: ""\n    verdict: good\n'), "not_testable: "),
+        (("    verdict: good\n", '    requires: {near: ""}\n    verdict: good\n'), "near: "),
+    ],
+)
+def test_a_papers_claim_has_a_place_and_no_text_for_a_reader_is_empty(
+    toy: Folder, edit: tuple[str, str], what: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        toy.load(edit)
+    assert what in str(caught.value) and f"{toy.study}:" in str(caught.value)
+
+
+def test_a_hypothesis_needs_no_place(toy: Folder) -> None:
+    new = "    standing: hypothesis\n"
+    (claim, _) = toy.load(('    quote: "a good network"\n    where: {table: 1}\n', new)).any.spec.claims
+    assert str(claim.where) == ""

@@ -82,7 +82,15 @@ def test_verdicts_are_their_words() -> None:
     assert [word for word, found in counts.items() if found is Counts.PASS] == ["reproduced", "held", "smoke-pass"]
     assert [word for word, found in counts.items() if found is Counts.FAIL] == ["contradicted", "failed", "smoke-fail"]
     assert [word for word, found in counts.items() if found is Counts.ERROR] == ["error"]
-    open_words = {"inconclusive", "open", "opposite-seen", "not-in-regime", "not-comparable", "not-testable", "not-run"}
+    open_words = {
+        "inconclusive",
+        "open",
+        "outside-as-run",
+        "not-in-regime",
+        "not-comparable",
+        "not-testable",
+        "not-run",
+    }
     assert {word for word, found in counts.items() if found is Counts.NEITHER} == open_words
     assert counts_as("a word of a later lnbench") is Counts.NEITHER
 

@@ -53,8 +53,8 @@ def trained(
 def test_a_training_ends_where_a_plain_torch_loop_ends(digits: ImageData, model: str, optimizer: str) -> None:
     """2 epochs of 30 batches, the last of 14: weights to 1e-6 of their size, curves alike.
 
-    The ConvNet trains for one epoch, to 1e-5: on some processors the layouts of images round differently, and that grows
-    from 1e-6 after 30 steps to 1e-2 after 60.
+    The ConvNet trains for one epoch, to 1e-5: on some processors the layouts of images round differently, and that
+    grows from 1e-6 after 30 steps to 1e-2 after 60.
     """
     clean = 471 if model != "convnet4" else 231
     batch = 32 if model != "convnet4" else 16

@@ -249,7 +249,8 @@ def test_a_training_ends_where_a_plain_torch_loop_ends(digits: DeviceData, model
     5 batches, as what two layouts of images round differently grows with every step)."""
     options = {**options, "weight_decay": 1e-3, "lr": 0.02}
     spec = recipe(
-        model=model, optimizer=options, dataset={"name": "digits", "clean": 148 if model != "convnet4" else 68, "validation": 0},
+        model=model, optimizer=options,
+        dataset={"name": "digits", "clean": 148 if model != "convnet4" else 68, "validation": 0},
         noise=dilution(1.0), epochs=2 if model != "convnet4" else 1,
     )  # fmt: skip
     group = Group([spec], [seeds()], digits)

@@ -71,6 +71,9 @@ class ClaimResult:
     verdict: str
     why: str
     tried: dict[str, str]  # choice -> the verdict under its alternative
+    under: dict[str, dict[str, PartResult]] = field(
+        default_factory=dict
+    )  # choice -> the deciding parts as run under it
     drift: tuple[DriftResult, ...] = ()
     look: Look | None = None  # None: the study has no looks, or this is smoke, whose seeds are fixed
 

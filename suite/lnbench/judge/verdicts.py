@@ -177,6 +177,12 @@ def _settle(claims: list[ClaimResult], study: Study, tries: Mapping[str, Evidenc
                 key: found[key][number].verdict if key in found else Verdict.NOT_RUN.value
                 for key in alternatives(study)
             }
+            under = {
+                key: {name: found[key][number].parts[name] for name in claim.claim.verdict.of}
+                for key in tried
+                if key in found
+            }
+            claim = replace(claim, under=under)
             untried = [key for key, verdict in tried.items() if verdict in (Verdict.NOT_RUN, Verdict.ERROR)]
             others = [key for key, verdict in tried.items() if verdict != Verdict.CONTRADICTED and key not in untried]
             if others:
@@ -185,7 +191,7 @@ def _settle(claims: list[ClaimResult], study: Study, tries: Mapping[str, Evidenc
             elif untried:
                 word = worded(Verdict.CONTRADICTED, claim.claim.standing)
                 why = f"outside the claimed range; not called {word}, as not run with: {', '.join(untried)}"
-                claim = replace(claim, verdict=Verdict.OPPOSITE_SEEN.value, why=why, tried=tried)
+                claim = replace(claim, verdict=Verdict.OUTSIDE_AS_RUN.value, why=why, tried=tried)
             else:
                 claim = replace(claim, tried=tried)
         settled.append(claim)
@@ -201,11 +207,15 @@ def _worded(claim: ClaimResult) -> ClaimResult:
         for name, part in claim.parts.items()
     }
     tried = {key: worded(word, standing) for key, word in claim.tried.items()}
+    under = {
+        key: {name: replace(part, verdict=worded(part.verdict, standing)) for name, part in found.items()}
+        for key, found in claim.under.items()
+    }
     why = claim.why
-    alone = claim.verdict in (Verdict.INCONCLUSIVE, Verdict.OPPOSITE_SEEN)
+    alone = claim.verdict in (Verdict.INCONCLUSIVE, Verdict.OUTSIDE_AS_RUN)
     if Standing(standing) is Standing.HYPOTHESIS and alone:  # no paper is silent here, none is contradicted
         why = why.replace("contradicted", "failed").replace("what the paper leaves open", "what is left open")
-    return replace(claim, parts=parts, verdict=worded(claim.verdict, standing), why=why, tried=tried)
+    return replace(claim, parts=parts, verdict=worded(claim.verdict, standing), why=why, tried=tried, under=under)
 
 
 def _smoke(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> ClaimResult:

@@ -19,6 +19,7 @@ from lnbench.report.words import (
     margin_words,
     member_sentence,
     p_words,
+    part_line,
     printed_words,
     spaced_percent,
 )
@@ -69,7 +70,7 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
         yield f"  Printed number: {printed_words(reference)}; reference {reference['id']}."
     if part.part.because:
         what = f"margin of {margin_words(data)}" if getattr(part.part, "margin", None) is not None else "range"
-        yield f"  Reason for this {what}, set beforehand: {part.part.because}."
+        yield f"  Reason for this {what}: {part.part.because}."
     for member, check, told in zip(part.members, part.checks, data["members"], strict=True):
         unit = replace(metric_unit(data["effect"], told["step"] or 0.0), decimals=None, ratio=False)
         name = f", in {unit.name}" if unit.name else ", logs of the ratio" if data["effect"].get("over") else ""
@@ -210,4 +211,7 @@ def _verdict(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
         yield f"Look {look.number} of {look.of} planned ones, at {look.seeds} seeds: the first that decides stands."
     for key, verdict in claim.tried.items():
         yield f"With the alternative for {key}: {Verdict(verdict).words}."
+        for part in claim.under.get(key, {}).values():
+            if part.check.n:
+                yield f"  {part.name}: {part_line(part_to_json(part, claim, result))}"
     yield f"Verdict: {Verdict(claim.verdict).words}" + (f" ({claim.why})" if claim.why else "")

@@ -65,6 +65,7 @@ def _by_claim(results: list[Json], reports: str) -> list[str]:
                 data["tier"],
                 escaped(claim["says"]),
                 verdict_words(claim["verdict"]),
+                _registered(data, claim["id"]),
             ]
             key = (data["study"], claim["id"])
             rows.setdefault(Standing(claim.get("standing", "paper")), []).append((key, row))
@@ -76,8 +77,24 @@ def _by_claim(results: list[Json], reports: str) -> list[str]:
         places = {key: place for place, key in reversed([*enumerate(key for key, _ in found)])}  # a claim's first row
         ordered = [row for _, row in sorted(found, key=lambda one: places[one[0]])]
         blocks.append(f"**{standing.plural}.** {standing.meaning}".rstrip())
-        blocks.append("\n".join(table(["claim", "tier", "what was tested at this tier", "verdict"], ordered)))
+        blocks.append(
+            "\n".join(table(["claim", "tier", "what was tested at this tier", "verdict", "range registered"], ordered))
+        )
     return blocks
+
+
+def _registered(data: Json, claim: str) -> str:
+    """Return when the claim's range was registered, against the records that it is judged on."""
+    found = next((one for one in data.get("registration", {}).get("claims", []) if one["id"] == claim), None)
+    if found is None or found["first_record"] is None:
+        return "–"
+    again = found["status"] == "before" and found["records_since"]
+    words = {
+        "before": "before these runs; earlier ones were known" if again else "before the runs",
+        "late": "after the first run" if found["registered"] else "not registered",
+        "changed": "changed after the first run",
+    }
+    return words.get(found["status"], "–")
 
 
 def _by_question(results: list[Json], reports: str) -> list[str]:

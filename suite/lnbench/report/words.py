@@ -169,7 +169,8 @@ def _member_line(part: Json, member: Json) -> str:
     interval = f" {without_unit(view.interval_words(), view)}" if view.interval else ""
     collapsed = sum(member["collapsed"])
     dead = f", {collapsed} of {counted(len(member['collapsed']), 'seed')} collapsed" if collapsed else ""
-    return f"{place}: {view.effect_words()}{interval}{dead}"
+    effect = view.effect_words() if view.effect is not None else censored_words(member, view) or view.effect_words()
+    return f"{place}: {effect}{interval}{dead}"
 
 
 def without_unit(words: str, view: Shown) -> str:
@@ -236,14 +237,23 @@ def _sample(part: Json) -> str:
     return "point" if part.get("unit") == "point" else "seed"
 
 
+def censored_words(member: Json, view: Shown) -> str:
+    """Return "2 seeds below 500, 1 seed above 8,000"; "" where no seed is censored."""
+    found = Counter((one["side"], one["limit"]) for one in member.get("censored", []))
+    return ", ".join(
+        f"{counted(n, 'seed')} {side} {view.unit.amount(view.unit.of(limit))}" for (side, limit), n in found.items()
+    )
+
+
 def _typical_sentence(member: Json, view: Shown) -> str:
     check = member["check"]
     collapsed = f"{check['collapsed']} of {counted(check['n'], 'run')} collapsed"
     censored = check["details"].get("censored", 0)
     if censored:
-        beyond_all = f"{censored} of {counted(check['n'], 'seed')} lie beyond the levels that were run"
+        lie = "lies" if censored == 1 else "lie"
+        beyond_all = f"{censored} of {counted(check['n'], 'seed')} {lie} beyond the levels that were run"
         collapsed = f"{collapsed}, and {beyond_all}" if check["collapsed"] else beyond_all
-    median = view.effect_words() if view.effect is not None else "no median"
+    median = view.effect_words() if view.effect is not None else censored_words(member, view) or "no median"
     good, beyond = check["details"].get("seeds_good"), check["details"].get("seeds_beyond")
     counts = f" ({counted(good, 'seed')} inside, {beyond} strictly outside)" if good is not None else ""
     return (

@@ -38,6 +38,7 @@ from lnbench.yamlfile.tree import tree_of
 FEWEST_SEEDS = 3  # stats.seeds.FEWEST_SEEDS, written again so that reading a study imports no scipy
 Point = Mapping[str, Scalar]  # axis -> value
 # Like FileName, with folders: it cannot lead out of baselines/measured.
+Words = Annotated[str, Field(min_length=1)]  # for a reader: an empty sentence says nothing
 MeasuredName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")]
 
 
@@ -195,13 +196,13 @@ class Claim(Strict):
     """
 
     id: FileName
-    says: str
+    says: Words
     standing: Literal["paper", "surrogate", "authors_code", "identity", "hypothesis"] = "paper"
-    quote: str | None = None
+    quote: Words | None = None
     where: Place = Place()
     question: str | None = None
-    not_testable: str | None = None
-    requires: dict[str, str] = Field(default={})
+    not_testable: Words | None = None
+    requires: dict[str, Words] = Field(default={})
     verdict: Annotated[VerdictRule, WithJsonSchema(_VERDICT_FORMS)]
     collapse: Literal["counts"] | None = None
     parts: Annotated[dict[str, AnyPart], Field(min_length=1)]
@@ -212,6 +213,13 @@ class Claim(Strict):
     def _no_paper_is_quoted(self) -> Claim:
         if self.standing == "hypothesis" and self.quote is not None:
             raise Misfit("quote", "quote: a hypothesis is lnbench's own sentence; there is no paper to quote")
+        if self.standing != "hypothesis":
+            if "where" not in self.model_fields_set:
+                raise Misfit(
+                    "says", 'where: say where the paper says it: {section: "3.1"}, {figure: 2, caption: true}, …'
+                )
+            if self.quote is None and not str(self.where):
+                raise Misfit("where", "where: without a `quote` name the place that shows it, such as {figure: 2}")
         return self
 
     @field_validator("verdict", mode="before")
@@ -272,7 +280,7 @@ class TierClaim(Strict):
     omit: Annotated[tuple[str, ...], Field(strict=False)] = ()
     parts: dict[str, dict[str, Any]] = Field(default={})
     requires: Any = None
-    not_testable: str | None = None
+    not_testable: Words | None = None
     verdict: Any = None
 
 

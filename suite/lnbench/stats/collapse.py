@@ -111,7 +111,9 @@ def judge_typical(
     typical = "the claim is about a typical run, judged by sign tests on the median"
     notes = []
     if censored:
-        notes.append(f"{censored} of {n} seeds lie beyond the levels that were run: {typical}")
+        notes.append(
+            f"{censored} of {n} seeds {'lies' if censored == 1 else 'lie'} beyond the levels that were run: {typical}"
+        )
     if count or not censored:
         notes.append(f"{count} of {n} runs collapsed (rate between {rate.low:.2g} and {rate.high:.2g}): {typical}")
     return Check(

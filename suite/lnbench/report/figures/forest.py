@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -186,9 +187,10 @@ def _text(
     )
 
 
-def limits(view: Shown) -> tuple[float, float]:
-    """Return what an axis must show: interval, seeds, edges of the region, printed number; and some air."""
-    there = [value for value in view.values if value is not None]
+def limits(view: Shown, beyond: Sequence[float] = ()) -> tuple[float, float]:
+    """Return what an axis must show: interval, seeds, edges of the region, printed number, the levels that censored
+    seeds lie `beyond`; and some air."""
+    there = [*beyond, *(value for value in view.values if value is not None)]
     seen = [*(view.interval or ()), *(view.wide_interval or ()), *there, *view.edges]
     seen += [x for x in (view.effect, view.printed) if x is not None]
     low, high = min(seen), max(seen)
@@ -202,7 +204,8 @@ def _axis(axes: Any, row: Row) -> None:
     from matplotlib.ticker import MaxNLocator
 
     view, (color, marker) = row.view, row.style
-    low, high = limits(view)
+    censored = row.member.get("censored", [])
+    low, high = limits(view, [view.unit.of(one["limit"]) for one in censored])
     axes.set_xlim(low, high)
     axes.set_ylim(-1.0, 1.0)
     start, end = max(view.region[0], low), min(view.region[1], high)
@@ -223,6 +226,9 @@ def _axis(axes: Any, row: Row) -> None:
             continue
         axes.plot([value], [-0.62], marker="x" if dead else "o", markersize=4.5, color=INK, fillstyle="none",
                   markeredgewidth=0.9, zorder=3)  # fmt: skip
+    for one in censored:  # an arrow from the last level that was run, to the side that is known
+        arrow = ">" if one["side"] == "above" else "<"
+        axes.plot([view.unit.of(one["limit"])], [-0.62], marker=arrow, markersize=5.5, color=INK, zorder=3)
     if view.printed is not None:
         axes.plot([view.printed], [0.83], marker="v", markersize=7, color=INK, zorder=5, clip_on=False)
     axes.set_yticks([])

@@ -226,8 +226,11 @@ def _environment(data: Json) -> list[str]:
     dates = (
         f"Runs finished between {runs['first_finished']} and {runs['last_finished']}." if runs["first_finished"] else ""
     )
-    header = ["device", "machine", "versions", "backend", "runs", "training time", "CPU time"]
-    what = "CPU time: the training time of each run times the number of its threads (core-seconds, summed)."
+    header = ["device", "machine", "versions", "backend", "runs", "training time", "CPU time, at most"]
+    what = (
+        "CPU time is at most the training time of each run times the number of its threads, summed: less where other "
+        "work shared the cores."
+    )
     judges = ", ".join(f"{name} {version}".strip() for name, version in data.get("judged_by", {}).items())
     packages = [f"Metrics or kinds of check come from other packages: {escaped(judges)}.", ""] if judges else []
     timed = [what, ""] if any(core_seconds([entry]) for entry in data["environments"]) else []

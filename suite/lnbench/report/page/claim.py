@@ -10,6 +10,7 @@ from lnbench.report.page.beside import beside_words
 from lnbench.report.plain import Json
 from lnbench.report.units import is_rate, reference_of, shown
 from lnbench.report.words import (
+    censored_words,
     counted,
     decide_words,
     escaped,
@@ -17,6 +18,7 @@ from lnbench.report.words import (
     margin_words,
     member_sentence,
     p_words,
+    part_line,
     part_words,
     printed_words,
     spaced_percent,
@@ -112,7 +114,7 @@ def _parts_table(claim: Json, tier: str) -> list[str]:
                 [
                     _role(part, claim) if index == 0 else "",
                     f"{escaped(member['label'])}<br>*{kind_named(part['kind']).words or part['kind']}*",
-                    view.effect_words() if view.effect is not None else DASH,
+                    view.effect_words() if view.effect is not None else censored_words(member, view) or DASH,
                     view.interval_words() if view.interval else DASH,
                     view.region_words(),
                     str(check["n"]),
@@ -164,8 +166,11 @@ def _remarks(claim: Json, tier: str) -> list[str]:
             if f"`{part['name']}`" not in names:
                 names.append(f"`{part['name']}`")
     remarks = [f"{listed(names)}: {remark}" for remark, names in about.items()]
-    tried = [f"with the alternative for `{key}`: {verdict_words(word)}" for key, word in claim["tried"].items()]
-    return remarks + tried
+    for key, word in claim["tried"].items():
+        told = f"with the alternative for `{key}`: {verdict_words(word)}"
+        measured = [f"`{part['name']}` {escaped(part_line(part))}" for part in claim.get("under", {}).get(key, [])]
+        remarks.append(told + (f" ({'; '.join(measured)})" if measured else ""))
+    return remarks
 
 
 def _of_part(part: Json, claim: Json, tier: str) -> Iterator[str]:
@@ -176,7 +181,7 @@ def _of_part(part: Json, claim: Json, tier: str) -> Iterator[str]:
     for reference in references:
         if reference["note"]:
             yield f"Note on the printed number: {escaped(reference['note'])}"
-    if any(reference["n"] == "unknown" for reference in references):
+    if claim.get("standing") != "identity" and any(reference["n"] == "unknown" for reference in references):
         numbers = "number" if part["reference"] else "numbers"
         yield f"The paper does not say how many runs its {numbers} {'rests' if part['reference'] else 'rest'} on"
     if part["verdict"] in ("inconclusive", "open") and tier != "smoke":

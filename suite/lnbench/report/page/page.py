@@ -11,6 +11,7 @@ from lnbench.report.page.trained import trained_section
 from lnbench.report.plain import Json
 from lnbench.report.units import shown
 from lnbench.report.words import (
+    censored_words,
     counted,
     duration,
     escaped,
@@ -138,7 +139,7 @@ def _cost(data: Json) -> str:
         return text + "."
     devices = listed(sorted({_device(entry) for entry in data["environments"]}))
     cores = core_seconds(data["environments"])
-    cpu = f" ({duration(cores)} of CPU time: seconds × threads of each run)" if cores else ""
+    cpu = f" (at most {duration(cores)} of CPU time: seconds × threads of each run)" if cores else ""
     return (
         f"{text}: {runs['examples']:,} training examples in {duration(runs['seconds'])} of training{cpu}, "
         f"summed over the runs, on {escaped(devices)}."
@@ -196,7 +197,8 @@ def _against_region(claim: Json) -> list[str]:
             name = _which(part, member, several=len(deciding) > 1)
             view = shown(part, member)
             interval = f" {without_unit(view.interval_words(), view)}" if view.interval else ""
-            cells.append(f"{name}{view.effect_words()}{interval}; required: {view.region_words()}")
+            effect = "" if view.effect is not None else censored_words(member, view)
+            cells.append(f"{name}{effect or view.effect_words()}{interval}; required: {view.region_words()}")
     more = len(cells) - MOST_IN_SUMMARY
     return cells if more <= 1 else [*cells[:MOST_IN_SUMMARY], f"and {more} more comparisons, below"]
 

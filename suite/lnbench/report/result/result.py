@@ -106,11 +106,21 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Json:
         "p_contradicted": claim.check.p_contradicted,
         "p_contradicted_holm": claim.p_contradicted,
         "tried": dict(claim.tried),
+        **_under(claim, result),
         "parts": [part_to_json(part, claim, result) for part in claim.parts.values()],
         "drift": [_drift(drift) for drift in claim.drift],
         **({"look": asdict(claim.look)} if claim.look else {}),
         **({"requires": dict(spec.requires)} if spec.requires else {}),
     }
+
+
+def _under(claim: ClaimResult, result: StudyResult) -> Json:
+    """Return the deciding parts as measured under each alternative that was run."""
+    found = {
+        key: [part_to_json(part, claim, result) for part in parts.values() if part.check.n]
+        for key, parts in claim.under.items()
+    }
+    return {"under": kept} if (kept := {key: parts for key, parts in found.items() if parts}) else {}
 
 
 def part_to_json(result: PartResult, claim: ClaimResult, study: StudyResult) -> Json:
