@@ -91,7 +91,7 @@ def _registered(data: Json, claim: str) -> str:
     again = found["status"] == "before" and found["records_since"]
     words = {
         "before": "before these runs; earlier ones were known" if again else "before the runs",
-        "late": "after the first run" if found["registered"] else "not registered",
+        "late": "after the first run" if found.get("registered") else "not registered",
         "changed": "changed after the first run",
     }
     return words.get(found["status"], "–")
