@@ -11,7 +11,7 @@ def test_power_shows_the_reports_units_and_what_is_judged_now(trained: Path, cal
     code, out, _ = call("power", "TOY-01", "--tier", "full")
     assert code == 0
     words = " ".join(out.split())
-    assert "at least 30 %" in words and "points, up to" in words and "reproduced" in words
+    assert "at least 30 %" in words and "points, up to" in words and "inside" in words
     assert "“judged now” with the sd as measured, as the report does." in words
     assert "estimated time:" in words and "roughly" not in words
 

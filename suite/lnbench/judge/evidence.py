@@ -234,10 +234,11 @@ def _fingerprints(record: Record) -> Iterator[tuple[str, Any]]:
     outcome = record["outcome"]
     curves = outcome.get("curves", {})
     losses, accuracies = curves.get("train_loss"), curves.get("test_accuracy")
-    trained = outcome.get("status") == "ok" and "examples" in outcome  # an experiment's curves have forms of their own
-    if trained and losses and accuracies and not _dead(accuracies[-1], outcome):
+    if outcome.get("status") != "ok" or "examples" not in outcome:  # an experiment's curves have forms of their own
+        return
+    if losses and accuracies and not _dead(accuracies[-1], outcome):
         yield "the same training loss after every epoch", tuple(losses)
-    noise, law = outcome.get("noise", {}), record["content"]["recipe"].get("noise", {})
+    noise, law = outcome.get("noise", {}), record["content"]["recipe"]["noise"]
     # wrong labels that are given (by people) or certain (every label moves) are the same for all seeds
     drawn = bool(law.get("alpha")) or 0 < law.get("rate", 0) < 1
     if drawn and noise.get("realised_wrong") and noise.get("labels_sha256"):
