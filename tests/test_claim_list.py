@@ -119,7 +119,7 @@ def test_a_reduced_tier_says_each_claim_in_words_of_its_own(name: str) -> None:
 def test_a_row_of_a_reduced_tier_says_how_many_random_labels_were_there() -> None:
     cpu = load_study(CLAIMS / "rolnick_mnist.yaml").tiers["cpu"]
     assert {cell.point["noise.alpha"] for cell in cpu.cells} == {0, 10}
-    assert all("10 random labels for each clean one in place of 100" in claim.says for claim in cpu.spec.claims)
+    assert all("10 random labels for each clean one (the paper: 100" in claim.says for claim in cpu.spec.claims)
 
 
 @pytest.mark.parametrize("name", TRAINED)
