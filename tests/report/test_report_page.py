@@ -235,3 +235,14 @@ def test_the_summary_tells_a_familys_members_apart() -> None:
     (row,) = [line for line in markdown(data).splitlines() if line.startswith("| [R001-06-law]")]
     assert "`shares`, arm edge: " in row and "`shares`, arm half: " in row
     assert "`equal`: " in row
+
+
+def test_a_claim_inside_its_range_is_said_to_rest_on_our_choices(full: World) -> None:
+    words = "on our choices alone: a claim inside its range is not judged under the others."
+    assert f"N1, N.2 and n-2 rest {words}" in markdown(full.json())
+    data = full.json()
+    for claim in data["claims"][1:]:
+        claim["verdict"] = "inconclusive"
+    assert f"N1 rests {words}" in markdown(data)
+    data["claims"][0]["verdict"] = "outside-as-run"
+    assert words not in markdown(data)

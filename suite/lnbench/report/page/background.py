@@ -40,6 +40,12 @@ def _open(data: Json) -> list[str]:
         else "The paper does not say these, or says them in two ways; they are no deviations from it. Before a claim "
         "is called contradicted, it must be so under every alternative too."
     )
+    good = [claim["id"] for claim in data["claims"] if claim["verdict"] in ("reproduced", "held")]
+    if good and any(choice["try"] for choice in data["choices_open"]):
+        rest = "rests" if len(good) == 1 else "rest"
+        intro += (
+            f" {listed(good)} {rest} on our choices alone: a claim inside its range is not judged under the others."
+        )
     if data["deviations"]:  # a tier may leave the choices as the full tier words them
         intro += " Where a deviation of this tier (below) says otherwise, the deviation holds."
     return [
