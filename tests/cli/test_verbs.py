@@ -211,3 +211,14 @@ def test_claims_are_pytest_items(trained: Path) -> None:
     )
     assert done.returncode == 0, done.stdout
     assert "TOY-01 PASSED" in done.stdout and "TOY-02 PASSED" in done.stdout
+
+
+def test_explain_of_an_empty_store_names_the_committed_reports(
+    tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(__file__).parents[2])
+    code, out, _ = call("explain", "R001-23", "--store", str(tmp_path / "none"))
+    assert code == 0
+    assert "From the committed records: --report reports/rolnick_identities-full\n" in out
+    code, out, _ = call("explain", "R001-23", "--report", "reports/rolnick_identities-full")
+    assert code == 0 and "--report" not in out

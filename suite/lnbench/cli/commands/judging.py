@@ -10,6 +10,7 @@ import click
 from lnbench.cli.commands.options import open_store, seeds_option, store_option, tier_from, tier_option
 from lnbench.cli.commands.tables import exit_code, print_report, print_verdicts
 from lnbench.errors import Exit, LnbenchError
+from lnbench.resources import root
 
 
 @click.command()
@@ -100,7 +101,16 @@ def explain(claim: str, tier: str | None, seeds: int | None, store_path: Path | 
     if claim_id not in [entry.claim.id for entry in result.claims]:
         raise LnbenchError(f"{folder} holds no claim {claim_id}")
     click.echo(words(result, claim_id))
+    if folder is None and not result.evidence.records:
+        reports = sorted(root().glob(f"reports/{path.stem}-*/result.json"))
+        for report in reports:  # of this study, whatever the tier: the store has nothing
+            click.echo(f"The store has no run of it. From the committed records: --report {_shown(report.parent)}")
     return Exit.OK
+
+
+def _shown(folder: Path) -> Path:
+    """Return a folder as a user would type it from here."""
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
 @click.command()
