@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lnbench.judge import Evidence, judge
-from lnbench.judge.evidence import _fingerprints
+from lnbench.judge.idle_seeds import fingerprints
 from lnbench.spec import Cell, Effect
 
 if TYPE_CHECKING:
@@ -135,15 +135,15 @@ def test_an_experiment_has_curves_of_its_own_form(world: World) -> None:
 
     evidence = with_outcomes(world, experiment)
     for _, record in evidence.by_job.values():
-        assert [*_fingerprints({**record, "outcome": {**record["outcome"], "examples": {"test": 10}}})]
+        assert [*fingerprints({**record, "outcome": {**record["outcome"], "examples": {"test": 10}}})]
         del record["outcome"]["examples"]
-        assert [*_fingerprints(record)] == []
+        assert [*fingerprints(record)] == []
 
 
 @pytest.mark.parametrize("noise", [{"kind": "pair_flip", "rate": 1.0}, {"kind": "human", "labels": "worse"}])
 def test_wrong_labels_that_are_given_or_certain_may_be_the_same(world: World, noise: dict[str, Any]) -> None:
     evidence = with_outcomes(world, lambda outcome, seed: outcome["noise"].update(realised_wrong=0.4))
     for _, record in evidence.by_job.values():
-        assert [*_fingerprints(record)] or record["content"]["recipe"]["noise"]["alpha"] == 0
+        assert [*fingerprints(record)] or record["content"]["recipe"]["noise"]["alpha"] == 0
         recipe = {**record["content"]["recipe"], "noise": noise}
-        assert not [*_fingerprints({**record, "content": {**record["content"], "recipe": recipe}})]
+        assert not [*fingerprints({**record, "content": {**record["content"], "recipe": recipe}})]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from lnbench import catalog
 from lnbench.judge import reduce
+from lnbench.judge.idle_seeds import twins
 from lnbench.judge.labels import label
 from lnbench.judge.members import Found, Member, Span
 from lnbench.judge.readings import Reads, Stored
@@ -103,7 +104,7 @@ class Evidence:
             step=max((reading.step for reading in readings), default=0.0),
             planned=len(seeds),
             failures=tuple(dict.fromkeys(failures)),
-            same=self._twins(),
+            same=twins((point, seed, self.by_job[point, seed][1]) for point, seed in self.read & self.by_job.keys()),
             arms=(
                 tuple(one.arms[0] for one in found.values() if one.arms),
                 tuple(one.arms[1] for one in found.values() if one.arms),
@@ -113,20 +114,6 @@ class Evidence:
             others=tuple(one.other for one in found.values() if one.other),
             curve_step=max((one.curve_step for one in found.values()), default=0.0),
         )
-
-    def _twins(self) -> str:
-        """Return what two seeds of the last member have in common that no two draws have; "" where there is nothing.
-
-        Equal accuracies may be chance. Equal training losses after every epoch, or equal wrong labels, are not: the
-        seed did nothing, and the runs are one run counted twice.
-        """
-        seen: dict[tuple[str, str, Any], int] = {}
-        for point, seed in sorted(self.read & self.by_job.keys(), key=lambda key: (key[1], key[0])):
-            for what, value in _fingerprints(self.by_job[point, seed][1]):
-                other = seen.setdefault((point, what, value), seed)
-                if other != seed:
-                    return f"seeds {other} and {seed} have {what}, to the last digit: the seed did nothing"
-        return ""
 
     def _number(
         self, effect: Effect, at: Point, other: Point | None, path: tuple[Span, ...], seed: int
@@ -226,23 +213,6 @@ def _whole(found: list[T | str | None]) -> list[T] | str | None:
     if len(there) == len(found):
         return there
     return next((one for one in found if isinstance(one, str)), None)
-
-
-def _fingerprints(record: Record) -> Iterator[tuple[str, Any]]:
-    """Yield (words, value) of what no two draws have in common. A collapsed or diverged run has none: it may have
-    learned nothing at all, which is the same for all seeds."""
-    outcome = record["outcome"]
-    curves = outcome.get("curves", {})
-    losses, accuracies = curves.get("train_loss"), curves.get("test_accuracy")
-    if outcome.get("status") != "ok" or "examples" not in outcome:  # an experiment's curves have forms of their own
-        return
-    if losses and accuracies and not _dead(accuracies[-1], outcome):
-        yield "the same training loss after every epoch", tuple(losses)
-    noise, law = outcome.get("noise", {}), record["content"]["recipe"]["noise"]
-    # wrong labels that are given (by people) or certain (every label moves) are the same for all seeds
-    drawn = bool(law.get("alpha")) or 0 < law.get("rate", 0) < 1
-    if drawn and noise.get("realised_wrong") and noise.get("labels_sha256"):
-        yield "the same wrong labels", noise["labels_sha256"]
 
 
 def _values(curve: Sequence[Reading]) -> tuple[float, ...]:

@@ -30,6 +30,7 @@ from lnbench.spec.effects import EPOCH, Effect
 from lnbench.spec.parts import AnyPart
 from lnbench.spec.recipe import AnyRecipe, Recipe, Scalar, Scalars, Texts, recipe_of
 from lnbench.tiers import TIERS
+from lnbench.verdict import Standing
 from lnbench.yamlfile.model import SCHEMA_DIALECT, FileName, Strict
 from lnbench.yamlfile.problems import Misfit
 from lnbench.yamlfile.tree import Mapping as Tree
@@ -197,7 +198,7 @@ class Claim(Strict):
 
     id: FileName
     says: Words
-    standing: Literal["paper", "surrogate", "authors_code", "identity", "hypothesis"] = "paper"
+    standing: Literal[tuple(standing.value for standing in Standing)] = "paper"  # type: ignore[valid-type]
     quote: Words | None = None
     where: Place = Place()
     question: str | None = None
@@ -210,7 +211,7 @@ class Claim(Strict):
     _quote = field_validator("quote")(short_quote)
 
     @model_validator(mode="after")
-    def _no_paper_is_quoted(self) -> Claim:
+    def _says_where(self) -> Claim:
         if self.standing == "hypothesis" and self.quote is not None:
             raise Misfit("quote", "quote: a hypothesis is lnbench's own sentence; there is no paper to quote")
         if self.standing != "hypothesis":
