@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from lnbench import catalog
 from lnbench.judge import reduce
+from lnbench.judge.counts import counts_of, things
 from lnbench.judge.idle_seeds import twins
 from lnbench.judge.labels import label
 from lnbench.judge.members import Found, Member, Span
@@ -103,6 +104,7 @@ class Evidence:
             collapsed=tuple(reading.collapsed for reading in readings),
             step=max((reading.step for reading in readings), default=0.0),
             planned=len(seeds),
+            counted=counts_of(readings),
             failures=tuple(dict.fromkeys(failures)),
             same=twins((point, seed, self.by_job[point, seed][1]) for point, seed in self.read & self.by_job.keys()),
             arms=(
@@ -173,10 +175,10 @@ class Evidence:
             return record
         recipe, outcome, epoch = self.study.at(point).recipe, record["outcome"], _epoch_of(point)
         if isinstance(recipe, ExperimentRecipe) or metric in outcome.get("metrics", {}):
-            return _yielded(metric, outcome)
+            return _yielded(metric, record)
         if catalog.find("metric", metric).value.reading:
             return self._of_arrays(metric, [record], epoch or recipe.epochs)
-        return _read(metric, recipe.selection, outcome, epoch)
+        return _read(metric, recipe.selection, record, epoch)
 
     def _record(self, point: Point, seed: int) -> Record | str | None:
         """Return the run's record; a message where it failed, None where it is missing."""
@@ -204,7 +206,7 @@ class Evidence:
             return found
         self.records[found["id"]] = found
         value = found["outcome"].get("metrics", {}).get(metric)
-        return Reading(math.nan, 0.0, True) if value is None else Reading(float(value), 0.0, False)
+        return Reading(math.nan, 0.0, True) if value is None else _share(metric, float(value), found, False)
 
 
 def _whole(found: list[T | str | None]) -> list[T] | str | None:
@@ -330,19 +332,25 @@ def _failure(job: Job, run: Run | None, failures: Mapping[str, str]) -> str:
     return next((failures[record] for record in ids if record in failures), "")
 
 
-def _yielded(metric: str, outcome: dict[str, Any]) -> Reading:
+def _share(metric: str, value: float, record: Record, collapsed: bool, step: float = 0.0) -> Reading:
+    """Return the number with how many things it is a share of, one of which moves it by 1/n; else with `step`."""
+    counted = things(metric, record)
+    return Reading(value, accuracy_step(counted) if counted else step, collapsed, counted=counted)
+
+
+def _yielded(metric: str, record: Record) -> Reading:
     """Return a number that a run yields, or that its curves give (a metric with a function of its own). One that does
     not exist (the run diverged; a level was never reached) is a collapse; a number about a classifier's test images
     collapses with its accuracy at the end."""
-    entry = catalog.find("metric", metric)
+    entry, outcome = catalog.find("metric", metric), record["outcome"]
     value, about = entry.load()(outcome) if entry.target else outcome["metrics"][metric], entry.value
     if value is None:
         return Reading(math.nan, 0.0, True)
     if about.split != "test" or "curves" not in outcome:
-        return Reading(float(value), 0.0, False)
+        return _share(metric, float(value), record, False)
     examples = outcome["examples"]["test"]
     step = accuracy_step(examples) if about.counted else 0.0
-    return Reading(float(value), step, _dead(outcome["curves"]["test_accuracy"][-1], outcome))
+    return _share(metric, float(value), record, _dead(outcome["curves"]["test_accuracy"][-1], outcome), step)
 
 
 def _epoch_of(point: Point) -> int | None:
@@ -351,19 +359,19 @@ def _epoch_of(point: Point) -> int | None:
     return None if epoch is None else int(epoch)
 
 
-def _read(metric: str, selection: str, outcome: dict[str, Any], at: int | None = None) -> Reading:
+def _read(metric: str, selection: str, record: Record, at: int | None = None) -> Reading:
     """Return a run's number for a metric, after the epoch `at` or else by its selection rule. Diverged: accuracy at
     chance, loss at ln(classes)."""
-    about = catalog.find("metric", metric).value
+    about, outcome = catalog.find("metric", metric).value, record["outcome"]
     chance = 1.0 / outcome["classes"]
     examples = outcome["examples"][about.split]
     step = accuracy_step(examples) if about.counted else 0.0
     if outcome["status"] == "diverged":
-        return Reading(chance if about.counted else math.log(outcome["classes"]), step, True)
+        return _share(metric, chance if about.counted else math.log(outcome["classes"]), record, True, step)
     curves = outcome["curves"]
     epoch = _epoch(selection, curves) if at is None else at - 1
     curve = smoothed(curves[about.curve]) if about.curve else curves[metric]
-    return Reading(curve[epoch], step, _dead(curves["test_accuracy"][epoch], outcome))
+    return _share(metric, curve[epoch], record, _dead(curves["test_accuracy"][epoch], outcome), step)
 
 
 def _dead(accuracy: float, outcome: dict[str, Any]) -> bool:
