@@ -163,7 +163,8 @@ def entries() -> list[Entry]:
         Entry("experiment", "label_errors", target=f"{where}.label_errors:run", options=experiment.LabelErrors,
               seconds=experiment.label_errors_seconds,
               words="wrong labels of one noise draw found by AUL, by AUM and by confident learning"),
-        *(Entry("metric", name, value=Metric(low, high, "none", False, words, yielded_by, share_of=_SHARES.get(name, "")), words=words)
+        *(Entry("metric", name, words=words,
+                value=Metric(low, high, "none", False, words, yielded_by, share_of=_SHARES.get(name, "")))
           for name, (low, high, yielded_by, words) in YIELDS.items()),
         *(Entry("metric", name, target=f"{where}.{of}:{name}", value=Metric(low, high, "none", False, words, (of,)),
                 words=words)

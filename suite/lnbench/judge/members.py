@@ -35,7 +35,7 @@ class Member:
     planned: int
     limits: tuple[float, ...] = ()
     counted: tuple[int, ...] = ()
-    failures: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()  # why seeds have no number: their runs failed, or records that cannot be right
     same: str = ""  # what two seeds have in common that no two draws have: then nothing is judged
     arms: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
     levels: tuple[float, ...] = ()

@@ -152,7 +152,7 @@ def _judge_part(name: str, part: Part, claim: Claim, evidence: Evidence, looks: 
     failed = [message for member in members for message in member.failures]
     missing = [member for member in members if member.missing]
     if failed:
-        verdict, why = Verdict.ERROR.value, f"a run failed: {failed[0]}"
+        verdict, why = Verdict.ERROR.value, failed[0]
     elif missing:
         done, planned = len(missing[0].values), missing[0].planned
         verdict, why = Verdict.NOT_RUN.value, f"{done} of {planned} seeds have all their runs"
@@ -248,7 +248,7 @@ def _choices(evidence: Evidence) -> list[ChoiceResult]:
     for choice in evidence.plan.choices:
         runs = [run for _, candidates in choice.candidates for run in candidates]
         outcomes = {run.id: evidence.records[run.id]["outcome"] for run in runs if run.id in evidence.records}
-        if len(outcomes) == len({run.id for run in runs}):
+        if len(outcomes) == len({run.id for run in runs}) and not outcomes.keys() & evidence.unsound.keys():
             made = choice.decide(outcomes)
             results.append(ChoiceResult(choice, made["chosen"], tuple(made["scores"]), made["margin"]))
     return results
