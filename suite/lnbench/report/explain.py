@@ -9,10 +9,10 @@ from typing import Any
 
 from lnbench.judge import ALPHA, ClaimResult, PartResult, StudyResult
 from lnbench.judge.kinds import Kind, kind_of
-from lnbench.report.numbers import significant
+from lnbench.report.numbers import computed_edge, significant
 from lnbench.report.page.beside import beside_words
 from lnbench.report.result.result import part_to_json
-from lnbench.report.units import Unit, metric_unit, range_words, reference_of
+from lnbench.report.units import Unit, metric_unit, range_words, reference_of, region_of
 from lnbench.report.words import (
     OWN_SCALE,
     counted,
@@ -74,7 +74,10 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
     for member, check, told in zip(part.members, part.checks, data["members"], strict=True):
         unit = replace(metric_unit(data["effect"], told["step"] or 0.0), decimals=None, ratio=False)
         name = f", in {unit.name}" if unit.name else ", logs of the ratio" if data["effect"].get("over") else ""
-        values = ", ".join(significant(unit.of(value), DIGITS) for value in member.values if math.isfinite(value))
+        edges = _beside_values(data, told, unit)
+        values = ", ".join(
+            significant(unit.of(value), DIGITS, edges) for value in member.values if math.isfinite(value)
+        )
         never = sum(math.isnan(value) for value in member.values)
         values += f"; {never} without a number" if never else ""
         for value, limit in zip(member.values, member.limits, strict=False):
@@ -104,6 +107,14 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
     yield f"  -> {words if smoke else Verdict(part.verdict).of_part}" + (f" ({part.why})" if part.why else "")
     if Verdict(part.verdict).open and not smoke:
         yield f"  -> {_needed(part)}"
+
+
+def _beside_values(part: dict[str, Any], member: dict[str, Any], unit: Unit) -> list[float]:
+    """Return the edges and the printed number that one seed's number is held against, in its unit; logs of a ratio."""
+    region, reference = region_of(part, member), reference_of(part, member)
+    found = [region["low"], region["high"], *([reference["value"]] if reference else [])]
+    logs = bool(part["effect"].get("over") or part["effect"].get("per"))
+    return [math.log(x) if logs else x * unit.scale for x in found if x is not None and (x > 0 or not logs)]
 
 
 def _needed(part: PartResult) -> str:
@@ -147,16 +158,27 @@ def _check(check: Check, kind: Kind[Any], unit: Unit, references: tuple[str, ...
 def _required(check: Check, kind: Kind[Any], unit: Unit) -> str:
     """Return the region on the scale of the calculation, and what it is a region of."""
     region = check.region or Region()
+    plain = Unit(1.0, "", None)
     if "ratio_region" in check.details:
-        return f"{Region(*check.details['ratio_region']).describe()}, so its log {region.describe()}"
+        return f"{range_words(check.details['ratio_region'], plain)}, so its log {_computed(check)}"
     if "r_region" in check.details:
-        return f"r {Region(*check.details['r_region']).describe()}, so atanh(r) {region.describe()}"
+        return f"r {range_words(check.details['r_region'], plain)}, so atanh(r) {_computed(check)}"
     if kind.rate:
         return f"runs {_edges(region, unit)}"
     if kind.distance:
         points = replace(unit, name="points" if unit.name == "%" else unit.name)
         return f"{_edges(region, points)} of the printed number"
     return _edges(region, unit)
+
+
+def _computed(check: Check) -> str:
+    """Return a region of which the edges were computed, with the digits that tell them from the numbers beside them."""
+    region, interval = check.region or Region(), check.interval
+    beside = [x for x in (check.effect, *((interval.low, interval.high) if interval else ())) if x is not None]
+    words = {edge: computed_edge(edge, beside, DIGITS) for edge in region.edges}
+    if math.isinf(region.high):
+        return f"at least {words[region.low]}"
+    return f"{'at most' if math.isinf(region.low) else f'between {words[region.low]} and'} {words[region.high]}"
 
 
 def _edges(region: Region, unit: Unit) -> str:
@@ -169,8 +191,10 @@ def _interval(check: Check, kind: Kind[Any], unit: Unit, distance: bool) -> Iter
     """Yield effect, spread and interval, each computed from the one before."""
     assert check.interval is not None and check.se is not None and check.df is not None and check.effect is not None
 
+    edges = [edge * unit.scale for edge in (*(check.region.edges if check.region else ()), 0.0)]
+
     def number(x: float) -> str:
-        return significant(x * unit.scale, DIGITS)
+        return significant(x * unit.scale, DIGITS, edges)
 
     confidence = spaced_percent(check.interval.confidence)
     ends = f"[{number(check.interval.low)}, {number(check.interval.high)}]"
@@ -195,8 +219,9 @@ def _interval(check: Check, kind: Kind[Any], unit: Unit, distance: bool) -> Iter
     for name, words in (("ratio", "as a ratio"), ("r", "as a correlation")):
         shown = check.details.get(f"{name}_interval")
         if shown is not None:
-            low, high = (significant(end, DIGITS) for end in shown)
-            yield f"    {words}: {significant(check.details[name], DIGITS)}, interval [{low}, {high}]"
+            region = [edge for edge in check.details.get(f"{name}_region", ()) if math.isfinite(edge)]
+            low, high = (significant(end, DIGITS, region) for end in shown)
+            yield f"    {words}: {significant(check.details[name], DIGITS, region)}, interval [{low}, {high}]"
 
 
 def _verdict(claim: ClaimResult, result: StudyResult) -> Iterator[str]:

@@ -10,7 +10,7 @@ from lnbench.report.page.missing import left_section
 from lnbench.report.page.recipe_words import SELECTIONS
 from lnbench.report.page.registration import registration_section
 from lnbench.report.plain import Json
-from lnbench.report.units import Unit, decimals_of, metric_unit, percent
+from lnbench.report.units import Unit, decimals_of, metric_unit, percent, points
 from lnbench.report.words import counted, duration, escaped, listed, of_no_paper, p_words, table
 
 DASH = "–"
@@ -79,7 +79,7 @@ def _made(data: Json) -> list[str]:
             _candidate(value, score, value == choice["chosen"])
             for value, score in zip(choice["candidates"], choice["scores"], strict=True)
         ]
-        margin = DASH if choice["margin"] is None else f"{100 * choice['margin']:.2f} points"
+        margin = DASH if choice["margin"] is None else points(choice["margin"])
         rows.append([
             escaped(place(choice["point"])), f"`{choice['key']}`", text(choice["chosen"]), margin,
             "<br>".join(scores),
@@ -129,11 +129,11 @@ def _drift(data: Json) -> list[str]:
             continue
         seen.add(key)
         unit = effects[drift["effect"]]
-        means = [_mean(values, unit) for values in (drift["before"], drift["now"])]
+        means = [_mean(values) for values in (drift["before"], drift["now"])]
         rows.append([
             escaped(drift["label"]),
-            *means,
-            p_words(drift["check"]["p_contradicted"]),
+            *_told_apart(means, unit),
+            p_words(drift["check"]["p_contradicted"], drift["check"]["alpha"]),
             "🔻 drifted" if drift["drifted"] else "🔹 no drift",
         ])  # fmt: skip
     intro = "Compared with what lnbench itself measured before, each effect on its own at α = "
@@ -142,10 +142,16 @@ def _drift(data: Json) -> list[str]:
     return ["## Drift", "", f"{intro}{alpha}.", "", *table(header, rows, right=(1, 2, 3)), ""]
 
 
-def _mean(values: list[float | None], unit: Unit) -> str:
+def _mean(values: list[float | None]) -> float | None:
     """Return the mean of the seeds that have a number."""
     there = [value for value in values if value is not None]
-    return unit.amount(unit.of(statistics.fmean(there))) if there else DASH
+    return statistics.fmean(there) if there else None
+
+
+def _told_apart(means: list[float | None], unit: Unit) -> list[str]:
+    """Return the means with the digits that show which is larger."""
+    there = tuple(unit.of(mean) for mean in means if mean is not None)
+    return [DASH if mean is None else unit.amount(unit.of(mean), like=there, near=there) for mean in means]
 
 
 def _runs(data: Json) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lnbench.judge.kinds import kind_named
 from lnbench.report.names import claim_heading
+from lnbench.report.numbers import as_written
 from lnbench.report.page.beside import beside_words
 from lnbench.report.plain import Json
 from lnbench.report.units import is_rate, reference_of, shown
@@ -210,13 +211,11 @@ def _every_seed(claim: Json) -> list[str]:
         view = shown({**part, "kind": "values"} if is_rate(part) else part, member)
         others = tuple(value for value in view.values if value is not None)  # one power of ten for all seeds
         cells = {
-            seed: (DASH if value is None else view.unit.number(view.unit.of(value), like=others)) + "†" * dead
+            seed: (DASH if value is None else view.number(view.unit.of(value), others)) + "†" * dead
             for seed, value, dead in zip(member["seeds"], member["values"], member["collapsed"], strict=True)
         }
         for one in member.get("censored", []):
-            cells[one["seed"]] = (
-                f"{'>' if one['side'] == 'above' else '<'} {view.unit.number(view.unit.of(one['limit']))}"
-            )
+            cells[one["seed"]] = f"{'>' if one['side'] == 'above' else '<'} {as_written(view.unit.of(one['limit']))}"
         rows.append([escaped(view.unit.with_name(f"{label}, in") if view.unit.name else label),
                      *(cells.get(seed, DASH) for seed in seeds)])  # fmt: skip
     header = ["per seed", *(f"seed {seed}" for seed in seeds)]
