@@ -11,7 +11,9 @@ from lnbench.judge import ALPHA, ClaimResult, PartResult, StudyResult
 from lnbench.judge.kinds import Kind, kind_of
 from lnbench.report.numbers import computed_edge, significant
 from lnbench.report.page.beside import beside_words
-from lnbench.report.result.result import part_to_json
+from lnbench.report.result.chosen import chosen_to_json
+from lnbench.report.result.result import left_out_to_json, part_to_json
+from lnbench.report.said import as_tested, chosen_sentence, rests_sentence
 from lnbench.report.units import Unit, metric_unit, range_words, reference_of, region_of
 from lnbench.report.words import (
     OWN_SCALE,
@@ -38,7 +40,8 @@ def explain(result: StudyResult, claim_id: str) -> str:
 
 def _claim(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
     spec, study = claim.claim, result.study
-    yield f"{spec.id}: {spec.says}"
+    about = {"says": spec.says, "chosen": chosen_to_json(claim, result)}
+    yield f"{spec.id}: {as_tested(about)}"
     standing = Standing(spec.standing)
     if standing is not Standing.HYPOTHESIS:
         said = f'"{spec.quote}"' if spec.quote else "shows it and has no sentence for it; the words are ours"
@@ -55,6 +58,8 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
     else:
         scale = f"{OWN_SCALE[:1].upper()}{OWN_SCALE[1:]}."
     yield f"Tier {study.tier}. {scale}"
+    if words := chosen_sentence(about):
+        yield f"{words}."
     for part in claim.parts.values():
         yield ""
         yield from _part(part, claim, result)
@@ -213,15 +218,32 @@ def _interval(check: Check, kind: Kind[Any], unit: Unit, distance: bool) -> Iter
     what = f"mean of {kind.scale}" if kind.scale else "mean − printed number" if distance else "mean"
     yield f"    effect = {what} = {number(check.effect)}; standard deviation s = {number(check.sd_used)}{floor}"
     yield f"    se = s/√n = {number(check.sd_used)}/√{check.n} = {number(check.se)}; {check.df:.3g} degrees of freedom"
-    half = (check.interval.high - check.interval.low) / 2
-    factor = half / check.se if check.se else math.nan
-    yield f"    {confidence} interval = {number(check.effect)} ± {factor:.3f}·{number(check.se)} = {ends}"
+    student = check.details.get("student", {}).get("interval", (check.interval.low, check.interval.high))
+    factor = (student[1] - student[0]) / 2 / check.se if check.se else math.nan
+    by_t = f"[{number(student[0])}, {number(student[1])}]"
+    yield f"    {confidence} interval = {number(check.effect)} ± {factor:.3f}·{number(check.se)} = {by_t}"
+    yield from _other_rules(check)
+    if by_t != ends:
+        yield f"    interval that covers these rules too = {ends}"
     for name, words in (("ratio", "as a ratio"), ("r", "as a correlation")):
         shown = check.details.get(f"{name}_interval")
         if shown is not None:
             region = [edge for edge in check.details.get(f"{name}_region", ()) if math.isfinite(edge)]
             low, high = (significant(end, DIGITS, region) for end in shown)
             yield f"    {words}: {significant(check.details[name], DIGITS, region)}, interval [{low}, {high}]"
+
+
+def _other_rules(check: Check) -> Iterator[str]:
+    """Yield what else must decide as Student's t does: the signs of the seeds, the counts of a share near 0 or 1."""
+    signs, share = check.details.get("signs"), check.details.get("share")
+    if signs:
+        p = f"p for {p_words(signs['p_reproduced'], signs['level'])}, against "
+        p += p_words(signs["p_contradicted"], signs["level"])
+        sides = f"{signs['good']} of {counted(check.n, 'seed')} strictly inside, {signs['outside']} outside"
+        yield f"    signs: {sides}: {p}"
+        yield f"      (t decides only where these are at most {signs['level']:g}, else the larger p counts)"
+    if share:
+        yield f"    near 0 or 1: {share[0]:,} of {share[1]:,} examples of all seeds, by the exact law of counts too"
 
 
 def _verdict(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
@@ -239,4 +261,6 @@ def _verdict(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
         for part in claim.under.get(key, {}).values():
             if part.check.n:
                 yield f"  {part.name}: {part_line(part_to_json(part, claim, result))}"
+    if words := rests_sentence(left_out_to_json(claim)):
+        yield f"{words}."
     yield f"Verdict: {Verdict(claim.verdict).words}" + (f" ({claim.why})" if claim.why else "")

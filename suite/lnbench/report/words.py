@@ -13,6 +13,7 @@ from lnbench.judge.kinds.wording import p_words as p_words
 from lnbench.report.names import place
 from lnbench.report.plain import Json
 from lnbench.report.units import Shown, metric_unit, octave_slope_unit, shown
+from lnbench.stats.signs import FEWEST_TO_DECIDE
 from lnbench.verdict import Standing, Verdict
 
 MARKS: dict[str, str] = {verdict.value: verdict.mark for verdict in Verdict}
@@ -111,19 +112,31 @@ def member_sentence(part: Json, member: Json) -> str:
     if view.interval is None:
         few = f"{counted(check['n'], _sample(part))}, too few for an interval"
         return f"measured {view.effect_words()} ({few}); {required}"
-    where = {
+    where = position(view.interval, view.region)
+    lies = {
         "inside": "the interval lies inside the required range",
         "outside": "the interval lies wholly outside the required range",
         "across": "the interval crosses the edge of the required range",
-    }[position(view.interval, view.region)]
+    }[where]
     interval = f"{spaced_percent(view.confidence)} interval {view.interval_words()}"
-    text = f"measured {view.effect_words()} ({interval}){_higher(part, member, view)}; {required}; {where}"
+    text = f"measured {view.effect_words()} ({interval}){_higher(part, member, view)}; {required}; {lies}"
     if view.wide_interval and part["verdict"] not in ("reproduced", "held"):
         wide = view.ends_words(view.wide_interval)
         text += f"; with the uncertainty of the printed number, as a contradiction needs, the interval is {wide}"
-    elif "outside" in where and check["p_contradicted"] > check["alpha"]:
-        text += f"; but p against it is {p_words(check['p_contradicted'])}, too large for a contradiction"
-    return text
+        return text + (_withheld(part, check, where) if where == "inside" else "")
+    return text + _withheld(part, check, where)
+
+
+def _withheld(part: Json, check: Json, where: str) -> str:
+    """Return why an interval that lies inside or outside decides nothing: its p asks for more than it shows."""
+    p = {"inside": check["p_reproduced"], "outside": check["p_contradicted"]}.get(where, 0.0)
+    if p <= check["alpha"]:
+        return ""
+    if check["n"] < FEWEST_TO_DECIDE:
+        return f"; {counted(check['n'], _sample(part))} are too few to decide"
+    if where == "inside":
+        return f"; but p for it is {p_words(p)}, too large to decide"
+    return f"; but p against it is {p_words(p)}, too large for a contradiction"
 
 
 def _higher(part: Json, member: Json, view: Shown) -> str:

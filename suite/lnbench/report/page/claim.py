@@ -9,6 +9,7 @@ from lnbench.report.names import claim_heading
 from lnbench.report.numbers import as_written
 from lnbench.report.page.beside import beside_words
 from lnbench.report.plain import Json
+from lnbench.report.said import as_tested, chosen_sentence, rests_sentence
 from lnbench.report.units import is_rate, reference_of, shown
 from lnbench.report.words import (
     censored_words,
@@ -33,12 +34,15 @@ DASH = "–"
 
 def claim_section(claim: Json, tier: str, figure: str | None) -> list[str]:
     """Return the lines of the section."""
-    lines = [f"### {claim_heading(claim)}", "", f"**{escaped(claim['says'])}**", ""]
+    lines = [f"### {claim_heading(claim)}", "", f"**{escaped(as_tested(claim))}**", ""]
     where = f" ({escaped(claim['where'])})" if claim["where"] else ""
     lines += [_said(claim, where), ""]
     if claim["question"]:
         lines += [f"Question: `{claim['question']}`", ""]
     lines += [*_verdict(claim, tier), ""]
+    rests = [f"{escaped(words)}." for words in (chosen_sentence(claim), rests_sentence(claim)) if words]
+    if rests:
+        lines += [" ".join(rests), ""]
     if figure:
         alt = f"What was measured and what was required, for every part of claim {claim['id']}"
         lines += [f"![{escaped(alt)}]({figure})", ""]
