@@ -14,6 +14,7 @@ from lnbench.report.page.beside import beside_words
 from lnbench.report.result.chosen import chosen_to_json
 from lnbench.report.result.result import left_out_to_json, part_to_json
 from lnbench.report.said import as_tested, chosen_sentence, rests_sentence
+from lnbench.report.telescopes import prediction_lines, telescope_lines
 from lnbench.report.units import Unit, metric_unit, range_words, reference_of, region_of
 from lnbench.report.words import (
     OWN_SCALE,
@@ -25,6 +26,7 @@ from lnbench.report.words import (
     printed_words,
     spaced_percent,
 )
+from lnbench.spec import Number
 from lnbench.stats import Check, Region
 from lnbench.verdict import Standing, Verdict
 
@@ -76,7 +78,7 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
     if part.part.because:
         what = f"margin of {margin_words(data)}" if getattr(part.part, "margin", None) is not None else "range"
         yield f"  Reason for this {what}: {part.part.because}."
-    for member, check, told in zip(part.members, part.checks, data["members"], strict=True):
+    for index, (member, check, told) in enumerate(zip(part.members, part.checks, data["members"], strict=True)):
         unit = replace(metric_unit(data["effect"], told["step"] or 0.0), decimals=None, ratio=False)
         name = f", in {unit.name}" if unit.name else ", logs of the ratio" if data["effect"].get("over") else ""
         edges = _beside_values(data, told, unit)
@@ -95,6 +97,9 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
         else:
             yield from _check(check, kind_of(part.part), unit, part.part.references())
             yield f"    so: {member_sentence(data, told)}"
+            if result.study.tier != "smoke" and Standing(claim.claim.standing) is not Standing.HYPOTHESIS:
+                number = part.numbers[index] if index < len(part.numbers) else None
+                yield from (f"    {line}" for line in _original(part, data, told, check, number, unit))
     cells = len(part.checks)
     asked = part.check.details.get("at_least", cells)
     if asked < cells:
@@ -112,6 +117,15 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
     yield f"  -> {words if smoke else Verdict(part.verdict).of_part}" + (f" ({part.why})" if part.why else "")
     if Verdict(part.verdict).open and not smoke:
         yield f"  -> {_needed(part)}"
+
+
+def _original(
+    part: PartResult, data: dict[str, Any], told: dict[str, Any], check: Check, number: Number | None, unit: Unit
+) -> Iterator[str]:
+    """Yield what the paper's own runs say of ours, beside the verdict."""
+    kind = kind_of(part.part)
+    yield from prediction_lines(data, told, check, number)
+    yield from telescope_lines(data, told, check, kind, number, Unit(1.0, "", None) if kind.scale else unit)
 
 
 def _beside_values(part: dict[str, Any], member: dict[str, Any], unit: Unit) -> list[float]:

@@ -10,6 +10,7 @@ from lnbench.report.numbers import as_written
 from lnbench.report.page.beside import beside_words
 from lnbench.report.plain import Json
 from lnbench.report.said import as_tested, chosen_sentence, rests_sentence
+from lnbench.report.telescopes import page_prediction
 from lnbench.report.units import is_rate, reference_of, shown
 from lnbench.report.words import (
     censored_words,
@@ -200,6 +201,8 @@ def _of_part(part: Json, claim: Json, tier: str) -> Iterator[str]:
         # the verdict's sentence already says how many runs are above a threshold
         yield from (escaped(note) for note in member["check"]["notes"] if not is_rate(part))
     yield from (escaped(words) for words in beside_words(part))
+    if tier != "smoke" and claim.get("standing") not in ("identity", "hypothesis"):
+        yield from (escaped(words) for member in part["members"] if (words := page_prediction(part, member)))
 
 
 def _every_seed(claim: Json) -> list[str]:
