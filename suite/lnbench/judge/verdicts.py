@@ -14,7 +14,7 @@ from dataclasses import replace
 from lnbench import stats
 from lnbench.judge.comparable import not_comparable, undecided
 from lnbench.judge.drift import drift_of, mean
-from lnbench.judge.evidence import Evidence
+from lnbench.judge.evidence import Evidence, on_the_same_data
 from lnbench.judge.kinds import ALPHA, check_member, kind_of, numbers_of
 from lnbench.judge.kinds.wording import p_is
 from lnbench.judge.results import ChoiceResult, ClaimResult, Look, PartResult, StudyResult
@@ -38,7 +38,7 @@ def judge(evidence: Evidence, tries: Mapping[str, Evidence] | None = None) -> St
     else:
         planned = _as_planned(evidence, notes)
         claims = [_leave_one_out(claim, planned) for claim in _over_looks(planned)]
-        claims = _settle(claims, study, tries or {})
+        claims = _settle(claims, study, on_the_same_data(evidence, tries or {}))
     claims = [_worded(claim) for claim in claims]
     return StudyResult(evidence, tuple(claims), tuple(_choices(evidence)), tuple(notes), dict(tries or {}))
 
