@@ -107,7 +107,7 @@ def _early(claim: ClaimResult, run: int, looks: Sequence[int]) -> ClaimResult:
 
 
 def _leave_one_out(claims: list[ClaimResult], evidence: Evidence) -> list[ClaimResult]:
-    """Judge decided claims again without each of their seeds, to see which hang on one of them."""
+    """Judge decided claims again without each of their seeds, to see which depend on one of them."""
     found: dict[int, dict[int, str]] = {
         number: {} for number, claim in enumerate(claims) if claim.verdict in DECIDED[:2]
     }
