@@ -18,9 +18,11 @@ from lnbench.pipeline import Quiet, judge_store
 from lnbench.plan import plan_study
 from lnbench.report import write_report
 from lnbench.report.names import figures_of
+from lnbench.spec import load_study
 from lnbench.store import Record, Store, make_record
 from lnbench.store.record import envelope, opened
 from tests.toys import line_study, small_runs
+from tests.toys.project import REPLACED, base, paper, write_project
 from tests.toys.trained_study import Call
 
 CONFUSING = "noise: {kind: dilute_structured, alpha: 2, delta: 0.5, order: confusing}"
@@ -213,14 +215,63 @@ def test_experiments_are_trained_again_too(home: Path, tmp_path: Path, call: Cal
     assert "2 identical" in out
 
 
+READ = (
+    """\
+schema: 1
+paper: toy
+title: Losses of toys
+choices: []
+"""
+    + base(noise=REPLACED, epochs=3, probes="[example_loss]")
+    + """\
+  vary: {model: [perceptron]}
+  seeds: {n: 3, pair: [split, noise]}
+effects:
+  found: {metric: aul_auc, at: {model: perceptron}}
+claims:
+  - id: T-01
+    says: The area under the loss finds wrong labels.
+    quote: "finds"
+    where: {section: "1"}
+    verdict: found
+    parts:
+      found: {kind: above, effect: found, threshold: 0.6}
+tiers:
+  full: {deviations: []}
+"""
+)
+
+
+def test_numbers_read_from_arrays_are_read_again(home: Path, tmp_path: Path, call: Call) -> None:
+    study = load_study(write_project(tmp_path / "read", READ, paper())).tiers["full"]
+    store, folder = Store(tmp_path / "read" / "store"), tmp_path / "read" / "report"
+    assert not execute([plan_study(study)], store, Quiet(), workers=0).failures
+    write_report(judge_store(study, store), folder)
+    code, out, err = call("audit", str(folder), "-k", "3", "--seed", "1")
+    assert code == 0 and "3 identical" in out, out + err
+    file = folder / "records.jsonl"
+    records = [opened(line) for line in file.read_text().splitlines()]
+    assert sum(record["kind"] == "reading" for record in records) == 3
+
+    def better(record: Record) -> Record:
+        if record["kind"] != "reading":
+            return record
+        metrics = {**record["outcome"]["metrics"], "aul_auc": 0.99}
+        return make_record(record["content"], {**record["outcome"], "metrics": metrics}, record["provenance"])
+
+    file.write_text("".join(f"{canonical_json(envelope(better(record)))}\n" for record in records))
+    code, out, _ = call("audit", str(folder), "-k", "1", "--seed", "1", "--json", "audit.json")
+    assert code == 7
+    (run,) = json.loads(Path("audit.json").read_text())["runs"]
+    assert [one["where"] for one in run["differences"]] == ["detection to epoch 3: metrics.aul_auc"]
+
+
 def test_what_a_run_builds_on_is_trained_again_with_it(home: Path, tmp_path: Path, call: Call) -> None:
     path = small_runs.write_study(tmp_path / "inputs", alphas="[1, 2]", epochs=1)
     text = path.read_text().replace("noise: {kind: dilute_uniform, alpha: 2, include_true_class: true}", CONFUSING)
     text = text.replace("at: {noise.alpha: 0}", "at: {noise.alpha: 1}")
     inputs = "inputs: {confusion: {of: {dataset.clean: 100, noise: {kind: none}, epochs: 1}, seeds: 2}}"
     path.write_text(text.replace("  vary:", f"  {inputs}\n  vary:"))
-    from lnbench.spec import load_study
-
     study = load_study(path).tiers["smoke"]
     store, folder = Store(tmp_path / "inputs" / "store"), tmp_path / "inputs" / "report"
     assert not execute([plan_study(study)], store, Quiet(), workers=0).failures
