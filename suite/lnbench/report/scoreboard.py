@@ -25,9 +25,10 @@ Row = tuple[str, str]  # the key of a report, the id of a claim in it
 
 
 def scoreboard(results: Iterable[Json], reports: str = "reports") -> str:
-    """Return Markdown tables: the verdicts by study and tier; one row for every claim and tier, with the sentence that
-    was tested at that tier, in one table for each standing; and, where claims of several papers answer the same
-    question, these side by side. `reports`: the folder that links start from."""
+    """Return Markdown tables: the verdicts by study and tier; how many false ones are to be expected for each paper;
+    one row for every claim and tier, with the sentence that was tested there, in one table for each standing; and,
+    where claims of several papers answer the same question, these side by side. `reports`: the folder that links start
+    from."""
     ordered = sorted(results, key=_order)
     if not ordered:
         return "No report is stored yet."
