@@ -13,6 +13,7 @@ from pathlib import Path
 from lnbench.report.folder import RESULT, read_result
 from lnbench.report.names import claim_anchors
 from lnbench.report.plain import Json
+from lnbench.report.said import as_tested, rests_on
 from lnbench.report.words import counted, escaped, spaced_percent, table, tally, verdict_words
 from lnbench.stats import holm
 from lnbench.tiers import PAPER_TIERS, TIERS
@@ -162,8 +163,8 @@ def _by_claim(results: list[Json], reports: str, alone: dict[Row, int]) -> list[
             row = [
                 f"[{escaped(claim['id'])}]({reports}/{data['key']}/report.md#{anchor})",
                 data["tier"],
-                escaped(claim["says"]),
-                _verdict(data, claim, alone),
+                escaped(as_tested(claim)),
+                "<br>".join(filter(None, [_verdict(data, claim, alone), rests_on(claim)])),
                 _registered(data, claim["id"]),
             ]
             key = (data["study"], claim["id"])
