@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ from lnbench.judge import (
 from lnbench.judge import judge as judge_evidence
 from lnbench.machine import resolve_device
 from lnbench.plan import Only, Plan, Run, check_claims, plan_study, selection
-from lnbench.report import load_failures, load_report, write_report
+from lnbench.report import load_failures, load_ledger, load_report, write_report
 from lnbench.report.rows import claim_rows
 from lnbench.resources import find_study
 from lnbench.spec import LoadedStudy, Study, load_studies, load_study, variant
@@ -295,21 +295,36 @@ def verify_study(
     def looked_up(plan: Plan, only: Only) -> Evidence:
         return gather(plan, store.get, reads=reads)
 
-    return _look_by_look(
+    result = _look_by_look(
         study, seeds, trained, looked_up, claims=claims, where=where, say=training.say,
         train_other=tried if training.alternatives else None, every=training.all_alternatives,
     )  # fmt: skip
+    return _with_ledger(result, store)
 
 
 def judge_store(study: Study, store: Store, seeds: int | None = None) -> StudyResult:
     """Judge a study from what a store has; numbers that are read from arrays are kept there."""
-    return judge_records(study, store.get, seeds, reads=FromStore(store))
+    return _with_ledger(judge_records(study, store.get, seeds, reads=FromStore(store)), store)
+
+
+def _with_ledger(result: StudyResult, store: Store) -> StudyResult:
+    """Return a result with what the store's ledger says of its runs, those that are missing now included."""
+    evidences = [result.evidence, *result.tries.values()]
+    ids = {record for evidence in evidences for record in evidence.records}
+    for plan in [evidence.plan for evidence in evidences]:
+        ids |= {run.id for run in [*plan.choosing_runs, *plan.input_runs]}
+        ids |= {choice.id for choice in plan.choices} | {derived.id for derived in plan.inputs}
+        for job in plan.jobs:
+            candidates = [value for value, _ in job.choice.candidates] if job.choice else [None]
+            ids |= {job.run(value).id for value in candidates}
+    return replace(result, ledger=tuple(store.ledger.about(ids)))
 
 
 def judge_report(folder: Path) -> StudyResult:
     """Judge the study of a report again, from the report's own records. Raises StoreError."""
     name, tier, seeds, get = load_report(folder)
-    return judge_records(study_at(name, tier), get, seeds, load_failures(folder))
+    result = judge_records(study_at(name, tier), get, seeds, load_failures(folder))
+    return replace(result, ledger=load_ledger(folder))
 
 
 def judge_records(

@@ -6,7 +6,7 @@ happens to this process, finished runs stay and the next call goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,29 @@ def execute(
     work = Work(plans, store, watcher, only, Grouping(device.partition(":")[0], backend=backend), leaves)
     if work.waiting:
         crew = crew or local_crew(device, data_root, workers)
+        work.grouping.workers = crew.workers
+        crew.run(work)
+    return work.execution
+
+
+def execute_runs(
+    runs: Sequence[Run],
+    store: Store,
+    watcher: Watcher,
+    *,
+    device: str = "cpu",
+    data_root: Path | None = None,
+    workers: int | None = None,
+    ways: Mapping[str, tuple[str, bool]] | None = None,
+) -> Execution:
+    """Train what the store lacks of single runs, and of those that their inputs are made of, as `execute` does.
+
+    `ways`: run id -> (backend, whether its step is compiled) for runs that are to be computed as they were before; the
+    rule of groups.py decides on the others.
+    """
+    work = Work([], store, watcher, lambda point: True, Grouping(device.partition(":")[0], ways=ways or {}), runs=runs)
+    if work.waiting:
+        crew = local_crew(device, data_root, workers)
         work.grouping.workers = crew.workers
         crew.run(work)
     return work.execution

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -59,6 +59,7 @@ class Work:
         only: Callable[[dict[str, Any]], bool],
         grouping: Grouping | None = None,
         leaves: Callable[[Run], bool] = lambda run: False,
+        runs: Sequence[Run] = (),
     ):
         self.plans, self.store, self.watcher, self.only = plans, store, watcher, only
         self.leaves = leaves  # runs that others train: asked only of those that no other run waits for
@@ -80,6 +81,8 @@ class Work:
         for plan, job in self._jobs():
             for run in _runs_of(job.choice) if job.choice else []:
                 self._need(run, plan, rank=1)
+        for run in runs:  # of no plan
+            self._need(run, None)
         self._resolve()
         self._make_inputs()
         if self._choose_what_can_be():
@@ -146,7 +149,8 @@ class Work:
             made["arrays"] = sidefiles.describe(arrays)
         if stored is not None and sha256(stored["outcome"]) != sha256(made):
             raise LnbenchError(
-                f"{derived.describe()} is stored as other runs gave it; remove its record to make it again"
+                f"{derived.describe()} is stored as other runs gave it; remove its record "
+                "(`lnbench store remove`) to make it again"
             )
         self.store.put(make_record(derived.content, made, {"environment": environment()}), arrays)
         return made
@@ -197,10 +201,10 @@ class Work:
         self.store.put(make_record(choice.content, outcome, {"environment": environment()}))
         self.execution.outcomes[choice.id] = outcome
 
-    def _need(self, run: Run, plan: Plan, rank: int = 0) -> None:
+    def _need(self, run: Run, plan: Plan | None, rank: int = 0) -> None:
         """Take in a run, and first the runs behind what it reads. Those of a higher rank are begun first: others wait
         for them."""
-        if plan.study.tier != "smoke":
+        if plan is None or plan.study.tier != "smoke":
             self._above_smoke.add(run.id)
         known = self._priority.get(run.id)
         self._priority[run.id] = max(known or (rank, run.flop, run.id), (rank, run.flop, run.id))

@@ -115,6 +115,7 @@ class StudyResult:
     choices: tuple[ChoiceResult, ...]
     notes: tuple[str, ...]
     tries: Mapping[str, Evidence]  # choice key -> the evidence under its alternative that was judged with
+    ledger: tuple[dict[str, Any], ...] = ()  # the store's lines about runs that were removed or made more than once
 
     @property
     def study(self) -> Study:

@@ -5,7 +5,15 @@ No torch is imported here, and matplotlib only where figures are drawn.
 """
 
 from lnbench.report.compare import differences
-from lnbench.report.folder import load_failures, load_report, read_result, report_differs, write_report
+from lnbench.report.folder import (
+    load_failures,
+    load_ledger,
+    load_report,
+    read_records,
+    read_result,
+    report_differs,
+    write_report,
+)
 from lnbench.report.junit import junit
 from lnbench.report.page.page import markdown
 from lnbench.report.result.result import result_to_json
@@ -15,8 +23,10 @@ __all__ = [
     "differences",
     "junit",
     "load_failures",
+    "load_ledger",
     "load_report",
     "markdown",
+    "read_records",
     "read_result",
     "read_results",
     "replace_between_markers",

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from lnbench.errors import StoreError
 from lnbench.identity import canonical_json
@@ -16,9 +17,10 @@ from lnbench.report.junit import junit
 from lnbench.report.names import figures_of
 from lnbench.report.page.page import FIGURES, markdown
 from lnbench.report.plain import Json
+from lnbench.report.result.chain import chain_head, record_sha256
 from lnbench.report.result.result import SCHEMA, result_to_json
 from lnbench.report.result.runs import all_records
-from lnbench.store import Record, read_export, write_atomically
+from lnbench.store import Record, is_entry, read_export, write_atomically
 from lnbench.store.record import envelope
 
 RESULT, RECORDS, PAGE, JUNIT = "result.json", "records.jsonl", "report.md", "junit.xml"
@@ -99,6 +101,13 @@ def load_report(folder: Path) -> tuple[str, str, int, Get]:
     damaged or edited record, or a second one of the same id, is an error here, because a report's records are all of
     its evidence."""
     data = read_result(folder)
+    records = read_records(folder)
+    get: Callable[[str], Record | None] = records.get
+    return data["study"], data["tier"], data["seeds"]["n"], get
+
+
+def read_records(folder: Path) -> dict[str, Record]:
+    """Return a report's records by id. Raises StoreError as `load_report` does."""
     records: dict[str, Record] = {}
     for number, record in read_export(folder / RECORDS):
         if isinstance(record, str):
@@ -107,13 +116,20 @@ def load_report(folder: Path) -> tuple[str, str, int, Get]:
             what = f"a second record of {record['id'][:12]}; which of the two was judged cannot be told"
             raise StoreError(f"{folder / RECORDS}:{number}: {what}")
         records[record["id"]] = record
-    get: Callable[[str], Record | None] = records.get
-    return data["study"], data["tier"], data["seeds"]["n"], get
+    return records
 
 
 def load_failures(folder: Path) -> dict[str, str]:
     """Return run id -> message of the runs that failed, as `gather` takes them. Raises StoreError."""
     return {entry["id"]: entry["message"] for entry in read_result(folder)["runs"]["failed"]}
+
+
+def load_ledger(folder: Path) -> tuple[Json, ...]:
+    """Return the lines of the store's ledger that a report has taken along. Raises StoreError."""
+    lines = read_result(folder).get("ledger", [])
+    if not isinstance(lines, list) or not all(map(is_entry, lines)):
+        raise StoreError(f"{folder / RESULT}: 'ledger' holds what is no line of a store's ledger")
+    return tuple(lines)
 
 
 def report_differs(folder: Path, result: StudyResult) -> list[str]:
@@ -126,13 +142,42 @@ def report_differs(folder: Path, result: StudyResult) -> list[str]:
     """
     stored = read_result(folder)
     now = json.loads(json_text(result_to_json(result)))
-    lines = [f"{RESULT}: {line}" for line in differences(stored, now)]
+    lines = chain_differs(stored.get("records"), folder)
+    lines += [f"{RESULT}: {line}" for line in differences(_without_chain(stored), _without_chain(now))]
     pages = [_rendered(partial(markdown, linked=linked), stored) for linked in (True, False)]
     linked, named = (_page_differs(folder / PAGE, page) for page in pages)
     lines += linked and named
     lines += _page_differs(folder / JUNIT, _rendered(junit, stored))
     missing = [name for name in figures_of(now).all() if not (folder / FIGURES / name).is_file()]
     return lines + [f"{FIGURES}/{name}: missing" for name in missing]
+
+
+def _without_chain(data: Json) -> Json:
+    """Return a result without the checksum of each record, which `chain_differs` compares."""
+    records = data.get("records")
+    if not isinstance(records, dict):
+        return data
+    return {**data, "records": {key: value for key, value in records.items() if key != "sha256"}}
+
+
+def chain_differs(stored: Any, folder: Path) -> list[str]:
+    """Return a line for each record of a report's chain that is not in its records.jsonl as the chain has it, and for
+    each that the chain does not have. None for a report of before there were chains."""
+    if stored is None:
+        return []
+    try:
+        chain = dict(stored["sha256"])
+        there = {record: record_sha256(content) for record, content in read_records(folder).items()}
+        whole = chain_head(chain) == stored["head"] and len(chain) == stored["n"]
+    except (KeyError, TypeError, ValueError):
+        return [f"{RESULT}: 'records' is no chain"]
+    except StoreError as error:
+        return [str(error)]
+    lines = [] if whole else [f"{RESULT}: the chain over the records does not end in its own hash: it was edited"]
+    lines += [f"{RECORDS}: record {record} was removed" for record in chain if record not in there]
+    other = [record for record in chain if there.get(record) not in (None, chain[record])]
+    lines += [f"{RECORDS}: record {record} was changed" for record in other]
+    return lines + [f"{RECORDS}: record {record} is not in the chain" for record in there if record not in chain]
 
 
 def _rendered(render: Callable[[Json], str], data: Json) -> str | None:

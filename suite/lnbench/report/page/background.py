@@ -6,6 +6,7 @@ import statistics
 
 from lnbench.report.names import is_number, place, text
 from lnbench.report.page.experiments import experiment_runs
+from lnbench.report.page.ledger import chain_words, ledger_section
 from lnbench.report.page.missing import left_section
 from lnbench.report.page.recipe_words import SELECTIONS
 from lnbench.report.page.registration import registration_section
@@ -20,7 +21,7 @@ NOT_JUDGED = ("not-run", "error")
 def background_sections(data: Json, training_figure: str | None) -> list[str]:
     """Return the lines of all sections after the claims."""
     lines = [*_open(data), *_made(data), *_deviations(data), *registration_section(data), *_drift(data), *_runs(data)]
-    lines += left_section(data)
+    lines += [*left_section(data), *ledger_section(data)]
     if training_figure:
         lines += [f"![Test accuracy after every epoch]({training_figure})", ""]
     return [*lines, *_environment(data), *_check(data)]
@@ -280,4 +281,4 @@ def _check(data: Json) -> list[str]:
         "and without training anything, give the folder that holds this page:"
     )
     where = f"lnbench judge FOLDER    # of a report in lnbench's repository: reports/{data['key']}"
-    return ["## Check it yourself", "", text, "", "```sh", where, "```", ""]
+    return ["## Check it yourself", "", text, "", "```sh", where, "```", "", *chain_words(data)]

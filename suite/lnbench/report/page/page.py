@@ -6,6 +6,7 @@ from __future__ import annotations
 from lnbench.report.names import claim_anchors, figures_of
 from lnbench.report.page.background import background_sections, core_seconds
 from lnbench.report.page.claim import claim_section
+from lnbench.report.page.ledger import ledger_fact
 from lnbench.report.page.registration import registration_fact
 from lnbench.report.page.trained import trained_section
 from lnbench.report.plain import Json
@@ -95,7 +96,7 @@ def _facts(data: Json) -> list[str]:
             f"Error rates: on average at most {alpha} of the false claims are called {good}; the chance of any false "
             f"{bad} is at most {alpha} (if the seeds are close to normally distributed; `docs/statistics.md`)."
         )
-    facts += [_seeds(data), _cost(data), *_data(data), *registration_fact(data)]
+    facts += [_seeds(data), _cost(data), *_data(data), *registration_fact(data), *ledger_fact(data)]
     return facts + [escaped(note[:1].upper() + note[1:]) + "." for note in data["notes"]]
 
 

@@ -20,6 +20,7 @@ from lnbench.judge import ALPHA, ChoiceResult, ClaimResult, DriftResult, Member,
 from lnbench.judge.kinds import region_of
 from lnbench.report.plain import Json, interval_to_json, plain, region_to_json, without_paths
 from lnbench.report.result.beside import beside_to_json
+from lnbench.report.result.chain import chain_to_json
 from lnbench.report.result.chosen import chosen_to_json
 from lnbench.report.result.loss_curves import detection_to_json, suspects_to_json
 from lnbench.report.result.missing import left_to_json, untried_to_json
@@ -74,6 +75,7 @@ def result_to_json(result: StudyResult) -> Json:
         "runs": runs_to_json(evidence),
         "data": data_to_json(evidence),
         "environments": environments_to_json(evidence),
+        "records": chain_to_json([evidence, *result.tries.values()]),
     }
 
 
@@ -87,6 +89,7 @@ def _where_there_is(result: StudyResult) -> Json:
         "untried": untried_to_json(result),
         "judged_by": judged_by(result.study),
         "registration": registration_to_json(result),
+        "ledger": list(result.ledger),
     }
     return {name: shown for name, shown in found.items() if shown}
 
