@@ -65,7 +65,7 @@ def _word(part: PartResult, result: StudyResult) -> str:
 def measured(part: PartResult, told: Json, *, smoke: bool = False) -> str:
     """Return what was measured of a part and what was required, in the words and units of the report. `told`: the part
     as `result.json` has it."""
-    if part.verdict in (Verdict.NOT_RUN, Verdict.ERROR):
+    if part.verdict in (Verdict.NOT_RUN, Verdict.ERROR, Verdict.NOT_COMPARABLE):
         return part.why
     need = "" if smoke or part.seeds_to_decide is None else f"; {decide_words(told)}"
     return f"{part_line(told)}{need}"

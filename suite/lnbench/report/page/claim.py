@@ -192,7 +192,7 @@ def _of_part(part: Json, claim: Json, tier: str) -> Iterator[str]:
         yield f"The paper does not say how many runs its {numbers} {'rests' if part['reference'] else 'rest'} on"
     if part["verdict"] in ("inconclusive", "open") and tier != "smoke":
         yield decide_words(part)
-    if part["verdict"] in ("error", "not-run") and part["why"] and part["why"] not in claim["why"]:
+    if part["verdict"] in ("error", "not-run", "not-comparable") and part["why"] and part["why"] not in claim["why"]:
         yield escaped(part["why"])
     for member in part["members"]:
         count, n = sum(member["collapsed"]), len(member["collapsed"])
