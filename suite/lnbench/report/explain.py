@@ -27,6 +27,7 @@ from lnbench.report.words import (
     spaced_percent,
 )
 from lnbench.spec import Number
+from lnbench.spec.comparable import differences
 from lnbench.stats import Check, Region
 from lnbench.verdict import Standing, Verdict
 
@@ -99,7 +100,9 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
             yield f"    so: {member_sentence(data, told)}"
             if result.study.tier != "smoke" and Standing(claim.claim.standing) is not Standing.HYPOTHESIS:
                 number = part.numbers[index] if index < len(part.numbers) else None
-                yield from (f"    {line}" for line in _original(part, data, told, check, number, unit))
+                apart = differences(part.part, result.study)
+                comparable = not (apart[index] if part.part.each else any(apart))
+                yield from (f"    {line}" for line in _original(part, data, told, check, number, unit, comparable))
     cells = len(part.checks)
     asked = part.check.details.get("at_least", cells)
     if asked < cells:
@@ -120,11 +123,17 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
 
 
 def _original(
-    part: PartResult, data: dict[str, Any], told: dict[str, Any], check: Check, number: Number | None, unit: Unit
+    part: PartResult,
+    data: dict[str, Any],
+    told: dict[str, Any],
+    check: Check,
+    number: Number | None,
+    unit: Unit,
+    comparable: bool,
 ) -> Iterator[str]:
     """Yield what the paper's own runs say of ours, beside the verdict."""
     kind = kind_of(part.part)
-    yield from prediction_lines(data, told, check, number)
+    yield from prediction_lines(data, told, check, number, comparable=comparable)
     yield from telescope_lines(data, told, check, kind, number, Unit(1.0, "", None) if kind.scale else unit)
 
 
