@@ -10,6 +10,7 @@ import pytest
 from lnbench.cli.commands.tables import print_verdicts
 from lnbench.report import junit, markdown, scoreboard
 from lnbench.report.explain import explain
+from lnbench.report.rows import claim_rows
 from lnbench.report.said import about_words, as_tested, chosen_sentence, rests_on, rests_sentence
 from tests.toys.report_world import TYPICAL, World
 
@@ -29,6 +30,7 @@ def test_a_chosen_learning_rate_is_in_the_claims_own_line_everywhere(
         assert short in words, where
         assert long in words, where
         assert "The verdict holds for the learning rate as chosen, not for the best one" in words, where
+    assert claim_rows(result)[0]["says"].endswith(f"with noise, {short}.")
     assert page.count(f"with noise, {short}") == 2  # in the table and over the claim
     assert short in scoreboard([data])
 

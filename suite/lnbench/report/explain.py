@@ -11,8 +11,7 @@ from lnbench.judge import ALPHA, ClaimResult, PartResult, StudyResult
 from lnbench.judge.kinds import Kind, kind_of
 from lnbench.report.numbers import computed_edge, significant
 from lnbench.report.page.beside import beside_words
-from lnbench.report.result.chosen import chosen_to_json
-from lnbench.report.result.result import left_out_to_json, part_to_json
+from lnbench.report.result.result import about_claim, part_to_json
 from lnbench.report.said import as_tested, chosen_sentence, rests_sentence
 from lnbench.report.telescopes import prediction_lines, telescope_lines
 from lnbench.report.units import Unit, metric_unit, range_words, reference_of, region_of
@@ -43,7 +42,7 @@ def explain(result: StudyResult, claim_id: str) -> str:
 
 def _claim(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
     spec, study = claim.claim, result.study
-    about = {"says": spec.says, "chosen": chosen_to_json(claim, result)}
+    about = about_claim(claim, result)
     yield f"{spec.id}: {as_tested(about)}"
     standing = Standing(spec.standing)
     if standing is not Standing.HYPOTHESIS:
@@ -284,6 +283,6 @@ def _verdict(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
         for part in claim.under.get(key, {}).values():
             if part.check.n:
                 yield f"  {part.name}: {part_line(part_to_json(part, claim, result))}"
-    if words := rests_sentence(left_out_to_json(claim)):
+    if words := rests_sentence(about_claim(claim, result)):
         yield f"{words}."
     yield f"Verdict: {Verdict(claim.verdict).words}" + (f" ({claim.why})" if claim.why else "")
