@@ -69,6 +69,7 @@ def choice_of(*chosen: tuple[float, float | None, bool]) -> dict[str, object]:
     [
         (choice_of((0.1, 0.003, False)), "(0.1 of 0.02, 0.1, 0.5; by validation accuracy, ahead of the next by 0.30 p"),
         (choice_of((0.5, 0.00001, True)), "ahead of the next by 0.001 points, at an end of its grid)"),
+        (choice_of((0.5, 0.01, True), (0.5, 0.02, True)), "(0.5 in both cells, of 0.02, 0.1, 0.5; by"),
         (choice_of((0.5, 0.0, True)), "level with the next, at an end of its grid)"),
         (choice_of((0.5, None, True)), "all others diverged, at an end of its grid)"),
         (choice_of((0.5, 0.01, True), (0.1, 0.02, False), (0.5, 0.03, True)), "(0.5 in 2 cells, 0.1 in 1, of 0.02,"),
