@@ -34,8 +34,10 @@ def partial_conjunction(checks: Sequence[Check], at_least: int | None = None, *,
 
     Where parts were judged by signs as well, the signs must decide the whole as they decide a part: the same formula
     over their p, at their level (`signs.SIGN_LEVEL`), so that many parts do not add up to a false verdict where seeds
-    have long tails. A part with an error has p = 1; it makes the whole an error only if the other parts do not decide it. So
-    does a part that could not be compared: pass it as a check with p = 1. Raises ValueError unless 1 ≤ q ≤ K.
+    have long tails.
+
+    A part with an error has p = 1; it makes the whole an error only if the other parts do not decide it. So does a part
+    that could not be compared: pass it as a check with p = 1. Raises ValueError unless 1 ≤ q ≤ K.
     """
     q = len(checks) if at_least is None else at_least
     p_for, p_against = partial_conjunction_p(

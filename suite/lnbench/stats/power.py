@@ -143,7 +143,7 @@ def student_power(region: Region, effect: float, sd: float, n: int, alpha: float
     return power_two_edges(n, half, offset, alpha) if inside else power_to_contradict(n, half, offset, alpha)
 
 
-def signs_power(region: Region, effect: float, sd: float, n: int) -> float:
+def signs_power(region: Region, effect: float, sd: float, n: int, level: float = SIGN_LEVEL) -> float:
     """Return the chance that enough of n normal seeds lie on the side that the truth is on (`signs.with_signs`)."""
     _check_n(n)
     below, above = (
@@ -151,7 +151,7 @@ def signs_power(region: Region, effect: float, sd: float, n: int) -> float:
         float(ndtr((effect - region.high) / sd)),
     )  # an infinite edge gives 0
     if region.contains(effect):
-        spare = n - needed_signs(n)  # so many seeds may lie beyond either edge
+        spare = n - needed_signs(n, level)  # so many seeds may lie beyond either edge
         if spare < 0:
             return 0.0
         if len(region.edges) == 1:
@@ -163,7 +163,7 @@ def signs_power(region: Region, effect: float, sd: float, n: int) -> float:
         rest = np.array([bdtr(min(spare, n - b), n - b, above / (1 - below)) for b in range(spare + 1)])
         return _probability(float(np.sum(chance * rest)))
     edges = len(region.edges)
-    return _at_least(needed_signs(n, SIGN_LEVEL / edges), n, max(below, above))
+    return _at_least(needed_signs(n, level / edges), n, max(below, above))
 
 
 def _at_least(count: int, n: int, rate: float) -> float:
