@@ -10,6 +10,7 @@ import numpy as np
 
 from lnbench.stats import Verdict
 from tests.calibration.hard_worlds import (
+    all_of_with_tails,
     bad_run,
     chosen_rate,
     growing_spread,
@@ -142,6 +143,10 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("equivalent", "10% of runs collapse", equivalent_collapsing, WELCH, WELCH),
     Scenario("all of", "one of two parts on the edge", all_of((0.0, 3.0))),
     Scenario("all of", "all of three parts on the edge", all_of((0.0, 0.0, 0.0))),
+    *(
+        Scenario("all of", f"{k} parts with a long lower tail, all on their edges", all_of_with_tails(k), SIGNS, SIGNS)
+        for k in (2, 3)
+    ),
     Scenario("agrees", "margin away from the number as printed", agrees_with_number),
     *(
         Scenario(
@@ -252,7 +257,17 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("table", "0 of 6 agree, 1 needed", table_with(0, 1)),
     Scenario("study", "20 claims on their edges, Holm", study_at_edges, SHOWN),
     Scenario("looks", "4, 6, 10", looks_at_edge, seeds=(10,)),
-    Scenario("looks", "5, 10, long lower tail, about a typical run", looks_with_a_tail, SIGNS, SIGNS, seeds=(10,)),
+    *(
+        Scenario(
+            "looks",
+            f"{', '.join(map(str, looks))}, long lower tail, about a typical run",
+            looks_with_a_tail(looks),
+            SIGNS,
+            SIGNS,
+            seeds=(10,),
+        )
+        for looks in ((5, 10), (4, 6, 10))
+    ),
     Scenario(
         "seeds added",
         "judged again at each of 5 to 20, as lnbench does not",

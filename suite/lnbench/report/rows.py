@@ -6,6 +6,8 @@ from typing import Any
 
 from lnbench.judge import ClaimResult, StudyResult
 from lnbench.judge.kinds import region_of
+from lnbench.report.result.result import about_claim
+from lnbench.report.said import as_tested
 from lnbench.stats import Check
 
 Row = dict[str, Any]
@@ -14,6 +16,7 @@ Row = dict[str, Any]
 def claim_rows(result: StudyResult) -> list[Row]:
     """Return one row per claim, in the study's order.
 
+    `says` is the sentence as it was tested, with the hyper-parameter as chosen where one was.
     `effect`, `low` and `high` (the ends of its interval) are there where one number decides the claim: one part with
     one member. They are in the unit of `region`. Otherwise they are None; each part's numbers are in
     `claim.parts`. `seeds` counts the seeds that have all runs of the deciding parts, `planned` those that the claim
@@ -38,7 +41,7 @@ def _row(claim: ClaimResult, result: StudyResult) -> Row:
         "study": result.study.name,
         "tier": result.study.tier,
         "claim": claim.claim.id,
-        "says": claim.claim.says,
+        "says": as_tested(about_claim(claim, result)),
         "standing": claim.claim.standing,
         "verdict": str(claim.verdict),
         "why": claim.why,

@@ -132,6 +132,8 @@ def _withheld(part: Json, check: Json, where: str) -> str:
     p = {"inside": check["p_reproduced"], "outside": check["p_contradicted"]}.get(where, 0.0)
     if p <= check["alpha"]:
         return ""
+    if part["verdict"] == Verdict.NOT_COMPARABLE:
+        return "; it decides nothing, as the printed number is not of what our runs measure"
     if check["n"] < FEWEST_TO_DECIDE:
         return f"; {counted(check['n'], _sample(part))} are too few to decide"
     if where == "inside":

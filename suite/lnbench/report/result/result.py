@@ -121,6 +121,12 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Json:
     }
 
 
+def about_claim(claim: ClaimResult, result: StudyResult) -> Json:
+    """Return what `report.said` makes sentences of, as `result.json` has it: the claim's words, what was chosen for it,
+    and the seeds that it rests on."""
+    return {"says": claim.claim.says, "chosen": chosen_to_json(claim, result), **left_out_to_json(claim)}
+
+
 def left_out_to_json(claim: ClaimResult) -> Json:
     """Return the seeds that decide the claim alone, and the verdict without each seed; empty where none is decided."""
     if not claim.without:
