@@ -164,7 +164,7 @@ def test_a_recipe_of_another_lnbench_is_no_traceback(report: Path, call: Call) -
 def test_a_limit_says_which_share_of_the_runs_it_leaves(report: Path, call: Call) -> None:
     code, out, _ = call("audit", str(report), "--seed", "0", "--max-minutes", "1e-9")
     assert code == 5
-    assert "0 of 12 runs (0 %) are estimated to take at most 1e-09 min each; this audit says nothing" in out
+    assert re.search(r"0 of (\d+) runs \(0 %\) are estimated to take at most 1e-09 min each.* about the other \1", out)
 
 
 def test_ctrl_c_leaves_nothing(report: Path, call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
