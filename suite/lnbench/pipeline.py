@@ -18,6 +18,7 @@ from lnbench.data.root import Status, data_root, status
 from lnbench.errors import LnbenchError, did_you_mean
 from lnbench.execute.groups import Task, check_backend
 from lnbench.execute.local import execute
+from lnbench.execute.registering import register
 from lnbench.execute.work import Watcher
 from lnbench.execute.worker import Report
 from lnbench.judge import (
@@ -34,10 +35,11 @@ from lnbench.judge import (
 from lnbench.judge import judge as judge_evidence
 from lnbench.machine import resolve_device
 from lnbench.plan import Only, Plan, Run, check_claims, plan_study, selection
-from lnbench.report import load_failures, load_report, write_report
+from lnbench.report import known_since, load_failures, load_report, write_report
 from lnbench.report.rows import claim_rows
 from lnbench.resources import find_study
 from lnbench.spec import LoadedStudy, Study, load_studies, load_study, variant
+from lnbench.spec.locks import History, history_of, of_report, read_copy
 from lnbench.store import Store, default_path
 
 if TYPE_CHECKING:
@@ -263,19 +265,25 @@ def verify_study(
     """Train what the store lacks of a study, look by look, and judge it.
 
     No seed is trained beyond the first look after which none of the claims asked for is open. Failed runs are in
-    `evidence.failures` of the result, by run id. Raises DataError where a data set is missing; see `execute` for more.
+    `evidence.failures` of the result, by run id. What the verdicts depend on is registered before the first run is
+    trained, at every tier but smoke. Raises DataError where a data set is missing, LockError where the lock is damaged
+    or cannot be written; see `execute` for more.
     """
     reads = FromStore(store)
 
     def train(plan: Plan, only: Only) -> dict[str, str]:
         _demand_data(plan, store, training.data_dir)
-        if gather(plan, store.get).missing:
+        registered: Mapping[str, str] = {}
+        there = gather(plan, store.get)
+        if there.missing:
             store.demand_writable()
+        if study.tier != "smoke" and there.lacks(only):
+            registered = _registered(study, store, training.say)
         with training.watching() as watcher:
             done = execute(
                 [plan], store, watcher,
                 device=training.device, data_root=training.data_dir, workers=training.workers,
-                backend=training.backend, only=only,
+                backend=training.backend, only=only, registered=registered,
             )  # fmt: skip
         return done.failures
 
@@ -289,20 +297,37 @@ def verify_study(
     def looked_up(plan: Plan, only: Only) -> Evidence:
         return gather(plan, store.get, reads=reads)
 
+    def history() -> History:
+        return history_of(study, store.path)
+
+    told = training.say
     if training.alternatives:
-        return _look_by_look(study, seeds, trained, tried, claims=claims, where=where, say=training.say)
-    return _look_by_look(study, seeds, trained, looked_up, trains=False, claims=claims, where=where, say=training.say)
+        return _look_by_look(study, seeds, trained, tried, history, claims=claims, where=where, say=told)
+    return _look_by_look(study, seeds, trained, looked_up, history, trains=False, claims=claims, where=where, say=told)
+
+
+def _registered(study: Study, store: Store, say: Callable[[str], None]) -> Mapping[str, str]:
+    """Register what the study's verdicts depend on, where it is not yet, and say so; return what records say of it."""
+    there = [record["provenance"].get("finished") for record in gather(plan_study(study), store.get).records.values()]
+    done = register(study, store.path, records_since=known_since(study, there))
+    if done.added:
+        number = len(done.lock.entries)
+        say(f"{study.key}: what its verdicts depend on is registered before training: entry {number} -> {done.path}")
+    return done.provenance(study)
 
 
 def judge_store(study: Study, store: Store, seeds: int | None = None) -> StudyResult:
     """Judge a study from what a store has; numbers that are read from arrays are kept there."""
-    return judge_records(study, store.get, seeds, reads=FromStore(store))
+    return judge_records(study, store.get, seeds, reads=FromStore(store), history=history_of(study, store.path))
 
 
 def judge_report(folder: Path) -> StudyResult:
-    """Judge the study of a report again, from the report's own records. Raises StoreError."""
+    """Judge the study of a report again, from the report's own records and against its own copy of the lock. Raises
+    StoreError; LockError where that copy is damaged."""
     name, tier, seeds, get = load_report(folder)
-    return judge_records(study_at(name, tier), get, seeds, load_failures(folder))
+    study = study_at(name, tier)
+    history = of_report(read_copy(folder, study), history_of(study))
+    return judge_records(study, get, seeds, load_failures(folder), history=history)
 
 
 def judge_records(
@@ -311,12 +336,15 @@ def judge_records(
     seeds: int | None = None,
     failures: Mapping[str, str] | None = None,
     reads: Reads | None = None,
+    history: History | None = None,
 ) -> StudyResult:
     """Judge a study from the records that `get` finds, alternatives included.
 
     On as many seeds as `verify_study` would have trained: up to the look after which no claim is open, or the last
-    that was taken. `failures`: run id -> message; `reads`: where numbers of arrays come from.
+    that was taken. `failures`: run id -> message; `reads`: where numbers of arrays come from; `history`: what was
+    registered (default: what lies next to the study).
     """
+    known = history if history is not None else history_of(study)
 
     def found(plan: Plan, only: Only) -> Evidence:
         return gather(plan, get, failures, reads)
@@ -324,7 +352,7 @@ def judge_records(
     def tried(plan: Plan, only: Only) -> Evidence:
         return gather(plan, get, reads=reads)
 
-    return _look_by_look(study, seeds, found, tried, trains=False)
+    return _look_by_look(study, seeds, found, tried, lambda: known, trains=False)
 
 
 def records_of(study: Study, store: Store) -> list[str]:
@@ -341,6 +369,7 @@ def _look_by_look(
     seeds: int | None,
     obtain: Obtain,
     obtain_other: Obtain,
+    history: Callable[[], History],
     *,
     trains: bool = True,
     claims: Collection[str] = (),
@@ -349,8 +378,8 @@ def _look_by_look(
 ) -> StudyResult:
     """Judge a study on the seeds of its first look, and on more while one of the claims asked for (or any) is open.
 
-    `obtain` gives the evidence of the study as it is, `obtain_other` under an alternative. Where that `trains`, only
-    the alternatives of contradicted claims are obtained; else all are, so that a report keeps what it has of them.
+    `obtain` gives the evidence of the study as it is, `obtain_other` under an alternative, `history` what is registered
+    by then (training registers it). Where that `trains`, only the alternatives of contradicted claims are obtained; else all are, so that a report keeps what it has of them.
     """
 
     def asked(result: StudyResult) -> list[ClaimResult]:
@@ -361,14 +390,15 @@ def _look_by_look(
     last = None
     for size in sizes:
         evidence = obtain(plan_study(study, size), wanted)
-        result = judge_evidence(evidence, None if trains else _tries(study, size, obtain_other, wanted))
+        tries = None if trains else _tries(study, size, obtain_other, wanted)
+        result = judge_evidence(evidence, tries, history())
         untried = [claim for claim in asked(result) if "not-run" in claim.tried.values()]
         if untried and trains:
             names = [claim.claim.id for claim in untried]
             say(f"{', '.join(names)}: outside the claimed range; now with the alternatives of what is left open")
             enough = max(claim.look.seeds if claim.look else size for claim in untried)
             needed = selection(study, names, where)
-            result = judge_evidence(evidence, _tries(study, enough, obtain_other, needed))
+            result = judge_evidence(evidence, _tries(study, enough, obtain_other, needed), history())
         if last is not None and not any(claim.look and claim.look.seeds == size for claim in result.claims):
             return last  # none of this look's runs is there: it was not taken
         last = result

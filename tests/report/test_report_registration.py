@@ -241,7 +241,7 @@ def test_more_or_fewer_seeds_than_planned_are_named(full: World) -> None:
     for seeds, more in ((7, True), (3, False)):
         plan = plan_study(full.study, seeds)
         full.run_all(plan=plan)
-        text = section(result_to_json(judge(gather(plan, full.records.get))))
+        text = section(result_to_json(judge(gather(plan, full.records.get), history=full.history())))
         assert f"- 5 seeds planned, {seeds} judged (`--seeds`)." in text
         assert ("Seeds added after a look" in text) == more
 

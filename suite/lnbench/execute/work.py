@@ -59,7 +59,9 @@ class Work:
         only: Callable[[dict[str, Any]], bool],
         grouping: Grouping | None = None,
         leaves: Callable[[Run], bool] = lambda run: False,
+        registered: Mapping[str, str] | None = None,
     ):
+        self.registered = dict(registered or {})  # for the provenance of all that is trained or chosen
         self.plans, self.store, self.watcher, self.only = plans, store, watcher, only
         self.leaves = leaves  # runs that others train: asked only of those that no other run waits for
         self.grouping = grouping or Grouping()
@@ -148,8 +150,11 @@ class Work:
             raise LnbenchError(
                 f"{derived.describe()} is stored as other runs gave it; remove its record to make it again"
             )
-        self.store.put(make_record(derived.content, made, {"environment": environment()}), arrays)
+        self.store.put(make_record(derived.content, made, self._provenance()), arrays)
         return made
+
+    def _provenance(self) -> dict[str, Any]:
+        return {"environment": environment(), **self.registered}
 
     def _arrays(self, run_id: str) -> Mapping[str, sidefiles.Array]:
         record = self.store.get(run_id)
@@ -194,7 +199,7 @@ class Work:
 
     def _choose(self, choice: Choice) -> None:
         outcome = choice.decide(self.execution.outcomes)
-        self.store.put(make_record(choice.content, outcome, {"environment": environment()}))
+        self.store.put(make_record(choice.content, outcome, self._provenance()))
         self.execution.outcomes[choice.id] = outcome
 
     def _need(self, run: Run, plan: Plan, rank: int = 0) -> None:
@@ -244,7 +249,8 @@ class Work:
         if task is None:  # a run with a checkpoint does not join others: it would start again with them
             fresh = [] if ready[0].id in self._saved else [run for run in ready if run.id not in self._saved]
             task = self.grouping.task(ready[0], fresh)
-        task = replace(task, halved=max(self.halved.get(run.id, 0) for run in task.runs))
+        halved = max(self.halved.get(run.id, 0) for run in task.runs)
+        task = replace(task, halved=halved, registered=self.registered)
         for run in task.runs:
             del self.waiting[run.id]
         self.watcher.started(task)

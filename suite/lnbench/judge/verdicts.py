@@ -16,16 +16,21 @@ from lnbench.judge.drift import drift_of, mean
 from lnbench.judge.evidence import Evidence
 from lnbench.judge.kinds import ALPHA, check_member, kind_of, numbers_of
 from lnbench.judge.kinds.wording import p_is
+from lnbench.judge.registered import held_to
 from lnbench.judge.results import ChoiceResult, ClaimResult, Look, PartResult, StudyResult
 from lnbench.spec import Claim, Number, Part, Study
+from lnbench.spec.locks import History
 from lnbench.stats import Check, Verdict
 from lnbench.verdict import Standing, worded
 
 DECIDED = (Verdict.REPRODUCED, Verdict.CONTRADICTED, Verdict.NOT_IN_REGIME)
 
 
-def judge(evidence: Evidence, tries: Mapping[str, Evidence] | None = None) -> StudyResult:
-    """Judge a study from its evidence. `tries`: choice key -> the evidence under that alternative.
+def judge(
+    evidence: Evidence, tries: Mapping[str, Evidence] | None = None, history: History | None = None
+) -> StudyResult:
+    """Judge a study from its evidence. `tries`: choice key -> the evidence under that alternative. `history`: what was
+    registered; without it nothing is said of that, and no verdict is `post-hoc`.
 
     With planned looks each claim is judged on the first so many seeds, then on more, and keeps the first verdict that
     decides it; what came after does not enter.
@@ -37,8 +42,9 @@ def judge(evidence: Evidence, tries: Mapping[str, Evidence] | None = None) -> St
         claims = [_smoke(claim, evidence, notes) for claim in claims]
     else:
         claims = _settle(claims, study, tries or {})
-    claims = [_worded(claim) for claim in claims]
-    return StudyResult(evidence, tuple(claims), tuple(_choices(evidence)), tuple(notes), dict(tries or {}))
+    claims, found = held_to([_worded(claim) for claim in claims], evidence, history)
+    choices = tuple(_choices(evidence))
+    return StudyResult(evidence, tuple(claims), choices, tuple(notes), dict(tries or {}), history, found)
 
 
 def look_sizes(study: Study, seeds: int | None = None) -> list[int]:

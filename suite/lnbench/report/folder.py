@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from lnbench.report.page.page import FIGURES, markdown
 from lnbench.report.plain import Json
 from lnbench.report.result.result import SCHEMA, result_to_json
 from lnbench.report.result.runs import all_records
+from lnbench.spec import Study
+from lnbench.spec.locks import COPY, apart, history_of, moment, read_copy
 from lnbench.store import Record, read_export, write_atomically
 from lnbench.store.record import envelope
 
@@ -25,7 +27,8 @@ RESULT, RECORDS, PAGE, JUNIT = "result.json", "records.jsonl", "report.md", "jun
 
 
 def write_report(result: StudyResult, folder: Path, *, records: bool = True) -> list[Path]:
-    """Write report.md, its figures, result.json, junit.xml and (`records`) records.jsonl; returns the files.
+    """Write report.md, its figures, result.json, junit.xml and (`records`) records.jsonl, with a copy of the lock that
+    it was judged against; returns the files.
 
     The records of the alternatives that the result was judged with are kept too, for without them a contradiction
     cannot be judged again. Figures of an earlier report that this one lacks are removed, nothing else is. Raises
@@ -36,6 +39,8 @@ def write_report(result: StudyResult, folder: Path, *, records: bool = True) -> 
     if records:
         kept = all_records([result.evidence, *result.tries.values()])
         files[RECORDS] = "".join(f"{canonical_json(envelope(record))}\n" for record in kept).encode()
+    if result.registration and result.history is not None and (result.history.entries or result.history.problem):
+        files[COPY] = result.history.copy(result.study).encode()
     files[JUNIT] = junit(data).encode()
     files[RESULT] = json_text(data).encode()
     files[PAGE] = markdown(
@@ -43,6 +48,8 @@ def write_report(result: StudyResult, folder: Path, *, records: bool = True) -> 
     ).encode()  # last: a page that is there has all that it shows
     for name, content in files.items():
         write_atomically(folder / name, content)
+    if COPY not in files:
+        (folder / COPY).unlink(missing_ok=True)  # of an earlier report: this one was judged against nothing
     _remove_old_figures(folder, data)
     return [folder / name for name in files]
 
@@ -114,6 +121,25 @@ def load_report(folder: Path) -> tuple[str, str, int, Get]:
 def load_failures(folder: Path) -> dict[str, str]:
     """Return run id -> message of the runs that failed, as `gather` takes them. Raises StoreError."""
     return {entry["id"]: entry["message"] for entry in read_result(folder)["runs"]["failed"]}
+
+
+def known_since(study: Study, finished: Iterable[str | None] = ()) -> str | None:
+    """Return when the first record was made of those that are known of a study: the times given, and those of the
+    report that lies in `reports/`, next to the folder of the studies. None where none is known."""
+    found = list(finished)
+    try:
+        found.append(read_result(study.path.resolve().parent.parent / "reports" / study.key)["runs"]["first_finished"])
+    except (StoreError, KeyError, TypeError):
+        pass
+    times = [time for text in found if (time := moment(text)) is not None]
+    return min(times).isoformat() if times else None
+
+
+def lock_apart(folder: Path, study: Study) -> tuple[str, bool]:
+    """Return in what the lock next to a report's study is not the one that the report was judged against ("" where it
+    goes on from it), and whether that is a difference: a report that lies elsewhere needs no lock but its copy."""
+    now = history_of(study)
+    return apart(read_copy(folder, study), now), bool(now.entries or now.problem)
 
 
 def report_differs(folder: Path, result: StudyResult) -> list[str]:

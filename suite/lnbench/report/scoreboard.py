@@ -8,7 +8,7 @@ from pathlib import Path
 from lnbench.report.folder import RESULT, read_result
 from lnbench.report.names import claim_anchors
 from lnbench.report.plain import Json
-from lnbench.report.words import counted, escaped, table, tally, verdict_words
+from lnbench.report.words import claim_words, counted, escaped, table, tally
 from lnbench.tiers import TIERS
 from lnbench.verdict import Standing
 
@@ -64,7 +64,7 @@ def _by_claim(results: list[Json], reports: str) -> list[str]:
                 f"[{escaped(claim['id'])}]({reports}/{data['key']}/report.md#{anchor})",
                 data["tier"],
                 escaped(claim["says"]),
-                verdict_words(claim["verdict"]),
+                claim_words(claim),
                 _registered(data, claim["id"]),
             ]
             key = (data["study"], claim["id"])
@@ -93,7 +93,11 @@ def _registered(data: Json, claim: str) -> str:
         "before": "before these runs; earlier ones were known" if again else "before the runs",
         "late": "after the first run" if found.get("registered") else "not registered",
         "changed": "changed after the first run",
+        "lost": "cannot be told",
+        "unknown": "cannot be told",
     }
+    if found["status"] == "before" and found.get("shared"):
+        return "before the runs; seeds or alternatives changed after the first"
     return words.get(found["status"], "–")
 
 
@@ -110,7 +114,7 @@ def _by_question(results: list[Json], reports: str) -> list[str]:
                     escaped(data["paper"]["citation"]),
                     link,
                     data["tier"],
-                    verdict_words(claim["verdict"]),
+                    claim_words(claim),
                 ]
                 answers.setdefault(claim["question"], []).append((data["paper"]["id"], row))
     shared = {name: found for name, found in answers.items() if len({paper for paper, _ in found}) > 1}

@@ -4,7 +4,7 @@ Pure: a study in, plain data out. Of each claim: its deciding parts (the check w
 what its effect measures over which levels), the rule over them, the parts of its regime, its standing, how a curve is
 read; of the study: how many seeds and looks, the alternatives of open choices, and the hash of the runs. Not in it:
 wording (`says`, `because`, titles), places, quotes, deviations, and parts that decide nothing. Names of parts and
-effects are shown but not hashed. What a record was run with is the record's id; the selection rule, which is no part of
+effects, and the claim's sentence (`says`), are shown but not hashed. What a record was run with is the record's id; the selection rule, which is no part of
 that id, is here.
 """
 
@@ -26,12 +26,13 @@ Json = dict[str, Any]
 _OTHERS = {"standing": "standing", "not_testable": "not testable", "collapse": "collapse",
            "selection": "epoch that is read"}  # fmt: skip
 NOT_JUDGED = {"effect", "ours", "because", "reference"}  # of a part: `reference` is replaced by what it prints
+_NOT_OWN = {"sha256", "standing", "says", "parts", "requires"}  # of a claim: shown, or hashed in another way
 
 
 def own_sha256(claim: Json) -> str:
     """Return the hash of the terms by which a claim alone is judged: all that counts but names, a region's words, and
     who says it (`standing`), which decides the words of its verdict only."""
-    own = {key: value for key, value in claim.items() if key not in ("sha256", "standing", "parts", "requires")}
+    own = {key: value for key, value in claim.items() if key not in _NOT_OWN}
     return sha256({**own, **{kind: _nameless(claim.get(kind, {})) for kind in ("parts", "requires")}})
 
 
@@ -100,6 +101,14 @@ def shared_changes(before: Json, after: Json) -> list[Change]:
     return found
 
 
+def weakened(before: Json, after: Json) -> list[Change]:
+    """Return the changes of what all claims share that no claim survives when they come after its first record: other
+    seeds, and an alternative that is gone or was made another. One that was added only makes the claims harder."""
+    gone = {key: value for key, value in before["tries"].items() if after["tries"].get(key) != value}
+    kept = {key: after["tries"][key] for key in gone if key in after["tries"]}
+    return shared_changes({**before, "tries": gone}, {**after, "tries": kept})
+
+
 def region_words(part: Part, numbers: Iterable[Reference] = ()) -> str:
     """Return the region of a part in words, in the metric's own unit: "at least 0.9"."""
     printed = list(numbers)
@@ -137,6 +146,7 @@ def _tries(spec: StudySpec) -> Json:
 def _claim(claim: Claim, spec: StudySpec, baseline: Baseline) -> Json:
     selection = _selection(spec)
     return {
+        "says": claim.says,
         "standing": claim.standing,
         **({"not_testable": True} if claim.not_testable else {}),
         **({"collapse": claim.collapse} if claim.collapse else {}),

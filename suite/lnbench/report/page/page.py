@@ -12,6 +12,7 @@ from lnbench.report.plain import Json
 from lnbench.report.units import shown
 from lnbench.report.words import (
     censored_words,
+    claim_words,
     counted,
     duration,
     escaped,
@@ -20,7 +21,6 @@ from lnbench.report.words import (
     table,
     tally,
     tier_words,
-    verdict_words,
     without_unit,
 )
 from lnbench.verdict import Standing
@@ -169,7 +169,7 @@ def _summary(data: Json) -> list[str]:
         rows.append([
             f"[{escaped(claim['id'])}](#{anchor})",
             escaped(claim["says"]),
-            verdict_words(claim["verdict"]),
+            claim_words(claim),
             "<br>".join(_against_region(claim)),
         ])  # fmt: skip
     level = spaced_percent(shown(data["claims"][0]["parts"][0], data["claims"][0]["parts"][0]["members"][0]).confidence)

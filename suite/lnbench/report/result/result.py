@@ -23,7 +23,6 @@ from lnbench.report.result.beside import beside_to_json
 from lnbench.report.result.loss_curves import detection_to_json, suspects_to_json
 from lnbench.report.result.missing import left_to_json, untried_to_json
 from lnbench.report.result.plugins import judged_by
-from lnbench.report.result.registration import registration_to_json
 from lnbench.report.result.runs import cells_to_json, data_to_json, environments_to_json, runs_to_json
 from lnbench.report.result.trained import trained_to_json
 from lnbench.spec import Effect, Number
@@ -84,7 +83,7 @@ def _where_there_is(result: StudyResult) -> Json:
         "left": left_to_json(evidence),
         "untried": untried_to_json(result),
         "judged_by": judged_by(result.study),
-        "registration": registration_to_json(result),
+        "registration": dict(result.registration),
     }
     return {name: shown for name, shown in found.items() if shown}
 
@@ -101,6 +100,7 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Json:
         "collapse_counts": spec.collapse == "counts",
         "rule": {"at_least": spec.verdict.at_least, "of": list(spec.verdict.of)},
         "verdict": claim.verdict,
+        **({"would_be": claim.would_be} if claim.would_be else {}),
         "why": without_paths(claim.why),
         "p_reproduced": claim.check.p_reproduced,
         "p_contradicted": claim.check.p_contradicted,
