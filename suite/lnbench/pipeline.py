@@ -379,7 +379,8 @@ def _look_by_look(
     """Judge a study on the seeds of its first look, and on more while one of the claims asked for (or any) is open.
 
     `obtain` gives the evidence of the study as it is, `obtain_other` under an alternative, `history` what is registered
-    by then (training registers it). Where that `trains`, only the alternatives of contradicted claims are obtained; else all are, so that a report keeps what it has of them.
+    by then (training registers it). Where that `trains`, only the alternatives of contradicted claims are obtained;
+    else all are, so that a report keeps what it has of them.
     """
 
     def asked(result: StudyResult) -> list[ClaimResult]:

@@ -79,7 +79,11 @@ class Verdict(StrEnum):
     SMOKE_FAIL = "smoke-fail", "🔻", Counts.FAIL, "bold red"
 
 
-LONGER = {"outside-as-run": "outside as run, alternatives not run", "not-in-regime": "not in regime", "post-hoc": "post hoc"}
+LONGER = {
+    "outside-as-run": "outside as run, alternatives not run",
+    "not-in-regime": "not in regime",
+    "post-hoc": "post hoc",
+}
 POSITIONS = {
     **dict.fromkeys(("reproduced", "held"), "inside"),
     **dict.fromkeys(("contradicted", "failed"), "outside"),

@@ -15,7 +15,7 @@ from lnbench.plan import plan_study
 from lnbench.report import report_differs, result_to_json, write_report
 from lnbench.report.page.page import markdown
 from lnbench.spec import Study, load_study
-from lnbench.spec.locks import Lock, lock_path, read_lock
+from lnbench.spec.locks import Lock, history_of, lock_path, read_lock
 from lnbench.spec.registration import registration
 from tests.toys.edited_study import edited
 from tests.toys.report_world import STUDY, World
@@ -80,10 +80,18 @@ def test_one_line_where_all_was_registered_before_the_first_record(full: World) 
     assert "Registered before the runs" not in head(data)
 
 
-def test_a_study_without_a_lock_was_not_registered_and_nothing_fails(full: World) -> None:
-    data = full.json()
+def unlocked(world: World) -> dict[str, Any]:
+    """The result of a study that was held to its lock, and has none."""
+    return result_to_json(judge(world.evidence(), history=history_of(world.study)))
+
+
+def test_a_study_without_a_lock_was_not_registered_and_its_verdicts_are_post_hoc(full: World) -> None:
+    data = unlocked(full)
     assert "Not registered before its runs: there is no lock file." in section(data)
     assert "**Nothing was registered before the runs**" in head(data)
+    assert {claim["verdict"] for claim in data["claims"]} == {"post-hoc"}
+    why = "would be reproduced, but its range was never registered, and its first record is of 2026-01-02 03:04 UTC"
+    assert [claim["why"] for claim in data["claims"]] == [why] * 3
 
 
 def test_smoke_has_no_such_section(smoke: World) -> None:
@@ -184,14 +192,18 @@ def test_seeds_and_alternatives_changed_after_the_first_record_are_said_once(ful
     after = "after the first record of 2026-01-02 03:04 UTC"
     assert f"- Seeds changed on 2026-01-03 12:00 UTC, {after}: was “4”, is “5”." in text
     assert f'- Alternatives changed on 2026-01-04 12:00 UTC, {after}: was “epochs {{"times": 3}}”' in text
-    assert "The regions of all 3 claims were registered on 2026-01-01" in text
-    assert "**The study was not judged as it was registered**" in head(full.json())
+    assert "seeds of all claims changed after the first record: was “4”, is “5”" in text
+    assert "**No claim was registered as judged before its first record**" in head(full.json())
+    data = full.json()
+    assert {(claim["verdict"], claim["would_be"]) for claim in data["claims"]} == {("post-hoc", "reproduced")}
+    assert {claim["status"] for claim in found(data).values()} == {"before"}, "their own terms are as they were"
 
 
 def test_an_added_alternative_is_said_but_is_no_reason_for_a_warning(full: World) -> None:
     lock(full.study, (EARLY, ((", try: {epochs: {times: 2}}", ""),)), (LATE, ()))
     data = full.json()
     assert 'was “no epochs”, is “epochs {"times": 2}”' in section(data)
+    assert {claim["verdict"] for claim in data["claims"]} == {"reproduced"}
     assert "Registered before the runs" not in head(data)
 
 
@@ -287,8 +299,9 @@ def test_runs_made_again_do_not_hide_that_records_were_known_when_a_region_was_r
 
 def test_no_record_and_no_lock_is_no_accusation(empty: Any) -> None:
     world = empty("full")
-    assert "Not registered: there is no lock file." in section(world.json())
-    assert "Registered before the runs" not in head(world.json())
+    assert "Not registered: there is no lock file." in section(unlocked(world))
+    assert "Registered before the runs" not in head(unlocked(world))
+    assert {claim["verdict"] for claim in unlocked(world)["claims"]} == {"not-run"}
     lock(world.study, (EARLY, ()))
     assert "registered on 2026-01-01 12:00 UTC, before any record." in section(world.json())
 

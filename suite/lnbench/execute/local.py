@@ -39,8 +39,8 @@ def execute(
     `backend`: "auto" (the rule of groups.py), or one for every training that it can train. `shard`: train this share
     of the runs and leave the rest. `crew`: who trains; None for worker processes of this machine. Then `workers` is
     their number, by default one per core on the CPU and one on a GPU, started as they are needed; 0 trains in this
-    process. `registered`: what records say of the lock that they are trained under. On KeyboardInterrupt the running trainings write a checkpoint before it is passed on. Raises LnbenchError
-    for a backend that is not available here.
+    process. `registered`: what records say of the lock that they are trained under. On KeyboardInterrupt the running
+    trainings write a checkpoint before it is passed on. Raises LnbenchError for a backend that is not available here.
     """
     check_backend(backend, device)
     leaves: Callable[[Run], bool] = (lambda run: not shard.has(run)) if shard else (lambda run: False)

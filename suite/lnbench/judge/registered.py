@@ -26,9 +26,7 @@ Json = dict[str, Any]
 NEVER_FIRST = "none of its records says when it was made"
 
 
-def held_to(
-    claims: list[ClaimResult], evidence: Evidence, history: History | None
-) -> tuple[list[ClaimResult], Json]:
+def held_to(claims: list[ClaimResult], evidence: Evidence, history: History | None) -> tuple[list[ClaimResult], Json]:
     """Return the claims with the verdict `post-hoc` where it is due, and what the report says of the registration.
 
     Smoke is not registered, and without a history nothing is said.

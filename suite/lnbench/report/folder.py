@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable
@@ -127,10 +128,9 @@ def known_since(study: Study, finished: Iterable[str | None] = ()) -> str | None
     """Return when the first record was made of those that are known of a study: the times given, and those of the
     report that lies in `reports/`, next to the folder of the studies. None where none is known."""
     found = list(finished)
-    try:
-        found.append(read_result(study.path.resolve().parent.parent / "reports" / study.key)["runs"]["first_finished"])
-    except (StoreError, KeyError, TypeError):
-        pass
+    report = study.path.resolve().parent.parent / "reports" / study.key
+    with contextlib.suppress(StoreError, KeyError, TypeError):
+        found.append(read_result(report)["runs"]["first_finished"])
     times = [time for text in found if (time := moment(text)) is not None]
     return min(times).isoformat() if times else None
 

@@ -16,8 +16,8 @@ def claim_rows(result: StudyResult) -> list[Row]:
 
     `effect`, `low` and `high` (the ends of its interval) are there where one number decides the claim: one part with
     one member. They are in the unit of `region`. Otherwise they are None; each part's numbers are in
-    `claim.parts`. `would_be`: of a `post-hoc` claim, the verdict that it would have. `seeds` counts the seeds that have all runs of the deciding parts, `planned` those that the claim
-    was judged for.
+    `claim.parts`. `would_be`: of a `post-hoc` claim, the verdict that it would have. `seeds` counts the seeds that have
+    all runs of the deciding parts, `planned` those that the claim was judged for.
     """
     return [_row(claim, result) for claim in result.claims]
 

@@ -191,7 +191,8 @@ def apart(copy: History | None, now: History) -> str:
         return ""
     if now.problem:
         return f"the study's lock cannot be read, so the report's own {COPY} was taken: {now.problem}"
-    if copy.lock.begins(now.lock):
+    in_store = copy.place.startswith(f"{IN_STORE}/")
+    if copy.lock.begins(now.lock) or (in_store and now.lock.begins(copy.lock)):
         return ""
     if not now.entries:
         return f"the lock that it was judged against is not next to the study any more (its own {COPY} was taken)"

@@ -4,8 +4,8 @@ Pure: a study in, plain data out. Of each claim: its deciding parts (the check w
 what its effect measures over which levels), the rule over them, the parts of its regime, its standing, how a curve is
 read; of the study: how many seeds and looks, the alternatives of open choices, and the hash of the runs. Not in it:
 wording (`says`, `because`, titles), places, quotes, deviations, and parts that decide nothing. Names of parts and
-effects, and the claim's sentence (`says`), are shown but not hashed. What a record was run with is the record's id; the selection rule, which is no part of
-that id, is here.
+effects, and the claim's sentence (`says`), are shown but not hashed. What a record was run with is the record's id; the
+selection rule, which is no part of that id, is here.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def judge(folders: tuple[Path, ...], check: bool, write: bool) -> int:
         lines = report_differs(folder, result)
         apart, counts = lock_apart(folder, result.study)
         if apart and counts:
-            lines.append(apart)
+            lines.insert(0, apart)
         elif apart:
             click.echo(f"note: {folder}: {apart}", err=True)
         if check:

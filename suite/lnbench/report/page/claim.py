@@ -11,7 +11,6 @@ from lnbench.report.plain import Json
 from lnbench.report.units import is_rate, reference_of, shown
 from lnbench.report.words import (
     censored_words,
-    claim_words,
     counted,
     decide_words,
     escaped,
