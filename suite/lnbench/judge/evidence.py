@@ -64,11 +64,23 @@ class Evidence:
             for path in self._paths(effect)
         ]  # fmt: skip
 
+    @property
+    def seeds(self) -> list[int]:
+        """Return the seeds that the plan asks for, in order."""
+        return sorted({job.seed for job in self.plan.jobs})
+
     def first(self, seeds: int) -> Evidence:
         """Return the evidence that was there after the first `seeds` seeds: what an earlier look saw."""
-        plan = replace(self.plan, jobs=tuple(job for job in self.plan.jobs if job.seed < seeds))
-        by_job = {key: found for key, found in self.by_job.items() if key[1] < seeds}
-        failed = {key: message for key, message in self.failed_jobs.items() if key[1] < seeds}
+        return self._of(lambda seed: seed < seeds)
+
+    def without(self, seed: int) -> Evidence:
+        """Return the evidence as if a seed had not been planned."""
+        return self._of(lambda other: other != seed)
+
+    def _of(self, kept: Callable[[int], bool]) -> Evidence:
+        plan = replace(self.plan, jobs=tuple(job for job in self.plan.jobs if kept(job.seed)))
+        by_job = {key: found for key, found in self.by_job.items() if kept(key[1])}
+        failed = {key: message for key, message in self.failed_jobs.items() if kept(key[1])}
         return replace(self, plan=plan, by_job=by_job, failed_jobs=failed)
 
     def _paths(self, effect: Effect) -> list[tuple[Span, ...]]:
@@ -85,7 +97,7 @@ class Evidence:
         return [(*before, replace(last, levels=pair)) for pair in itertools.pairwise(last.levels)]
 
     def _member(self, effect: Effect, at: Point, other: Point | None, path: tuple[Span, ...]) -> Member:
-        seeds = sorted({job.seed for job in self.plan.jobs})
+        seeds = self.seeds
         found: dict[int, Found] = {}
         failures: list[str] = []
         self.read.clear()

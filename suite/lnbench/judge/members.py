@@ -16,7 +16,7 @@ class Member:
     a curve never gets to the level that it should cross. `collapsed` (n,) whether a run behind the number is at chance
     or diverged, or there is no such number; `limits` (n,) what a censored value (-inf or inf) is known to lie beyond,
     NaN for any other; `step` the most that one test example in one run moves a value; `missing`
-    planned seeds that lack a run.
+    planned seeds that lack a run; `counted` (n,) how many examples each value is a share of, where it is one share.
 
     What the values were made from, where there is such a thing: `arms`, the numbers at both points of a comparison,
     (n,) each; `levels` (L,) of the axis, `curves` (n, L) along it, and `others` (n, L) those of the other point, or of
@@ -32,6 +32,7 @@ class Member:
     step: float
     planned: int
     limits: tuple[float, ...] = ()
+    counted: tuple[int, ...] = ()
     failures: tuple[str, ...] = ()
     same: str = ""  # what two seeds have in common that no two draws have: then nothing is judged
     arms: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())

@@ -27,6 +27,7 @@ from lnbench.report.result.runs import cells_to_json, data_to_json, environments
 from lnbench.report.result.trained import trained_to_json
 from lnbench.spec import Effect, Number
 from lnbench.stats import Check
+from lnbench.verdict import worded
 
 SCHEMA = 1
 
@@ -107,11 +108,16 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Json:
         "p_contradicted_holm": claim.p_contradicted,
         "tried": dict(claim.tried),
         **_under(claim, result),
+        **({"hangs_on": list(claim.hangs_on), "without": _by_seed(claim)} if claim.without else {}),
         "parts": [part_to_json(part, claim, result) for part in claim.parts.values()],
         "drift": [_drift(drift) for drift in claim.drift],
         **({"look": asdict(claim.look)} if claim.look else {}),
         **({"requires": dict(spec.requires)} if spec.requires else {}),
     }
+
+
+def _by_seed(claim: ClaimResult) -> Json:
+    return {str(seed): worded(verdict, claim.claim.standing) for seed, verdict in claim.without.items()}
 
 
 def _under(claim: ClaimResult, result: StudyResult) -> Json:
