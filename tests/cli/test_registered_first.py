@@ -21,9 +21,11 @@ from lnbench.spec.locks import read_lock
 from lnbench.store import Store, StoreUnwritable
 from tests.toys.edited_study import edited
 from tests.toys.project import write_project
-from tests.toys.trained_study import BASELINE, STUDY, Call
+from tests.toys.trained_study import BASELINE, Call
+from tests.toys.trained_study import STUDY as THREE_SEEDS
 
 LOCK, REPORT = Path("claims/locks/toy-full.json"), Path(".lnbench/reports/toy-full")
+STUDY = THREE_SEEDS.replace("seeds: {n: 3", "seeds: {n: 5")
 LOOSER = ("threshold: 0.3", "threshold: 0.25")
 
 
@@ -40,6 +42,7 @@ def verified_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def verified(home: Path, verified_once: Path) -> Path:
     """`home` after `lnbench verify toy --tier full`."""
+    edit()
     shutil.copytree(verified_once / ".lnbench", home / ".lnbench")
     shutil.copytree(verified_once / "claims/locks", home / "claims/locks")
     return home
@@ -136,7 +139,7 @@ TWO_PARTS = (
     ("      costs: {", "      little: {kind: below, effect: drop, threshold: 0.9}\n      costs: {"),
 )
 CHANGES = [
-    ([("seeds: {n: 3", "seeds: {n: 2")], {"TOY-01", "TOY-02"}, "seeds was “3”, is “2”"),
+    ([("seeds: {n: 5", "seeds: {n: 4")], {"TOY-01", "TOY-02"}, "seeds was “5”, is “4”"),
     ([("try: {epochs: {times: 2}}", "try: {epochs: {times: 3}}")], {"TOY-01", "TOY-02"}, "alternatives was “epochs"),
     ([(", try: {epochs: {times: 2}}", "")], {"TOY-01", "TOY-02"}, "is “no epochs”"),
     ([("delta: -0.5", "delta: -0.6")], {"TOY-02"}, "region of costs was “above -0.5”, is “above -0.6”"),
@@ -230,16 +233,16 @@ def test_records_of_another_study_are_registered_by_that_one(verified: Path, cal
 
 
 def test_new_runs_are_registered_under_a_new_entry_which_says_since_when_there_were_others(verified: Path) -> None:
-    edit(("seeds: {n: 3", "seeds: {n: 4"))
+    edit(("seeds: {n: 5", "seeds: {n: 6"))
     results = lnbench.verify("toy", tier="full", workers=0)
     assert {claim.verdict for claim in results.claims} == {"post-hoc"}
-    assert "seeds was “3”, is “4”" in results.claim("TOY-01").why
+    assert "seeds was “5”, is “6”" in results.claim("TOY-01").why
     finished = min(
         record["provenance"]["finished"]
         for record in Store(Path(".lnbench")).records()
         if "finished" in record["provenance"]
     )
-    assert [entry["seeds"]["n"] for entry in entries()] == [3, 4]
+    assert [entry["seeds"]["n"] for entry in entries()] == [5, 6]
     assert entries()[1]["records_since"] == finished
 
 
@@ -248,7 +251,7 @@ def test_where_nothing_can_be_written_the_store_keeps_it(
 ) -> None:
     kept = Path(".lnbench/registered/toy-full.json")
     monkeypatch.setattr(registering, "_writable", lambda file: False)
-    edit(("seeds: {n: 3", "seeds: {n: 4"))
+    edit(("seeds: {n: 5", "seeds: {n: 6"))
     lnbench.verify("toy", tier="full", workers=0)
     assert len(entries()) == 1 and len(entries(kept)) == 2 and entries(kept)[:1] == entries()
     call("report", "toy", "--tier", "full", "-o", "elsewhere")
@@ -294,3 +297,47 @@ def test_what_is_registered_can_be_called_from_a_thread_while_another_holds_it(
     with registering._alone(LOCK), pytest.raises(LnbenchError, match="another process holds"):
         registering.register(study)
     assert registering.register(study).added
+
+
+def test_a_change_after_the_runs_that_the_file_does_not_own_up_to_is_named_with_its_place(
+    verified: Path, call: Call
+) -> None:
+    edit(LOOSER, (", try: {epochs: {times: 2}}", ""))
+    text = Path("claims/toy.yaml").read_text().split("\n")
+    line = next(number for number, words in enumerate(text, start=1) if "learns: {" in words)
+    column = text[line - 1].index("{") + 1
+    said = (
+        f"claims/toy.yaml:{line}:{column}: warning: at tier full: TOY-01: region of learns: was “at least 0.3”, is “at "
+        "least 0.25”; it changed after the first run, and `says` did not\n"
+    )
+    code, _, err = call("lock", "toy", "--check")
+    assert code == 1 and said in err
+    assert "claims/toy.yaml:5:3: warning: at tier full: alternatives: was “epochs" in err
+    assert "(`void` says why one is not run)" in err
+    shutil.copytree(REPORT, "reports/toy-full")
+    assert said in call("validate", "toy")[2]
+    code, out, err = call("lock", "toy")
+    assert code == 0 and said in err and "entry 2 ->" in out, "what was changed is registered all the same"
+    assert call("lock", "toy", "--check")[::2] == (0, "")
+    edit(("threshold: 0.3", "threshold: 0.2"), ("says: A perceptron", "says: Now a perceptron"))
+    assert "warning" not in call("lock", "toy", "--check")[2], "the sentence was changed with it"
+
+
+def test_a_change_before_any_run_needs_no_other_sentence(home: Path, call: Call) -> None:
+    call("lock", "toy")
+    edit(LOOSER)
+    assert call("lock", "toy", "--check")[2] == ""
+
+
+def test_an_alternative_that_is_void_with_a_reason_takes_no_verdict_back(verified: Path) -> None:
+    tried = "try: {epochs: {times: 2}}"
+    edit((tried, 'void: {epochs: "twice the epochs do not fit in the time"}'))
+    result = lnbench.judge("toy", tier="full")
+    assert {claim.verdict for claim in result.claims} == {"reproduced"}
+    result.write("reports")
+    text = Path("reports/toy-full/report.md").read_text()
+    assert "`epochs`: not run, twice the epochs do not fit in the time" in text
+    assert "Not run: `epochs`, twice the epochs do not fit in the time." in text
+    edit((tried, f'{tried}, void: {{epochs: "no time"}}'))
+    with pytest.raises(LnbenchError, match="'epochs' is void"):
+        lnbench.judge("toy", tier="full")

@@ -302,7 +302,7 @@ def _shared_changed(entries: tuple[Entry, ...], content: Json, first: datetime |
     found = []
     for change in shared_changes(before.content, content):
         key = "seeds" if change.what == "seeds" else "tries"
-        lost = any(content["tries"].get(name) != value for name, value in before.data["tries"].items())
+        lost = bool([one for one in weakened(before.content, content) if one.what == "alternatives"])
         about = {"at": _times(before, later, key), "dropped": key == "seeds" or lost}
         found.append({**asdict(change), **about})
     if before.data["runs"] != content["runs"]:

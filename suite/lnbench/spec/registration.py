@@ -57,13 +57,15 @@ class Change:
 
 
 def registration(spec: StudySpec, baseline: Baseline) -> Json:
-    """Return what is registered of a study at one tier: {runs, seeds, tries, claims}."""
+    """Return what is registered of a study at one tier: {runs, seeds, tries, claims}, and `void` where an alternative
+    is not run any more, with the reason."""
     seeds = spec.runs.seeds
     runs = spec.runs.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"seeds": {"n", "looks"}})
     found: Json = {
         "runs": sha256(plain(runs)),
         "seeds": {"n": seeds.n, **({"looks": list(seeds.looks)} if seeds.looks else {})},
         "tries": plain(_tries(spec)),
+        **({"void": void} if (void := {key: why for one in spec.choices for key, why in one.void.items()}) else {}),
     }
     claims = {claim.id: _claim(claim, spec, baseline) for claim in spec.claims}
     return {**found, "claims": {name: {**claim, "sha256": sha256_of(claim, found)} for name, claim in claims.items()}}
@@ -103,8 +105,11 @@ def shared_changes(before: Json, after: Json) -> list[Change]:
 
 def weakened(before: Json, after: Json) -> list[Change]:
     """Return the changes of what all claims share that no claim survives when they come after its first record: other
-    seeds, and an alternative that is gone or was made another. One that was added only makes the claims harder."""
+    seeds, and an alternative that is gone or was made another. One that was added only makes the claims harder, and
+    one that is void gives its reason."""
+    void = after.get("void", {})
     gone = {key: value for key, value in before["tries"].items() if after["tries"].get(key) != value}
+    gone = {key: value for key, value in gone.items() if key not in void}
     kept = {key: after["tries"][key] for key in gone if key in after["tries"]}
     return shared_changes({**before, "tries": gone}, {**after, "tries": kept})
 

@@ -76,13 +76,19 @@ def _one(study: Study, check: bool) -> bool:
     """Register one study, or only say what is not registered; return whether something was not."""
     from lnbench.execute.registering import register
     from lnbench.report import known_since
+    from lnbench.spec.unsaid import unsaid
 
-    done = register(study, records_since=known_since(study), write=not check)
+    done = register(study, write=False)
     last = done.before.last
     if done.before.covers(done.content):
         if not check:
             click.echo(f"{study.key}: registered as it stands since {last and last.data['time']}")
         return False
+    known = known_since(study, _finished(study))
+    if not check:
+        done = register(study, records_since=known)
+    for warning in unsaid(study, last) if known or (last and last.records_since) else []:
+        click.echo(str(warning), err=True)
     lines = _differences(done.before, done.content)
     if check:
         name = study.name if study.path.resolve() in map(Path.resolve, study_paths()) else study.path
@@ -92,6 +98,16 @@ def _one(study: Study, check: bool) -> bool:
     for line in lines:
         click.echo(f"  {line}")
     return True
+
+
+def _finished(study: Study) -> list[str | None]:
+    """Return when the records were made that the default store has of a study."""
+    from lnbench.judge import gather
+    from lnbench.plan import plan_study
+    from lnbench.store import Store, default_path
+
+    found = gather(plan_study(study), Store(default_path()).get).records.values()
+    return [record["provenance"].get("finished") for record in found]
 
 
 def _differences(history: Lock, content: Json) -> list[str]:

@@ -201,6 +201,9 @@ def _more(found: Json, data: Json) -> list[str]:
                 f"{change['what'].capitalize()} changed {when}, after the first record of "
                 f"{_time(found['first_record'])}: was “{escaped(change['was'])}”, is “{escaped(change['now'])}”."
             )
+            void = {key: why for choice in data["choices_open"] for key, why in choice.get("void", {}).items()}
+            if change["what"] == "alternatives" and void:
+                facts[-1] += " Not run: " + "; ".join(f"`{key}`, {escaped(why)}" for key, why in void.items()) + "."
     for was, now, at in sorted({_standing(claim) for claim in found["claims"] if claim["standing"]}):
         names = _ids([claim for claim in found["claims"] if claim["standing"] and _standing(claim) == (was, now, at)])
         when = f"on {_time(at)}" if at else "and not registered"

@@ -61,7 +61,13 @@ def result_to_json(result: StudyResult) -> Json:
         "verdicts": dict(sorted(Counter(claim.verdict for claim in result.claims).items())),
         "claims": [_claim(claim, result) for claim in result.claims],
         "choices_open": [
-            {"key": choice.key, "ours": choice.ours, "try": plain(choice.try_)} for choice in spec.choices
+            {
+                "key": choice.key,
+                "ours": choice.ours,
+                "try": plain(choice.try_),
+                **({"void": dict(choice.void)} if choice.void else {}),
+            }
+            for choice in spec.choices
         ],
         "choices_made": [_choice(choice) for choice in result.choices],
         "deviations": list(spec.deviations),
