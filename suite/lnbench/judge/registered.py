@@ -235,7 +235,7 @@ def _since(entries: tuple[Entry, ...], claim: str, hashed: str) -> Entry | None:
 
 def _earlier(entries: tuple[Entry, ...], claim: str, now: Json) -> list[Json]:
     """Return what a claim's terms were in entries before those of now, the last of these first: {time, changes}. A
-    region that was registered, run, thrown away and registered anew would be here."""
+    region that was registered, run, thrown away and registered again otherwise would be here."""
     found, seen = [], {own_sha256(now)}
     for entry in reversed(entries):
         terms = entry.claim(claim)
