@@ -315,7 +315,7 @@ def verify_study(
 def _registered(study: Study, store: Store, say: Callable[[str], None]) -> Mapping[str, str]:
     """Register what the study's verdicts depend on, where it is not yet, and say so; return what records say of it."""
     there = [record["provenance"].get("finished") for record in gather(plan_study(study), store.get).records.values()]
-    done = register(study, store.path, records_since=known_since(study, there))
+    done = register(study, store.path, records_since=known_since(study, there, store.path))
     if done.added:
         number = len(done.lock.entries)
         say(f"{study.key}: what its verdicts depend on is registered before training: entry {number} -> {done.path}")

@@ -87,6 +87,7 @@ def test_it_is_registered_before_training_and_every_record_names_the_entry(verif
     assert verdicts(call) == {"TOY-01": "reproduced", "TOY-02": "reproduced"}
     assert len(entries()) == 1, "what is registered as it stands needs no other entry"
     assert f"last: entry 1, `{lock.last.sha256[:12]}`, of " in page()
+    assert "Every record names the entry that it was trained under, so no clock is asked." in page()
     assert (REPORT / "lock.json").is_file()
 
 
@@ -341,3 +342,16 @@ def test_an_alternative_that_is_void_with_a_reason_takes_no_verdict_back(verifie
     edit((tried, f'{tried}, void: {{epochs: "no time"}}'))
     with pytest.raises(LnbenchError, match="'epochs' is void"):
         lnbench.judge("toy", tier="full")
+
+
+def test_runs_thrown_away_and_made_again_under_another_region_are_told_by_the_report_and_the_earlier_entry(
+    verified: Path, call: Call
+) -> None:
+    """Runs of which nothing is left cannot be seen; but here their report is there, and the earlier entry."""
+    shutil.rmtree(".lnbench/records")
+    edit(LOOSER)
+    results = lnbench.verify("toy", tier="full", workers=0)
+    assert results.claim("TOY-01").verdict == "reproduced", "it was registered before the runs that are there"
+    results.write("elsewhere")
+    assert "**Registered as judged when earlier records of the study were known: TOY-01**" in page()
+    assert "TOY-01 was registered otherwise before, on 20" in page() and "region of `learns` “at least 0.3”" in page()

@@ -54,6 +54,7 @@ class _Made:
     """When a record was made: `after`, how many entries there were by then (None: it names one that is not there), and
     its time, as far as it says so."""
 
+    id: str
     after: int | None
     time: datetime | None
     named: bool
@@ -66,7 +67,8 @@ def compared(evidence: Evidence, history: History) -> Json:
     content = registration(study.spec, study.baseline)
     number = {entry.sha256: index for index, entry in enumerate(entries, start=1)}
     made = {claim: _made(claim, evidence, entries, number) for claim in content["claims"]}
-    first = min((one.time for all_ in made.values() for one in all_ if one.time), default=None)
+    every = {one.id: one for all_ in made.values() for one in all_}
+    first = min((one.time for one in every.values() if one.time), default=None)
     judged = len({job.seed for job in evidence.plan.jobs})
     looks = content["seeds"].get("looks", [])
     last = entries[-1] if entries else None
@@ -78,6 +80,7 @@ def compared(evidence: Evidence, history: History) -> Json:
         "runs_sha256": content["runs"],
         "as_it_stands": history.lock.covers(content),
         "first_record": _written(first),
+        "records": {"all": len(every), "named": sum(one.named for one in every.values())},
         "seeds": {
             "planned": content["seeds"]["n"],
             "judged": judged,
@@ -113,7 +116,6 @@ def _claim(claim: str, now: Json, content: Json, history: History, made: list[_M
         "first_record": _written(first),
         "records": len(made),
         "records_before": sum(one.after is None or one.after < place for one in made),
-        "records_named": sum(one.named for one in made),
         "records_of": {other: sum(one.other == other for one in made) for other in others},
         "registered": since.when if since else None,
         "commit": since.data.get("commit") if since else None,
@@ -180,7 +182,7 @@ def _late(claim: Json) -> str:
     first = _minute(claim["first_record"])
     if claim["first_registered"] is None:
         return f"its range was never registered, and its first record is of {first}"
-    what = "its study file was committed" if claim["first_commit"] else "its range was registered"
+    what = "its range was committed" if claim["first_commit"] else "its range was registered"
     return f"{what} on {_minute(claim['first_registered'])}, after its first record of {first}"
 
 
@@ -268,7 +270,7 @@ def _made(claim: str, evidence: Evidence, entries: tuple[Entry, ...], number: di
         ours = name is not None and lock == evidence.study.key
         by_time = sum(entry.time <= time for entry in entries) if time else 0
         after = number.get(str(name)) if ours else by_time
-        found.append(_Made(after, time, ours, str(lock) if name is not None and not ours else ""))
+        found.append(_Made(record, after, time, ours, str(lock) if name is not None and not ours else ""))
     return found
 
 

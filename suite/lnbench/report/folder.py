@@ -124,13 +124,13 @@ def load_failures(folder: Path) -> dict[str, str]:
     return {entry["id"]: entry["message"] for entry in read_result(folder)["runs"]["failed"]}
 
 
-def known_since(study: Study, finished: Iterable[str | None] = ()) -> str | None:
+def known_since(study: Study, finished: Iterable[str | None] = (), store: Path | None = None) -> str | None:
     """Return when the first record was made of those that are known of a study: the times given, and those of the
-    report that lies in `reports/`, next to the folder of the studies. None where none is known."""
+    reports that lie in `reports/`, next to the folder of the studies and in a store. None where none is known."""
     found = list(finished)
-    report = study.path.resolve().parent.parent / "reports" / study.key
-    with contextlib.suppress(StoreError, KeyError, TypeError):
-        found.append(read_result(report)["runs"]["first_finished"])
+    for folder in (study.path.resolve().parent.parent, *([store] if store else [])):
+        with contextlib.suppress(StoreError, KeyError, TypeError):
+            found.append(read_result(folder / "reports" / study.key)["runs"]["first_finished"])
     times = [time for text in found if (time := moment(text)) is not None]
     return min(times).isoformat() if times else None
 

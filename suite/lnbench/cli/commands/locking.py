@@ -77,16 +77,18 @@ def _one(study: Study, check: bool) -> bool:
     from lnbench.execute.registering import register
     from lnbench.report import known_since
     from lnbench.spec.unsaid import unsaid
+    from lnbench.store import default_path
 
-    done = register(study, write=False)
+    store = default_path()
+    done = register(study, store, write=False)
     last = done.before.last
     if done.before.covers(done.content):
         if not check:
             click.echo(f"{study.key}: registered as it stands since {last and last.data['time']}")
         return False
-    known = known_since(study, _finished(study))
+    known = known_since(study, _finished(study, store), store)
     if not check:
-        done = register(study, records_since=known)
+        done = register(study, store, records_since=known)
     for warning in unsaid(study, last) if known or (last and last.records_since) else []:
         click.echo(str(warning), err=True)
     lines = _differences(done.before, done.content)
@@ -100,13 +102,13 @@ def _one(study: Study, check: bool) -> bool:
     return True
 
 
-def _finished(study: Study) -> list[str | None]:
-    """Return when the records were made that the default store has of a study."""
+def _finished(study: Study, store: Path) -> list[str | None]:
+    """Return when the records were made that a store has of a study."""
     from lnbench.judge import gather
     from lnbench.plan import plan_study
-    from lnbench.store import Store, default_path
+    from lnbench.store import Store
 
-    found = gather(plan_study(study), Store(default_path()).get).records.values()
+    found = gather(plan_study(study), Store(store).get).records.values()
     return [record["provenance"].get("finished") for record in found]
 
 

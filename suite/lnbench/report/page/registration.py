@@ -246,14 +246,15 @@ def _history(found: Json) -> list[str]:
     place = "next to the study file" if found["lock"].startswith("locks/") else "in the store that it was trained in"
     which = f"entry {entry['number']}, `{entry['sha256'][:12]}`, of {_time(entry['time'])}, by lnbench {version}"
     where = f"`{found['lock']}` {place} (last: {which}); a copy is `lock.json` of this report"
-    named, of = (sum(claim[key] for claim in found["claims"]) for key in ("records_named", "records"))
-    by = (
-        f"Of {of:,} records, each counted for every claim that rests on it, {named:,} name the entry that they were "
-        "trained under; of the others the times are compared, and the commits that added an entry show whether its "
-        "date holds. "
-        if of
-        else ""
-    )
+    by, of, named = "", found["records"]["all"], found["records"]["named"]
+    if of and named == of:
+        by = "Every record names the entry that it was trained under, so no clock is asked. "
+    elif of:
+        many = f"{named:,} of {of:,} records name" if named else f"None of {of:,} records names"
+        by = (
+            f"{many} the entry that {'they were' if named else 'it was'} trained under: otherwise times are compared, "
+            "and the commits that added the entries show whether their dates hold. "
+        )
     return [f"Judged against {where}. {by}{terms}", ""]
 
 
