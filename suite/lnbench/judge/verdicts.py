@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lnbench import stats
+from lnbench.judge.comparable import not_comparable, undecided
 from lnbench.judge.drift import drift_of, mean
 from lnbench.judge.evidence import Evidence
 from lnbench.judge.kinds import ALPHA, check_member, kind_of, numbers_of
@@ -150,7 +151,7 @@ def _judge_claim(claim: Claim, evidence: Evidence, looks: int) -> ClaimResult:
         check = stats.partial_conjunction([part.check for part in decisive], claim.verdict.at_least)
     check, verdict, why = _in_regime(check, regime, claim.requires)
     undecided = check.p_reproduced > ALPHA and check.p_contradicted > ALPHA
-    for stop in (Verdict.ERROR, Verdict.NOT_RUN):
+    for stop in (Verdict.ERROR, Verdict.NOT_RUN, Verdict.NOT_COMPARABLE):
         stopped = [part for part in (*regime, *decisive) if part.verdict == stop]
         if stopped and undecided and verdict in ("", Verdict.INCONCLUSIVE):
             verdict, why = stop.value, f"{stopped[0].name}: {stopped[0].why}"
@@ -182,7 +183,9 @@ def _in_regime(check: Check, regime: list[PartResult], remedies: Mapping[str, st
 
 def _judge_part(name: str, part: Part, claim: Claim, evidence: Evidence, looks: int) -> PartResult:
     effect = evidence.study.spec.effects[part.effect]
-    members = tuple(member for one in part.effects(effect) for member in evidence.members(one))
+    of_each = [evidence.members(one) for one in part.effects(effect)]
+    members = tuple(member for found in of_each for member in found)
+    apart = not_comparable(part, evidence.study, of_each)
     numbers: tuple[Number | None, ...] = numbers_of(part, evidence.study) or (None,)
     if len(numbers) < len(members):
         numbers = numbers * len(members)
@@ -191,16 +194,19 @@ def _judge_part(name: str, part: Part, claim: Claim, evidence: Evidence, looks: 
         check_member(part, effect, member, number, counts=counts, looks=looks)
         for member, number in zip(members, numbers, strict=True)
     )
+    checks = tuple(undecided(check) if what else check for check, what in zip(checks, apart, strict=True))
     kind = kind_of(part)
     check = kind.whole(part, checks)
     verdict, why = check.verdict(ALPHA).value, check.error or ""
     failed = [message for member in members for message in member.failures]
     missing = [member for member in members if member.missing]
     if failed:
-        verdict, why = Verdict.ERROR.value, f"a run failed: {failed[0]}"
+        verdict, why = Verdict.ERROR.value, failed[0]
     elif missing:
         done, planned = len(missing[0].values), missing[0].planned
         verdict, why = Verdict.NOT_RUN.value, f"{done} of {planned} seeds have all their runs"
+    if any(apart) and (all(apart) or verdict == Verdict.INCONCLUSIVE):
+        verdict, why = Verdict.NOT_COMPARABLE.value, next(filter(None, apart))
     need = stats.seeds_to_decide(check) if verdict == Verdict.INCONCLUSIVE else None
     whole = all(member.values and not member.missing for member in members)
     shown = kind.beside(part, members, checks, numbers) if whole else {}
@@ -306,7 +312,7 @@ def _choices(evidence: Evidence) -> list[ChoiceResult]:
     for choice in evidence.plan.choices:
         runs = [run for _, candidates in choice.candidates for run in candidates]
         outcomes = {run.id: evidence.records[run.id]["outcome"] for run in runs if run.id in evidence.records}
-        if len(outcomes) == len({run.id for run in runs}):
+        if len(outcomes) == len({run.id for run in runs}) and not outcomes.keys() & evidence.unsound.keys():
             made = choice.decide(outcomes)
             results.append(ChoiceResult(choice, made["chosen"], tuple(made["scores"]), made["margin"]))
     return results

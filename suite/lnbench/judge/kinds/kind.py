@@ -55,6 +55,9 @@ class Writer(Protocol):
     def edge(self, x: float) -> str:
         """Return a number of the metric's own unit as an edge: "90 %"."""
 
+    def number(self, x: float) -> str:
+        """Return a measured number of the metric's own unit, on its side of the region's edge: "90.02 %"."""
+
     def margin(self) -> str:
         """Return the part's margin: "2 points"."""
 
