@@ -142,6 +142,50 @@ def test_a_claim_first_registered_after_its_records_is_late(full: World) -> None
     assert {claim["status"] for claim in found(data).values()} == {"late"}
     assert "first registered on 2026-01-03 12:00 UTC, after the first record" in section(data)
     assert "**No claim was registered as judged before its first record**" in head(data)
+    assert {(claim["verdict"], claim["would_be"]) for claim in data["claims"]} == {("post-hoc", "reproduced")}
+    why = (
+        "in this study its range was registered on 2026-01-03 12:00 UTC, after its first record of 2026-01-02 03:04 UTC"
+    )
+    assert {claim["why"] for claim in data["claims"]} == {f"would be reproduced, but {why}"}
+    assert data["verdicts"] == {"post-hoc": 3} and "🕓 3 post hoc" in head(data)
+
+
+def test_of_the_time_before_locks_it_is_said_that_the_spec_was_committed_after_its_records(full: World) -> None:
+    lock(full.study, (LATE, ()), commit="abc1234def")
+    data = full.json()
+    assert "in this study its range was committed on 2026-01-03 12:00 UTC, after its" in data["claims"][0]["why"]
+    assert "| first committed in this study on 2026-01-03 12:00 UTC, after the first record |" in section(data)
+
+
+def test_what_was_not_judged_is_not_post_hoc(full: World) -> None:
+    lock(full.study, (LATE, ()))
+    kept = {run.id for run in full.runs("mlp1", 10)} | {run.id for run in full.plan.choosing_runs}
+    full.records = {name: record for name, record in full.records.items() if name in kept}
+    assert [claim["verdict"] for claim in full.json()["claims"]] == ["post-hoc", "not-run", "not-run"]
+
+
+def named(world: World, sha256: str, lock: str = "nothing-full") -> None:
+    """Let every record name an entry, and be of long after all of them."""
+    about = {"registered": sha256, "lock": lock, "finished": "2026-06-01T00:00:00+00:00"}
+    for name, record in world.records.items():
+        world.records[name] = {**record, "provenance": {**record["provenance"], **about}}
+
+
+def test_a_record_that_names_its_entry_is_held_to_that_one_whatever_its_time(full: World) -> None:
+    history = lock(full.study, (EARLY, (LOOSER,)), (LATE, ()))
+    named(full, history.entries[0].sha256)
+    assert {name: claim["status"] for name, claim in found(full.json()).items()} == {
+        "N1": "before", "N.2": "changed", "n-2": "before",
+    }  # fmt: skip
+    named(full, history.entries[1].sha256)
+    assert {claim["status"] for claim in found(full.json()).values()} == {"before"}
+    named(full, "0" * 64)
+    assert {claim["status"] for claim in found(full.json()).values()} == {"lost"}
+    assert "records were made under an entry that is not in the lock any more" in section(full.json())
+    named(full, history.entries[0].sha256, lock="other-full")
+    data = full.json()
+    assert {claim["status"] for claim in found(data).values()} == {"before"}, "by their time"
+    assert "were trained for `other-full` and name an entry of its lock" in section(data)
 
 
 def test_a_claim_registered_late_and_changed_later_says_both(full: World) -> None:
@@ -306,11 +350,13 @@ def test_no_record_and_no_lock_is_no_accusation(empty: Any) -> None:
     assert "registered on 2026-01-01 12:00 UTC, before any record." in section(world.json())
 
 
-def test_a_time_that_is_none_is_no_first_record(full: World) -> None:
+def test_a_time_that_is_none_is_no_first_record_and_shows_nothing(full: World) -> None:
     lock(full.study, (EARLY, ()))
     for name, record in full.records.items():
         full.records[name] = {**record, "provenance": {**record["provenance"], "finished": "a while ago"}}
     assert {claim["first_record"] for claim in found(full.json()).values()} == {None}
+    assert {claim["status"] for claim in found(full.json()).values()} == {"unknown"}
+    assert full.json()["claims"][0]["why"] == "would be reproduced, but none of its records says when it was made"
 
 
 def test_a_report_judged_again_has_the_same_bytes_whoever_judges(

@@ -182,7 +182,7 @@ def _late(claim: Json) -> str:
     first = _minute(claim["first_record"])
     if claim["first_registered"] is None:
         return f"its range was never registered, and its first record is of {first}"
-    what = "its range was committed" if claim["first_commit"] else "its range was registered"
+    what = f"in this study its range was {'committed' if claim['first_commit'] else 'registered'}"
     return f"{what} on {_minute(claim['first_registered'])}, after its first record of {first}"
 
 

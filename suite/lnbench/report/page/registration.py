@@ -141,7 +141,7 @@ def _what(claim: Json) -> list[str]:
     lines = []
     if claim["status"] == "late":
         first = claim["first_registered"]
-        how = "committed" if claim["first_commit"] else "registered"
+        how = "committed in this study" if claim["first_commit"] else "registered"
         lines.append(f"first {how} on {_time(first)}, after the first record" if first else "never registered")
     when = f"changed on {listed(map(_time, claim['changed']))}" if claim["changed"] else "changed, and not registered"
     after = " after the first record" if claim["status"] == "changed" and claim["changed"] else ""
