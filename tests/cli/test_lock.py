@@ -190,3 +190,5 @@ def test_a_lock_that_is_damaged_stops_no_judging_and_the_report_says_so(trained:
     page = Path("reports/toy-full/report.md").read_text()
     assert "The history of what was registered cannot be read: toy-full.json:1:2: not a lock" in page
     assert "🕓 2 post hoc" in page
+    LOCK.unlink()
+    assert call("judge", "--check", "reports/toy-full")[0] == 0, "the report says what was wrong when it was judged"

@@ -84,7 +84,7 @@ def test_it_is_registered_before_training_and_every_record_names_the_entry(verif
     assert {record["kind"] for record in records} >= {"training", "choice"}
     names = {(record["provenance"].get("lock"), record["provenance"].get("registered")) for record in records}
     assert names == {("toy-full", lock.last.sha256)}
-    assert verdicts(call) == {"TOY-01": "reproduced", "TOY-02": "reproduced"}
+    assert call("verify", "toy", "--tier", "full", "-o", "elsewhere")[0] == 0
     assert len(entries()) == 1, "what is registered as it stands needs no other entry"
     assert f"last: entry 1, `{lock.last.sha256[:12]}`, of " in page()
     assert "Every record names the entry that it was trained under, so no clock is asked." in page()
@@ -126,12 +126,13 @@ def test_a_region_edited_after_the_runs_is_post_hoc_at_every_door_and_as_before_
     assert "🕓 post hoc (would be reproduced)" in text
     assert "region of `learns` changed, and not registered: was “at least 0.3”, is “at least 0.25”" in text
     assert call("lock", "toy")[0] == 0
-    assert verdicts(call)["TOY-01"] == "post-hoc", "an entry after the runs makes it no better"
+    assert call("report", "toy", "--tier", "full", "-o", "elsewhere")[0] == 4, "an entry after the runs mends nothing"
     assert "region of `learns` changed on 20" in page()
     skipped = Path("elsewhere/toy-full/junit.xml").read_text()
     assert '<skipped message="post-hoc (would be reproduced, but it was changed on 20' in skipped
     edit()
-    assert verdicts(call) == {"TOY-01": "reproduced", "TOY-02": "reproduced"}
+    for results in (lnbench.judge("toy", tier="full"), lnbench.judge(REPORT), lnbench.judge("elsewhere/toy-full")):
+        assert [claim.verdict for claim in results.claims] == ["reproduced", "reproduced"]
 
 
 ONE_CLAIM = STUDY[: STUDY.index("  - id: TOY-02")] + STUDY[STUDY.index("tiers:") :]
@@ -204,6 +205,8 @@ def test_a_lock_edited_by_hand_is_said_and_no_verdict_stands_on_it(verified: Pat
     edit(LOOSER)
     LOCK.write_text(LOCK.read_text().replace('"threshold": 0.3', '"threshold": 0.25'))
     assert lnbench.judge(REPORT).claim("TOY-01").verdict == "post-hoc"
+    code, _, err = call("judge", "--check", str(REPORT))
+    assert code == 1 and "the study's lock cannot be read, so the report's own lock.json was taken" in err
     claims = lnbench.judge("toy", tier="full").claims
     assert {claim.verdict for claim in claims} == {"post-hoc"}
     assert "the lock cannot be read: toy-full.json: entry 1: the sha256 of claim TOY-01 does not fit" in claims[0].why
@@ -261,6 +264,12 @@ def test_where_nothing_can_be_written_the_store_keeps_it(
     LOCK.write_text(LOCK.read_text().replace('"lnbench": "', '"lnbench": "0.0.'))
     claim = lnbench.judge("toy", tier="full").claim("TOY-01")
     assert "entry 1 of locks/toy-full.json next to the study is another" in claim.why
+    with pytest.raises(LnbenchError, match=r"toy-full.json: entry 1 of locks/toy-full.json next to the study is"):
+        registering.register(study_at("toy", "full"), Path(".lnbench"))
+    kept.write_text("{")
+    assert "the lock cannot be read: registered/toy-full.json:1:2" in lnbench.judge("toy", tier="full").claims[0].why
+    with pytest.raises(LnbenchError, match=r"^\.lnbench/registered/toy-full.json:1:2: not a lock"):
+        registering.register(study_at("toy", "full"), Path(".lnbench"))
 
 
 def test_of_processes_at_once_one_writes_the_entry_and_what_a_killed_one_left_is_removed(

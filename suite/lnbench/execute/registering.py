@@ -20,7 +20,7 @@ import lnbench
 from lnbench import resources
 from lnbench.errors import StoreError
 from lnbench.spec import Study
-from lnbench.spec.locks import History, Lock, LockError, history_of, lock_path, store_path
+from lnbench.spec.locks import History, Lock, LockError, history_of, lock_path, read_lock, store_path
 from lnbench.spec.registration import Json, registration
 from lnbench.store import write_atomically
 from lnbench.store.files import explained, try_lock
@@ -58,12 +58,12 @@ def register(
     Raises LockError where a lock is damaged or cannot be written, or its last entry lies in the future.
     """
     content = registration(study.spec, study.baseline)
-    history = _sound(history_of(study, store))
+    history = _sound(study, store)
     path = _place(study, store, history)
     if history.lock.covers(content) or not write:
         return Registered(history.lock, path, history.lock, content)
     with _alone(path):
-        history = _sound(history_of(study, store))  # another process may just have written it
+        history = _sound(study, store)  # another process may just have written it
         if history.lock.covers(content):
             return Registered(history.lock, path, history.lock, content)
         now = datetime.now(UTC).replace(microsecond=0)
@@ -75,9 +75,14 @@ def register(
         return Registered(more, path, history.lock, content)
 
 
-def _sound(history: History) -> History:
+def _sound(study: Study, store: Path | None) -> History:
+    """Return what is known of a study's registration. Raises LockError where that cannot be read or lies in the
+    future."""
+    history = history_of(study, store)
     if history.problem:
-        raise LockError(f"{history.lock.path.parent / history.problem}")
+        for place in (None, store):
+            read_lock(study, place)  # which says in which file it is, and where there
+        raise LockError(f"{history.lock.path}: {history.problem}")
     last = history.lock.last
     if last is not None and last.time > datetime.now(UTC):
         what = f"entry {len(history.entries)} is of {last.data['time']}, in the future (is a clock wrong?)"

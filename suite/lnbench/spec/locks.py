@@ -148,11 +148,15 @@ def history_of(study: Study, store: Path | None = None) -> History:
     """Return a study's history: what lies next to it, and what a store keeps (`store`: its folder)."""
     beside = Lock(lock_path(study))
     place = f"{FOLDER}/{study.key}.json"
+    kept = Lock(beside.path)
+    folder = beside.path.parent
     try:
         beside = read_lock(study)
-        kept = _read(store_path(study, store), study) if store else Lock(beside.path)
+        if store is not None:
+            folder = store
+            kept = read_lock(study, store)
     except LockError as error:
-        return History(Lock(beside.path), place, str(error).removeprefix(f"{beside.path.parent}/"))
+        return History(Lock(beside.path), place, str(error).removeprefix(f"{folder}/"))
     if kept.begins(beside):
         return History(beside, place, elsewhere=_elsewhere(beside, study))
     if beside.begins(kept):
@@ -212,9 +216,10 @@ def store_path(study: Study, store: Path) -> Path:
     return store / IN_STORE / f"{study.key}.json"
 
 
-def read_lock(study: Study) -> Lock:
-    """Return a study's history; one without entries where there is no file. Raises LockError."""
-    return _read(lock_path(study), study)
+def read_lock(study: Study, store: Path | None = None) -> Lock:
+    """Return the entries next to a study, or those that a store keeps of it; none where there is no file. Raises
+    LockError."""
+    return _read(store_path(study, store) if store is not None else lock_path(study), study)
 
 
 def _read(path: Path, study: Study) -> Lock:
