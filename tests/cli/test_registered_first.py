@@ -135,7 +135,6 @@ def test_a_region_edited_after_the_runs_is_post_hoc_at_every_door_and_as_before_
         assert [claim.verdict for claim in results.claims] == ["reproduced", "reproduced"]
 
 
-ONE_CLAIM = STUDY[: STUDY.index("  - id: TOY-02")] + STUDY[STUDY.index("tiers:") :]
 TWO_PARTS = (
     ("    verdict: costs\n", "    verdict: {all: [costs, little]}\n"),
     ("      costs: {", "      little: {kind: below, effect: drop, threshold: 0.9}\n      costs: {"),

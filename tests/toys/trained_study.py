@@ -24,7 +24,7 @@ choices:
   vary: {noise.alpha: [0, 2]}
   choose: {key: optimizer.lr, from: [0.01, 0.05], per: [noise.alpha],
            by: validation_accuracy, validation: 100, seeds: 1}
-  seeds: {n: 3, pair: [split, noise, order, init, augment]}
+  seeds: {n: 4, pair: [split, noise, order, init, augment]}
 effects:
   noisy: {metric: test_accuracy, at: {noise.alpha: 2}}
   drop: {metric: test_accuracy, along: {noise.alpha: drop}}
