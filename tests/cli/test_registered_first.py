@@ -21,11 +21,9 @@ from lnbench.spec.locks import read_lock
 from lnbench.store import Store, StoreUnwritable
 from tests.toys.edited_study import edited
 from tests.toys.project import write_project
-from tests.toys.trained_study import BASELINE, Call
-from tests.toys.trained_study import STUDY as THREE_SEEDS
+from tests.toys.trained_study import BASELINE, STUDY, Call
 
 LOCK, REPORT = Path("claims/locks/toy-full.json"), Path(".lnbench/reports/toy-full")
-STUDY = THREE_SEEDS.replace("seeds: {n: 3", "seeds: {n: 5")
 LOOSER = ("threshold: 0.3", "threshold: 0.25")
 
 
@@ -140,7 +138,7 @@ TWO_PARTS = (
     ("      costs: {", "      little: {kind: below, effect: drop, threshold: 0.9}\n      costs: {"),
 )
 CHANGES = [
-    ([("seeds: {n: 5", "seeds: {n: 4")], {"TOY-01", "TOY-02"}, "seeds was “5”, is “4”"),
+    ([("seeds: {n: 4", "seeds: {n: 3")], {"TOY-01", "TOY-02"}, "seeds was “4”, is “3”"),
     ([("try: {epochs: {times: 2}}", "try: {epochs: {times: 3}}")], {"TOY-01", "TOY-02"}, "alternatives was “epochs"),
     ([(", try: {epochs: {times: 2}}", "")], {"TOY-01", "TOY-02"}, "is “no epochs”"),
     ([("delta: -0.5", "delta: -0.6")], {"TOY-02"}, "region of costs was “above -0.5”, is “above -0.6”"),
@@ -236,16 +234,16 @@ def test_records_of_another_study_are_registered_by_that_one(verified: Path, cal
 
 
 def test_new_runs_are_registered_under_a_new_entry_which_says_since_when_there_were_others(verified: Path) -> None:
-    edit(("seeds: {n: 5", "seeds: {n: 6"))
+    edit(("seeds: {n: 4", "seeds: {n: 6"))
     results = lnbench.verify("toy", tier="full", workers=0)
     assert {claim.verdict for claim in results.claims} == {"post-hoc"}
-    assert "seeds was “5”, is “6”" in results.claim("TOY-01").why
+    assert "seeds was “4”, is “6”" in results.claim("TOY-01").why
     finished = min(
         record["provenance"]["finished"]
         for record in Store(Path(".lnbench")).records()
         if "finished" in record["provenance"]
     )
-    assert [entry["seeds"]["n"] for entry in entries()] == [5, 6]
+    assert [entry["seeds"]["n"] for entry in entries()] == [4, 6]
     assert entries()[1]["records_since"] == finished
 
 
@@ -254,7 +252,7 @@ def test_where_nothing_can_be_written_the_store_keeps_it(
 ) -> None:
     kept = Path(".lnbench/registered/toy-full.json")
     monkeypatch.setattr(registering, "_writable", lambda file: False)
-    edit(("seeds: {n: 5", "seeds: {n: 6"))
+    edit(("seeds: {n: 4", "seeds: {n: 6"))
     lnbench.verify("toy", tier="full", workers=0)
     assert len(entries()) == 1 and len(entries(kept)) == 2 and entries(kept)[:1] == entries()
     call("report", "toy", "--tier", "full", "-o", "elsewhere")
