@@ -18,6 +18,7 @@ from tests.calibration.hard_worlds import (
     odd_points,
     ratio_of,
     seeds_added,
+    seeds_added_and_judged,
     share_of,
     skewed_arm,
     two_modes,
@@ -86,6 +87,7 @@ class Rates:
     reproduced: float
     contradicted: float
     repetitions: int
+    alone: tuple[float, float] | None = None  # as Student's t, or Fisher's law of r, had it without anything beside it
 
     def beyond(self, limit: float, rate: float) -> bool:
         """True if the rate is above the limit by more than three standard errors of the simulation."""
@@ -97,12 +99,19 @@ def measure(scenario: Scenario, n: int, repetitions: int, *, again: bool = False
     time.
     """
     rng = np.random.default_rng([zlib.crc32(scenario.name.encode()), n, int(again)])
-    verdicts = [scenario.draw(rng, n).verdict() for _ in range(repetitions)]
+    checks = [scenario.draw(rng, n) for _ in range(repetitions)]
+    verdicts = [check.verdict() for check in checks]
+    alone = [check.details["alone"] for check in checks if "alone" in check.details]
     return Rates(
         verdicts.count(Verdict.REPRODUCED) / repetitions,
         verdicts.count(Verdict.CONTRADICTED) / repetitions,
         repetitions,
+        (_share(alone, "p_reproduced"), _share(alone, "p_contradicted")) if alone else None,
     )
+
+
+def _share(alone: list[dict[str, float]], p: str) -> float:
+    return sum(one[p] <= ALPHA for one in alone) / len(alone)
 
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -244,6 +253,14 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("study", "20 claims on their edges, Holm", study_at_edges, SHOWN),
     Scenario("looks", "4, 6, 10", looks_at_edge, seeds=(10,)),
     Scenario("looks", "5, 10, long lower tail, about a typical run", looks_with_a_tail, SIGNS, SIGNS, seeds=(10,)),
+    Scenario(
+        "seeds added",
+        "judged again at each of 5 to 20, as lnbench does not",
+        seeds_added_and_judged,
+        SHOWN,
+        SHOWN,
+        (20,),
+    ),
     Scenario("seeds added", "5 planned, up to 20 run until it is decided", seeds_added, seeds=(20,)),
     Scenario("chosen on one seed", "about the rate that was chosen", chosen_rate(best=False)),
     Scenario("chosen on one seed", "about the best rate", chosen_rate(best=True), SHOWN, SHOWN),

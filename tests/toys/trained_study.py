@@ -46,7 +46,9 @@ claims:
 tiers:
   full: {deviations: []}
   smoke:
-    runs: {choose: null}
+    runs:
+      choose: null
+      seeds: {n: 3, pair: [split, noise, order, init, augment]}
     deviations: [one learning rate]
     measured: smoke/toy
 """

@@ -14,7 +14,7 @@ from dataclasses import replace
 from lnbench import stats
 from lnbench.judge.comparable import not_comparable, undecided
 from lnbench.judge.drift import drift_of, mean
-from lnbench.judge.evidence import Evidence
+from lnbench.judge.evidence import Evidence, on_the_same_data
 from lnbench.judge.kinds import ALPHA, check_member, kind_of, numbers_of
 from lnbench.judge.kinds.wording import p_is
 from lnbench.judge.registered import held_to
@@ -50,7 +50,8 @@ def judge(
     else:
         planned = _as_planned(evidence, notes)
         claims = _over_looks(planned)
-        claims = _settle(_leave_one_out(claims, planned) if one_out else claims, study, tries or {})
+        claims = _leave_one_out(claims, planned) if one_out else claims
+        claims = _settle(claims, study, on_the_same_data(evidence, tries or {}))
     claims, found = held_to([_worded(claim) for claim in claims], evidence, history)
     choices = tuple(_choices(evidence))
     return StudyResult(evidence, tuple(claims), choices, tuple(notes), dict(tries or {}), history, found)
@@ -116,7 +117,7 @@ def _early(claim: ClaimResult, run: int, looks: Sequence[int]) -> ClaimResult:
 
 
 def _leave_one_out(claims: list[ClaimResult], evidence: Evidence) -> list[ClaimResult]:
-    """Judge decided claims again without each of their seeds, to see which hang on one of them."""
+    """Judge decided claims again without each of their seeds, to see which depend on one of them."""
     found: dict[int, dict[int, str]] = {
         number: {} for number, claim in enumerate(claims) if claim.verdict in DECIDED[:2]
     }
