@@ -25,7 +25,7 @@ def test_each_claim_and_tier_has_a_row_with_the_sentence_of_that_tier(full: Worl
         "at the learning rate chosen on 1 seed. | ✅ repro"
     )
     second = "| [N1](reports/nothing-smoke/report.md#claim-n1) | smoke | On digits the MLP stays above 70 %. |"
-    assert f"{first}duced | not registered |\n{second}" in table  # the tiers of a claim follow each other
+    assert f"{first}duced | – |\n{second}" in table  # the tiers of a claim follow each other
     assert table == scoreboard([full.json(), reduced])
 
 

@@ -41,6 +41,7 @@ class Task:
 
     `halved`: how often it was made half as large, as memory ran out or its process died twice. `begun`: the id of an
     earlier task that had these runs, and maybe others: this one goes on from its checkpoint, unless it has one.
+    `registered`: under which entry of which lock they are trained, for their provenance.
     """
 
     runs: tuple[Run, ...]
@@ -48,6 +49,7 @@ class Task:
     compile: bool = False
     halved: int = 0
     begun: str = ""
+    registered: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:

@@ -32,18 +32,20 @@ def execute(
     only: Callable[[dict[str, Any]], bool] = lambda point: True,
     shard: Shard | None = None,
     crew: Crew | None = None,
+    registered: Mapping[str, str] | None = None,
 ) -> Execution:
     """Train what the store lacks of several plans. `only` picks jobs by their point; the choices they need come along.
 
     `backend`: "auto" (the rule of groups.py), or one for every training that it can train. `shard`: train this share
     of the runs and leave the rest. `crew`: who trains; None for worker processes of this machine. Then `workers` is
     their number, by default one per core on the CPU and one on a GPU, started as they are needed; 0 trains in this
-    process. On KeyboardInterrupt the running trainings write a checkpoint before it is passed on. Raises LnbenchError
-    for a backend that is not available here.
+    process. `registered`: what records say of the lock that they are trained under. On KeyboardInterrupt the running
+    trainings write a checkpoint before it is passed on. Raises LnbenchError for a backend that is not available here.
     """
     check_backend(backend, device)
     leaves: Callable[[Run], bool] = (lambda run: not shard.has(run)) if shard else (lambda run: False)
-    work = Work(plans, store, watcher, only, Grouping(device.partition(":")[0], backend=backend), leaves)
+    grouping = Grouping(device.partition(":")[0], backend=backend)
+    work = Work(plans, store, watcher, only, grouping, leaves, registered=registered)
     if work.waiting:
         crew = crew or local_crew(device, data_root, workers)
         work.grouping.workers = crew.workers

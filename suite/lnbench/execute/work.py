@@ -60,7 +60,9 @@ class Work:
         grouping: Grouping | None = None,
         leaves: Callable[[Run], bool] = lambda run: False,
         runs: Sequence[Run] = (),
+        registered: Mapping[str, str] | None = None,
     ):
+        self.registered = dict(registered or {})  # for the provenance of all that is trained or chosen
         self.plans, self.store, self.watcher, self.only = plans, store, watcher, only
         self.leaves = leaves  # runs that others train: asked only of those that no other run waits for
         self.grouping = grouping or Grouping()
@@ -152,8 +154,11 @@ class Work:
                 f"{derived.describe()} is stored as other runs gave it; remove its record "
                 "(`lnbench store remove`) to make it again"
             )
-        self.store.put(make_record(derived.content, made, {"environment": environment()}), arrays)
+        self.store.put(make_record(derived.content, made, self._provenance()), arrays)
         return made
+
+    def _provenance(self) -> dict[str, Any]:
+        return {"environment": environment(), **self.registered}
 
     def _arrays(self, run_id: str) -> Mapping[str, sidefiles.Array]:
         record = self.store.get(run_id)
@@ -198,7 +203,7 @@ class Work:
 
     def _choose(self, choice: Choice) -> None:
         outcome = choice.decide(self.execution.outcomes)
-        self.store.put(make_record(choice.content, outcome, {"environment": environment()}))
+        self.store.put(make_record(choice.content, outcome, self._provenance()))
         self.execution.outcomes[choice.id] = outcome
 
     def _need(self, run: Run, plan: Plan | None, rank: int = 0) -> None:
@@ -248,7 +253,8 @@ class Work:
         if task is None:  # a run with a checkpoint does not join others: it would start again with them
             fresh = [] if ready[0].id in self._saved else [run for run in ready if run.id not in self._saved]
             task = self.grouping.task(ready[0], fresh)
-        task = replace(task, halved=max(self.halved.get(run.id, 0) for run in task.runs))
+        halved = max(self.halved.get(run.id, 0) for run in task.runs)
+        task = replace(task, halved=halved, registered=self.registered)
         for run in task.runs:
             del self.waiting[run.id]
         self.watcher.started(task)

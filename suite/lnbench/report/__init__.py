@@ -6,9 +6,11 @@ No torch is imported here, and matplotlib only where figures are drawn.
 
 from lnbench.report.compare import differences
 from lnbench.report.folder import (
+    known_since,
     load_failures,
     load_ledger,
     load_report,
+    lock_apart,
     read_records,
     read_result,
     report_differs,
@@ -22,9 +24,11 @@ from lnbench.report.scoreboard import read_results, replace_between_markers, sco
 __all__ = [
     "differences",
     "junit",
+    "known_since",
     "load_failures",
     "load_ledger",
     "load_report",
+    "lock_apart",
     "markdown",
     "read_records",
     "read_result",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from lnbench.report.plain import Json
 from lnbench.report.result.chain import chain_head, record_sha256
 from lnbench.report.result.result import SCHEMA, result_to_json
 from lnbench.report.result.runs import all_records
+from lnbench.spec import Study
+from lnbench.spec.locks import COPY, apart, history_of, moment, read_copy
 from lnbench.store import Record, is_entry, read_export, write_atomically
 from lnbench.store.record import envelope
 
@@ -27,7 +30,8 @@ RESULT, RECORDS, PAGE, JUNIT = "result.json", "records.jsonl", "report.md", "jun
 
 
 def write_report(result: StudyResult, folder: Path, *, records: bool = True) -> list[Path]:
-    """Write report.md, its figures, result.json, junit.xml and (`records`) records.jsonl; returns the files.
+    """Write report.md, its figures, result.json, junit.xml and (`records`) records.jsonl, with a copy of the lock that
+    it was judged against; returns the files.
 
     The records of the alternatives that the result was judged with are kept too, for without them a contradiction
     cannot be judged again. Figures of an earlier report that this one lacks are removed, nothing else is. Raises
@@ -38,6 +42,8 @@ def write_report(result: StudyResult, folder: Path, *, records: bool = True) -> 
     if records:
         kept = all_records([result.evidence, *result.tries.values()])
         files[RECORDS] = "".join(f"{canonical_json(envelope(record))}\n" for record in kept).encode()
+    if result.registration and result.history is not None and (result.history.entries or result.history.problem):
+        files[COPY] = result.history.copy(result.study).encode()
     files[JUNIT] = junit(data).encode()
     files[RESULT] = json_text(data).encode()
     files[PAGE] = markdown(
@@ -45,6 +51,8 @@ def write_report(result: StudyResult, folder: Path, *, records: bool = True) -> 
     ).encode()  # last: a page that is there has all that it shows
     for name, content in files.items():
         write_atomically(folder / name, content)
+    if COPY not in files:
+        (folder / COPY).unlink(missing_ok=True)  # of an earlier report: this one was judged against nothing
     _remove_old_figures(folder, data)
     return [folder / name for name in files]
 
@@ -130,6 +138,24 @@ def load_ledger(folder: Path) -> tuple[Json, ...]:
     if not isinstance(lines, list) or not all(map(is_entry, lines)):
         raise StoreError(f"{folder / RESULT}: 'ledger' holds what is no line of a store's ledger")
     return tuple(lines)
+
+
+def known_since(study: Study, finished: Iterable[str | None] = (), store: Path | None = None) -> str | None:
+    """Return when the first record was made of those that are known of a study: the times given, and those of the
+    reports that lie in `reports/`, next to the folder of the studies and in a store. None where none is known."""
+    found = list(finished)
+    for folder in (study.path.resolve().parent.parent, *([store] if store else [])):
+        with contextlib.suppress(StoreError, KeyError, TypeError):
+            found.append(read_result(folder / "reports" / study.key)["runs"]["first_finished"])
+    times = [time for text in found if (time := moment(text)) is not None]
+    return min(times).isoformat() if times else None
+
+
+def lock_apart(folder: Path, study: Study) -> tuple[str, bool]:
+    """Return in what the lock next to a report's study is not the one that the report was judged against ("" where it
+    goes on from it), and whether that is a difference: a report that lies elsewhere needs no lock but its copy."""
+    now = history_of(study)
+    return apart(read_copy(folder, study), now), bool(now.entries or now.problem)
 
 
 def report_differs(folder: Path, result: StudyResult) -> list[str]:

@@ -19,8 +19,8 @@ def claim_rows(result: StudyResult) -> list[Row]:
     `says` is the sentence as it was tested, with the hyper-parameter as chosen where one was.
     `effect`, `low` and `high` (the ends of its interval) are there where one number decides the claim: one part with
     one member. They are in the unit of `region`. Otherwise they are None; each part's numbers are in
-    `claim.parts`. `seeds` counts the seeds that have all runs of the deciding parts, `planned` those that the claim
-    was judged for.
+    `claim.parts`. `would_be`: of a `post-hoc` claim, the verdict that it would have. `seeds` counts the seeds that have
+    all runs of the deciding parts, `planned` those that the claim was judged for.
     """
     return [_row(claim, result) for claim in result.claims]
 
@@ -44,6 +44,7 @@ def _row(claim: ClaimResult, result: StudyResult) -> Row:
         "says": as_tested(about_claim(claim, result)),
         "standing": claim.claim.standing,
         "verdict": str(claim.verdict),
+        "would_be": claim.would_be or None,
         "why": claim.why,
         "effect": effect,
         "low": low,

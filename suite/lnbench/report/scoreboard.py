@@ -14,7 +14,7 @@ from lnbench.report.folder import RESULT, read_result
 from lnbench.report.names import claim_anchors
 from lnbench.report.plain import Json
 from lnbench.report.said import as_tested, rests_on
-from lnbench.report.words import counted, escaped, spaced_percent, table, tally, verdict_words
+from lnbench.report.words import claim_words, counted, escaped, spaced_percent, table, tally
 from lnbench.stats import holm
 from lnbench.tiers import PAPER_TIERS, TIERS
 from lnbench.verdict import Counts, Standing, Verdict, counts_as
@@ -74,7 +74,7 @@ def _p(claim: Json) -> float:
 
 def _verdict(data: Json, claim: Json, alone: dict[Row, int]) -> str:
     """Return a claim's verdict in words: one that stands in its study only says so."""
-    words = verdict_words(claim["verdict"])
+    words = claim_words(claim)
     rows = alone.get((data["key"], claim["id"]))
     return f"{words} in its study, but not among the {rows} rows of its paper (Holm)" if rows else words
 
@@ -193,7 +193,11 @@ def _registered(data: Json, claim: str) -> str:
         "before": "before these runs; earlier ones were known" if again else "before the runs",
         "late": "after the first run" if found.get("registered") else "not registered",
         "changed": "changed after the first run",
+        "lost": "cannot be told",
+        "unknown": "cannot be told",
     }
+    if found["status"] == "before" and found.get("shared"):
+        return "before the runs; seeds or alternatives changed after the first"
     return words.get(found["status"], "–")
 
 

@@ -242,11 +242,13 @@ class Claim(Strict):
 
 
 class Alternative(Strict):
-    """What the paper leaves open, what we took, and what else to `try` before a contradiction stands."""
+    """What the paper leaves open, what we took, and what else to `try` before a contradiction stands. `void`: an
+    alternative that was planned and is not run, at this tier or any more -> why."""
 
     key: str
     ours: Scalar
     try_: dict[str, Any] | None = Field(default=None, alias="try")
+    void: dict[str, Words] = Field(default={})
 
 
 class StudySpec(Strict):

@@ -34,7 +34,8 @@ def partial_conjunction(checks: Sequence[Check], at_least: int | None = None, *,
 
     Where parts were judged by signs as well, the signs must decide the whole as they decide a part: the same formula
     over their p, at their level (`signs.SIGN_LEVEL`), so that many parts do not add up to a false verdict where seeds
-    have long tails.
+    have long tails. No such luck takes all seeds of a part further from an edge than three times their range
+    (`Signs.far`): these parts need no correction. (Of a law with two modes it may: docs/statistics.md has the rates.)
 
     A part with an error has p = 1; it makes the whole an error only if the other parts do not decide it. So does a part
     that could not be compared: pass it as a check with p = 1. Raises ValueError unless 1 ≤ q ≤ K.
@@ -75,12 +76,16 @@ def _signs_of(checks: Sequence[Check], at_least: int) -> dict[str, float]:
     """Return both p of the whole by the signs of its parts, a part without any by its own p; {} where none has any."""
     if not any("signs" in check.details for check in checks):
         return {}
-    own = [check.details.get("signs", {}) for check in checks]
-    p_for, p_against = partial_conjunction_p(
-        [signs.get("p_reproduced", check.p_reproduced) for signs, check in zip(own, checks, strict=True)],
-        [signs.get("p_contradicted", check.p_contradicted) for signs, check in zip(own, checks, strict=True)],
-        at_least,
-    )
+
+    def of(check: Check, side: str) -> float:
+        signs = check.details.get("signs")
+        if signs is None:
+            return float(getattr(check, side))
+        p = float(signs[side])
+        return 0.0 if signs.get("far") and p <= SIGN_LEVEL else p  # no correction makes anything of nothing
+
+    for_it, against = ([of(check, side) for check in checks] for side in ("p_reproduced", "p_contradicted"))
+    p_for, p_against = partial_conjunction_p(for_it, against, at_least)
     return {"p_reproduced": p_for, "p_contradicted": p_against}
 
 

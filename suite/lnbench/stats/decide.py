@@ -50,6 +50,8 @@ def _needed(check: Check, alpha: float, level: float, target: float, most: int) 
     if fewest is None or design == "points":
         return fewest
     signs = _signs_power(check, check.region, level)
+    if min(check.p_reproduced, check.p_contradicted) > alpha:  # those that are there did not decide it
+        fewest = max(fewest, check.n + 1)
     # the power of signs goes in a saw-tooth: every n from there on is tried
     return next((n for n in range(fewest, most + 1) if signs(n) >= target), None)
 

@@ -31,7 +31,7 @@ def _open(data: Json) -> list[str]:
     if not data["choices_open"]:
         return []
     rows = [
-        [f"`{choice['key']}`", escaped(text(choice["ours"])), _alternatives(choice["try"])]
+        [f"`{choice['key']}`", escaped(text(choice["ours"])), _alternatives(choice["try"], choice.get("void", {}))]
         for choice in data["choices_open"]
     ]
     own = of_no_paper(data)
@@ -75,10 +75,9 @@ def _stands_on(data: Json) -> str:
     return words
 
 
-def _alternatives(tried: Json | None) -> str:
-    if not tried:
-        return DASH
-    return "<br>".join(f"`{key}`: {escaped(_value(value))}" for key, value in tried.items())
+def _alternatives(tried: Json | None, void: Json) -> str:
+    shown = [f"`{key}`: {escaped(_value(value))}" for key, value in (tried or {}).items()]
+    return "<br>".join([*shown, *(f"`{key}`: not run, {escaped(why)}" for key, why in void.items())]) or DASH
 
 
 def _value(value: object) -> str:

@@ -14,6 +14,7 @@ from lnbench.report.said import as_tested, rests_on
 from lnbench.report.units import shown
 from lnbench.report.words import (
     censored_words,
+    claim_words,
     counted,
     duration,
     escaped,
@@ -22,7 +23,6 @@ from lnbench.report.words import (
     table,
     tally,
     tier_words,
-    verdict_words,
     without_unit,
 )
 from lnbench.verdict import Standing
@@ -181,7 +181,7 @@ def _summary(data: Json) -> list[str]:
 
 
 def _verdict_cell(claim: Json) -> str:
-    return "<br>".join(filter(None, [verdict_words(claim["verdict"]), rests_on(claim)]))
+    return "<br>".join(filter(None, [claim_words(claim), rests_on(claim)]))
 
 
 def _how_to_read(data: Json) -> str:
