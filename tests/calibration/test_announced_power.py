@@ -27,7 +27,7 @@ def close(found: float, announced: float, slack: float = 0.0) -> bool:
     return abs(found - announced) <= slack + 3 * math.sqrt(announced * (1 - announced) / REPETITIONS) + 1e-3
 
 
-SLACK = 0.02  # what t and signs have together is up to 2 points less than what either has: `stats.power_of`
+SLACK = 0.02  # the power of both rules is counted over 8,000 studies
 
 
 @pytest.mark.parametrize(("n", "distance"), [(4, 2.0), (5, 1.0), (7, 1.0), (10, 0.5), (10, -0.2)])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.special import bdtr, bdtrc, ndtr
 
-from lnbench.stats.power import rejection_gap, signs_power, spread_nodes, student_power
+from lnbench.stats.power import rejection_gap, rule_power, signs_power, spread_nodes, student_power
 from lnbench.stats.rule import quantile
 from lnbench.stats.seeds import FEWEST_SEEDS
 from lnbench.stats.signs import SIGN_LEVEL
@@ -49,11 +49,11 @@ def _needed(check: Check, alpha: float, level: float, target: float, most: int) 
     fewest = _smallest(_rising_power(check, check.region, alpha), target, most)
     if fewest is None or design == "points":
         return fewest
-    signs = _signs_power(check, check.region, level)
+    both = _power_of_both(check, check.region, alpha, level)
     if min(check.p_reproduced, check.p_contradicted) > alpha:  # those that are there did not decide it
         fewest = max(fewest, check.n + 1)
     # the power of signs goes in a saw-tooth: every n from there on is tried
-    return next((n for n in range(fewest, most + 1) if signs(n) >= target), None)
+    return next((n for n in range(fewest, most + 1) if both(n) >= target), None)
 
 
 def _smallest(power: Power, target: float, most: int) -> int | None:
@@ -92,8 +92,9 @@ def _rising_power(check: Check, region: Region, alpha: float) -> Power:
     return lambda n: student_power(region, effect, sd, n, alpha)
 
 
-def _signs_power(check: Check, region: Region, level: float) -> Power:
-    """Return the power of the signs at the effect and spread as measured."""
+def _power_of_both(check: Check, region: Region, alpha: float, level: float) -> Power:
+    """Return the power of t and signs together at the effect and spread as measured; of signs alone to contradict a
+    printed number, where t has the paper's luck to allow for."""
     effect, sd = check.effect, check.sd_used
     assert effect is not None
     if not sd:
@@ -104,7 +105,8 @@ def _signs_power(check: Check, region: Region, level: float) -> Power:
         region = region.widen(room)
         if region.contains(effect):  # signs leave the paper twice its own standard error
             return lambda n: 0.0
-    return lambda n: signs_power(region, effect, sd, n, level)
+        return lambda n: signs_power(region, effect, sd, n, level)
+    return lambda n: rule_power(region, effect, sd, n, alpha, level)
 
 
 def _normal_power(effect: float, se: float, region: Region, alpha: float) -> float:
