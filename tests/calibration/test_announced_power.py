@@ -86,7 +86,8 @@ def test_seeds_to_decide_outside_a_margin() -> None:
 @pytest.mark.parametrize("spread", [None, 0.2])
 def test_seeds_to_decide_against_a_printed_number(spread: float | None) -> None:
     printed = Number(23.2, 0.1, spread, 0.1, "sd", 20, None)
-    check = judged(near(1.0), member([24.7, 24.2, 25.4, 24.4, 24.6]), numbers=[printed])
+    further = 1.5 if spread is None else 0.0  # a lone number may be two of our sd off by its own luck
+    check = judged(near(1.0), member([further + x for x in (24.7, 24.2, 25.4, 24.4, 24.6)]), numbers=[printed])
     assert check.verdict() is Verdict.INCONCLUSIVE
     mean, sd = world(check)
     found = decided_with(
@@ -142,6 +143,11 @@ def test_what_a_kind_announces_of_the_planned_seeds(part: Part, mean: float) -> 
 
 def test_power_of_agrees_with_the_verdict_that_is_due() -> None:
     inside, outside = Region(0.0, 2.0), Region(3.0, 5.0)
-    assert stats.power_of(inside, 1.0, 0.5, 5) == stats.power_two_edges(5, 2.0, 0.0)
-    assert stats.power_of(outside, 1.0, 0.5, 5) == stats.power_to_contradict(5, 2.0, -6.0)
-    assert stats.power_of(Region.at_least(0.0), -1.0, 0.5, 5) == stats.power_one_edge(5, 2.0)
+    for region, effect, by_t in (
+        (inside, 1.0, stats.power_two_edges(5, 2.0, 0.0)),
+        (outside, 1.0, stats.power_to_contradict(5, 2.0, -6.0)),
+        (Region.at_least(0.0), -1.0, stats.power_one_edge(5, 2.0)),
+    ):
+        of_signs = stats.signs_power(region, effect, 0.5, 5)
+        least, most = max(0.0, by_t + of_signs - 1), min(by_t, of_signs)
+        assert least - SLACK <= stats.power_of(region, effect, 0.5, 5) <= most + SLACK
