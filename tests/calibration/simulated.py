@@ -66,7 +66,8 @@ class Simulated(Evidence):
 
 @cache
 def study_of(parts: int, claims: int = 1, seeds: tuple[int, ...] = (10,)) -> Study:
-    """Return a study of claims that each ask for `parts` differences above 0, all of them. `seeds`: its looks, or how many are planned."""
+    """Return a study of claims that each ask for `parts` differences above 0, all of them. `seeds`: its looks, or how
+    many are planned."""
     with tempfile.TemporaryDirectory() as folder:
         example: dict[str, Any] = {
             "vary": {"noise.alpha": [0, 10]},
