@@ -64,7 +64,7 @@ def world(check: Check) -> tuple[float, float]:
 
 def enough(found: float) -> bool:
     """At least the 80 % asked for, and not with many times the seeds that this takes."""
-    return 0.78 < found < 0.95
+    return 0.75 < found < 0.95  # against a printed number the power of both rules is the smaller of the two, or less
 
 
 def test_seeds_to_decide_of_a_threshold() -> None:
