@@ -7,8 +7,9 @@ against every alternative (`try`) of what the paper leaves open, on as many seed
 
 from __future__ import annotations
 
+import tempfile
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from lnbench.data.root import Status, data_root, status
 from lnbench.errors import LnbenchError, did_you_mean
 from lnbench.execute.groups import Task, check_backend
-from lnbench.execute.local import execute
+from lnbench.execute.local import execute, local_crew
 from lnbench.execute.work import Watcher
 from lnbench.execute.worker import Report
 from lnbench.judge import (
@@ -32,6 +33,7 @@ from lnbench.judge import (
     look_sizes,
 )
 from lnbench.judge import judge as judge_evidence
+from lnbench.judge.measured import NOISE
 from lnbench.machine import resolve_device
 from lnbench.plan import Only, Plan, Run, check_claims, plan_study, selection
 from lnbench.report import load_failures, load_report, write_report
@@ -39,6 +41,7 @@ from lnbench.report.rows import claim_rows
 from lnbench.resources import find_study
 from lnbench.spec import LoadedStudy, Study, load_studies, load_study, variant
 from lnbench.store import Store, default_path
+from lnbench.training.gradient_noise import GradientNoise
 
 if TYPE_CHECKING:
     import pandas
@@ -297,6 +300,24 @@ def verify_study(
 def judge_store(study: Study, store: Store, seeds: int | None = None) -> StudyResult:
     """Judge a study from what a store has; numbers that are read from arrays are kept there."""
     return judge_records(study, store.get, seeds, reads=FromStore(store))
+
+
+def with_gradient_noise(
+    studies: Sequence[Study], training: Training, repeat: int, seeds: int | None = None
+) -> list[StudyResult]:
+    """Train studies with noise on every gradient, in a store that is thrown away, and judge them: how far their numbers
+    are from those without noise is what drift is judged by. Another `repeat`, another noise. Raises LnbenchError where
+    a run fails."""
+    noise = GradientNoise(NOISE, repeat)
+    plans = [plan_study(study, seeds) for study in studies]
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        crew = local_crew(training.device, training.data_dir, training.workers, noise)
+        with training.watching() as watcher:
+            done = execute(plans, store, watcher, device=training.device, backend="loop", crew=crew)
+        if done.failures:
+            raise LnbenchError(f"with noise on the gradients: {next(iter(done.failures.values()))}")
+        return [judge_store(study, store, seeds) for study in studies]
 
 
 def judge_report(folder: Path) -> StudyResult:

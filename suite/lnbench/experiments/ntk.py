@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from lnbench.experiments.draws import Floats, gaussian, uniform
 from lnbench.experiments.running import attend, fits
 from lnbench.experiments.series import mann_kendall, spaced
 from lnbench.randomness import Stream, below, u32
+from lnbench.training.gradient_noise import GradientNoise
 from lnbench.training.hooks import Progress, State
 
 CLASSES = 10
@@ -48,7 +50,8 @@ def run(
 ) -> dict[str, Any]:
     """Run one network and its linearisation from first weights to last step. Return an outcome, see
     `lnbench.experiments`."""
-    return _Network(options, seeds, _data(options["dataset"], data_root), state).finish(hooks)
+    noise = hooks.gradient_noise.of(seeds["init"]) if hooks.gradient_noise else None
+    return _Network(options, seeds, _data(options["dataset"], data_root), state, noise).finish(hooks)
 
 
 @lru_cache(maxsize=1)
@@ -138,8 +141,16 @@ def tangent_kernel(Z: Floats, Z_train: Floats, K: Floats, W2: Floats, kernel: st
 
 
 class _Network:
-    def __init__(self, options: dict[str, Any], seeds: dict[str, int], data: ImageData, state: Any):
+    def __init__(
+        self,
+        options: dict[str, Any],
+        seeds: dict[str, int],
+        data: ImageData,
+        state: Any,
+        gradient_noise: GradientNoise | None = None,
+    ):
         self.options, self.seeds, self.checksum = options, seeds, data.checksum
+        self.gradient_noise, self.gradients_made = gradient_noise, 0
         split = seeds["split"]
         X, self.labels = images_of(data.train_images, data.train_labels, options, split, 0)
         X_test, labels_test = images_of(data.test_images, data.test_labels, options, split, 1)
@@ -178,7 +189,17 @@ class _Network:
         active = erf(Z)
         R = (active @ W2 + b2 - targets) / targets.size
         D = (R @ W2.T) * (SLOPE * np.exp(-(Z**2)))
-        return D, D.sum(axis=0), active.T @ R, R.sum(axis=0)
+        found = D, D.sum(axis=0), active.T @ R, R.sum(axis=0)
+        return found if self.gradient_noise is None else self._with_noise(found, self.gradient_noise)
+
+    def _with_noise(self, gradient: tuple[Floats, ...], noise: GradientNoise) -> tuple[Floats, ...]:
+        """Return the gradient with noise on each entry; on D in place of XᵀD, which is never made."""
+        self.gradients_made += 1
+        ends = np.cumsum([0, *(part.size for part in gradient)])
+        entries = (np.arange(*span).reshape(part.shape) for span, part in zip(pairwise(ends), gradient, strict=True))
+        return tuple(
+            part * noise.factors(self.gradients_made, entry) for part, entry in zip(gradient, entries, strict=True)
+        )
 
     def finish(self, hooks: Any) -> dict[str, Any]:
         """Do all steps to the end, or to divergence, and return the outcome."""

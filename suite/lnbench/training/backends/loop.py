@@ -26,6 +26,7 @@ from lnbench.training.backends.protocol import (
     precision_of,
 )
 from lnbench.training.batches import Batch, Held, Pixels, TrainingSet
+from lnbench.training.gradient_noise import GradientNoise
 from lnbench.training.initial import all_weights
 from lnbench.training.optimisers import GradientAt
 
@@ -48,6 +49,8 @@ class Loop:
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         self.right = torch.zeros((), dtype=torch.int64, device=self.device)
         self.keeps_logits = False
+        self.gradient_noise: GradientNoise | None = None
+        self.gradients_made = 0  # with noise
         self.seen: Pass
         self.rates: Rates
         self.compiled = compile
@@ -88,6 +91,8 @@ class Loop:
         for place, network in enumerate(self.networks):
             own = None if weights is None else weights[place]
             gradient_at = self._gradient_at(network, losses[place], inputs, batch.label, seen, own)
+            if self.gradient_noise is not None:
+                gradient_at = self._with_noise(gradient_at, self.gradient_noise)
             network.optimiser.step(network.flat.weights, gradient_at, lr, momentum=momentum)
         with torch.no_grad():
             answer, loss = self.method.answer(logits), _mean(losses)
@@ -122,6 +127,17 @@ class Loop:
             return network.flat.gradient
 
         return gradient_at
+
+    def _with_noise(self, gradient_at: GradientAt, noise: GradientNoise) -> GradientAt:
+        """Return the gradient with noise on each entry, other noise each time that it is asked for."""
+
+        def noisy(at: Tensor) -> Tensor:
+            gradient = gradient_at(at)
+            self.gradients_made += 1
+            entry = torch.arange(gradient.numel(), device=self.device)
+            return gradient.mul_(noise.factors(self.gradients_made, entry).view_as(gradient))
+
+        return noisy
 
     def sums(self) -> Tensor:
         return torch.stack((self.right.double(), self.loss_sum)).unsqueeze(0)
