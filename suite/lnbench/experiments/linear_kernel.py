@@ -130,7 +130,7 @@ def move(W: Any, a: Any, u: Any, g: Any, by: float, W_to: Any, a_to: Any, second
 
 @compiled
 def disturb(u: Any, g: Any, size: float, seed: Any, number: Any) -> None:
-    """Multiply u and g by `GradientNoise.factors`, u's entries first; that of W is u aᵀ, which is never made."""
+    """Multiply each entry of u and g by 1 + size · ε, ε uniform with sd 1; that of W is u aᵀ, which is never made."""
     for i in range(u.size + g.size):
         share = float(u32(seed, _GRADIENT, number & _MASK, np.uint64(i))) / 4294967296.0
         factor = 1.0 + (share - 0.5) * (math.sqrt(12.0) * size)
@@ -158,8 +158,8 @@ def advance(
 
     X (n, d), y (n,): the samples; `second`, `target` as in `gradient_all`, of the labels without noise; `period`: label
     noise is on for so many steps, then off for so many (0: always on); `rho`: SAM's radius (0: plain gradients);
-    `whole`: all samples a step, each with noise of its own, or one; `off`, `off_seed`: size and seed of noise on the gradients
-    (0: none, as in every run on record).
+    `whole`: all samples a step, each with noise of its own, or one; `off`, `off_seed`: size and seed of noise on
+    gradients (0: none, as in every run on record).
     """
     d, k = W.shape
     samples = y.size

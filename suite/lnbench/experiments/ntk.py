@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from lnbench.experiments.draws import Floats, gaussian, uniform
 from lnbench.experiments.running import attend, fits
 from lnbench.experiments.series import mann_kendall, spaced
 from lnbench.randomness import Stream, below, u32
-from lnbench.training.gradient_noise import GradientNoise
+from lnbench.training.gradient_noise import PLACES, GradientNoise
 from lnbench.training.hooks import Progress, State
 
 CLASSES = 10
@@ -151,6 +150,9 @@ class _Network:
     ):
         self.options, self.seeds, self.checksum = options, seeds, data.checksum
         self.gradient_noise, self.gradients_made = gradient_noise, 0
+        if gradient_noise is not None:
+            entries = options["images"] * options["hidden"] + (options["hidden"] + 1) * (CLASSES + 1)
+            self.noise_row = gradient_noise.row(np.arange(entries + PLACES, dtype=np.int64))
         split = seeds["split"]
         X, self.labels = images_of(data.train_images, data.train_labels, options, split, 0)
         X_test, labels_test = images_of(data.test_images, data.test_labels, options, split, 1)
@@ -195,11 +197,11 @@ class _Network:
     def _with_noise(self, gradient: tuple[Floats, ...], noise: GradientNoise) -> tuple[Floats, ...]:
         """Return the gradient with noise on each entry; on D in place of XᵀD, which is never made."""
         self.gradients_made += 1
-        ends = np.cumsum([0, *(part.size for part in gradient)])
-        entries = (np.arange(*span).reshape(part.shape) for span, part in zip(pairwise(ends), gradient, strict=True))
-        return tuple(
-            part * noise.factors(self.gradients_made, entry) for part, entry in zip(gradient, entries, strict=True)
-        )
+        at, noisy = noise.place(self.gradients_made), []
+        for part in gradient:
+            noisy.append(part * self.noise_row[at : at + part.size].reshape(part.shape))
+            at += part.size
+        return tuple(noisy)
 
     def finish(self, hooks: Any) -> dict[str, Any]:
         """Do all steps to the end, or to divergence, and return the outcome."""

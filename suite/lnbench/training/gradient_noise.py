@@ -12,14 +12,19 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from lnbench.randomness import GRADIENT, u32
+from lnbench.randomness import GRADIENT, below, u32
 
 SPREAD = math.sqrt(12.0)  # one over the sd of a uniform number in [0, 1)
+PLACES = 1 << 16  # at which a gradient's factors may begin
 
 
 @dataclass(frozen=True)
 class GradientNoise:
-    """Multiplicative noise of sd `size`, uniform, its draws under `seed`: another seed is another repeat."""
+    """Multiplicative noise of sd `size`, uniform, its draws under `seed`: another seed is another repeat.
+
+    A run draws one row of factors, and each of its gradients takes a stretch of it that begins at a place of its own:
+    drawn for every gradient anew, they would cost as much as a step.
+    """
 
     size: float
     seed: int
@@ -28,6 +33,10 @@ class GradientNoise:
         """Return the noise of one run, from one of the run's own seeds, so that no two runs share their draws."""
         return GradientNoise(self.size, int(u32(self.seed, GRADIENT, 0, run)))
 
-    def factors(self, number: int, entry: Any) -> Any:
-        """Return 1 + size · ε for entries `entry` (int64 array or tensor) of gradient number `number` of the run."""
-        return 1.0 + (u32(self.seed, GRADIENT, number, entry) / 4294967296.0 - 0.5) * (SPREAD * self.size)
+    def row(self, entry: Any) -> Any:
+        """Return 1 + size · ε at places `entry` of the row (int64 array or tensor, below 2^32)."""
+        return 1.0 + (u32(self.seed, GRADIENT, 1, entry) / 4294967296.0 - 0.5) * (SPREAD * self.size)
+
+    def place(self, number: int) -> int:
+        """Return where in the row the factors of gradient number `number` of the run begin."""
+        return int(below(u32(self.seed, GRADIENT, 2, number), PLACES))

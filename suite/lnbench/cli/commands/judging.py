@@ -134,7 +134,7 @@ def measure(
 ) -> int:
     """Write what lnbench measures to baselines/measured, as the reference for drift.
 
-    Trains on the CPU what the store lacks, and all runs three times more with small noise on the gradients, in a store
+    Trains on the CPU what the store lacks, and all runs twice more with small noise on the gradients, in a store
     that is thrown away: how far that moves a number is how far it may move later (docs/drift.md). A reference that
     differs is shown and stays, unless --replace is given.
     """

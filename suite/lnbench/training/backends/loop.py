@@ -26,7 +26,7 @@ from lnbench.training.backends.protocol import (
     precision_of,
 )
 from lnbench.training.batches import Batch, Held, Pixels, TrainingSet
-from lnbench.training.gradient_noise import GradientNoise
+from lnbench.training.gradient_noise import PLACES, GradientNoise
 from lnbench.training.initial import all_weights
 from lnbench.training.optimisers import GradientAt
 
@@ -50,7 +50,8 @@ class Loop:
         self.right = torch.zeros((), dtype=torch.int64, device=self.device)
         self.keeps_logits = False
         self.gradient_noise: GradientNoise | None = None
-        self.gradients_made = 0  # with noise
+        self.noise_row: Tensor | None = None  # its factors, and how many gradients have taken theirs
+        self.gradients_made = 0
         self.seen: Pass
         self.rates: Rates
         self.compiled = compile
@@ -130,12 +131,15 @@ class Loop:
 
     def _with_noise(self, gradient_at: GradientAt, noise: GradientNoise) -> GradientAt:
         """Return the gradient with noise on each entry, other noise each time that it is asked for."""
+        if self.noise_row is None:
+            entries = torch.arange(self.parameters + PLACES, device=self.device)
+            self.noise_row = noise.row(entries).float()
+        row = self.noise_row
 
         def noisy(at: Tensor) -> Tensor:
-            gradient = gradient_at(at)
             self.gradients_made += 1
-            entry = torch.arange(gradient.numel(), device=self.device)
-            return gradient.mul_(noise.factors(self.gradients_made, entry).view_as(gradient))
+            place = noise.place(self.gradients_made)
+            return gradient_at(at).mul_(row[place : place + self.parameters])
 
         return noisy
 
