@@ -233,10 +233,8 @@ def uphill_without_a_norm(honest: Any) -> Any:
 def decay_beside_the_gradient(honest: Any) -> Any:
     """Decoupled weight decay (Loshchilov & Hutter 2019), which the papers did not use."""
 
-    def update(
-        weights: Any, gradient_at: Any, state: Any, options: Any, *, lr: Any, weight_decay: Any, **more: Any
-    ) -> Any:
-        found = honest(weights, gradient_at, state, options, lr=lr, weight_decay=0.0, **more)
+    def update(weights: Any, *rest: Any, lr: Any, weight_decay: Any, **more: Any) -> Any:
+        found = honest(weights, *rest, lr=lr, weight_decay=0.0, **more)
         weights.mul_(1 - lr * weight_decay)
         return found
 

@@ -61,7 +61,7 @@ def evidence_of(world: World, folder: Path, seeds: int | None = None) -> Evidenc
 
 
 def claims_of(evidence: Evidence) -> tuple[ClaimResult, ...]:
-    """Judge without drift: claims whose runs are not all there are not-run, and their members are there all the same."""
+    """Judge without drift: claims that lack runs are not-run, and their members are there all the same."""
     study = replace(evidence.study, measured_path=None)
     return judge(replace(evidence, plan=replace(evidence.plan, study=study))).claims
 

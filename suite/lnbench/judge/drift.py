@@ -3,7 +3,7 @@
 Asked seed by seed: the same seed is the same run, so its number should be the same number, but for what another
 processor or library does to the last digits. How much that can come to was measured when the reference was made
 (`lnbench measure`, docs/drift.md): each run was trained again with every entry of its gradients off by one part in
-100,000. A number that has moved further than FURTHEST times what that noise moved it has drifted.
+100,000. A number that has moved further than FURTHEST times the furthest that noise moved that effect has drifted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lnbench.judge.measured import load_measured
 from lnbench.judge.results import ClaimResult, DriftResult
 
 FURTHEST = 3.0
-SAME = 1e-9  # numbers nearer than this, relative to their size, are the same: rounding, in what has no gradients
+SAME = 1e-8  # numbers nearer than this, or than this share of their size, are the same: curves are kept to 9 digits
 
 
 def drift_of(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> list[DriftResult]:
@@ -64,13 +64,20 @@ def read_measured(path: Path) -> dict[tuple[str, str], dict[int, tuple[float, fl
 
 
 def _seeds(entry: dict[str, Any]) -> dict[int, tuple[float, float]]:
+    """Return seed -> (number, tolerance). The furthest move of any seed counts for all: what noise does to a number is
+    little in most runs and much in a few, and which these are, another processor decides anew."""
     numbers = [_number(value) for value in entry["values"]]
     noisy = [[_number(value) for value in repeats] for repeats in entry["with_noise"]]
     moved = [_furthest(number, repeats) for number, repeats in zip(numbers, noisy, strict=True)]
+    furthest = max((own for own in moved if math.isfinite(own)), default=0.0)
     return {
-        seed: (number, max(FURTHEST * own, entry["step"], SAME * abs(number) if math.isfinite(number) else 0.0))
+        seed: (number, math.inf if math.isinf(own) else max(FURTHEST * furthest, entry["step"], SAME * _size(number)))
         for seed, number, own in zip(entry["seeds"], numbers, moved, strict=True)
     }
+
+
+def _size(number: float) -> float:
+    return max(1.0, abs(number)) if math.isfinite(number) else 1.0
 
 
 def _number(value: float | None) -> float:
