@@ -19,7 +19,7 @@ import numpy as np
 
 from lnbench.experiments import linear_kernel
 from lnbench.experiments.draws import Floats, gaussian
-from lnbench.experiments.running import attend, fits
+from lnbench.experiments.running import attend, fits, gradient_noise
 from lnbench.experiments.series import mann_kendall, ramp, spaced
 from lnbench.randomness import Stream
 from lnbench.training.gradient_noise import GradientNoise
@@ -49,8 +49,7 @@ def run(
     options: dict[str, Any], seeds: dict[str, int], data_root: Path | None, *, state: Any, hooks: Any
 ) -> dict[str, Any]:
     """Run one network from its first weights to its last step; return the outcome as `lnbench.experiments` has it."""
-    noise = hooks.gradient_noise.of(seeds["init"]) if hooks.gradient_noise else None
-    return _Network(options, seeds, state, noise).finish(hooks)
+    return _Network(options, seeds, state, gradient_noise(hooks, seeds)).finish(hooks)
 
 
 class Problem:

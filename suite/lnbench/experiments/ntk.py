@@ -25,7 +25,7 @@ from scipy.special import erf
 
 from lnbench.data.images import ImageData, load
 from lnbench.experiments.draws import Floats, gaussian, uniform
-from lnbench.experiments.running import attend, fits
+from lnbench.experiments.running import attend, fits, gradient_noise
 from lnbench.experiments.series import mann_kendall, spaced
 from lnbench.randomness import Stream, below, u32
 from lnbench.training.gradient_noise import PLACES, GradientNoise
@@ -49,8 +49,9 @@ def run(
 ) -> dict[str, Any]:
     """Run one network and its linearisation from first weights to last step. Return an outcome, see
     `lnbench.experiments`."""
-    noise = hooks.gradient_noise.of(seeds["init"]) if hooks.gradient_noise else None
-    return _Network(options, seeds, _data(options["dataset"], data_root), state, noise).finish(hooks)
+    return _Network(options, seeds, _data(options["dataset"], data_root), state, gradient_noise(hooks, seeds)).finish(
+        hooks
+    )
 
 
 @lru_cache(maxsize=1)
