@@ -12,7 +12,7 @@ import pytest
 
 from lnbench.errors import SpecError
 from lnbench.judge import DriftResult, Evidence, judge
-from lnbench.judge.drift import SAME, read_measured
+from lnbench.judge.drift import SAME, SAME_SHARE, read_measured
 from tests.toys.claims_page import believable, blocks, evidence_of, load_in_frame
 
 STEP = 0.01
@@ -46,7 +46,7 @@ def test_one_test_image_is_never_drift(tmp_path: Path) -> None:
 
 def test_what_has_neither_gradients_nor_a_step_is_compared_to_the_last_digits(tmp_path: Path) -> None:
     exact = read(tmp_path, step=0.0, values=[11.0, 1e6, 1e-5], with_noise=[[11.0], [1e6], [1e-5]])
-    assert [tolerance for _, tolerance in exact.values()] == pytest.approx([11 * SAME, 1e6 * SAME, SAME])
+    assert [tolerance for _, tolerance in exact.values()] == pytest.approx([11 * SAME_SHARE, 1e6 * SAME_SHARE, SAME])
 
 
 def test_a_number_that_comes_and_goes_with_noise_is_not_asked_for(tmp_path: Path) -> None:

@@ -49,9 +49,8 @@ def run(
 ) -> dict[str, Any]:
     """Run one network and its linearisation from first weights to last step. Return an outcome, see
     `lnbench.experiments`."""
-    return _Network(options, seeds, _data(options["dataset"], data_root), state, gradient_noise(hooks, seeds)).finish(
-        hooks
-    )
+    data, noise = _data(options["dataset"], data_root), gradient_noise(hooks, seeds)
+    return _Network(options, seeds, data, state, noise).finish(hooks)
 
 
 @lru_cache(maxsize=1)

@@ -18,7 +18,8 @@ from lnbench.judge.measured import load_measured
 from lnbench.judge.results import ClaimResult, DriftResult
 
 FURTHEST = 3.0
-SAME = 1e-8  # numbers nearer than this, or than this share of their size, are the same: curves are kept to 9 digits
+SAME = 1e-8  # numbers nearer than this are the same: curves of experiments are kept to 9 digits
+SAME_SHARE = 1e-6  # and those that differ by this share of their size: losses are added up in float32
 
 
 def drift_of(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> list[DriftResult]:
@@ -71,13 +72,13 @@ def _seeds(entry: dict[str, Any]) -> dict[int, tuple[float, float]]:
     moved = [_furthest(number, repeats) for number, repeats in zip(numbers, noisy, strict=True)]
     furthest = max((own for own in moved if math.isfinite(own)), default=0.0)
     return {
-        seed: (number, math.inf if math.isinf(own) else max(FURTHEST * furthest, entry["step"], SAME * _size(number)))
+        seed: (number, math.inf if math.isinf(own) else max(FURTHEST * furthest, entry["step"], _rounding(number)))
         for seed, number, own in zip(entry["seeds"], numbers, moved, strict=True)
     }
 
 
-def _size(number: float) -> float:
-    return max(1.0, abs(number)) if math.isfinite(number) else 1.0
+def _rounding(number: float) -> float:
+    return max(SAME, SAME_SHARE * abs(number)) if math.isfinite(number) else SAME
 
 
 def _number(value: float | None) -> float:
