@@ -1,4 +1,4 @@
-"""Noise on gradients, by which drift's tolerances are measured: of the right size, its own for each run, and nowhere else."""
+"""Noise on gradients, by which drift's tolerances are measured: of its size, each run's own, and nowhere else."""
 
 from __future__ import annotations
 
@@ -35,9 +35,8 @@ def test_the_row_has_mean_one_and_the_spread_that_is_asked_for() -> None:
     row = GradientNoise(1e-5, 3).row(np.arange(100_000, dtype=np.int64))
     assert abs(row.mean() - 1) < 1e-7
     assert np.std(row) == pytest.approx(1e-5, rel=0.01)
-    assert torch.equal(
-        GradientNoise(1e-5, 3).row(torch.arange(1000)).double(), torch.from_numpy(row[:1000]).float().double()
-    )
+    same = GradientNoise(1e-5, 3).row(torch.arange(1000))  # torch divides in float32
+    assert np.abs(same.double().numpy() - row[:1000]).max() < 1e-7
 
 
 def test_runs_and_repeats_and_gradients_have_draws_of_their_own() -> None:
