@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lnbench.execute import local
 from lnbench.store import Store
 from tests.toys.trained_study import Call
 
@@ -56,11 +57,12 @@ def test_a_damaged_record_is_set_aside_and_its_run_done_again(trained: Path, cal
     assert list((trained / ".lnbench/set-aside").iterdir())
 
 
-def test_measure_blesses_nothing_silently(trained: Path, call: Call) -> None:
+def test_measure_blesses_nothing_silently(trained: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     code, out, _ = call("verify", "toy", "--tier", "smoke")
     assert "drift was not checked" in out
     kept = sorted((trained / ".lnbench").rglob("*.json"))
-    assert call("measure", "toy", "--workers", "1")[0] == 0
+    monkeypatch.setattr(local, "available_cores", lambda: 0)  # in this process: another takes seconds to start
+    assert call("measure", "toy")[0] == 0
     assert sorted((trained / ".lnbench").rglob("*.json")) == kept  # what was trained with noise is in no store
     assert "drift" not in call("verify", "toy", "--tier", "smoke")[1]
     file = trained / "baselines/measured/smoke/toy.json"
@@ -74,19 +76,22 @@ def test_measure_blesses_nothing_silently(trained: Path, call: Call) -> None:
     code, out, _ = call("verify", "toy", "--tier", "smoke")
     assert code == 1
     assert "has drifted" in out and "seed 1 gives" in out
-    code, out, err = call("measure", "toy", "--workers", "1")
+    code, out, err = call("measure", "toy")
     assert code == 2
     assert "give --replace" in err
-    assert call("measure", "toy", "--workers", "1", "--replace")[0] == 0
+    assert call("measure", "toy", "--replace")[0] == 0
     assert call("verify", "toy", "--tier", "smoke")[0] == 0
 
 
-def test_measure_trains_what_is_missing_and_replaces_a_reference_of_the_old_form(trained: Path, call: Call) -> None:
+def test_measure_trains_what_is_missing_and_replaces_a_reference_of_the_old_form(
+    trained: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "available_cores", lambda: 0)
     file = trained / "baselines/measured/smoke/toy.json"
     file.write_text('{"schema": 1, "effects": []}')
     code, _, err = call("verify", "toy", "--tier", "smoke")
     assert code == 2 and "write it again: `lnbench measure STUDY --replace`" in err
-    assert call("measure", "toy", "--workers", "1", "--seeds", "4", "--replace")[0] == 0
+    assert call("measure", "toy", "--seeds", "4", "--replace")[0] == 0
     assert json.loads(file.read_text())["effects"][0]["seeds"] == [0, 1, 2, 3]
 
 

@@ -306,7 +306,7 @@ FAULTS = [
     Fault("Nesterov's momentum on", M, recipe_with(("optimizer.nesterov", True))),
     Fault("one epoch fewer", S, recipe_with(("epochs", plus(-1)))),
     Fault("one epoch more", S, recipe_with(("epochs", plus(1)))),
-    Fault("one epoch fewer", R, recipe_with(("epochs", plus(-1)))),
+    Fault("one epoch more", R, recipe_with(("epochs", plus(1)))),
     Fault("one epoch more", M, recipe_with(("epochs", plus(1)))),
     Fault("batches of 50 in place of 40", S, recipe_with(("batch_size", 50))),
     Fault("batches of 41 in place of 40", R, recipe_with(("batch_size", 41))),

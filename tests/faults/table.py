@@ -3,7 +3,7 @@
     python -m tests.faults.table FOLDER [WORDS]
 
 FOLDER keeps the runs without a fault (ten seeds, which the old test compares with) and each fault's row as it is found,
-so that a second call goes on. WORDS: only faults whose words hold them. Some ten minutes on two cores.
+so that a second call goes on. WORDS: only faults whose words, or the name of whose runs, hold them. Some ten minutes on two cores.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def main(kept: Path, only: str = "") -> None:
     for number, fault in enumerate(FAULTS):
         file = kept / f"{fault.at}-{fault.words}.json".replace("/", " over ")
         if not file.exists():
-            if only not in fault.words:
+            if only not in f"{fault.words} {fault.at}":
                 continue
             kept.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(row_of(fault, kept)))
