@@ -3,7 +3,8 @@
     python -m tests.faults.table FOLDER [WORDS]
 
 FOLDER keeps the runs without a fault (ten seeds, which the old test compares with) and each fault's row as it is found,
-so that a second call goes on. WORDS: only faults whose words, or the name of whose runs, hold them. Some ten minutes on two cores.
+so that a second call goes on. WORDS: only faults whose words, or the name of whose runs, hold them. Some ten minutes on
+two cores.
 """
 
 from __future__ import annotations

@@ -52,10 +52,10 @@ WORLDS = {
 }
 
 
-def evidence_of(world: World, folder: Path, seeds: int | None = None) -> Evidence:
+def evidence_of(world: World, folder: Path, seeds: int | None = None, backend: str = "auto") -> Evidence:
     """Train what the folder's store lacks, in this process, and look it up."""
     plan, store = world.plan(seeds), Store(folder)
-    done = execute([plan], store, Quiet(), workers=0)
+    done = execute([plan], store, Quiet(), workers=0, backend=backend)
     assert done.failures == {}, done.failures
     return gather(plan, store.get)
 
@@ -87,6 +87,12 @@ def seen_by_seed(evidence: Evidence, claims: tuple[ClaimResult, ...]) -> tuple[s
     found = [drift for claim in claims for drift in drift_of(claim, evidence, [])]
     worst = max(found, key=lambda drift: drift.share)
     return worst.member.label, worst.share
+
+
+def seen_shares(evidence: Evidence, claims: tuple[ClaimResult, ...]) -> list[float]:
+    """Return of each effect, once, how far its furthest seed moved, over its tolerance."""
+    found = [drift for claim in claims for drift in drift_of(claim, evidence, [])]
+    return list({(drift.effect, drift.member.label): drift.share for drift in found}.values())
 
 
 def seen_as_two_samples(now: Any, before: Any) -> bool:
