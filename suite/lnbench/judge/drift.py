@@ -19,6 +19,7 @@ from lnbench.judge.results import ClaimResult, DriftResult
 
 FURTHEST = 3.0
 SAME = 1e-8  # numbers nearer than this are the same: curves of experiments are kept to 9 digits
+SLACK = 1 + 1e-9  # one image is one step, whatever the subtraction of two accuracies makes of it
 SAME_SHARE = 1e-6  # and those that differ by this share of their size: losses are added up in float32
 
 
@@ -72,7 +73,10 @@ def _seeds(entry: dict[str, Any]) -> dict[int, tuple[float, float]]:
     moved = [_furthest(number, repeats) for number, repeats in zip(numbers, noisy, strict=True)]
     furthest = max((own for own in moved if math.isfinite(own)), default=0.0)
     return {
-        seed: (number, math.inf if math.isinf(own) else max(FURTHEST * furthest, entry["step"], _rounding(number)))
+        seed: (
+            number,
+            math.inf if math.isinf(own) else max(FURTHEST * furthest, SLACK * entry["step"], _rounding(number)),
+        )
         for seed, number, own in zip(entry["seeds"], numbers, moved, strict=True)
     }
 
