@@ -18,7 +18,11 @@ class Exit(IntEnum):
     CONTRADICTED = 1  # a claim is contradicted or failed, or smoke-fail
     INCONCLUSIVE = 4
     OK = 0
+    # what follows says nothing about a claim, and is no other outcome's code
+    CRASHED = 70  # EX_SOFTWARE: a bug of ours, or no memory left
+    UNWRITABLE = 74  # EX_IOERR: standard output takes nothing
     INTERRUPTED = 130
+    PIPE_CLOSED = 141  # 128 + SIGPIPE: whoever read the output has gone
 
 
 class LnbenchError(Exception):
@@ -37,6 +41,13 @@ class DataError(LnbenchError):
     """A data set is missing, damaged, or cannot be fetched."""
 
     exit_code = Exit.RUN_FAILED
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether it is an error of memory: a GPU's, Python's, or the CPU allocator's, which is a RuntimeError like
+    any other."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in str(error)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -42,6 +42,7 @@ from lnbench.resources import find_study
 from lnbench.spec import LoadedStudy, Study, load_studies, load_study, variant
 from lnbench.store import Store, default_path
 from lnbench.training.gradient_noise import GradientNoise
+from lnbench.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas
@@ -69,7 +70,8 @@ class Training:
     """How missing runs are trained: on what, by how many processes, and who is told.
 
     `device`: "cpu", "cuda" or "cuda:N". `workers`: processes; None for the default, 0 for this process.
-    `alternatives`: whether those of a contradicted claim are trained, or only looked up. `watching` opens the display
+    `alternatives`: whether those of a contradicted claim are trained, or only looked up; `all_alternatives`: those of a
+    reproduced one too. `watching` opens the display
     of one training; `say` is told in a line why more is trained.
     """
 
@@ -78,6 +80,7 @@ class Training:
     workers: int | None = None
     backend: str = "auto"
     alternatives: bool = True
+    all_alternatives: bool = False
     watching: Callable[[], AbstractContextManager[Watcher]] = lambda: nullcontext(Quiet())
     say: Callable[[str], None] = lambda line: None
 
@@ -136,6 +139,7 @@ def verify(
     where: Collection[str] = (),
     seeds: int | None = None,
     alternatives: bool = True,
+    all_alternatives: bool = False,
     store: Where | Store | None = None,
     data_dir: Where | None = None,
     device: str = "auto",
@@ -149,10 +153,11 @@ def verify(
     together, must all have the tier, and are then verified one after the other; an error in one file, a missing tier
     or a missing data set is raised before anything is trained. `claims`: train only what these need (all claims are
     judged, and those that lack runs are "not-run"). `where`: train only at these values, such as "model=mlp1".
-    `seeds`: in place of the study's own number. `alternatives`: whether to train those that a contradiction must
-    survive. `store`: folder of finished runs (default: LNBENCH_STORE, else .lnbench). `device`: "auto", "cpu", "cuda"
-    or "cuda:N". `workers`: processes (default: one per core, one on a GPU); 0 trains in this process. `watcher`: who is
-    told of the progress.
+    `seeds`: how many; more than are planned are trained and not judged, fewer give numbers and no verdict, unless a
+    look at so many is planned. `alternatives`: whether to train those that a contradiction must survive;
+    `all_alternatives`: and those that a reproduction must. `store`: folder of finished runs (default: LNBENCH_STORE,
+    else .lnbench). `device`: "auto", "cpu", "cuda" or "cuda:N". `workers`: processes (default: one per core, one on a
+    GPU); 0 trains in this process. `watcher`: who is told of the progress.
 
     A failed run is no exception: its claims have the verdict "error". On KeyboardInterrupt finished runs are kept and
     the others leave a checkpoint, so that the same call goes on.
@@ -172,6 +177,7 @@ def verify(
         workers=workers,
         backend=backend,
         alternatives=alternatives,
+        all_alternatives=all_alternatives,
         watching=lambda: nullcontext(told),
         say=told.note,
     )
@@ -292,9 +298,10 @@ def verify_study(
     def looked_up(plan: Plan, only: Only) -> Evidence:
         return gather(plan, store.get, reads=reads)
 
-    if training.alternatives:
-        return _look_by_look(study, seeds, trained, tried, claims=claims, where=where, say=training.say)
-    return _look_by_look(study, seeds, trained, looked_up, trains=False, claims=claims, where=where, say=training.say)
+    return _look_by_look(
+        study, seeds, trained, looked_up, claims=claims, where=where, say=training.say,
+        train_other=tried if training.alternatives else None, every=training.all_alternatives,
+    )  # fmt: skip
 
 
 def judge_store(study: Study, store: Store, seeds: int | None = None) -> StudyResult:
@@ -345,7 +352,7 @@ def judge_records(
     def tried(plan: Plan, only: Only) -> Evidence:
         return gather(plan, get, reads=reads)
 
-    return _look_by_look(study, seeds, found, tried, trains=False)
+    return _look_by_look(study, seeds, found, tried)
 
 
 def records_of(study: Study, store: Store) -> list[str]:
@@ -361,17 +368,18 @@ def _look_by_look(
     study: Study,
     seeds: int | None,
     obtain: Obtain,
-    obtain_other: Obtain,
+    look_up: Obtain,
     *,
-    trains: bool = True,
+    train_other: Obtain | None = None,
+    every: bool = False,
     claims: Collection[str] = (),
     where: Collection[str] = (),
     say: Callable[[str], None] = lambda line: None,
 ) -> StudyResult:
     """Judge a study on the seeds of its first look, and on more while one of the claims asked for (or any) is open.
 
-    `obtain` gives the evidence of the study as it is, `obtain_other` under an alternative. Where that `trains`, only
-    the alternatives of contradicted claims are obtained; else all are, so that a report keeps what it has of them.
+    `obtain` gives the evidence of the study as it is, `look_up` what there is of it under an alternative; `train_other`
+    trains the alternatives of contradicted claims, and where `every` is set those of reproduced ones too.
     """
 
     def asked(result: StudyResult) -> list[ClaimResult]:
@@ -382,14 +390,14 @@ def _look_by_look(
     last = None
     for size in sizes:
         evidence = obtain(plan_study(study, size), wanted)
-        result = judge_evidence(evidence, None if trains else _tries(study, size, obtain_other, wanted))
-        untried = [claim for claim in asked(result) if "not-run" in claim.tried.values()]
-        if untried and trains:
+        result = judge_evidence(evidence, _tries(study, size, look_up, wanted))
+        untried = [claim for claim in asked(result) if _to_try(claim, every) and "not-run" in claim.tried.values()]
+        if untried and train_other:
             names = [claim.claim.id for claim in untried]
-            say(f"{', '.join(names)}: outside the claimed range; now with the alternatives of what is left open")
-            enough = max(claim.look.seeds if claim.look else size for claim in untried)
+            say(f"{', '.join(names)}: {_how(untried)}; now with the alternatives of what is left open")
+            enough = max(claim.look.seeds if claim.look else min(size, study.spec.runs.seeds.n) for claim in untried)
             needed = selection(study, names, where)
-            result = judge_evidence(evidence, _tries(study, enough, obtain_other, needed))
+            result = judge_evidence(evidence, _tries(study, enough, train_other, needed))
         if last is not None and not any(claim.look and claim.look.seeds == size for claim in result.claims):
             return last  # none of this look's runs is there: it was not taken
         last = result
@@ -400,6 +408,18 @@ def _look_by_look(
             say(f"look at {size} seeds: {', '.join(still)} not decided; now with more seeds")
     assert last is not None, "there is at least one number of seeds"
     return last
+
+
+def _to_try(claim: ClaimResult, every: bool) -> bool:
+    """Return whether a claim needs the alternatives that it lacks: to be called contradicted, or where every decided
+    one is asked to survive them."""
+    return "not-run" in claim.tried.values() and (every or claim.alone == Verdict.CONTRADICTED)
+
+
+def _how(claims: list[ClaimResult]) -> str:
+    """Return how claims that are held against their alternatives came out as run."""
+    inside = {claim.alone == Verdict.REPRODUCED for claim in claims}
+    return "decided" if len(inside) > 1 else f"{'inside' if True in inside else 'outside'} the claimed range"
 
 
 def _tries(study: Study, seeds: int, obtain: Obtain, only: Only) -> dict[str, Evidence]:

@@ -18,8 +18,9 @@ class Verdict(StrEnum):
     """What is said about a claim. Of a paper's claim only `reproduced` is a pass and only `contradicted` is a fail.
 
     `held`, `failed` and `open` are said of sentences that are no paper's (see `Standing`). `outside-as-run`:
-    contradicted as run, while an alternative of what the paper leaves open has not been run. `not-in-regime`: the runs
-    are not where the claim could be tested.
+    contradicted as run, while an alternative of what the paper leaves open has not been run. `depends-on`: reproduced
+    under one choice of what the paper leaves open and contradicted under another. `not-in-regime`: the runs are not
+    where the claim could be tested.
 
     mark: in front of the word on pages. terminal: rich's style. colour, marker: of its point in figures. words: as a
     reader sees it. Words that are no paper's verdict have other marks, so that nobody takes one for the other.
@@ -66,6 +67,7 @@ class Verdict(StrEnum):
     CONTRADICTED = "contradicted", "❌", Counts.FAIL, "bold red", "#D55E00", "X"
     INCONCLUSIVE = "inconclusive", "➖", Counts.NEITHER, "yellow", "#B07A00", "D"
     OUTSIDE_AS_RUN = "outside-as-run", "🟠", Counts.NEITHER, "dark_orange", "#E07B39", "v"
+    DEPENDS_ON = "depends-on", "🟣", Counts.NEITHER, "magenta", "#8457A8", "v"
     NOT_IN_REGIME = "not-in-regime", "🔵", Counts.NEITHER, "blue", "#3A76B8", "s"
     HELD = "held", "🟩", Counts.PASS, "green", "#007A5A", "o"
     FAILED = "failed", "🟥", Counts.FAIL, "red", "#D55E00", "X"
@@ -78,7 +80,11 @@ class Verdict(StrEnum):
     SMOKE_FAIL = "smoke-fail", "🔻", Counts.FAIL, "bold red"
 
 
-LONGER = {"outside-as-run": "outside as run, alternatives not run", "not-in-regime": "not in regime"}
+LONGER = {
+    "outside-as-run": "outside as run, alternatives not run",
+    "depends-on": "depends on what the paper leaves open",
+    "not-in-regime": "not in regime",
+}
 POSITIONS = {
     **dict.fromkeys(("reproduced", "held"), "inside"),
     **dict.fromkeys(("contradicted", "failed"), "outside"),

@@ -58,11 +58,10 @@ class Simulated(Evidence):
     drawn: Mapping[str, Member] = field(default_factory=dict)
 
     def members(self, effect: Effect) -> list[Member]:
-        n = len({job.seed for job in self.plan.jobs})  # fewer at an earlier look
         name = next(name for name, other in self.study.spec.effects.items() if other is effect)
-        one = self.drawn[name]
-        values, seeds, dead = one.values[:n], one.seeds[:n], one.collapsed[:n]
-        return [replace(one, values=values, seeds=seeds, collapsed=dead, planned=n)]
+        one, there = self.drawn[name], self.seeds  # fewer at an earlier look, or with one left out
+        values, dead = (tuple(column[seed] for seed in there) for column in (one.values, one.collapsed))
+        return [replace(one, values=values, seeds=tuple(there), collapsed=dead, planned=len(there))]
 
 
 @cache

@@ -9,6 +9,7 @@ from scipy import stats as reference
 
 from lnbench.judge import ClaimResult, alternatives, judge
 from lnbench.spec import variant
+from tests.toys.judged_world import from_table
 
 if TYPE_CHECKING:
     from tests.toys.judged_world import World
@@ -25,8 +26,9 @@ def test_above_is_the_one_sided_t_test(world: World) -> None:
     assert part.check.p_reproduced == pytest.approx(test.pvalue)
     assert part.verdict == "reproduced"
     low, high = reference.ttest_1samp(ours, 0.8).confidence_interval(0.9)
-    assert part.check.interval is not None
-    assert (part.check.interval.low, part.check.interval.high) == pytest.approx((low, high))
+    assert part.check.details["student"]["interval"] == pytest.approx((low, high))
+    assert part.check.interval is not None  # five signs leave the median between the lowest and the highest seed
+    assert (part.check.interval.low, part.check.interval.high) == (0.89, 0.91)
 
 
 def test_agrees_every_run_and_loss_parts(world: World) -> None:
@@ -55,9 +57,11 @@ def test_at_least_one_of_two_costs_twice_the_smaller_p(world: World) -> None:
 
 
 def test_an_accusation_is_holm_adjusted_over_all_claims_that_the_study_states(world: World) -> None:
-    world.accuracy = lambda recipe, seed: 0.795 + 0.004 * (seed - 2)  # .787 to .803
+    low = [0.79, 0.798, 0.795, 0.799, 0.797]
+    world.accuracy = lambda recipe, seed: low[seed % 5]
     claim = claims(world)["T-01"]
-    alone = reference.ttest_1samp([0.787, 0.791, 0.795, 0.799, 0.803], 0.8, alternative="less").pvalue
+    alone = reference.ttest_1samp(low, 0.8, alternative="less").pvalue
+    assert alone < 0.05 < 3 * alone
     assert claim.check.p_contradicted == pytest.approx(alone)
     assert claim.p_contradicted == pytest.approx(min(1.0, 3 * alone))
 
@@ -82,7 +86,10 @@ def test_a_contradiction_stands_only_under_every_alternative(world: World) -> No
     tries["epochs"] = world.evidence(variant(world.study, "epochs"))
     world.accuracy = low
     claim = claims(world, tries=tries)["T-01"]
-    assert (claim.verdict, claim.why) == ("inconclusive", "it depends on what the paper leaves open: epochs")
+    assert (claim.verdict, claim.why) == (
+        "depends-on",
+        "it depends on what the paper leaves open: inside the claimed range with epochs",
+    )
     assert claim.tried == {"epochs": "reproduced", "optimizer.lr": "contradicted"}
 
 
@@ -137,8 +144,54 @@ def test_a_failed_run_makes_its_claims_an_error_with_the_reason(world: World) ->
 
 
 def test_too_few_seeds_decide_nothing(world: World) -> None:
-    result = judge(world.evidence(seeds=2))
-    assert {claim.verdict for claim in result.claims} == {"inconclusive"}
+    """Also where they would: a number of seeds that was not planned is a look at the result."""
+    for seeds in (2, 4):
+        result = judge(world.evidence(seeds=seeds))
+        assert {claim.verdict for claim in result.claims} == {"not-run"}
+        assert {claim.why for claim in result.claims} == {
+            f"{seeds} of 5 planned seeds: numbers, and no verdict, before a look that is planned (5 seeds)"
+        }
+        assert result.claims[0].parts["above"].check.effect == pytest.approx(0.9, abs=0.006)
+
+
+def test_seeds_beyond_the_plan_are_not_judged(world: World) -> None:
+    """Whoever adds seeds until a claim is decided decides it falsely in a fifth of all studies."""
+    planned = judge(world.evidence())
+    world.accuracy = lambda recipe, seed: (from_table(recipe, seed) or 0.0) - (0.5 if seed >= 5 else 0.0)
+    more = judge(world.evidence(seeds=9))
+    assert [claim.verdict for claim in more.claims] == [claim.verdict for claim in planned.claims]
+    assert [claim.check for claim in more.claims] == [claim.check for claim in planned.claims]
+    assert not planned.notes and "9 seeds were asked for and 5 are planned" in more.notes[0]
+
+
+def test_a_verdict_says_whether_it_hangs_on_one_seed(world: World) -> None:
+    firm = claims(world)["T-01"]
+    assert firm.verdict == "reproduced" and firm.hangs_on == ()
+    assert firm.without == dict.fromkeys(range(5), "reproduced")
+    values = [0.81, 0.83, 0.82, 0.83, 0.8001]
+    world.accuracy = lambda recipe, seed: values[seed % 5] if recipe["model"] == "mlp1" else from_table(recipe, seed)
+    shaky = claims(world)["T-01"]
+    expected = {}
+    for seed in range(5):
+        others = [value for other, value in enumerate(values) if other != seed]
+        p = reference.ttest_1samp(others, 0.8, alternative="greater").pvalue
+        expected[seed] = "reproduced" if p <= 0.05 else "inconclusive"
+    assert shaky.verdict == "reproduced" and shaky.without == expected
+    assert shaky.hangs_on == tuple(seed for seed, verdict in expected.items() if verdict == "inconclusive") != ()
+
+
+def test_a_reproduction_stands_under_each_alternative_that_was_run(world: World) -> None:
+    high = world.evidence()
+    faster = world.evidence(variant(world.study, "optimizer.lr"))
+    assert claims(world, tries={"optimizer.lr": faster})["T-01"].verdict == "reproduced"
+    assert claims(world)["T-01"].tried == dict.fromkeys(("epochs", "optimizer.lr"), "not-run")
+    world.accuracy = lambda recipe, seed: 0.70 + 0.002 * seed
+    longer = world.evidence(variant(world.study, "epochs"))
+    result = {claim.claim.id: claim for claim in judge(high, {"epochs": longer, "optimizer.lr": faster}).claims}
+    claim = result["T-01"]
+    assert (claim.verdict, claim.tried) == ("depends-on", {"epochs": "contradicted", "optimizer.lr": "reproduced"})
+    assert claim.why == "it depends on what the paper leaves open: outside the claimed range with epochs"
+    assert claim.alone == "reproduced" and not claim.open and set(claim.under) == {"epochs", "optimizer.lr"}
 
 
 def test_the_wrong_reference_turns_the_verdict(world: World) -> None:

@@ -29,7 +29,7 @@ def test_the_pilots_spread_enters_at_its_upper_limit(world: World) -> None:
     assert row.pilot.sd == pytest.approx(sd)
     assert row.pilot.cautious_sd == pytest.approx(1.56 * sd, rel=1e-2)
     assert row.chance == pytest.approx(stats.power_one_edge(5, 0.1 / row.pilot.cautious_sd))
-    assert row.needed == 3
+    assert row.needed == 4
 
 
 def test_without_a_pilot_a_margin_says_which_spread_it_can_bear(world: World) -> None:

@@ -156,7 +156,7 @@ def test_what_is_not_yet_held_against_alternatives_is_said_in_the_claims_own_wor
     saved = World(variant(world.study, "epochs"), from_table).evidence()
     claim = first(world, tries={"epochs": saved, "optimizer.lr": world.evidence(variant(world.study, "optimizer.lr"))})
     whose = "what is left open" if standing == "hypothesis" else "what the paper leaves open"
-    assert claim.why == f"it depends on {whose}: epochs"
+    assert claim.why == f"it depends on {whose}: inside the claimed range with epochs"
 
 
 def test_an_extra_check_of_ours_beside_a_papers_claim_is_said_in_our_words(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_what_was_tried_and_what_is_left_open_are_named(full: World) -> None:
     from lnbench.report import result_to_json
 
     page = markdown(result_to_json(full.result(full.tries())))
-    assert "➖ inconclusive** (it depends on what the paper leaves open: epochs)" in page
+    assert "🟣 depends on what the paper leaves open** (it depends on what the paper leaves open: inside" in page
     assert "with the alternative for `epochs`: ✅ reproduced" in page
     assert "## What the paper leaves open" in page
 
@@ -239,11 +239,12 @@ def test_the_summary_tells_a_familys_members_apart() -> None:
 
 
 def test_a_claim_inside_its_range_is_said_to_rest_on_our_choices(full: World) -> None:
-    words = "on our choices alone: a claim inside its range is not judged under the others."
-    assert f"N1, N.2 and n-2 rest {words}" in markdown(full.json())
+    assert "N1, N.2 and n-2 rest on our choices alone: no alternative that changes their runs" in markdown(full.json())
     data = full.json()
     for claim in data["claims"][1:]:
         claim["verdict"] = "inconclusive"
-    assert f"N1 rests {words}" in markdown(data)
+    assert "N1 rests on our choices alone: no alternative that changes its runs was run." in markdown(data)
+    data["claims"][0]["tried"] = {"epochs": "inconclusive", "choose.from": "not-run"}
+    assert "N1 was not contradicted under 1 of 2 alternatives; not run: `choose.from`." in markdown(data)
     data["claims"][0]["verdict"] = "outside-as-run"
-    assert words not in markdown(data)
+    assert "on our choices alone" not in markdown(data) and "N1 was not contradicted" not in markdown(data)

@@ -1,5 +1,8 @@
 """Golden cases: maps each case's kind and inputs to what verdicts run and compares what comes out.
 
+The cases are of Student's t. Where the signs of the seeds must decide as well (`stats.signs`, `test_stats_signs`), what
+t alone says stands in a check's details, and that is compared.
+
     python -m tests.stats.run_cases FILE        # one line a case; exit code 1 if any differs
 
 Floats agree within rel 1e-6, abs 1e-9. A null edge of a region is infinite; an interval is [low, high].
@@ -11,6 +14,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,8 @@ import numpy as np
 
 from lnbench import stats
 from lnbench.spec import Effect, parts
-from lnbench.stats import Check, Region
+from lnbench.stats import Check, Interval, Region
+from lnbench.stats.power import student_power
 from tests.calibration.simulated import judged, judged_study, member, reduced
 
 Inputs = Mapping[str, Any]
@@ -32,8 +37,9 @@ def region_of(edges: list[float | None]) -> Region:
 
 def found_in(check: Check) -> Found:
     """Everything of a check that a case may name."""
-    d = check.details
     wide = check.contradiction_interval
+    check = student(check)
+    d = check.details
     return {
         "effect": check.effect,
         "interval": None if check.interval is None else [check.interval.low, check.interval.high],
@@ -61,6 +67,23 @@ def found_in(check: Check) -> Found:
             )
         },
     }
+
+
+def student(check: Check) -> Check:
+    """Return the check as Student's t alone has it."""
+    if "parts" in check.details:
+        parts = [student(part) for part in check.details["parts"]]
+        return stats.partial_conjunction(parts, check.details["at_least"])
+    alone = check.details.get("student")
+    if alone is None:
+        return check
+    interval = alone.get("interval")
+    return replace(
+        check,
+        p_reproduced=alone["p_reproduced"],
+        p_contradicted=alone["p_contradicted"],
+        interval=None if interval is None else Interval(*interval, check.interval.confidence),
+    )
 
 
 def agrees(i: Inputs) -> Found:
@@ -107,14 +130,25 @@ def study(i: Inputs) -> Found:
 
 
 def looks(i: Inputs) -> Found:
-    """A study with planned looks that stops at its first."""
+    """A threshold at planned looks, up to the first that decides."""
     assert i["side"] == "above"
-    over = [value - i["threshold"] for value in i["values"]]
-    (claim,) = judged_study([[over]], tuple(i["looks"]), step=i["step"]).claims
-    assert claim.look is not None
-    found = found_in(next(iter(claim.parts.values())).check)
-    found["interval"] = [end + i["threshold"] for end in found["interval"]]
-    return {"trace": [found], "stopped_at": claim.look.seeds, "verdict": claim.verdict}
+    trace = []
+    for seeds in i["looks"]:
+        check = stats.above(i["values"][:seeds], i["threshold"], step=i["step"], looks=len(i["looks"]))
+        trace.append(found_in(check))
+        if trace[-1]["verdict"] != "inconclusive":
+            break
+    return {"trace": trace, "stopped_at": trace[-1]["n"], "verdict": trace[-1]["verdict"]}
+
+
+def needed(i: Inputs) -> Found:
+    """How many seeds Student's t needs, of which the signs need as many or more."""
+    check, region = stats.judge_mean(i["values"], region_of(i["region"]), step=i["step"]), region_of(i["region"])
+    assert check.effect is not None and check.sd_used is not None
+    effect, sd = check.effect, check.sd_used
+    n = next(n for n in range(3, 1000) if student_power(region, effect, sd, n) >= 0.8)
+    assert n <= (stats.seeds_to_decide(check) or 0) <= 2 * n
+    return {"n": n}
 
 
 def power(i: Inputs) -> Found:
@@ -147,9 +181,7 @@ KINDS: dict[str, Callable[[Inputs], Found]] = {
     "looks": looks,
     "power": power,
     "pilot": lambda i: {"factor": stats.pilot_factor(i["n"])},
-    "n_to_decide": lambda i: {
-        "n": stats.seeds_to_decide(stats.judge_mean(i["values"], region_of(i["region"]), step=i["step"]))
-    },
+    "n_to_decide": needed,
 }
 
 

@@ -110,11 +110,33 @@ def test_an_optimum_on_the_end_keeps_its_sign_but_has_no_size() -> None:
     a, b = [512] * 5, [128] * 5
     check = stats.shift(a, b, AXIS)
     assert check.verdict() is Verdict.REPRODUCED
-    assert "at least this large" in check.notes[-1]
+    assert "an upper bound, as the true shifts of these seeds lie further down" in check.notes[-1]
     sized = stats.shift(a, b, AXIS, Region.at_most(-1.0))
     assert (sized.p_reproduced, sized.p_contradicted) == (1.0, 1.0)
     inner = stats.shift([256] * 5, [64] * 5, AXIS, Region.at_most(-1.0))
     assert inner.verdict() is Verdict.REPRODUCED
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "words"),
+    [
+        (
+            [64, 64, 128, 64, 64],
+            [512, 512, 256, 512, 512],
+            "a lower bound, as the true shifts of these seeds lie",
+        ),
+        ([512, 512, 64, 512, 512], [128, 128, 512, 128, 128], "the mean is no bound of the true one"),  # both ways
+        (
+            [512] * 5,
+            [128, 128, 128, 128, 512],
+            "the mean is no bound of the true one",
+        ),  # one on the same end twice
+    ],
+)
+def test_a_mean_of_shifts_beyond_the_axis_is_a_bound_only_where_they_all_go_one_way(
+    a: list[float], b: list[float], words: str
+) -> None:
+    assert words in stats.shift(a, b, AXIS).notes[-1]
 
 
 def test_shift_arguments_and_data() -> None:

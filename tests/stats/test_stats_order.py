@@ -8,15 +8,16 @@ from scipy import stats as reference
 
 from lnbench import stats
 from lnbench.stats.welch import welch
+from tests.stats.run_cases import student
 
 A = [0.92, 0.95, 0.93, 0.96, 0.91]
 B = [0.90, 0.92, 0.94, 0.91, 0.88]
 
 
 def test_ordered_is_the_paired_t_test() -> None:
-    check = stats.ordered(np.subtract(A, B))
+    check = student(stats.ordered(np.subtract(A, B)))
     assert check.p_reproduced == pytest.approx(reference.ttest_rel(A, B, alternative="greater").pvalue)
-    assert stats.ordered(np.subtract(A, B), 0.01).p_reproduced > check.p_reproduced
+    assert student(stats.ordered(np.subtract(A, B), 0.01)).p_reproduced > check.p_reproduced
 
 
 def test_students_sleep_data() -> None:

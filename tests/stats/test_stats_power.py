@@ -11,6 +11,7 @@ from scipy import stats as reference
 
 from lnbench import stats
 from lnbench.stats import Printed, Region, Verdict
+from lnbench.stats.power import student_power
 
 
 @pytest.mark.parametrize("n", [3, 5, 10, 50, 1000])
@@ -49,8 +50,10 @@ def test_a_textbook_sample_size() -> None:
     check = stats.judge_mean(x[:20], Region.at_least(0.0))
     assert check.effect == pytest.approx(0.5)
     assert check.sd == pytest.approx(1.0)
-    assert stats.seeds_to_decide(check) == 27
-    assert stats.seeds_to_decide(check, 0.95) == 45
+    for target, expected in ((0.8, 27), (0.95, 45)):
+        assert next(n for n in range(3, 99) if student_power(Region.at_least(0.0), 0.5, 1.0, n) >= target) == expected
+    # signs know less of normal seeds: their efficiency against t is 2/π (Pitman)
+    assert 27 < (stats.seeds_to_decide(check) or 0) < 27 * math.pi / 2
 
 
 def test_power_at_its_limits() -> None:
@@ -63,8 +66,9 @@ def test_power_at_its_limits() -> None:
     assert stats.power_to_contradict(7, 5.0, 5.0) == pytest.approx(0.05, abs=1e-6)
     assert stats.power_two_edges(5, 0.0) == 0.0
     assert stats.power_two_edges(5, math.inf) == 1.0
-    assert stats.power_of(Region.at_least(0.0), 1.0, 0.0, 3) == 1.0
-    assert stats.power_of(Region.at_least(0.0), 0.0, 0.0, 3) == 0.0
+    assert stats.power_of(Region.at_least(0.0), 1.0, 0.0, 4) == 1.0
+    assert stats.power_of(Region.at_least(0.0), 1.0, 0.0, 3) == 0.0
+    assert stats.power_of(Region.at_least(0.0), 0.0, 0.0, 4) == 0.0
 
 
 def test_power_arguments() -> None:

@@ -86,6 +86,7 @@ def test_verdicts_are_their_words() -> None:
         "inconclusive",
         "open",
         "outside-as-run",
+        "depends-on",
         "not-in-regime",
         "not-comparable",
         "not-testable",

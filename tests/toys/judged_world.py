@@ -87,7 +87,7 @@ class World:
             curves = {}
             if last is not None:
                 curves = {
-                    "test_accuracy": [last - 0.05, last + 0.03, last],
+                    "test_accuracy": [max(last - 0.05, 0.0), min(last + 0.03, 1.0), last],
                     "test_loss": [2.0, 1.5, 1 - last],
                     "validation_accuracy": [0.1, 0.2, 0.15],
                 }

@@ -19,12 +19,12 @@ Passes = Callable[[dict[str, Any], dict[str, Any]], float]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A number that a run yields: its bounds, and whether one test example moves it by 1/N."""
+    """A number that a run yields: its bounds, whether one example moves it by 1/N, and what it is a share of."""
 
     low: float
     high: float
     split: Literal["train", "validation", "test", "none"]
-    counted: bool  # a share of N examples, so its step is 1/N; else continuous
+    counted: bool  # one example of the split moves it by at most 1/N; else continuous
     words: str
     experiments: tuple[str, ...] = ()  # the experiments whose runs yield it; none: the training of a classifier does
     curve: str = ""  # for a smoothed reading: the curve that is smoothed
@@ -32,6 +32,7 @@ class Metric:
     key: str = ""  # a key that the recipe may leave out and must give, so that a training yields it
     reading: str = ""  # what its runs' arrays are read by: a name of kind "reading"
     of_two: bool = False  # a number of two runs
+    share_of: str = ""  # of a plain share, k of n: what the n are ("test images"); judge/counts.py finds how many
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -61,6 +61,10 @@ class ExperimentRecipe(Options):
         return ""
 
 
+# what of a printed number's estimand may differ from ours (spec/comparable.py)
+Differs = Literal["dataset", "noise", "level", "true_class", "selection", "epochs", "split", "best_of"]
+
+
 class Part(Options):
     """One check of one effect: the base of the options of every kind of check.
 
@@ -75,6 +79,7 @@ class Part(Options):
     effect: str
     ours: bool = False
     because: str | None = None
+    despite: dict[Differs, str] = {}  # what of the printed number's estimand differs from ours -> why it is compared
     kind: str
 
     judges: ClassVar[str] = "number"  # what its effect must be: a number, a ratio, a shift or a correlation

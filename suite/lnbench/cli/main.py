@@ -5,13 +5,18 @@ A verb is imported when it is used: `lnbench --help` and `lnbench list` start as
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from typing import Any, TextIO, cast
 
 import click
 
 import lnbench
-from lnbench.errors import Exit, LnbenchError
+from lnbench.errors import Exit, LnbenchError, out_of_memory
 
 # verb -> (module in lnbench.cli.commands, what it does)
 VERBS: dict[str, tuple[str, str]] = {
@@ -42,7 +47,11 @@ Exit codes, the first that applies:
   1    a claim is contradicted, or failed (a hypothesis), or smoke-fail
   4    something is open, not in its regime, or was not run
   0    all pass
-  130  interrupted; finished runs are kept
+These say nothing about a claim; finished runs are kept:
+  70   lnbench itself failed: a bug, with its traceback, or no memory left
+  74   the output could not be written
+  130  interrupted
+  141  whoever read the output stopped, as in `lnbench list | head`
 """
 
 
@@ -69,6 +78,13 @@ class LazyGroup(click.Group):
             context.fail(f"No such command '{name}'; {did_you_mean(name, VERBS, otherwise='commands')}")
         return super().resolve_command(context, arguments)
 
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except (EOFError, BrokenPipeError) as error:
+            # of a file, or of a worker's pipe: click would call the one an interrupt, and exit with 1 for the other
+            raise RuntimeError(f"{type(error).__name__}: {error}") from error
+
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, words) for name, (_, words) in VERBS.items()])
@@ -84,22 +100,103 @@ def cli() -> None:
     """
 
 
+KEPT = "finished runs are kept"
+
+
+class OutputLost(Exception):
+    """What is written to standard output or error gets nowhere. Not an OSError: click and rich end the process with 1
+    for those of a pipe, which is a verdict's code."""
+
+
+class Output:
+    """A stream whose failures are `OutputLost`; all else is the stream's own."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with self._or_lost():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        with self._or_lost():
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    @contextlib.contextmanager
+    def _or_lost(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OutputLost from error
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit with its code. No error that a user can fix shows a traceback."""
+    """Run the command line and exit with its code.
+
+    No error that a user can fix shows a traceback. One that nobody foresaw does, and has an exit code of its own, so
+    that it is never taken for a verdict.
+    """
+    streams = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (cast(TextIO, stream and Output(stream)) for stream in streams)
+    try:
+        code = _exit_code(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # now, where a failure still has an exit code
+    except OutputLost as lost:
+        code = _lost(lost.__cause__, streams)
+    except Exception as error:
+        code = _crashed(error)
+    finally:
+        sys.stdout, sys.stderr = streams
+    sys.exit(code)
+
+
+def _exit_code(arguments: list[str] | None) -> int:
     try:
         code = cli.main(args=arguments, prog_name="lnbench", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else Exit.OK)
+        return code if isinstance(code, int) else Exit.OK
     except click.exceptions.Abort:
-        sys.exit(Exit.INTERRUPTED)
+        return Exit.INTERRUPTED
     except click.ClickException as error:
         error.show()
-        sys.exit(Exit.USAGE)
+        return Exit.USAGE
     except LnbenchError as error:
         click.echo(f"{error}" if "\n" in str(error) else f"lnbench: {error}", err=True)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except KeyboardInterrupt:
-        click.echo("interrupted; finished runs are kept, give the same command to go on", err=True)
-        sys.exit(Exit.INTERRUPTED)
-    except BrokenPipeError:  # `lnbench list | head`
-        sys.stderr.close()
-        sys.exit(Exit.OK)
+        click.echo(f"interrupted; {KEPT}, give the same command to go on", err=True)
+        return Exit.INTERRUPTED
+
+
+def _lost(why: BaseException | None, streams: Iterable[TextIO | None]) -> Exit:
+    """Return the exit code where the output gets nowhere. What is left in the streams' buffers goes nowhere too:
+    Python flushes it when it exits, and would fail again."""
+    for stream in filter(None, streams):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):  # no file descriptor: then nothing is flushed into it
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    if isinstance(why, BrokenPipeError):
+        return Exit.PIPE_CLOSED
+    _say(f"lnbench: the output cannot be written: {getattr(why, 'strerror', None) or why}; {KEPT}")
+    return Exit.UNWRITABLE
+
+
+def _crashed(error: Exception) -> Exit:
+    """Return the exit code of an error that nobody foresaw, and say what it is."""
+    if out_of_memory(error):
+        _say(f"lnbench: no memory left ({type(error).__name__}); {KEPT}. Close other programs, or give fewer --workers")
+    else:
+        _say("".join(traceback.format_exception(error)).rstrip())
+        _say(f"lnbench {lnbench.__version__}: this is a bug in lnbench; please report it, with the lines above. {KEPT}")
+    return Exit.CRASHED
+
+
+def _say(words: str) -> None:
+    """Write to standard error, if that is possible."""
+    with contextlib.suppress(OSError, ValueError, OutputLost):
+        click.echo(words, err=True)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lnbench import catalog, experiments
-from lnbench.errors import LnbenchError, StoreError
+from lnbench.errors import LnbenchError, StoreError, out_of_memory
 from lnbench.execute.groups import UNTESTED_ON_A_GPU, Task
 from lnbench.machine import environment
 from lnbench.plan import Run
@@ -130,7 +130,7 @@ class Trainer:
         except LnbenchError as error:
             return Finished(task.id, "failed", str(error))
         except Exception as error:
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 return Finished(task.id, "failed", in_one_line(error), traceback.format_exc())
             message = f"out of memory, with nothing beside it in this process ({in_one_line(error)})"
         # here, as the error's traceback would have held on to all that the training had
@@ -271,13 +271,6 @@ class Trainer:
             "seconds": round(seconds / len(task.runs), 3),
             "resumed": resumed,
         }
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Return whether it is an error of memory: a GPU's, Python's, or the CPU allocator's, which is a RuntimeError like
-    any other."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in str(error)
 
 
 def in_one_line(error: Exception) -> str:

@@ -139,6 +139,14 @@ YIELDS: dict[str, tuple[float, float, tuple[str, ...], str]] = {
 }
 
 
+# metrics that are plain shares, and of what
+_SHARES = {
+    **dict.fromkeys(("halved_by_bound", "moved_by_bound"), "neurons"),
+    **{f"{method}_error_recall": "mislabeled examples" for method in ("aul", "aum", "confident")},
+    **{f"{method}_error_precision": "examples found" for method in ("aul", "aum", "confident")},
+}
+
+
 def entries() -> list[Entry]:
     """Return the experiments, and the metrics they yield."""
     where = "lnbench.experiments"
@@ -155,7 +163,8 @@ def entries() -> list[Entry]:
         Entry("experiment", "label_errors", target=f"{where}.label_errors:run", options=experiment.LabelErrors,
               seconds=experiment.label_errors_seconds,
               words="wrong labels of one noise draw found by AUL, by AUM and by confident learning"),
-        *(Entry("metric", name, value=Metric(low, high, "none", False, words, yielded_by), words=words)
+        *(Entry("metric", name, words=words,
+                value=Metric(low, high, "none", False, words, yielded_by, share_of=_SHARES.get(name, "")))
           for name, (low, high, yielded_by, words) in YIELDS.items()),
         *(Entry("metric", name, target=f"{where}.{of}:{name}", value=Metric(low, high, "none", False, words, (of,)),
                 words=words)

@@ -11,11 +11,13 @@ from typing import Any, TypeVar
 
 from lnbench import catalog
 from lnbench.judge import reduce
+from lnbench.judge.counts import counts_of, things
 from lnbench.judge.idle_seeds import twins
 from lnbench.judge.labels import label
 from lnbench.judge.members import Found, Member, Span
 from lnbench.judge.readings import Reads, Stored
 from lnbench.judge.reduce import Goal, Reading
+from lnbench.judge.sound import curve_fault, fault, other_data
 from lnbench.plan import Derived, Job, Plan, Run, given, inputs_behind, misbuilt
 from lnbench.spec import EPOCH, Effect, ExperimentRecipe, Point, Study, point_key
 from lnbench.spec.effects import PAIRS
@@ -38,6 +40,8 @@ class Evidence:
     by_job: dict[tuple[str, int], tuple[Run, Record]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)  # run id -> message
     failed_jobs: dict[tuple[str, int], str] = field(default_factory=dict)
+    unsound: dict[str, str] = field(default_factory=dict)  # run id -> why nothing is judged that rests on its record
+    unsound_jobs: dict[tuple[str, int], str] = field(default_factory=dict)  # whose choice rests on such a record
     missing: int = 0
     inputs: tuple[Derived, ...] = ()  # that the runs build on; where a choice is not made, those of its first candidate
     reads: Reads = field(default=Stored({}.get))
@@ -60,12 +64,25 @@ class Evidence:
             for path in self._paths(effect)
         ]  # fmt: skip
 
+    @property
+    def seeds(self) -> list[int]:
+        """Return the seeds that the plan asks for, in order."""
+        return sorted({job.seed for job in self.plan.jobs})
+
     def first(self, seeds: int) -> Evidence:
         """Return the evidence that was there after the first `seeds` seeds: what an earlier look saw."""
-        plan = replace(self.plan, jobs=tuple(job for job in self.plan.jobs if job.seed < seeds))
-        by_job = {key: found for key, found in self.by_job.items() if key[1] < seeds}
-        failed = {key: message for key, message in self.failed_jobs.items() if key[1] < seeds}
-        return replace(self, plan=plan, by_job=by_job, failed_jobs=failed)
+        return self._of(lambda seed: seed < seeds)
+
+    def without(self, seed: int) -> Evidence:
+        """Return the evidence as if a seed had not been planned."""
+        return self._of(lambda other: other != seed)
+
+    def _of(self, kept: Callable[[int], bool]) -> Evidence:
+        plan = replace(self.plan, jobs=tuple(job for job in self.plan.jobs if kept(job.seed)))
+        by_job = {key: found for key, found in self.by_job.items() if kept(key[1])}
+        failed = {key: message for key, message in self.failed_jobs.items() if kept(key[1])}
+        unsound = {key: what for key, what in self.unsound_jobs.items() if kept(key[1])}
+        return replace(self, plan=plan, by_job=by_job, failed_jobs=failed, unsound_jobs=unsound)
 
     def _paths(self, effect: Effect) -> list[tuple[Span, ...]]:
         """Return how the axes are walked: once over all of each, or once for every step of the last."""
@@ -81,7 +98,7 @@ class Evidence:
         return [(*before, replace(last, levels=pair)) for pair in itertools.pairwise(last.levels)]
 
     def _member(self, effect: Effect, at: Point, other: Point | None, path: tuple[Span, ...]) -> Member:
-        seeds = sorted({job.seed for job in self.plan.jobs})
+        seeds = self.seeds
         found: dict[int, Found] = {}
         failures: list[str] = []
         self.read.clear()
@@ -103,8 +120,9 @@ class Evidence:
             collapsed=tuple(reading.collapsed for reading in readings),
             step=max((reading.step for reading in readings), default=0.0),
             planned=len(seeds),
+            counted=counts_of(readings),
             failures=tuple(dict.fromkeys(failures)),
-            same=twins((point, seed, self.by_job[point, seed][1]) for point, seed in self.read & self.by_job.keys()),
+            same="" if failures else twins((*key, self.by_job[key][1]) for key in self.read & self.by_job.keys()),
             arms=(
                 tuple(one.arms[0] for one in found.values() if one.arms),
                 tuple(one.arms[1] for one in found.values() if one.arms),
@@ -118,7 +136,8 @@ class Evidence:
     def _number(
         self, effect: Effect, at: Point, other: Point | None, path: tuple[Span, ...], seed: int
     ) -> Found | str | None:
-        """Return the effect for one seed; a message where a run failed, None where one is missing."""
+        """Return the effect for one seed; a message where a run failed or its record cannot be right, None where one is
+        missing."""
         if effect.with_ is not None:
             return self._correlation(effect, at, path, seed)
         sides = _whole(
@@ -173,16 +192,20 @@ class Evidence:
             return record
         recipe, outcome, epoch = self.study.at(point).recipe, record["outcome"], _epoch_of(point)
         if isinstance(recipe, ExperimentRecipe) or metric in outcome.get("metrics", {}):
-            return _yielded(metric, outcome)
+            return _yielded(metric, record)
         if catalog.find("metric", metric).value.reading:
             return self._of_arrays(metric, [record], epoch or recipe.epochs)
-        return _read(metric, recipe.selection, outcome, epoch)
+        return _read(metric, recipe.selection, record, epoch)
 
     def _record(self, point: Point, seed: int) -> Record | str | None:
-        """Return the run's record; a message where it failed, None where it is missing."""
+        """Return the run's record; a message where it failed or nothing may rest on it, None where it is missing."""
         key = (point_key(self.study.at(point).point), seed)
         self.read.add(key)
-        return self.by_job[key][1] if key in self.by_job else self.failed_jobs.get(key)
+        if key in self.by_job:
+            record = self.by_job[key][1]
+            return self.unsound.get(record["id"]) or record
+        failed = self.failed_jobs.get(key)
+        return self.unsound_jobs.get(key) or (f"a run failed: {failed}" if failed else None)
 
     def _pairs(self, metric: str, span: Span, point: Point, seed: int) -> Reading | str | None:
         """Return the median over all pairs of an axis's levels of a number that two runs have together."""
@@ -204,7 +227,9 @@ class Evidence:
             return found
         self.records[found["id"]] = found
         value = found["outcome"].get("metrics", {}).get(metric)
-        return Reading(math.nan, 0.0, True) if value is None else Reading(float(value), 0.0, False)
+        if value is None:
+            return Reading(math.nan, 0.0, True)
+        return fault(metric, value, found) or _share(metric, float(value), found, False)
 
 
 def _whole(found: list[T | str | None]) -> list[T] | str | None:
@@ -249,8 +274,11 @@ def gather(plan: Plan, get: Get, failures: Mapping[str, str] | None = None, read
         found = {run.id: lookup.sound(run) for run in runs}
         evidence.records.update({run_id: record for run_id, record in found.items() if record is not None})
         evidence.missing += sum(record is None for record in found.values())
-        if all(record is not None for record in found.values()):
-            lookup.outcomes[choice.id] = choice.decide({i: r["outcome"] for i, r in found.items() if r is not None})
+        there = {run_id: record for run_id, record in found.items() if record is not None}
+        faults = {run_id: what for run_id, record in there.items() if (what := _unscored(choice.by, record))}
+        evidence.unsound.update(faults)
+        if len(there) == len(found) and not faults:
+            lookup.outcomes[choice.id] = choice.decide({run_id: r["outcome"] for run_id, r in there.items()})
             lookup.keep(choice.id)
     asked = []
     for job, run in plan.resolve(lookup.outcomes):
@@ -262,12 +290,15 @@ def gather(plan: Plan, get: Get, failures: Mapping[str, str] | None = None, read
             message = _failure(job, run, evidence.failures)
             if message:
                 evidence.failed_jobs[key] = message
+            elif what := _failure(job, run, evidence.unsound):
+                evidence.unsound_jobs[key] = what
             continue
         evidence.by_job[key] = (run, record)
         evidence.records[run.id] = record
     evidence.inputs = tuple(inputs_behind([*plan.choosing_runs, *asked]))
     for derived in evidence.inputs:
         lookup.settle(derived)  # also of runs whose choice is not made, so that what is missing is known
+    evidence.unsound.update(other_data(evidence.records.values()))
     return evidence
 
 
@@ -320,6 +351,12 @@ class _Lookup:
                 self.outcomes[derived.id] = stored["outcome"]
 
 
+def _unscored(by: str, record: Record) -> str:
+    """Return why a choice cannot be made by a run's curve; "" where it can, or where the run diverged, which has no
+    score."""
+    return "" if record["outcome"]["status"] != "ok" else curve_fault(by, by, 1, record)
+
+
 def _failure(job: Job, run: Run | None, failures: Mapping[str, str]) -> str:
     """Return why a job has no record: what its run failed with, or one that it waits for."""
     waits = [run or job.provisional()]
@@ -330,19 +367,29 @@ def _failure(job: Job, run: Run | None, failures: Mapping[str, str]) -> str:
     return next((failures[record] for record in ids if record in failures), "")
 
 
-def _yielded(metric: str, outcome: dict[str, Any]) -> Reading:
+def _share(metric: str, value: float, record: Record, collapsed: bool, step: float = 0.0) -> Reading:
+    """Return the number with how many things it is a share of, one of which moves it by 1/n; else with `step`."""
+    counted = things(metric, record)
+    return Reading(value, accuracy_step(counted) if counted else step, collapsed, counted=counted)
+
+
+def _yielded(metric: str, record: Record) -> Reading | str:
     """Return a number that a run yields, or that its curves give (a metric with a function of its own). One that does
     not exist (the run diverged; a level was never reached) is a collapse; a number about a classifier's test images
-    collapses with its accuracy at the end."""
-    entry = catalog.find("metric", metric)
-    value, about = entry.load()(outcome) if entry.target else outcome["metrics"][metric], entry.value
+    collapses with its accuracy at the end. A message where the number cannot be right."""
+    entry, outcome = catalog.find("metric", metric), record["outcome"]
+    value, about = entry.load()(outcome) if entry.target else outcome["metrics"].get(metric), entry.value
     if value is None:
         return Reading(math.nan, 0.0, True)
+    if what := fault(metric, value, record):
+        return what
     if about.split != "test" or "curves" not in outcome:
-        return Reading(float(value), 0.0, False)
+        return _share(metric, float(value), record, False)
+    if outcome["status"] == "ok" and (what := curve_fault("test_accuracy", "test_accuracy", 1, record)):
+        return what
     examples = outcome["examples"]["test"]
     step = accuracy_step(examples) if about.counted else 0.0
-    return Reading(float(value), step, _dead(outcome["curves"]["test_accuracy"][-1], outcome))
+    return _share(metric, float(value), record, _dead(outcome["curves"]["test_accuracy"][-1], outcome), step)
 
 
 def _epoch_of(point: Point) -> int | None:
@@ -351,19 +398,23 @@ def _epoch_of(point: Point) -> int | None:
     return None if epoch is None else int(epoch)
 
 
-def _read(metric: str, selection: str, outcome: dict[str, Any], at: int | None = None) -> Reading:
+def _read(metric: str, selection: str, record: Record, at: int | None = None) -> Reading | str:
     """Return a run's number for a metric, after the epoch `at` or else by its selection rule. Diverged: accuracy at
-    chance, loss at ln(classes)."""
-    about = catalog.find("metric", metric).value
+    chance, loss at ln(classes). A message where a curve that is read cannot be right."""
+    about, outcome = catalog.find("metric", metric).value, record["outcome"]
     chance = 1.0 / outcome["classes"]
     examples = outcome["examples"][about.split]
     step = accuracy_step(examples) if about.counted else 0.0
     if outcome["status"] == "diverged":
-        return Reading(chance if about.counted else math.log(outcome["classes"]), step, True)
+        return _share(metric, chance if about.counted else math.log(outcome["classes"]), record, True, step)
     curves = outcome["curves"]
+    by = _SELECTING.get(selection) if at is None else None
+    for curve in dict.fromkeys((about.curve or metric, "test_accuracy", *([by] if by else []))):
+        if what := curve_fault(metric, curve, at or 1, record):
+            return what
     epoch = _epoch(selection, curves) if at is None else at - 1
     curve = smoothed(curves[about.curve]) if about.curve else curves[metric]
-    return Reading(curve[epoch], step, _dead(curves["test_accuracy"][epoch], outcome))
+    return _share(metric, curve[epoch], record, _dead(curves["test_accuracy"][epoch], outcome), step)
 
 
 def _dead(accuracy: float, outcome: dict[str, Any]) -> bool:
@@ -376,8 +427,11 @@ def smoothed(curve: Sequence[float]) -> list[float]:
     return list(itertools.accumulate(curve, lambda before, now: SMOOTHING * before + (1 - SMOOTHING) * now))
 
 
+_SELECTING = {"best_test": "test_accuracy", "best_validation": "validation_accuracy"}  # selection -> its curve
+
+
 def _epoch(selection: str, curves: dict[str, list[float]]) -> int:
-    if selection == "last_epoch":
+    if selection not in _SELECTING:
         return -1
-    curve = curves["test_accuracy" if selection == "best_test" else "validation_accuracy"]
+    curve = curves[_SELECTING[selection]]
     return max(range(len(curve)), key=lambda epoch: (curve[epoch], -epoch))  # the first of equals

@@ -32,7 +32,7 @@ def fingerprints(record: Record) -> Iterator[tuple[str, Any]]:
     losses, accuracies = curves.get("train_loss"), curves.get("test_accuracy")
     if outcome.get("status") != "ok" or "examples" not in outcome:  # an experiment's curves have forms of their own
         return
-    if losses and accuracies:
+    if losses and accuracies and isinstance(accuracies[-1], int | float):
         chance, examples = 1.0 / outcome["classes"], outcome["examples"]["test"]
         if not is_collapsed(accuracies[-1], chance, examples):
             yield "the same training loss after every epoch", tuple(losses)

@@ -16,7 +16,9 @@ class Member:
     a curve never gets to the level that it should cross. `collapsed` (n,) whether a run behind the number is at chance
     or diverged, or there is no such number; `limits` (n,) what a censored value (-inf or inf) is known to lie beyond,
     NaN for any other; `step` the most that one test example in one run moves a value; `missing`
-    planned seeds that lack a run.
+    planned seeds that lack a run. `counted` (n,) of how many things each value is a plain share, k of n, 0 for a seed
+    that has no number; () where the effect is not one such share of one run (a difference, a ratio, a loss, a mean
+    along an axis), or a record does not say how many there were.
 
     What the values were made from, where there is such a thing: `arms`, the numbers at both points of a comparison,
     (n,) each; `levels` (L,) of the axis, `curves` (n, L) along it, and `others` (n, L) those of the other point, or of
@@ -32,7 +34,8 @@ class Member:
     step: float
     planned: int
     limits: tuple[float, ...] = ()
-    failures: tuple[str, ...] = ()
+    counted: tuple[int, ...] = ()
+    failures: tuple[str, ...] = ()  # why seeds have no number: their runs failed, or records that cannot be right
     same: str = ""  # what two seeds have in common that no two draws have: then nothing is judged
     arms: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
     levels: tuple[float, ...] = ()

@@ -15,7 +15,8 @@ from lnbench.stats.steps import area_weights, slope_weights
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A number of one seed. `step`: the most that one test example in one run moves it. `collapsed`: whether a run
-    behind it is at chance or diverged, or the number does not exist (NaN).
+    behind it is at chance or diverged, or the number does not exist (NaN). `counted`: of how many things the number is
+    a plain share, k of n; 0 where it is no such share.
 
     A censored number is only known to lie below (value -inf) or above (value inf) its `limit`: a place that lies before
     the first level that was run, or after the last. NaN: the number itself is known.
@@ -25,6 +26,7 @@ class Reading:
     step: float
     collapsed: bool
     limit: float = math.nan
+    counted: int = 0
 
     @property
     def nearest(self) -> float:

@@ -108,6 +108,19 @@ class ClaimResult:
     )  # choice -> the deciding parts as run under it
     drift: tuple[DriftResult, ...] = ()
     look: Look | None = None  # None: the study has no looks, or this is smoke, whose seeds are fixed
+    without: dict[int, str] = field(default_factory=dict)  # seed -> the verdict of all others, before any alternative
+
+    @property
+    def hangs_on(self) -> tuple[int, ...]:
+        """Return the seeds without any one of which the claim would not be decided, or be decided otherwise."""
+        return tuple(seed for seed, verdict in self.without.items() if verdict != self.alone)
+
+    @property
+    def alone(self) -> str:
+        """Return what the seeds say as run, whatever the alternatives do: decided for, against, or not."""
+        if self.check.p_reproduced <= self.check.alpha:
+            return Verdict.REPRODUCED
+        return Verdict.CONTRADICTED if self.p_contradicted <= self.check.alpha else Verdict.INCONCLUSIVE
 
     @property
     def open(self) -> bool:

@@ -2,22 +2,23 @@
 
 A part's effect gives an interval, the interval against the part's region a verdict (`lnbench.stats`); `verdict:` says
 which parts are the claim; `requires:` says which must hold before it can be tested at all; Holm's correction over all
-claims of the study comes before any accusation; and a contradiction must survive every alternative (`try`) of what the
-paper leaves open.
+claims of the study comes before any accusation; a contradiction must survive every alternative (`try`) of what the
+paper leaves open, and a reproduction each one that was run. Only planned seeds are judged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lnbench import stats
+from lnbench.judge.comparable import not_comparable, undecided
 from lnbench.judge.drift import drift_of
 from lnbench.judge.evidence import Evidence
 from lnbench.judge.kinds import ALPHA, check_member, kind_of, numbers_of
 from lnbench.judge.kinds.wording import p_is
 from lnbench.judge.results import ChoiceResult, ClaimResult, Look, PartResult, StudyResult
-from lnbench.spec import Claim, Number, Part, Study
+from lnbench.spec import Claim, Number, Part, Study, touches
 from lnbench.stats import Check, Verdict
 from lnbench.verdict import Standing, worded
 
@@ -31,11 +32,12 @@ def judge(evidence: Evidence, tries: Mapping[str, Evidence] | None = None) -> St
     decides it; what came after does not enter.
     """
     study = evidence.study
-    claims = _over_looks(evidence)
     notes: list[str] = []
     if study.tier == "smoke":
-        claims = [_smoke(claim, evidence, notes) for claim in claims]
+        claims = [_smoke(claim, evidence, notes) for claim in _judge_claims(evidence)]
     else:
+        planned = _as_planned(evidence, notes)
+        claims = [_leave_one_out(claim, planned) for claim in _over_looks(planned)]
         claims = _settle(claims, study, tries or {})
     claims = [_worded(claim) for claim in claims]
     return StudyResult(evidence, tuple(claims), tuple(_choices(evidence)), tuple(notes), dict(tries or {}))
@@ -58,18 +60,56 @@ def alternatives(study: Study) -> list[str]:
     return [key for key in keys if key not in idle]
 
 
+def _as_planned(evidence: Evidence, notes: list[str]) -> Evidence:
+    """Return the evidence of the planned seeds. Whoever adds seeds until a claim is decided decides it falsely in up to
+    20 % of studies (docs/statistics.md), so seeds beyond the plan are never judged."""
+    planned, run = evidence.study.spec.runs.seeds.n, len(evidence.seeds)
+    if run <= planned:
+        return evidence
+    notes.append(
+        f"{run} seeds were asked for and {planned} are planned: judged on the planned {planned}, as seeds that are "
+        f"added after a look at the result make wrong verdicts likely; plan looks to judge more (`seeds: looks`)"
+    )
+    return evidence.first(planned)
+
+
 def _over_looks(evidence: Evidence) -> list[ClaimResult]:
-    """Return every claim as the first look that decides it has it, or else the last that was taken."""
+    """Return every claim as the first look that decides it has it, or else the last that was taken. A number of seeds
+    that is no planned look gives numbers and no verdict."""
     study = evidence.study
-    planned = study.spec.runs.seeds.looks
-    if planned is None or study.tier == "smoke":
-        return _judge_claims(evidence)
-    claims: list[ClaimResult] = []
-    for number, seeds in enumerate(look_sizes(study, len({job.seed for job in evidence.plan.jobs})), start=1):
-        look = Look(seeds, number, len(planned))
+    seeds = study.spec.runs.seeds
+    planned = seeds.looks
+    run = len(evidence.seeds)
+    if planned is None or run not in (seeds.n, *planned):
+        claims = _judge_claims(evidence)
+        return claims if run == seeds.n else [_early(claim, run, planned or [seeds.n]) for claim in claims]
+    claims = []
+    for number, size in enumerate(look_sizes(study, run), start=1):
+        look = Look(size, number, len(planned))
         now = _judge_claims(evidence, look)
         claims = [_later(before, after) for before, after in zip(claims or now, now, strict=True)]
     return claims
+
+
+def _early(claim: ClaimResult, run: int, looks: Sequence[int]) -> ClaimResult:
+    """Take the verdict off a claim that was looked at before any look that is planned."""
+    if claim.verdict in (Verdict.ERROR, Verdict.NOT_RUN, Verdict.NOT_TESTABLE):
+        return claim
+    planned = " or ".join(map(str, looks))
+    why = (
+        f"{run} of {looks[-1]} planned seeds: numbers, and no verdict, before a look that is planned ({planned} seeds)"
+    )
+    return replace(claim, verdict=Verdict.NOT_RUN.value, why=why)
+
+
+def _leave_one_out(claim: ClaimResult, evidence: Evidence) -> ClaimResult:
+    """Judge a decided claim again without each of its seeds, to see whether it hangs on one of them."""
+    if claim.verdict not in (Verdict.REPRODUCED, Verdict.CONTRADICTED):
+        return claim
+    seen = evidence.first(claim.look.seeds) if claim.look else evidence
+    position = evidence.study.spec.claims.index(claim.claim)
+    without = {seed: _judge_claims(seen.without(seed), claim.look)[position].alone for seed in seen.seeds}
+    return replace(claim, without=without)
 
 
 def _later(before: ClaimResult, after: ClaimResult) -> ClaimResult:
@@ -105,7 +145,7 @@ def _judge_claim(claim: Claim, evidence: Evidence, looks: int) -> ClaimResult:
         check = stats.partial_conjunction([part.check for part in decisive], claim.verdict.at_least)
     check, verdict, why = _in_regime(check, regime, claim.requires)
     undecided = check.p_reproduced > ALPHA and check.p_contradicted > ALPHA
-    for stop in (Verdict.ERROR, Verdict.NOT_RUN):
+    for stop in (Verdict.ERROR, Verdict.NOT_RUN, Verdict.NOT_COMPARABLE):
         stopped = [part for part in (*regime, *decisive) if part.verdict == stop]
         if stopped and undecided and verdict in ("", Verdict.INCONCLUSIVE):
             verdict, why = stop.value, f"{stopped[0].name}: {stopped[0].why}"
@@ -137,7 +177,9 @@ def _in_regime(check: Check, regime: list[PartResult], remedies: Mapping[str, st
 
 def _judge_part(name: str, part: Part, claim: Claim, evidence: Evidence, looks: int) -> PartResult:
     effect = evidence.study.spec.effects[part.effect]
-    members = tuple(member for one in part.effects(effect) for member in evidence.members(one))
+    of_each = [evidence.members(one) for one in part.effects(effect)]
+    members = tuple(member for found in of_each for member in found)
+    apart = not_comparable(part, evidence.study, of_each)
     numbers: tuple[Number | None, ...] = numbers_of(part, evidence.study) or (None,)
     if len(numbers) < len(members):
         numbers = numbers * len(members)
@@ -146,16 +188,19 @@ def _judge_part(name: str, part: Part, claim: Claim, evidence: Evidence, looks: 
         check_member(part, effect, member, number, counts=counts, looks=looks)
         for member, number in zip(members, numbers, strict=True)
     )
+    checks = tuple(undecided(check) if what else check for check, what in zip(checks, apart, strict=True))
     kind = kind_of(part)
     check = kind.whole(part, checks)
     verdict, why = check.verdict(ALPHA).value, check.error or ""
     failed = [message for member in members for message in member.failures]
     missing = [member for member in members if member.missing]
     if failed:
-        verdict, why = Verdict.ERROR.value, f"a run failed: {failed[0]}"
+        verdict, why = Verdict.ERROR.value, failed[0]
     elif missing:
         done, planned = len(missing[0].values), missing[0].planned
         verdict, why = Verdict.NOT_RUN.value, f"{done} of {planned} seeds have all their runs"
+    if any(apart) and (all(apart) or verdict == Verdict.INCONCLUSIVE):
+        verdict, why = Verdict.NOT_COMPARABLE.value, next(filter(None, apart))
     need = stats.seeds_to_decide(check) if verdict == Verdict.INCONCLUSIVE else None
     whole = all(member.values and not member.missing for member in members)
     shown = kind.beside(part, members, checks, numbers) if whole else {}
@@ -163,39 +208,52 @@ def _judge_part(name: str, part: Part, claim: Claim, evidence: Evidence, looks: 
 
 
 def _settle(claims: list[ClaimResult], study: Study, tries: Mapping[str, Evidence]) -> list[ClaimResult]:
-    """Let a contradiction stand only if it stands under every alternative of what the paper leaves open, each judged on
-    as many seeds."""
+    """Let a decision stand only if it stands under the alternatives of what the paper leaves open, each judged on as
+    many seeds: a contradiction under every one, a reproduction under each one that was run."""
     judged = {
-        look: {key: _judge_claims(evidence, look) for key, evidence in tries.items()}
-        for look in dict.fromkeys(claim.look for claim in claims if claim.verdict == Verdict.CONTRADICTED)
+        look: {key: _judge_claims(_planned(evidence), look) for key, evidence in tries.items()}
+        for look in dict.fromkeys(claim.look for claim in claims if claim.verdict in DECIDED[:2])
     }
-    settled = []
-    for number, claim in enumerate(claims):
-        if claim.verdict == Verdict.CONTRADICTED:
-            found = judged[claim.look]
-            tried = {
-                key: found[key][number].verdict if key in found else Verdict.NOT_RUN.value
-                for key in alternatives(study)
-            }
-            under = {
-                key: {name: found[key][number].parts[name] for name in claim.claim.verdict.of}
-                for key in tried
-                if key in found
-            }
-            claim = replace(claim, under=under)
-            untried = [key for key, verdict in tried.items() if verdict in (Verdict.NOT_RUN, Verdict.ERROR)]
-            others = [key for key, verdict in tried.items() if verdict != Verdict.CONTRADICTED and key not in untried]
-            if others:
-                why = f"it depends on what the paper leaves open: {', '.join(others)}"
-                claim = replace(claim, verdict=Verdict.INCONCLUSIVE.value, why=why, tried=tried)
-            elif untried:
-                word = worded(Verdict.CONTRADICTED, claim.claim.standing)
-                why = f"outside the claimed range; not called {word}, as not run with: {', '.join(untried)}"
-                claim = replace(claim, verdict=Verdict.OUTSIDE_AS_RUN.value, why=why, tried=tried)
-            else:
-                claim = replace(claim, tried=tried)
-        settled.append(claim)
-    return settled
+    return [
+        _against_alternatives(claim, number, judged[claim.look], study) if claim.verdict in DECIDED[:2] else claim
+        for number, claim in enumerate(claims)
+    ]
+
+
+def _planned(evidence: Evidence) -> Evidence:
+    return evidence.first(evidence.study.spec.runs.seeds.n)
+
+
+def _against_alternatives(
+    claim: ClaimResult, number: int, judged: Mapping[str, list[ClaimResult]], study: Study
+) -> ClaimResult:
+    """Hold a decided claim, the study's `number`-th, against its verdicts under the alternatives."""
+    keys = [key for key in alternatives(study) if touches(study, key, claim.claim)]
+    tried = {key: judged[key][number].verdict if key in judged else Verdict.NOT_RUN.value for key in keys}
+    under = {
+        key: {name: judged[key][number].parts[name] for name in claim.claim.verdict.of}
+        for key, verdict in tried.items()
+        if key in judged and verdict != Verdict.NOT_RUN
+    }
+    claim = replace(claim, under=under, tried=tried)
+    untried = [key for key, verdict in tried.items() if verdict in (Verdict.NOT_RUN, Verdict.ERROR)]
+    opposite = Verdict.CONTRADICTED if claim.verdict == Verdict.REPRODUCED else Verdict.REPRODUCED
+    against = [key for key, verdict in tried.items() if verdict == opposite]
+    if against:
+        there = "outside" if opposite == Verdict.CONTRADICTED else "inside"
+        why = f"it depends on what the paper leaves open: {there} the claimed range with {', '.join(against)}"
+        return replace(claim, verdict=Verdict.DEPENDS_ON.value, why=why)
+    if claim.verdict == Verdict.REPRODUCED:
+        return claim
+    others = [key for key, verdict in tried.items() if verdict != Verdict.CONTRADICTED and key not in untried]
+    if others:
+        why = f"outside the claimed range as run; not decided with what the paper leaves open: {', '.join(others)}"
+        return replace(claim, verdict=Verdict.INCONCLUSIVE.value, why=why)
+    if untried:
+        word = worded(Verdict.CONTRADICTED, claim.claim.standing)
+        why = f"outside the claimed range; not called {word}, as not run with: {', '.join(untried)}"
+        return replace(claim, verdict=Verdict.OUTSIDE_AS_RUN.value, why=why)
+    return claim
 
 
 def _worded(claim: ClaimResult) -> ClaimResult:
@@ -212,7 +270,7 @@ def _worded(claim: ClaimResult) -> ClaimResult:
         for key, found in claim.under.items()
     }
     why = claim.why
-    alone = claim.verdict in (Verdict.INCONCLUSIVE, Verdict.OUTSIDE_AS_RUN)
+    alone = claim.verdict in (Verdict.INCONCLUSIVE, Verdict.OUTSIDE_AS_RUN, Verdict.DEPENDS_ON)
     if Standing(standing) is Standing.HYPOTHESIS and alone:  # no paper is silent here, none is contradicted
         why = why.replace("contradicted", "failed").replace("what the paper leaves open", "what is left open")
     return replace(claim, parts=parts, verdict=worded(claim.verdict, standing), why=why, tried=tried, under=under)
@@ -246,7 +304,7 @@ def _choices(evidence: Evidence) -> list[ChoiceResult]:
     for choice in evidence.plan.choices:
         runs = [run for _, candidates in choice.candidates for run in candidates]
         outcomes = {run.id: evidence.records[run.id]["outcome"] for run in runs if run.id in evidence.records}
-        if len(outcomes) == len({run.id for run in runs}):
+        if len(outcomes) == len({run.id for run in runs}) and not outcomes.keys() & evidence.unsound.keys():
             made = choice.decide(outcomes)
             results.append(ChoiceResult(choice, made["chosen"], tuple(made["scores"]), made["margin"]))
     return results

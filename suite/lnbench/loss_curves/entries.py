@@ -79,6 +79,17 @@ SUSPECTS: dict[str, Yield] = {
 }
 
 
+# metrics that are plain shares, and of what
+_SHARES = {
+    **dict.fromkeys(("recall", "recall_unguarded", "recall_top_double"), "mislabeled examples"),
+    **dict.fromkeys(("precision", "precision_unguarded"), "examples found"),
+    "low_loss_share": "training examples",
+    **dict.fromkeys(("aul_pair_order", "loss_pair_order"), "pairs"),
+    "suspects_mislabeled": "training images shown",
+}
+PAIRS = 1000  # of a clean and a mislabeled example, that the shares of pairs are of
+
+
 _READINGS = {"detection": DETECTION, "agreement": AGREEMENT, "suspects": SUSPECTS}
 
 
@@ -103,7 +114,15 @@ def _read() -> dict[str, Metric]:
             split: Literal["validation", "none"] = "validation" if "validation" in name else "none"
             probe = _MORE_PROBES.get(name, "example_loss")
             found[name] = Metric(
-                low, high, split, False, words, probe=probe, reading=reading, of_two=reading == "agreement"
+                low,
+                high,
+                split,
+                False,
+                words,
+                probe=probe,
+                reading=reading,
+                of_two=reading == "agreement",
+                share_of=_SHARES.get(name, ""),
             )
     return found
 

@@ -14,13 +14,14 @@ from scipy.signal import find_peaks
 from scipy.special import ndtr, ndtri
 from scipy.stats import kurtosis, skew
 
+from lnbench.loss_curves.entries import PAIRS
 from lnbench.loss_curves.scores import Array
 from lnbench.stats import coefficient_of
 from lnbench.stats.seeds import Floats, Mask, nearly_equal
 
 FEWEST = 4  # examples of a group whose shape is looked at
 LEAST_PROMINENCE = 0.05  # of the highest mode: a mode that rises less above its valley is taken for chance
-PAIRS, PAIR_SEED, PAIRS_FROM = 1000, 0, 10  # pairs are compared from this epoch on
+PAIR_SEED, PAIRS_FROM = 0, 10  # pairs are compared from this epoch on
 
 
 def placements(below: Array, above: Array) -> Floats:

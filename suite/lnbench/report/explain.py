@@ -9,10 +9,13 @@ from typing import Any
 
 from lnbench.judge import ALPHA, ClaimResult, PartResult, StudyResult
 from lnbench.judge.kinds import Kind, kind_of
-from lnbench.report.numbers import significant
+from lnbench.report.numbers import computed_edge, significant
 from lnbench.report.page.beside import beside_words
-from lnbench.report.result.result import part_to_json
-from lnbench.report.units import Unit, metric_unit, range_words, reference_of
+from lnbench.report.result.chosen import chosen_to_json
+from lnbench.report.result.result import left_out_to_json, part_to_json
+from lnbench.report.said import as_tested, chosen_sentence, rests_sentence
+from lnbench.report.telescopes import prediction_lines, telescope_lines
+from lnbench.report.units import Unit, metric_unit, range_words, reference_of, region_of
 from lnbench.report.words import (
     OWN_SCALE,
     counted,
@@ -23,6 +26,7 @@ from lnbench.report.words import (
     printed_words,
     spaced_percent,
 )
+from lnbench.spec import Number
 from lnbench.stats import Check, Region
 from lnbench.verdict import Standing, Verdict
 
@@ -38,7 +42,8 @@ def explain(result: StudyResult, claim_id: str) -> str:
 
 def _claim(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
     spec, study = claim.claim, result.study
-    yield f"{spec.id}: {spec.says}"
+    about = {"says": spec.says, "chosen": chosen_to_json(claim, result)}
+    yield f"{spec.id}: {as_tested(about)}"
     standing = Standing(spec.standing)
     if standing is not Standing.HYPOTHESIS:
         said = f'"{spec.quote}"' if spec.quote else "shows it and has no sentence for it; the words are ours"
@@ -55,6 +60,8 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
     else:
         scale = f"{OWN_SCALE[:1].upper()}{OWN_SCALE[1:]}."
     yield f"Tier {study.tier}. {scale}"
+    if words := chosen_sentence(about):
+        yield f"{words}."
     for part in claim.parts.values():
         yield ""
         yield from _part(part, claim, result)
@@ -71,10 +78,13 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
     if part.part.because:
         what = f"margin of {margin_words(data)}" if getattr(part.part, "margin", None) is not None else "range"
         yield f"  Reason for this {what}: {part.part.because}."
-    for member, check, told in zip(part.members, part.checks, data["members"], strict=True):
+    for index, (member, check, told) in enumerate(zip(part.members, part.checks, data["members"], strict=True)):
         unit = replace(metric_unit(data["effect"], told["step"] or 0.0), decimals=None, ratio=False)
         name = f", in {unit.name}" if unit.name else ", logs of the ratio" if data["effect"].get("over") else ""
-        values = ", ".join(significant(unit.of(value), DIGITS) for value in member.values if math.isfinite(value))
+        edges = _beside_values(data, told, unit)
+        values = ", ".join(
+            significant(unit.of(value), DIGITS, edges) for value in member.values if math.isfinite(value)
+        )
         never = sum(math.isnan(value) for value in member.values)
         values += f"; {never} without a number" if never else ""
         for value, limit in zip(member.values, member.limits, strict=False):
@@ -87,6 +97,9 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
         else:
             yield from _check(check, kind_of(part.part), unit, part.part.references())
             yield f"    so: {member_sentence(data, told)}"
+            if result.study.tier != "smoke" and Standing(claim.claim.standing) is not Standing.HYPOTHESIS:
+                number = part.numbers[index] if index < len(part.numbers) else None
+                yield from (f"    {line}" for line in _original(part, data, told, check, number, unit))
     cells = len(part.checks)
     asked = part.check.details.get("at_least", cells)
     if asked < cells:
@@ -104,6 +117,23 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
     yield f"  -> {words if smoke else Verdict(part.verdict).of_part}" + (f" ({part.why})" if part.why else "")
     if Verdict(part.verdict).open and not smoke:
         yield f"  -> {_needed(part)}"
+
+
+def _original(
+    part: PartResult, data: dict[str, Any], told: dict[str, Any], check: Check, number: Number | None, unit: Unit
+) -> Iterator[str]:
+    """Yield what the paper's own runs say of ours, beside the verdict."""
+    kind = kind_of(part.part)
+    yield from prediction_lines(data, told, check, number)
+    yield from telescope_lines(data, told, check, kind, number, Unit(1.0, "", None) if kind.scale else unit)
+
+
+def _beside_values(part: dict[str, Any], member: dict[str, Any], unit: Unit) -> list[float]:
+    """Return the edges and the printed number that one seed's number is held against, in its unit; logs of a ratio."""
+    region, reference = region_of(part, member), reference_of(part, member)
+    found = [region["low"], region["high"], *([reference["value"]] if reference else [])]
+    logs = bool(part["effect"].get("over") or part["effect"].get("per"))
+    return [math.log(x) if logs else x * unit.scale for x in found if x is not None and (x > 0 or not logs)]
 
 
 def _needed(part: PartResult) -> str:
@@ -147,16 +177,27 @@ def _check(check: Check, kind: Kind[Any], unit: Unit, references: tuple[str, ...
 def _required(check: Check, kind: Kind[Any], unit: Unit) -> str:
     """Return the region on the scale of the calculation, and what it is a region of."""
     region = check.region or Region()
+    plain = Unit(1.0, "", None)
     if "ratio_region" in check.details:
-        return f"{Region(*check.details['ratio_region']).describe()}, so its log {region.describe()}"
+        return f"{range_words(check.details['ratio_region'], plain)}, so its log {_computed(check)}"
     if "r_region" in check.details:
-        return f"r {Region(*check.details['r_region']).describe()}, so atanh(r) {region.describe()}"
+        return f"r {range_words(check.details['r_region'], plain)}, so atanh(r) {_computed(check)}"
     if kind.rate:
         return f"runs {_edges(region, unit)}"
     if kind.distance:
         points = replace(unit, name="points" if unit.name == "%" else unit.name)
         return f"{_edges(region, points)} of the printed number"
     return _edges(region, unit)
+
+
+def _computed(check: Check) -> str:
+    """Return a region of which the edges were computed, with the digits that tell them from the numbers beside them."""
+    region, interval = check.region or Region(), check.interval
+    beside = [x for x in (check.effect, *((interval.low, interval.high) if interval else ())) if x is not None]
+    words = {edge: computed_edge(edge, beside, DIGITS) for edge in region.edges}
+    if math.isinf(region.high):
+        return f"at least {words[region.low]}"
+    return f"{'at most' if math.isinf(region.low) else f'between {words[region.low]} and'} {words[region.high]}"
 
 
 def _edges(region: Region, unit: Unit) -> str:
@@ -169,8 +210,10 @@ def _interval(check: Check, kind: Kind[Any], unit: Unit, distance: bool) -> Iter
     """Yield effect, spread and interval, each computed from the one before."""
     assert check.interval is not None and check.se is not None and check.df is not None and check.effect is not None
 
+    edges = [edge * unit.scale for edge in (*(check.region.edges if check.region else ()), 0.0)]
+
     def number(x: float) -> str:
-        return significant(x * unit.scale, DIGITS)
+        return significant(x * unit.scale, DIGITS, edges)
 
     confidence = spaced_percent(check.interval.confidence)
     ends = f"[{number(check.interval.low)}, {number(check.interval.high)}]"
@@ -189,14 +232,32 @@ def _interval(check: Check, kind: Kind[Any], unit: Unit, distance: bool) -> Iter
     what = f"mean of {kind.scale}" if kind.scale else "mean − printed number" if distance else "mean"
     yield f"    effect = {what} = {number(check.effect)}; standard deviation s = {number(check.sd_used)}{floor}"
     yield f"    se = s/√n = {number(check.sd_used)}/√{check.n} = {number(check.se)}; {check.df:.3g} degrees of freedom"
-    half = (check.interval.high - check.interval.low) / 2
-    factor = half / check.se if check.se else math.nan
-    yield f"    {confidence} interval = {number(check.effect)} ± {factor:.3f}·{number(check.se)} = {ends}"
+    student = check.details.get("student", {}).get("interval", (check.interval.low, check.interval.high))
+    factor = (student[1] - student[0]) / 2 / check.se if check.se else math.nan
+    by_t = f"[{number(student[0])}, {number(student[1])}]"
+    yield f"    {confidence} interval = {number(check.effect)} ± {factor:.3f}·{number(check.se)} = {by_t}"
+    yield from _other_rules(check)
+    if by_t != ends:
+        yield f"    interval that covers these rules too = {ends}"
     for name, words in (("ratio", "as a ratio"), ("r", "as a correlation")):
         shown = check.details.get(f"{name}_interval")
         if shown is not None:
-            low, high = (significant(end, DIGITS) for end in shown)
-            yield f"    {words}: {significant(check.details[name], DIGITS)}, interval [{low}, {high}]"
+            region = [edge for edge in check.details.get(f"{name}_region", ()) if math.isfinite(edge)]
+            low, high = (significant(end, DIGITS, region) for end in shown)
+            yield f"    {words}: {significant(check.details[name], DIGITS, region)}, interval [{low}, {high}]"
+
+
+def _other_rules(check: Check) -> Iterator[str]:
+    """Yield what else must decide as Student's t does: the signs of the seeds, the counts of a share near 0 or 1."""
+    signs, share = check.details.get("signs"), check.details.get("share")
+    if signs:
+        p = f"p for {p_words(signs['p_reproduced'], signs['level'])}, against "
+        p += p_words(signs["p_contradicted"], signs["level"])
+        sides = f"{signs['good']} of {counted(check.n, 'seed')} strictly inside, {signs['outside']} outside"
+        yield f"    signs: {sides}: {p}"
+        yield f"      (t decides only where these are at most {signs['level']:g}, else the larger p counts)"
+    if share:
+        yield f"    near 0 or 1: {share[0]:,} of {share[1]:,} examples of all seeds, by the exact law of counts too"
 
 
 def _verdict(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
@@ -214,4 +275,6 @@ def _verdict(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
         for part in claim.under.get(key, {}).values():
             if part.check.n:
                 yield f"  {part.name}: {part_line(part_to_json(part, claim, result))}"
+    if words := rests_sentence(left_out_to_json(claim)):
+        yield f"{words}."
     yield f"Verdict: {Verdict(claim.verdict).words}" + (f" ({claim.why})" if claim.why else "")

@@ -6,6 +6,7 @@ import re
 from xml.sax.saxutils import escape, quoteattr
 
 from lnbench.report.plain import Json
+from lnbench.report.said import as_tested, chosen_sentence, rests_sentence
 from lnbench.report.words import counted, member_sentence
 from lnbench.verdict import Counts, Verdict, counts_as
 
@@ -52,11 +53,12 @@ def _case(claim: Json, data: Json) -> str:
 
 def _message(claim: Json) -> str:
     why = f" ({claim['why']})" if claim["why"] else ""
-    return f"{claim['verdict']}{why}: {claim['says']}"
+    return f"{claim['verdict']}{why}: {as_tested(claim)}"
 
 
 def _details(claim: Json) -> str:
-    lines = [claim["says"], f"verdict: {claim['verdict']}" + (f" ({claim['why']})" if claim["why"] else "")]
+    lines = [as_tested(claim), f"verdict: {claim['verdict']}" + (f" ({claim['why']})" if claim["why"] else "")]
+    lines += [words for words in (chosen_sentence(claim), rests_sentence(claim)) if words]
     for part in claim["parts"]:
         role = "the claim" if part["decides"] else "beside it"
         role = "must hold first" if part["name"] in claim.get("requires", {}) else role

@@ -59,7 +59,7 @@ def figures_of(data: Json) -> Figures:
     return Figures(
         forest="forest.png" if len(claims) > 1 else None,
         curves="curves.png" if curve_axis(data) else None,
-        training="training.png" if any(cell["epochs"] > 1 and cell["done"] for cell in data["cells"]) else None,
+        training="training.png" if any(cell["epochs"] > 1 and has_accuracies(cell) for cell in data["cells"]) else None,
         claims=claims,
         experiments=experiment_figures(data),
         detection=detection_figures(data),
@@ -107,10 +107,16 @@ def measured(member: Json) -> bool:
     return check["effect"] is not None or bool(check["typical"] and there)
 
 
+def has_accuracies(cell: Json) -> bool:
+    """Return whether a cell has test accuracies to draw: an experiment's has none, nor has one whose runs cannot be
+    right."""
+    return bool(cell["done"] and cell["metrics"].get("test_accuracy"))
+
+
 def curve_axis(data: Json) -> str | None:
     """Return the numeric axis to draw accuracy along, if two of its levels were run: one that an effect runs along,
     else the one with most levels."""
-    cells = [cell for cell in data["cells"] if cell["done"] and "experiment" not in cell]
+    cells = [cell for cell in data["cells"] if has_accuracies(cell)]
     levels: dict[str, set[float]] = {}
     for cell in cells:
         for axis, value in cell["point"].items():

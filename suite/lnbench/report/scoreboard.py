@@ -8,6 +8,7 @@ from pathlib import Path
 from lnbench.report.folder import RESULT, read_result
 from lnbench.report.names import claim_anchors
 from lnbench.report.plain import Json
+from lnbench.report.said import as_tested, rests_on
 from lnbench.report.words import counted, escaped, table, tally, verdict_words
 from lnbench.tiers import TIERS
 from lnbench.verdict import Standing
@@ -63,8 +64,8 @@ def _by_claim(results: list[Json], reports: str) -> list[str]:
             row = [
                 f"[{escaped(claim['id'])}]({reports}/{data['key']}/report.md#{anchor})",
                 data["tier"],
-                escaped(claim["says"]),
-                verdict_words(claim["verdict"]),
+                escaped(as_tested(claim)),
+                "<br>".join(filter(None, [verdict_words(claim["verdict"]), rests_on(claim)])),
                 _registered(data, claim["id"]),
             ]
             key = (data["study"], claim["id"])

@@ -11,8 +11,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lnbench.digits import places_apart, same
 from lnbench.judge.kinds import kind_named
-from lnbench.report.numbers import DIGITS, as_written, exponent_of, power_of_ten, scaled
+from lnbench.report.numbers import DIGITS, computed_edge, edge_as_written, exponent_of, fixed, power_of_ten, scaled
 from lnbench.report.plain import Json
 from lnbench.spec.effects import DIFFERENCES, PAIRS
 
@@ -20,7 +21,8 @@ Ends = tuple[float, float]
 # What an axis is reduced to is then a number of its own: a place on the axis, a coefficient, an exponent.
 UNITLESS = ("argmax", "crossing", "kendall", "exponent", "pearson", "spearman")
 INFINITE: Ends = (-math.inf, math.inf)
-MOST_DIGITS = 6
+NOISE = 1e-9  # of a percentage or a difference of two: what floats leave of 0
+SHARE = "% of runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,78 +39,68 @@ class Unit:
         """Return a number of the effect in this unit."""
         return math.exp(x) if self.ratio else x * self.scale
 
-    def number(self, x: float, edges: tuple[float, ...] = (), like: tuple[float, ...] = ()) -> str:
-        """Return x (already scaled) as text, with more digits where rounding would put it on an edge. `like`: numbers
-        next to it, with which it shares a power of ten."""
-        return self._number(x, edges, self._exponent(x, *like))
+    def number(
+        self, x: float, edges: tuple[float, ...] = (), like: tuple[float, ...] = (), near: tuple[float, ...] = ()
+    ) -> str:
+        """Return x (already scaled) as text, with more digits where rounding would put it on an edge, or make it look
+        like a number `near` it. `like`: numbers next to it, with which it shares a power of ten."""
+        exponent = self._exponent(x, *like, *near)
+        words = self._number(x, edges, near, exponent)
+        return f"{words} × {power_of_ten(exponent)}" if exponent else words
 
     def _exponent(self, *numbers: float) -> int:
         return exponent_of(*numbers) if self.decimals is None else 0
 
-    def _number(self, x: float, edges: tuple[float, ...], exponent: int, *, alone: bool = True) -> str:
-        others = [edge for edge in edges if not _same(x, edge)]
+    def _number(self, x: float, edges: tuple[float, ...], near: tuple[float, ...], exponent: int) -> str:
+        """Return x without its power of ten."""
         if self.decimals is None:
-            digits = DIGITS
-            while digits < MOST_DIGITS and _meets(x, others, digits):
-                digits += 1
-            words = scaled(x, exponent, digits)
-            return f"{words} × {power_of_ten(exponent)}" if exponent and alone else words
-        decimals = self.decimals
-        while decimals < MOST_DIGITS and any(round(x, decimals) == round(e, decimals) for e in others):
-            decimals += 1
-        return f"{round(x, decimals) + 0.0:,.{decimals}f}".replace("-", "−")
+            return scaled(x, exponent, DIGITS, edges, near)
+        return fixed(x, places_apart(x, self.decimals, edges, near, NOISE))
 
-    def amount(self, x: float, edges: tuple[float, ...] = (), like: tuple[float, ...] = ()) -> str:
+    def amount(
+        self, x: float, edges: tuple[float, ...] = (), like: tuple[float, ...] = (), near: tuple[float, ...] = ()
+    ) -> str:
         """Return a number with its unit: "93.12 %"."""
-        return self.with_name(self.number(x, edges, like))
+        return self.with_name(self.number(x, edges, like, near))
 
     def interval(self, ends: Ends, edges: tuple[float, ...] = (), like: tuple[float, ...] = ()) -> str:
-        """Return an interval with its unit: "[92.31, 93.94] %", "[7.12, 7.48] × 10⁻⁵"; its ends told apart."""
+        """Return an interval with its unit: "[92.31, 93.94] %", "[7.12, 7.48] × 10⁻⁵"; its ends are told apart, from
+        each other, from the edges and from the numbers that are written like it."""
         exponent = self._exponent(*ends, *like)
-        words = [
-            self._number(end, (*edges, *(other for other in ends if other is not end)), exponent, alone=False)
-            for end in ends
-        ]
+        words = [self._number(end, edges, (*ends, *like), exponent) for end in ends]
         if self.decimals is None:
-            words = self._alike(ends, words, edges, exponent)
-        words = [word.replace("-", "−") for word in words]
+            words = self._alike(ends, words, (*edges, 0.0), like, exponent)
         return self.with_name(f"[{words[0]}, {words[1]}]" + (f" × {power_of_ten(exponent)}" if exponent else ""))
 
-    def _alike(self, ends: Ends, words: list[str], edges: tuple[float, ...], exponent: int) -> list[str]:
+    def _alike(
+        self, ends: Ends, words: list[str], edges: tuple[float, ...], like: tuple[float, ...], exponent: int
+    ) -> list[str]:
         """Return the ends of an interval with as many decimals each: those of the larger one, or more where they would
-        leave the other fewer than three digits, make both the same, or put one on an edge that it is not on."""
+        leave the other fewer than three digits, or put one where it is not."""
         decimals = sorted(len(word.partition(".")[2]) for word in words)
         size = 10.0**exponent
-        others = [(end, other) for end in ends for other in (*edges, *ends, 0.0) if not _same(end, other)]
+        shown, beside, others = ([number / size for number in numbers] for numbers in (ends, edges, (*ends, *like)))
         for places in range(decimals[0], decimals[1] + 1):
-            short = any(0 < abs(end / size) < 100 * 10.0**-places for end in ends)
-            met = any(round(end / size, places) == round(other / size, places) for end, other in others)
-            if not met and (places > decimals[0] or not short):
-                return [f"{round(end / size, places) + 0.0:,.{places}f}" for end in ends]
+            short = any(0 < abs(end) < 100 * 10.0**-places for end in shown)
+            seen = all(places_apart(end, places, beside, others) == places for end in shown)
+            if seen and (places > decimals[0] or not short):
+                return [fixed(end, places) for end in shown]
         return words
 
-    def edge(self, x: float) -> str:
-        """Return an edge of a region as text: somebody wrote it, so it keeps the digits it was written with."""
-        return self.with_name(as_written(x))
+    def edge(self, x: float, beside: tuple[float, ...] = ()) -> str:
+        """Return an edge of a region as text: somebody wrote it, so it keeps the digits it was written with. A share
+        of runs may be computed: that has as many as it needs next to the numbers `beside` it."""
+        return self.with_name(computed_edge(x, beside) if self.name == SHARE else edge_as_written(x))
 
     def with_name(self, text: str) -> str:
         """Return the text with the unit's name behind it, if it has one."""
         return f"{text} {self.name}" if self.name else text
 
 
-def _meets(x: float, others: list[float], digits: int) -> bool:
-    """Return whether so many significant digits of x are those of another number too."""
-    return any(f"{x:.{digits - 1}e}" == f"{other:.{digits - 1}e}" for other in others)
-
-
-def _same(a: float, b: float) -> bool:
-    return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
-
-
 def unit_of(part: Json, step: float = 0.0) -> Unit:
     """Return the unit in which a part's effect is shown; `step` (in the metric's unit) says how many digits mean
     something."""
-    return Unit(100.0, "% of runs", 1) if is_rate(part) else metric_unit(part["effect"], step)
+    return Unit(100.0, SHARE, 1) if is_rate(part) else metric_unit(part["effect"], step)
 
 
 def metric_unit(effect: Json, step: float = 0.0) -> Unit:
@@ -162,35 +154,54 @@ class Shown:
     printed: float | None
     values: tuple[float | None, ...]  # one per seed; empty where the effect is a share of runs
     confidence: float
+    bounds: Ends = INFINITE  # of what can be measured
 
     @property
     def edges(self) -> tuple[float, ...]:
         return tuple(edge for edge in self.region if math.isfinite(edge))
 
+    @property
+    def landmarks(self) -> tuple[float, ...]:
+        """Return the numbers of which a reader must see on which side another one lies: the region's edges, the printed
+        number, "no difference", and the ends of what can be measured (99.998 % is not 100 %)."""
+        printed = () if self.printed is None else (self.printed,)
+        return (*self.edges, *printed, 1.0 if self.unit.ratio else 0.0, *filter(math.isfinite, self.bounds))
+
+    def number(self, x: float, like: tuple[float, ...] = ()) -> str:
+        """Return a number of the same unit, such as one seed's, on its side of every landmark."""
+        return self.unit.number(x, self.landmarks, like)
+
     def interval_words(self) -> str:
+        return self.ends_words(self.interval) if self.interval else "no interval"
+
+    def ends_words(self, ends: Ends) -> str:
+        """Return an interval of the effect, such as the wider one of a contradiction."""
         like = () if self.effect is None else (self.effect,)
-        return self.unit.interval(self.interval, self.edges, like) if self.interval else "no interval"
+        return self.unit.interval(ends, self.landmarks, like)
 
     def effect_words(self) -> str:
         if self.effect is None:
             return "not measured"
-        return f"{'median ' if self.typical else ''}{self.unit.amount(self.effect, self.edges, self.interval or ())}"
+        words = self.unit.amount(self.effect, self.landmarks, near=self.interval or ())
+        return f"{'median ' if self.typical else ''}{words}"
 
     def region_words(self) -> str:
         """Return the region in words: "at least 90 %", "above 0 points", "between 89 % and 93 %"."""
-        return range_words(self.region, self.unit)
+        beside = [x for x in (self.effect, *(self.interval or ())) if x is not None]
+        return range_words(self.region, self.unit, tuple(beside))
 
 
-def range_words(ends: Ends, unit: Unit) -> str:
-    """Return a required range, already in the unit that is shown: "at least 90 %", "within ±2 points"."""
+def range_words(ends: Ends, unit: Unit, beside: tuple[float, ...] = ()) -> str:
+    """Return a required range, already in the unit that is shown: "at least 90 %", "within ±2 points". `beside`: the
+    numbers that are shown next to it."""
     low, high = ends
     if math.isinf(high):
-        return f"above {unit.edge(0.0)}" if low == 0 else f"at least {unit.edge(low)}"
+        return f"above {unit.edge(0.0)}" if low == 0 else f"at least {unit.edge(low, beside)}"
     if math.isinf(low):
-        return f"below {unit.edge(0.0)}" if high == 0 else f"at most {unit.edge(high)}"
-    if _same(low, -high):
-        return f"within ±{unit.edge(high)}"
-    return f"between {unit.edge(low)} and {unit.edge(high)}"
+        return f"below {unit.edge(0.0)}" if high == 0 else f"at most {unit.edge(high, beside)}"
+    if same(low, -high):
+        return f"within ±{unit.edge(high, beside)}"
+    return f"between {unit.edge(low, beside)} and {unit.edge(high, beside)}"
 
 
 def reference_of(part: Json, member: Json) -> Json | None:
@@ -227,6 +238,7 @@ def shown(part: Json, member: Json) -> Shown:
         printed=None if printed is None else printed * unit.scale,
         values=() if rate else tuple(None if value is None else unit.of(value) for value in member["values"]),
         confidence=interval["confidence"] if interval else 1 - 2 * check["alpha"],
+        bounds=cut,
     )
 
 
@@ -268,5 +280,12 @@ def _scaled(x: float | None, scale: float, otherwise: float) -> float:
 
 
 def percent(fraction: float | None, decimals: int = 2) -> str:
-    """Return a percentage, "93.12 %"; a dash where there is nothing."""
-    return "–" if fraction is None else f"{100 * fraction:.{decimals}f} %"
+    """Return a percentage, "93.12 %", and none of 100 % or 0 % that is not; a dash where there is nothing."""
+    if fraction is None:
+        return "–"
+    return f"{fixed(100 * fraction, places_apart(100 * fraction, decimals, (0.0, 100.0), noise=NOISE))} %"
+
+
+def points(difference: float, decimals: int = 2) -> str:
+    """Return a difference of two percentages, "0.31 points", and none of 0 that is not."""
+    return f"{fixed(100 * difference, places_apart(100 * difference, decimals, (0.0,), noise=NOISE))} points"

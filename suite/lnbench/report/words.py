@@ -13,6 +13,7 @@ from lnbench.judge.kinds.wording import p_words as p_words
 from lnbench.report.names import place
 from lnbench.report.plain import Json
 from lnbench.report.units import Shown, metric_unit, octave_slope_unit, shown
+from lnbench.stats.signs import FEWEST_TO_DECIDE
 from lnbench.verdict import Standing, Verdict
 
 MARKS: dict[str, str] = {verdict.value: verdict.mark for verdict in Verdict}
@@ -111,19 +112,31 @@ def member_sentence(part: Json, member: Json) -> str:
     if view.interval is None:
         few = f"{counted(check['n'], _sample(part))}, too few for an interval"
         return f"measured {view.effect_words()} ({few}); {required}"
-    where = {
+    where = position(view.interval, view.region)
+    lies = {
         "inside": "the interval lies inside the required range",
         "outside": "the interval lies wholly outside the required range",
         "across": "the interval crosses the edge of the required range",
-    }[position(view.interval, view.region)]
+    }[where]
     interval = f"{spaced_percent(view.confidence)} interval {view.interval_words()}"
-    text = f"measured {view.effect_words()} ({interval}){_higher(part, member, view)}; {required}; {where}"
+    text = f"measured {view.effect_words()} ({interval}){_higher(part, member, view)}; {required}; {lies}"
     if view.wide_interval and part["verdict"] not in ("reproduced", "held"):
-        wide = view.unit.interval(view.wide_interval, view.edges)
+        wide = view.ends_words(view.wide_interval)
         text += f"; with the uncertainty of the printed number, as a contradiction needs, the interval is {wide}"
-    elif "outside" in where and check["p_contradicted"] > check["alpha"]:
-        text += f"; but p against it is {p_words(check['p_contradicted'])}, too large for a contradiction"
-    return text
+        return text + (_withheld(part, check, where) if where == "inside" else "")
+    return text + _withheld(part, check, where)
+
+
+def _withheld(part: Json, check: Json, where: str) -> str:
+    """Return why an interval that lies inside or outside decides nothing: its p asks for more than it shows."""
+    p = {"inside": check["p_reproduced"], "outside": check["p_contradicted"]}.get(where, 0.0)
+    if p <= check["alpha"]:
+        return ""
+    if check["n"] < FEWEST_TO_DECIDE:
+        return f"; {counted(check['n'], _sample(part))} are too few to decide"
+    if where == "inside":
+        return f"; but p for it is {p_words(p)}, too large to decide"
+    return f"; but p against it is {p_words(p)}, too large for a contradiction"
 
 
 def _higher(part: Json, member: Json, view: Shown) -> str:
@@ -142,7 +155,8 @@ def _higher(part: Json, member: Json, view: Shown) -> str:
     else:
         pair = f"`{effect['metric']}`", f"`{effect['less']}`"
     first, second = pair if ends[0] > 0 else pair[::-1]
-    return f": {first} is higher than {second}, by {view.unit.amount(abs(view.effect), view.edges, ends)}"
+    sides = tuple(map(abs, view.landmarks))
+    return f": {first} is higher than {second}, by {view.unit.amount(abs(view.effect), sides, ends)}"
 
 
 def part_line(part: Json) -> str:
@@ -191,6 +205,11 @@ class Written:
         unit = metric_unit(self.part["effect"], self.member["step"])
         return unit.edge(x * unit.scale)
 
+    def number(self, x: float) -> str:
+        unit = metric_unit(self.part["effect"], self.member["step"])
+        edges = [edge for edge in (self.part["region"]["low"], self.part["region"]["high"]) if edge is not None]
+        return unit.amount(x * unit.scale, tuple(edge * unit.scale for edge in edges))
+
     def margin(self) -> str:
         return margin_words(self.part)
 
@@ -205,8 +224,10 @@ class Written:
 
     def per_octave(self, check: Json) -> str:
         unit = octave_slope_unit(self.part["effect"])
-        ends = unit.interval((check["interval"]["low"] * unit.scale, check["interval"]["high"] * unit.scale))
-        return f"{unit.amount(check['effect'] * unit.scale)}, {ends}"
+        low, high = (check["interval"][end] * unit.scale for end in ("low", "high"))
+        effect = check["effect"] * unit.scale
+        ends = unit.interval((low, high), (0.0,), (effect,))
+        return f"{unit.amount(effect, (0.0,), near=(low, high))}, {ends}"
 
 
 def margin_words(part: Json) -> str:
@@ -241,7 +262,7 @@ def censored_words(member: Json, view: Shown) -> str:
     """Return "2 seeds below 500, 1 seed above 8,000"; "" where no seed is censored."""
     found = Counter((one["side"], one["limit"]) for one in member.get("censored", []))
     return ", ".join(
-        f"{counted(n, 'seed')} {side} {view.unit.amount(view.unit.of(limit))}" for (side, limit), n in found.items()
+        f"{counted(n, 'seed')} {side} {view.unit.edge(view.unit.of(limit))}" for (side, limit), n in found.items()
     )
 
 

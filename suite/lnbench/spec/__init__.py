@@ -37,7 +37,7 @@ from lnbench.spec.study import (
     VerdictRule,
     study_schema,
 )
-from lnbench.spec.variants import variant
+from lnbench.spec.variants import touches, variant
 from lnbench.tiers import TIERS
 
 __all__ = [
@@ -46,5 +46,5 @@ __all__ = [
     "Ordered", "Part", "Place", "Point", "Ratio", "Recipe", "Reference", "Runs", "Scalar", "Scalars", "Scaling",
     "Seeds", "Shift", "Source", "Study", "StudyFile", "StudySpec", "Table", "Threshold", "Trend", "VerdictRule",
     "Within", "baseline_schema", "load_baseline", "load_studies", "load_study", "needed_points", "point_key",
-    "points_of", "recipe_of", "study_schema", "variant",
+    "points_of", "recipe_of", "study_schema", "touches", "variant",
 ]  # fmt: skip

@@ -15,14 +15,33 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from lnbench import catalog
-from lnbench.errors import Problem, SpecError
+from lnbench.errors import Problem, SpecError, did_you_mean
 from lnbench.yamlfile import reader
 from lnbench.yamlfile.model import SCHEMA_DIALECT, FileName, Strict
 from lnbench.yamlfile.problems import Misfit, problems_of
 from lnbench.yamlfile.scalars import LONGEST_NUMBER
 from lnbench.yamlfile.tree import position_of
 
+Count = Annotated[int, Field(ge=1)]
+
 MOST_WORDS = 25  # in a quote: enough to find the sentence, little enough to be a citation
+
+
+def name_of(kind: str) -> Any:
+    """Say in the JSON Schema that a text is a name of the catalog, so that editors complete it."""
+    return Field(json_schema_extra=lambda schema: schema.update(enum=[*catalog.names(kind)]))
+
+
+def known_or_none(kind: str) -> Any:
+    """Return a validator: the text, or each of several, is a name of the catalog."""
+
+    def check(cls: type, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for name in () if value is None else (value,) if isinstance(value, str) else value:
+            if name not in catalog.names(kind):
+                raise ValueError(f"{kind}: '{name}' is not known; {did_you_mean(name, catalog.names(kind))}")
+        return value
+
+    return classmethod(check)
 
 
 def short_quote(text: str | None) -> str | None:
@@ -49,6 +68,44 @@ class Place(Strict):
         return ", ".join(part for part in parts if part) + (" (caption)" if self.caption else "")
 
 
+Name = Annotated[str, name_of("noise")]
+Level = Annotated[float, Field(ge=0)]
+Split = Literal["train", "validation", "test"]
+
+
+class Estimand(Strict):
+    """What a printed number is a number of, in words that a program can compare with ours. What the paper does not say
+    is left out, and is not compared.
+
+    Where several values are given, the number is of any of these. dataset, noise: names of the catalog. level: the
+    noise's rate, or its alpha. true_class: whether a random label may be the true one. selection: which epoch's number
+    is printed, where a rule chose it; epochs: where it is a given one, or all from one to another. split: of which
+    images. best_of: the printed number is the best of so many runs.
+    """
+
+    dataset: Annotated[str, name_of("dataset")] | None = None
+    noise: Name | Annotated[tuple[Name, ...], Field(strict=False, min_length=1)] | None = None
+    level: Level | Annotated[tuple[Level, ...], Field(strict=False, min_length=1)] | None = None
+    true_class: bool | None = None
+    selection: Literal["last_epoch", "best_test", "best_validation"] | None = None
+    epochs: Annotated[tuple[Count, Count], Field(strict=False)] | Count | None = None
+    split: Split | Annotated[tuple[Split, ...], Field(strict=False, min_length=1)] | None = None
+    best_of: Count | None = None
+
+    _dataset = field_validator("dataset")(known_or_none("dataset"))
+    _noise = field_validator("noise")(known_or_none("noise"))
+
+    @model_validator(mode="after")
+    def _fits(self) -> Estimand:
+        if self.selection is not None and self.epochs is not None:
+            raise Misfit("epochs", "epochs: a given epoch is chosen by no rule; keep this or `selection`")
+        if self.noise in (None, "none") and (self.level is not None or self.true_class is not None):
+            raise Misfit("noise", "noise: `level` and `true_class` say how it is drawn; name the noise too")
+        if isinstance(self.epochs, tuple) and self.epochs[0] > self.epochs[1]:
+            raise Misfit("epochs", f"epochs: {self.epochs[0]} comes after {self.epochs[1]}")
+        return self
+
+
 class Reference(Strict):
     """One printed number.
 
@@ -66,7 +123,8 @@ class Reference(Strict):
     where: Place
     quote: str | None = None
     paraphrase: str | None = None
-    protocol: dict[str, str]
+    protocol: dict[str, str]  # in the paper's words, for the reader
+    estimand: Estimand = Estimand()  # the same as far as it can be compared with ours: spec/comparable.py
     source: Literal["text", "caption", "table", "digitised", "repository"]
     note: str | None = None
     reading_error: Annotated[float, Field(gt=0)] | None = None  # for a digitised value, in the printed unit

@@ -25,7 +25,8 @@ from lnbench.spec.study import Claim, StudySpec
 Json = dict[str, Any]
 _OTHERS = {"standing": "standing", "not_testable": "not testable", "collapse": "collapse",
            "selection": "epoch that is read"}  # fmt: skip
-NOT_JUDGED = {"effect", "ours", "because", "reference"}  # of a part: `reference` is replaced by what it prints
+# of a part: `reference` is replaced by what it prints, and of `despite` only what it excuses counts, not the words
+NOT_JUDGED = {"effect", "ours", "because", "reference", "despite"}
 
 
 def own_sha256(claim: Json) -> str:
@@ -154,6 +155,8 @@ def _claim(claim: Claim, spec: StudySpec, baseline: Baseline) -> Json:
 def _part(part: Part, spec: StudySpec, baseline: Baseline) -> Json:
     numbers = [baseline.references[name] for name in part.references()]
     check = plain(part.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=NOT_JUDGED))
+    if part.despite:
+        check["despite"] = sorted(part.despite)
     if isinstance(part, Table):
         check.pop("columns", None)  # shown, not judged
         check["at_least"] = part.at_least or len(part.cells)

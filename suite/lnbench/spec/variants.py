@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from lnbench.spec.dotted import put, value_at
+from lnbench.spec.points import points_of
 from lnbench.spec.recipe import AnyRecipe, Scalar, recipe_of
-from lnbench.spec.study import Cell, ShareOfEpochs, Study
+from lnbench.spec.study import Cell, Claim, ShareOfEpochs, Study
 
 ARM = "arm"  # the axis whose values stand for places of the grid, so that one can stand in for another
 
@@ -33,6 +34,18 @@ def variant(study: Study, key: str) -> Study:
         return replace(study, cells=tuple(Cell(cell.point, _other_arm(study, cell, value)) for cell in study.cells))
     cells = tuple(Cell(cell.point, _changed(cell.recipe, key, value)) for cell in study.cells)
     return replace(study, cells=cells)
+
+
+def touches(study: Study, key: str, claim: Claim) -> bool:
+    """Return whether the alternative for `key` changes any run that decides a claim, its regime included. One that does
+    not says nothing about it."""
+    if key in ("choose.from", "choose.epochs"):
+        return True
+    other = variant(study, key)
+    decisive = [claim.parts[name] for name in (*claim.verdict.of, *claim.requires)]
+    effects = [effect for part in decisive for effect in part.effects(study.spec.effects[part.effect])]
+    points = (point for effect in effects for point in points_of(study, effect))
+    return any(study.at(point).recipe != other.at(point).recipe for point in points)
 
 
 def _other_arm(study: Study, cell: Cell, arms: Mapping[str, str]) -> AnyRecipe:

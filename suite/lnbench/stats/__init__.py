@@ -2,18 +2,26 @@
 
 from lnbench.stats.agreement import agrees
 from lnbench.stats.bimodal import Mixture, ashman_d, dip_p
-from lnbench.stats.collapse import clopper_pearson, collapse_limit, is_collapsed, sign_test_p
+from lnbench.stats.collapse import clopper_pearson, collapse_limit, is_collapsed
 from lnbench.stats.compose import holm, partial_conjunction, partial_conjunction_p
-from lnbench.stats.correlation import coefficient_of, correlation, correlation_replicates
+from lnbench.stats.correlation import coefficient_of, coefficients_without, correlation, correlation_replicates
 from lnbench.stats.decide import seeds_to_decide
 from lnbench.stats.dip import dip
 from lnbench.stats.drift import drift
 from lnbench.stats.order import equivalent, ordered
-from lnbench.stats.power import pilot_factor, power_of, power_one_edge, power_to_contradict, power_two_edges
+from lnbench.stats.power import (
+    pilot_factor,
+    power_of,
+    power_one_edge,
+    power_to_contradict,
+    power_two_edges,
+    signs_power,
+)
 from lnbench.stats.printed import Printed, paper_luck
 from lnbench.stats.ratio import ratio
 from lnbench.stats.rule import judge_mean
 from lnbench.stats.shift import argmax_along, shift, shift_slope
+from lnbench.stats.signs import FEWEST_TO_DECIDE, SIGN_LEVEL, needed_signs, sign_test_p
 from lnbench.stats.steps import accuracy_step, area_step, argmax_step, kendall_step, slope_step
 from lnbench.stats.table import kendall_tau_b, outside_prediction, table
 from lnbench.stats.threshold import above, below, can_reach, every_run
@@ -21,6 +29,8 @@ from lnbench.stats.trend import kendall_taus, page_l_p, slopes
 from lnbench.stats.values import Check, Interval, Region, Verdict, unjudged
 
 __all__ = [
+    "FEWEST_TO_DECIDE",
+    "SIGN_LEVEL",
     "Check",
     "Interval",
     "Mixture",
@@ -38,6 +48,7 @@ __all__ = [
     "can_reach",
     "clopper_pearson",
     "coefficient_of",
+    "coefficients_without",
     "collapse_limit",
     "correlation",
     "correlation_replicates",
@@ -52,6 +63,7 @@ __all__ = [
     "kendall_step",
     "kendall_tau_b",
     "kendall_taus",
+    "needed_signs",
     "ordered",
     "outside_prediction",
     "page_l_p",
@@ -68,6 +80,7 @@ __all__ = [
     "shift",
     "shift_slope",
     "sign_test_p",
+    "signs_power",
     "slope_step",
     "slopes",
     "table",

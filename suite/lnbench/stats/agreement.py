@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from lnbench.stats.seeds import (
     data_problem,
     spread,
 )
+from lnbench.stats.share import with_share
+from lnbench.stats.signs import with_signs
 from lnbench.stats.values import Check, Interval, Region, unjudged
 from lnbench.stats.welch import welch
 
@@ -37,6 +40,7 @@ def agrees(
     looks: int = 1,
     collapsed: Flags | None = None,
     limits: Values | None = None,
+    counted: Sequence[int] | None = None,
 ) -> Check:
     """Check that our mean lies within `margin` of the number as printed.
 
@@ -92,7 +96,7 @@ def agrees(
     narrow_check = judge_summary("agrees", effect, se, n - 1, region, alpha=alpha, looks=looks)
     wide_interval = confidence_interval(effect, wide_se, wide_df, alpha, looks)
     assert narrow_check.interval is not None
-    return Check(
+    check = Check(
         kind="agrees",
         effect=effect,
         interval=narrow_check.interval,
@@ -110,7 +114,6 @@ def agrees(
         notes=luck.notes,
         details={
             **details,
-            "mean_interval": _ends(narrow_check.interval.shift(printed.mean)),
             "mean_contradiction_interval": _ends(wide_interval.shift(printed.mean)),
             "contradiction_region": (wide.low, wide.high),
             "wide_se": wide_se,
@@ -120,6 +123,13 @@ def agrees(
             "S0_of_ours": luck.ours,
         },
     )
+    inner = region.shift(printed.mean)
+    outer = _beyond_luck(inner, half, luck)
+    check = with_share(
+        with_signs(check, seeds, inner, wide=outer, step=step), seeds, counted, inner, wide=outer, looks=looks
+    )
+    assert check.interval is not None
+    return check.with_details(mean_interval=_ends(check.interval.shift(printed.mean)))
 
 
 def _with_luck(se: float, df: float, luck: PaperLuck) -> tuple[float, float]:
@@ -149,7 +159,7 @@ def _agrees_typically(
         seeds,
         mask,
         region.shift(printed.mean),
-        contradiction_region=region.shift(printed.mean).widen(printed.half_digit + 2 * luck.S0),
+        contradiction_region=_beyond_luck(region.shift(printed.mean), printed.half_digit, luck),
         step=step,
         alpha=alpha,
         looks=looks,
@@ -170,6 +180,12 @@ def _agrees_typically(
         notes=check.notes + luck.notes,
         details={**check.details, "S0": luck.S0, "median": check.effect, "printed": printed.mean},
     )
+
+
+def _beyond_luck(region: Region, half_digit: float, luck: PaperLuck) -> Region:
+    """Return the region that a count must leave: edges moved out by u0/2 + 2·S0, as a count has no room for the
+    paper's own luck in its spread."""
+    return region.widen(half_digit + 2 * luck.S0)
 
 
 def _ends(interval: Interval) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import bdtr, bdtrc, betaincinv
 
 from lnbench.stats.seeds import Floats, Mask, check_arguments
+from lnbench.stats.signs import signs_of
 from lnbench.stats.values import Check, Interval, Region
 
 
@@ -28,11 +29,6 @@ def is_collapsed(accuracy: float, chance: float, n_examples: int, *, diverged: b
     """
     limit = collapse_limit(chance, n_examples)
     return diverged or not math.isfinite(accuracy) or accuracy <= limit
-
-
-def sign_test_p(count: int, n: int) -> float:
-    """Return P(B ≥ count), B ~ Binomial(n, ½): how often n fair coins show at least `count` heads."""
-    return 1.0 if count <= 0 else float(bdtrc(count - 1, n, 0.5))
 
 
 def binomial_at_most(count: int, n: int, rate: float) -> float:
@@ -58,22 +54,6 @@ def clopper_pearson(count: int, n: int, alpha: float = 0.05) -> Interval:
     return Interval(low, high, 1 - 2 * alpha)
 
 
-def _beyond(values: Floats, edge: float, side: int, step: float, limits: Floats | None = None) -> Mask:
-    """Return which values are strictly beyond the edge, above (side 1) or below (-1). NaN (a collapsed run without an
-    effect) never is; a censored value is where its limit is at the edge or beyond it already.
-
-    A difference of two accuracies carries rounding (.93 - .92 > .01 in floats), so "strictly" has a small
-    tolerance.
-    """
-    slack = 1e-6 * step if step > 0 else 1e-12 * max(1.0, abs(edge))
-    with np.errstate(invalid="ignore"):
-        beyond = np.asarray(side * (values - edge) > slack, dtype=np.bool_)
-        if limits is None:
-            return beyond
-        known = np.isnan(limits) | (side * (limits - edge) >= -slack)
-        return np.asarray(beyond & known, dtype=np.bool_)
-
-
 def judge_typical(
     values: Floats,
     collapsed: Mask,
@@ -95,15 +75,7 @@ def judge_typical(
     only where its limit shows it. No interval is given. `contradiction_region` is the wider one that `agrees` needs.
     """
     n = int(values.size)
-    wide = region if contradiction_region is None else contradiction_region
-    good: list[int] = []
-    beyond: list[int] = []
-    for edge, wide_edge, inward in ((region.low, wide.low, 1), (region.high, wide.high, -1)):
-        if math.isfinite(edge):
-            good.append(int(np.count_nonzero(_beyond(values, edge, inward, step, limits) & ~collapsed)))
-            beyond.append(int(np.count_nonzero(_beyond(values, wide_edge, -inward, step, limits))))
-    p_for = max(sign_test_p(count, n) for count in good)
-    p_against = len(beyond) * min(sign_test_p(count, n) for count in beyond)
+    signs = signs_of(values, region, wide=contradiction_region, step=step, collapsed=collapsed, limits=limits)
     count = int(np.count_nonzero(collapsed))
     rate = clopper_pearson(count, n, alpha)
     median = _median(values)
@@ -120,8 +92,8 @@ def judge_typical(
         kind=kind,
         effect=median,
         region=region,
-        p_reproduced=min(1.0, p_for * looks),
-        p_contradicted=min(1.0, p_against * looks),
+        p_reproduced=min(1.0, signs.p_reproduced * looks),
+        p_contradicted=min(1.0, signs.p_contradicted * looks),
         n=n,
         step=step,
         collapsed=count,
@@ -132,9 +104,9 @@ def judge_typical(
             "seed_effects": values.tolist(),
             "looks": looks,
             "design": "signs",
-            "seeds_good": min(good),
-            "seeds_beyond": max(beyond),
-            "edges": len(beyond),
+            "seeds_good": signs.good,
+            "seeds_beyond": signs.outside,
+            "edges": signs.edges,
             "collapse_rate": (rate.low, rate.high),
             **({"censored": censored} if censored else {}),
         },

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.special import bdtr, bdtrc, ndtr
 
-from lnbench.stats.power import power_of, rejection_gap, spread_nodes
+from lnbench.stats.power import rejection_gap, signs_power, spread_nodes, student_power
 from lnbench.stats.rule import quantile
 from lnbench.stats.seeds import FEWEST_SEEDS
 from lnbench.stats.values import Check, Region
@@ -44,7 +44,12 @@ def _needed(check: Check, alpha: float, target: float, most: int) -> int | None:
         return next((n for n in range(FEWEST_SEEDS, most + 1) if _counts(n, details, alpha) >= target), None)
     if check.effect is None or check.region is None or check.se is None or not check.se > 0:
         return None
-    return _smallest(_rising_power(check, check.region, alpha), target, most)
+    fewest = _smallest(_rising_power(check, check.region, alpha), target, most)
+    if fewest is None or design == "points":
+        return fewest
+    signs = _signs_power(check, check.region)
+    # the power of signs goes in a saw-tooth: every n from there on is tried
+    return next((n for n in range(fewest, most + 1) if signs(n) >= target), None)
 
 
 def _smallest(power: Power, target: float, most: int) -> int | None:
@@ -80,7 +85,22 @@ def _rising_power(check: Check, region: Region, alpha: float) -> Power:
         return lambda n: _printed_power(n, effect, sd, details, alpha)
     if effect in region.edges:
         return lambda n: 0.0
-    return lambda n: power_of(region, effect, sd, n, alpha=alpha)
+    return lambda n: student_power(region, effect, sd, n, alpha)
+
+
+def _signs_power(check: Check, region: Region) -> Power:
+    """Return the power of the signs at the effect and spread as measured."""
+    effect, sd = check.effect, check.sd_used
+    assert effect is not None
+    if not sd:
+        return lambda n: 0.0
+    if check.details.get("design") == "agrees" and not region.contains(effect):
+        luck = check.details["S0_of_ours"]
+        room = check.details["half_digit"] + 2 * (check.details["S0"] if luck is None else luck * sd)
+        region = region.widen(room)
+        if region.contains(effect):  # signs leave the paper twice its own standard error
+            return lambda n: 0.0
+    return lambda n: signs_power(region, effect, sd, n)
 
 
 def _normal_power(effect: float, se: float, region: Region, alpha: float) -> float:

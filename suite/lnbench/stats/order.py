@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lnbench.stats.rule import judge_mean
 from lnbench.stats.seeds import Flags, Values
 from lnbench.stats.values import Check, Region
@@ -16,6 +18,7 @@ def ordered(
     looks: int = 1,
     collapsed: Flags | None = None,
     limits: Values | None = None,
+    counted: Sequence[int] | None = None,
 ) -> Check:
     """Check that A is above B by at least δ, in pairs: e_i = A - B of one seed, region [δ, ∞). See `rule.judge_mean`.
 
@@ -24,7 +27,15 @@ def ordered(
     """
     region = Region.at_least(float(delta))
     return judge_mean(
-        differences, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, limits=limits, kind="ordered"
+        differences,
+        region,
+        step=step,
+        alpha=alpha,
+        looks=looks,
+        collapsed=collapsed,
+        limits=limits,
+        counted=counted,
+        kind="ordered",
     )
 
 
@@ -37,6 +48,7 @@ def equivalent(
     looks: int = 1,
     collapsed: Flags | None = None,
     limits: Values | None = None,
+    counted: Sequence[int] | None = None,
 ) -> Check:
     """Check that no difference is larger than the margin, in pairs: region [-m, m]. See `rule.judge_mean`.
 
@@ -50,5 +62,6 @@ def equivalent(
         looks=looks,
         collapsed=collapsed,
         limits=limits,
+        counted=counted,
         kind="equivalent",
     )

@@ -1,6 +1,8 @@
-"""Exact power of the rule: can these seeds decide it, and how many would?
+"""Power of the rule: can these seeds decide it, and how many would?
 
-All integrals run over y = s/σ, the error of the sample's own spread, with (n - 1)y² ~ χ²(n - 1).
+That of Student's t and that of the signs are exact for normal seeds; the rule, which asks for both, has the smaller of
+the two, or up to 2 points less. All integrals run over y = s/σ, the error of the sample's own spread, with
+(n - 1)y² ~ χ²(n - 1).
 """
 
 from __future__ import annotations
@@ -9,10 +11,11 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import chdtri, gammaln, ndtr, stdtr
+from scipy.special import bdtr, bdtrc, chdtri, gammaln, ndtr, stdtr
 
 from lnbench.stats.rule import quantile
 from lnbench.stats.seeds import FEWEST_SEEDS, Floats, check_arguments
+from lnbench.stats.signs import FEWEST_TO_DECIDE, SIGN_LEVEL, needed_signs
 from lnbench.stats.values import Region
 
 
@@ -114,7 +117,8 @@ def power_to_contradict(n: int, half_width_sd: float, offset_sd: float, alpha: f
 def power_of(region: Region, effect: float, sd: float, n: int, *, alpha: float = 0.05, looks: int = 1) -> float:
     """Return the chance that n seeds give the right verdict if the truth is `effect` and its sd over seeds `sd`.
 
-    Inside the region: `reproduced`; outside: `contradicted`. On an edge at most α. `looks`: each test at
+    Inside the region: `reproduced`; outside: `contradicted`. On an edge at most α. The smaller of Student's power and
+    of that of the signs. `looks`: each test at
     α/looks, as a single look would be; the chance over all looks is a little higher. Raises ValueError for an
     sd that is negative or not finite, or a region without a finite edge.
     """
@@ -124,14 +128,49 @@ def power_of(region: Region, effect: float, sd: float, n: int, *, alpha: float =
     if not region.edges:
         raise ValueError("a region needs at least one finite edge")
     alpha = alpha / looks
-    inside = region.contains(effect)
     if sd == 0:
-        return float(n >= FEWEST_SEEDS and effect not in region.edges)
+        return float(n >= FEWEST_TO_DECIDE and effect not in region.edges)
+    return min(student_power(region, effect, sd, n, alpha), signs_power(region, effect, sd, n))
+
+
+def student_power(region: Region, effect: float, sd: float, n: int, alpha: float = 0.05) -> float:
+    """Return the chance that Student's t alone gives the right verdict; see `power_of`."""
     if len(region.edges) == 1:
         return power_one_edge(n, abs(effect - region.edges[0]) / sd, alpha)
     half = (region.high - region.low) / 2 / sd
     offset = (effect - (region.high + region.low) / 2) / sd
+    inside = region.contains(effect)
     return power_two_edges(n, half, offset, alpha) if inside else power_to_contradict(n, half, offset, alpha)
+
+
+def signs_power(region: Region, effect: float, sd: float, n: int) -> float:
+    """Return the chance that enough of n normal seeds lie on the side that the truth is on (`signs.with_signs`)."""
+    _check_n(n)
+    below, above = (
+        float(ndtr((region.low - effect) / sd)),
+        float(ndtr((effect - region.high) / sd)),
+    )  # an infinite edge gives 0
+    if region.contains(effect):
+        spare = n - needed_signs(n)  # so many seeds may lie beyond either edge
+        if spare < 0:
+            return 0.0
+        if len(region.edges) == 1:
+            return _at_least(n - spare, n, 1 - below - above)
+        beyond = np.arange(
+            spare + 1
+        )  # the lower edge: at most `spare` seeds, and of the others at most so many the upper
+        chance = bdtr(beyond, n, below) - np.where(beyond > 0, bdtr(np.maximum(beyond - 1, 0), n, below), 0.0)
+        rest = np.array([bdtr(min(spare, n - b), n - b, above / (1 - below)) for b in range(spare + 1)])
+        return _probability(float(np.sum(chance * rest)))
+    edges = len(region.edges)
+    return _at_least(needed_signs(n, SIGN_LEVEL / edges), n, max(below, above))
+
+
+def _at_least(count: int, n: int, rate: float) -> float:
+    """Return P(Bin(n, rate) ≥ count)."""
+    if count > n:
+        return 0.0
+    return 1.0 if count <= 0 else float(bdtrc(count - 1, n, rate))
 
 
 def pilot_factor(n: int) -> float:

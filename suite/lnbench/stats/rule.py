@@ -7,6 +7,7 @@ code that judges.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ from lnbench.stats.seeds import (
     data_problem,
     spread,
 )
+from lnbench.stats.share import with_share
+from lnbench.stats.signs import with_signs
 from lnbench.stats.values import Check, Interval, Region, unjudged
 
 Number = float | Floats
@@ -119,18 +122,21 @@ def judge_mean(
     looks: int = 1,
     collapsed: Flags | None = None,
     limits: Values | None = None,
+    counted: Sequence[int] | None = None,
     kind: str = "mean",
 ) -> Check:
     """Apply the rule to one number per seed: an accuracy, a paired difference, a slope, a log ratio.
 
     Effect ê = mean of the e_i, se = s/√n with s = max(sd, step/2), df = n - 1; interval ê ± t(1 - α/looks,
-    df)·se. Both p are multiplied by `looks`, the number of planned looks.
+    df)·se. Both p are multiplied by `looks`, the number of planned looks. Then the signs of the seeds must decide as t
+    does (`signs.with_signs`), and near 0 or 1 the counts of a share (`share.with_share`).
 
     Parameters: values (n,), one per seed; step, in the effect's unit, the most that one test example in one run
     can move it (0 for a loss or a time); collapsed (n,), True where a run behind the effect collapsed. If any
     did, the claim is about the typical seed: both p are sign tests on the median and there is no interval
     (`collapse.judge_typical`). limits (n,): what a censored value (-inf, inf) is known to lie beyond, NaN for any other
-    value; with one, the claim is about the typical seed too.
+    value; with one, the claim is about the typical seed too. counted (n,): the examples that each value is
+    a share of, where it is one.
 
     Fewer than 3 seeds: inconclusive, both p at 1. A value that is not finite, or all seeds identical with
     step 0: an error. Raises ValueError for arguments that no data could make right.
@@ -160,7 +166,7 @@ def judge_mean(
             details=details,
         )
     sd, sd_used = spread(effects, step)
-    return judge_summary(
+    check = judge_summary(
         kind,
         effect,
         sd_used / math.sqrt(n),
@@ -174,3 +180,4 @@ def judge_mean(
         step=step,
         details=details,
     )
+    return with_share(with_signs(check, effects, region, step=step), effects, counted, region, looks=looks)

@@ -8,7 +8,7 @@ import numpy as np
 
 from lnbench.stats.curves import CurveFlags, Curves, any_level, as_curve_mask, as_curves
 from lnbench.stats.rule import judge_mean
-from lnbench.stats.seeds import Flags, Values, as_seeds
+from lnbench.stats.seeds import Flags, Floats, Values, as_seeds
 from lnbench.stats.steps import argmax_step, axis_levels, slope_step
 from lnbench.stats.trend import slopes
 from lnbench.stats.values import Check, Region, unjudged
@@ -44,9 +44,11 @@ def shift(
 
     Give region (-∞, δ] where the paper gives a size in octaves, [0, ∞) for a shift upwards. argmax_a,
     argmax_b (n,), paired by seed, in the axis's unit; step = the axis's largest gap in octaves: three seeds
-    that all say -1 on a factor-2 axis give [-1.84, -.16]. An optimum on the end of the axis only shrinks the
-    shift, so its sign stands, but a size is then `inconclusive` (both p = 1). Raises ValueError for an axis
-    that is not positive.
+    that all say -1 on a factor-2 axis give [-1.84, -.16]. An optimum on an end of the axis
+    may lie beyond it. Where a seed's two optima differ the sign of its shift is right all the same; where both are on
+    the same end it is 0 and says nothing. So the signs of the seeds stand, but the mean is a bound of the true one
+    only where all such seeds move the same way, and a size is `inconclusive` (both p = 1). Raises ValueError for an
+    axis that is not positive.
     """
     step = argmax_step(axis)
     ends = (float(np.min(axis)), float(np.max(axis)))
@@ -67,9 +69,20 @@ def shift(
         return check
     check = check.with_details(optima_on_end=on_end)
     if all(edge == 0 for edge in region.edges):
-        return check.with_notes(f"{on_end} optima lie on an end of the axis: the true shift is at least this large")
+        return check.with_notes(f"{on_end} optima lie on an end of the axis: {_bound(a, b, ends)}")
     note = f"{on_end} optima lie on an end of the axis: the size of the shift cannot be read"
     return replace(check, p_reproduced=1.0, p_contradicted=1.0, notes=(*check.notes, note))
+
+
+def _bound(a: Floats, b: Floats, ends: tuple[float, float]) -> str:
+    """Return what the mean shift says where optima may lie beyond the axis. a, b (n,), in its unit."""
+    on_end = [np.isclose(optima, end) for optima in (a, b) for end in ends]
+    moves = set(np.sign(np.where(np.isclose(a, b), 0.0, b - a))[np.any(on_end, axis=0)].tolist())
+    if moves == {1.0}:
+        return "the mean is a lower bound, as the true shifts of these seeds lie further up"
+    if moves == {-1.0}:
+        return "the mean is an upper bound, as the true shifts of these seeds lie further down"
+    return "the direction of a seed whose two optima differ is right, but the mean is no bound of the true one"
 
 
 def shift_slope(

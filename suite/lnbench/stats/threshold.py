@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from lnbench.stats.collapse import binomial_at_least, binomial_at_most, clopper_pearson
@@ -20,11 +21,20 @@ def above(
     looks: int = 1,
     collapsed: Flags | None = None,
     limits: Values | None = None,
+    counted: Sequence[int] | None = None,
 ) -> Check:
     """Check that the mean lies at or above the threshold: region [T, ∞). See `rule.judge_mean`."""
     region = Region.at_least(_finite(threshold))
     return judge_mean(
-        values, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, limits=limits, kind="above"
+        values,
+        region,
+        step=step,
+        alpha=alpha,
+        looks=looks,
+        collapsed=collapsed,
+        limits=limits,
+        counted=counted,
+        kind="above",
     )
 
 
@@ -37,11 +47,20 @@ def below(
     looks: int = 1,
     collapsed: Flags | None = None,
     limits: Values | None = None,
+    counted: Sequence[int] | None = None,
 ) -> Check:
     """Check that the mean lies at or below the threshold: region (-∞, T]. See `rule.judge_mean`."""
     region = Region.at_most(_finite(threshold))
     return judge_mean(
-        values, region, step=step, alpha=alpha, looks=looks, collapsed=collapsed, limits=limits, kind="below"
+        values,
+        region,
+        step=step,
+        alpha=alpha,
+        looks=looks,
+        collapsed=collapsed,
+        limits=limits,
+        counted=counted,
+        kind="below",
     )
 
 

@@ -81,9 +81,14 @@ class Region:
         return cls(center - margin, center + margin)
 
     @property
+    def bounds(self) -> tuple[float, float]:
+        """Return both edges, lower first, infinite ones too."""
+        return self.low, self.high
+
+    @property
     def edges(self) -> tuple[float, ...]:
         """Return the finite edges, lower first."""
-        return tuple(edge for edge in (self.low, self.high) if math.isfinite(edge))
+        return tuple(edge for edge in self.bounds if math.isfinite(edge))
 
     def contains(self, x: float) -> bool:
         return self.low <= x <= self.high

@@ -30,7 +30,7 @@ from lnbench.training.schedules import momentum
 
 BACKENDS: dict[str, Callable[..., Backend]] = {"loop": Loop, "stacked": Stacked, "graph": Graph}
 AVERAGED = "_averaged"  # behind the names of the curves of averaged weights
-JOINED = ("metrics", "arrays", "probe_curves")  # of an outcome: what all probes give is put together
+JOINED = ("metrics", "counted", "arrays", "probe_curves")  # of an outcome: what all probes give is put together
 
 
 def prepare(device: torch.device) -> None:

@@ -183,12 +183,20 @@ def _averaged() -> dict[str, Metric]:
     """Return the metrics of a training that keeps an average of its weights."""
     of = "of the averaged weights"
     return {
-        "test_accuracy_averaged": Metric(0, 1, "test", True, f"accuracy {of} on the clean test set", key="average"),
+        "test_accuracy_averaged": Metric(
+            0, 1, "test", True, f"accuracy {of} on the clean test set", key="average", share_of="test images"
+        ),
         "test_loss_averaged": Metric(
             0, math.inf, "test", False, f"cross-entropy {of} on the clean test set", key="average"
         ),
         "validation_accuracy_averaged": Metric(
-            0, 1, "validation", True, f"accuracy {of} on held-out clean images", key="average"
+            0,
+            1,
+            "validation",
+            True,
+            f"accuracy {of} on held-out clean images",
+            key="average",
+            share_of="validation images",
         ),
     }
 
@@ -212,13 +220,22 @@ def entries() -> list[Entry]:
     optimizer, schedule = "lnbench.training.optimisers", "lnbench.training.schedules"
     average = "lnbench.training.averages"
     metrics = {
-        "test_accuracy": Metric(0, 1, "test", True, "accuracy on the clean test set"),
+        "test_accuracy": Metric(0, 1, "test", True, "accuracy on the clean test set", share_of="test images"),
         "test_accuracy_ema": Metric(
             0, 1, "test", True, f"test accuracy, its curve smoothed (decay {SMOOTHING} an epoch)", curve="test_accuracy"
         ),
         "test_loss": Metric(0, math.inf, "test", False, "cross-entropy on the clean test set"),
-        "validation_accuracy": Metric(0, 1, "validation", True, "accuracy on held-out clean images"),
-        "train_accuracy": Metric(0, 1, "train", True, "accuracy on the training labels as given, during the epoch"),
+        "validation_accuracy": Metric(
+            0, 1, "validation", True, "accuracy on held-out clean images", share_of="validation images"
+        ),
+        "train_accuracy": Metric(
+            0,
+            1,
+            "train",
+            True,
+            "accuracy on the training labels as given, during the epoch",
+            share_of="training examples",
+        ),
         "train_loss": Metric(0, math.inf, "train", False, "loss on the training labels, during the epoch"),
         **_averaged(),
     }

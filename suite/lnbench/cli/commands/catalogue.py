@@ -153,7 +153,7 @@ def validate(files: tuple[str, ...]) -> int:
             except SpecError as error:
                 problems += error.problems
     for study in studies:
-        for warning in [*study.warnings, *_weak_margins(study)]:
+        for warning in [*study.warnings, *_weak_margins(study), *_chosen_on_one_seed(study)]:
             click.echo(str(warning), err=True)
     if problems:
         raise SpecError(problems)
@@ -161,6 +161,29 @@ def validate(files: tuple[str, ...]) -> int:
     claimed = "1 claim" if claims == 1 else f"{claims} claims"
     click.echo(f"{len(studies)} {'study' if len(studies) == 1 else 'studies'} with {claimed}: valid")
     return Exit.OK if studies else Exit.NOTHING_SELECTED
+
+
+def _chosen_on_one_seed(study: LoadedStudy) -> list[Problem]:
+    """Return a warning where a hyper-parameter is chosen on one seed and the study does not list that among its
+    `choices`: verdicts are then about the value as chosen, and a claim about the best one needs more."""
+    from lnbench.yamlfile.reader import load
+    from lnbench.yamlfile.tree import position_of
+
+    silent = [
+        at_tier.tier
+        for at_tier in study.tiers.values()
+        if (choose := at_tier.spec.runs.choose) is not None
+        and choose.seeds == 1
+        and all(choice.key != "choose.seeds" for choice in at_tier.spec.choices)
+    ]
+    if not silent:
+        return []
+    line, column = position_of(load(study.path), ["runs", "choose"])
+    what = (
+        f"choose: each value is tried on 1 seed (tier {', '.join(silent)}), so verdicts are about the value as chosen "
+        "and not about the best one; give it more `seeds`, or list `choose.seeds` among the `choices` to say so"
+    )
+    return [Problem(study.path, line, column, what, "warning")]
 
 
 def _weak_margins(study: LoadedStudy) -> list[Problem]:

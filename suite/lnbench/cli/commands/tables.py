@@ -10,7 +10,9 @@ import click
 from lnbench.errors import Exit
 from lnbench.judge import ClaimResult, PartResult, StudyResult
 from lnbench.report.plain import Json
-from lnbench.report.result.result import part_to_json
+from lnbench.report.result.chosen import chosen_to_json
+from lnbench.report.result.result import left_out_to_json, part_to_json
+from lnbench.report.said import as_tested, chosen_sentence, rests_on, rests_sentence
 from lnbench.report.words import decide_words, part_line
 from lnbench.verdict import Counts, Verdict, counts_as
 
@@ -30,16 +32,17 @@ def print_verdicts(result: StudyResult) -> None:
     table.add_column("what was measured", overflow="fold")
     for claim in result.claims:
         style = Verdict(claim.verdict).terminal
+        about = {"says": claim.claim.says, "chosen": chosen_to_json(claim, result), **left_out_to_json(claim)}
         look = f" [dim](look {claim.look.number} of {claim.look.of}: {claim.look.seeds} seeds)[/]" if claim.look else ""
-        table.add_row(
-            claim.claim.id, f"[{style}]{Verdict(claim.verdict).words}[/]", f"{_plain(claim.claim.says)}{look}"
-        )
+        says = f"{_plain(as_tested(about))}{look}"
+        table.add_row(claim.claim.id, f"[{style}]{Verdict(claim.verdict).words}[/]", says)
         for name, part in claim.parts.items():
             mark = "" if name in claim.claim.verdict.of else " (first)" if name in claim.claim.requires else " (extra)"
             text = measured(part, part_to_json(part, claim, result), smoke=result.study.tier == "smoke")
             table.add_row("", f"[dim]{_word(part, result)}{mark}[/]", _plain(f"{name}: {text}"), style="dim")
-        if claim.why:
-            table.add_row("", "", _plain(claim.why))
+        for words in (claim.why, chosen_sentence(about), rests_sentence(about) if rests_on(about) else ""):
+            if words:
+                table.add_row("", "", _plain(words))
     console.print(table)
     for note in result.notes:
         click.echo(f"note: {note}")
@@ -62,7 +65,7 @@ def _word(part: PartResult, result: StudyResult) -> str:
 def measured(part: PartResult, told: Json, *, smoke: bool = False) -> str:
     """Return what was measured of a part and what was required, in the words and units of the report. `told`: the part
     as `result.json` has it."""
-    if part.verdict in (Verdict.NOT_RUN, Verdict.ERROR):
+    if part.verdict in (Verdict.NOT_RUN, Verdict.ERROR, Verdict.NOT_COMPARABLE):
         return part.why
     need = "" if smoke or part.seeds_to_decide is None else f"; {decide_words(told)}"
     return f"{part_line(told)}{need}"

@@ -41,6 +41,7 @@ from lnbench.tiers import PAPER_TIERS
     "from a recording; untested, as its records then say. The choice changes the last digits of a run, not what it is.",
 )
 @click.option("--try/--no-try", "tries", default=True, help="Train the alternatives that a contradiction must survive.")
+@click.option("--try-all", is_flag=True, help="Train the alternatives that a reproduction must survive, too.")
 @store_option
 @data_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of reports. [default: STORE/reports]")
@@ -54,6 +55,7 @@ def verify(
     workers: int | None,
     backend: str,
     tries: bool,
+    try_all: bool,
     store_path: Path | None,
     data_dir: Path | None,
     output: Path | None,
@@ -88,7 +90,8 @@ def verify(
         data_dir=data_dir,
         workers=workers,
         backend=backend,
-        alternatives=tries,
+        alternatives=tries or try_all,
+        all_alternatives=try_all,
         watching=_watching(store),
         say=click.echo,
     )

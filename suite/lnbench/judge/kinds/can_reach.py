@@ -35,8 +35,8 @@ class CanReach(Kind[parts.CanReach]):
         return check.with_details(best=best)
 
     def share_of_runs(self, part: Json) -> float:
-        """Return π = 1 - ½^(1/k) with three digits, as pages show it."""
-        return float(f"{1 - 0.5 ** (1 / part['best_of']):.3g}")
+        """Return π = 1 - ½^(1/k)."""
+        return float(1 - 0.5 ** (1 / part["best_of"]))
 
     def prospect(
         self, part: parts.CanReach, number: Number | None, pilot: Pilot | None, planned: int, looks: int
@@ -51,7 +51,7 @@ class CanReach(Kind[parts.CanReach]):
         edge = part["region"]["low"] if part["side"] == "above" else part["region"]["high"]
         side = "at least" if part["side"] == "above" else "at most"
         count = f"{found['successes']} of {counted(found['runs'], 'run')}"
-        best = f" (our best run: {write.edge(found['best'])})" if found.get("best") is not None else ""
+        best = f" (our best run: {write.number(found['best'])})" if found.get("best") is not None else ""
         runs = f"{count} reached {side} {write.edge(edge)}{best}"
         interval = write.interval()
         if interval is None:

@@ -62,8 +62,9 @@ def _of_points(effect: Effect, member: Member, region: Region, rule: Rule) -> Ch
         return Check(
             kind="correlation", region=region, n=n, collapsed=sum(rule.dead), alpha=ALPHA, notes=(note,)
         )  # fmt: skip
-    r = stats.coefficient_of(*point_means(member), str(effect.reducer))
-    return stats.correlation(r, n, region, str(effect.reducer), alpha=ALPHA, looks=rule.looks)
+    points, reducer = point_means(member), str(effect.reducer)
+    r, without = stats.coefficient_of(*points, reducer), stats.coefficients_without(*points, reducer)
+    return stats.correlation(r, n, region, reducer, without=without, alpha=ALPHA, looks=rule.looks)
 
 
 def zeta_step(step: float) -> float:

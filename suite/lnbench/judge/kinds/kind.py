@@ -25,19 +25,25 @@ P = TypeVar("P", bound=Part)
 class Rule:
     """How a member is judged: `dead` (n,) the seeds that count as collapsed, `looks` how many are planned.
 
-    `limits` (n,): what a censored seed is known to lie beyond, NaN for any other; () where none is censored.
+    `limits` (n,): what a censored seed is known to lie beyond, NaN for any other; () where none is censored. `counted`
+    (n,): how many examples each seed's number is a share of; () where it is no share.
     """
 
     dead: tuple[bool, ...]
     looks: int = 1
     limits: tuple[float, ...] = ()
+    counted: tuple[int, ...] = ()
 
     @property
     def options(self) -> dict[str, Any]:
         """Return the same as `stats` takes it."""
         options: dict[str, Any] = {"alpha": ALPHA, "looks": self.looks}
         options["collapsed"] = list(self.dead) if any(self.dead) else None
-        return {**options, "limits": list(self.limits)} if self.limits else options
+        if self.limits:
+            options["limits"] = list(self.limits)
+        if self.counted:
+            options["counted"] = list(self.counted)
+        return options
 
 
 class Writer(Protocol):
@@ -48,6 +54,9 @@ class Writer(Protocol):
 
     def edge(self, x: float) -> str:
         """Return a number of the metric's own unit as an edge: "90 %"."""
+
+    def number(self, x: float) -> str:
+        """Return a measured number of the metric's own unit, on its side of the region's edge: "90.02 %"."""
 
     def margin(self) -> str:
         """Return the part's margin: "2 points"."""
@@ -210,7 +219,7 @@ def check_member(
     # a number that does not exist cannot be averaged, whatever the claim is about
     dead = [math.isnan(v) and c if counts else c for v, c in zip(member.values, member.collapsed, strict=True)]
     limits = member.limits if any(not math.isnan(limit) for limit in member.limits) else ()
-    check = _checked(kind, part, effect, member, number, Rule(tuple(dead), looks, limits))
+    check = _checked(kind, part, effect, member, number, Rule(tuple(dead), looks, limits, member.counted))
     never = sum(map(math.isnan, member.values))
     if check.error is None and never:
         check = check.with_notes(f"{never} of {len(member.values)} seeds have no such number: it was not reached")

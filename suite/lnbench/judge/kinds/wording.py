@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lnbench.digits import digits_apart
+
 
 def counted(n: int, one: str, many: str | None = None) -> str:
     """Return "1 seed", "5 seeds", "1,200 runs"."""
@@ -21,7 +23,4 @@ def p_words(p: float, edge: float = 0.05) -> str:
         return "< 0.0001"
     if 0.9995 <= p < 1:
         return "> 0.999"
-    digits = 3
-    while digits < 7 and p != edge and float(f"{p:.{digits}g}") == edge:
-        digits += 1
-    return f"{p:.{digits}g}"
+    return f"{p:.{digits_apart(p, 3, (edge,))}g}"

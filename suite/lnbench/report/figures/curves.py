@@ -9,7 +9,7 @@ import textwrap
 from typing import Any
 
 from lnbench.drawing import GREY, INK, NORMAL, SMALL, WIDTH, bare, png, style_of
-from lnbench.report.names import curve_axis, place, text
+from lnbench.report.names import curve_axis, has_accuracies, place, text
 from lnbench.report.plain import Json
 
 MOST_PANELS = 12
@@ -17,7 +17,7 @@ MOST_PANELS = 12
 
 def curves(data: Json, axis: str) -> bytes:
     """Draw test accuracy against the axis, one line for each combination of the others."""
-    lines = _grouped([cell for cell in data["cells"] if cell["done"]], axis)
+    lines = _grouped([cell for cell in data["cells"] if has_accuracies(cell)], axis)
 
     def paint(figure: Any) -> None:
         longest = max(len(name) for name in lines)
@@ -116,7 +116,7 @@ def training(data: Json) -> bytes:
     """Draw test accuracy after every epoch: one panel for each combination of the other axes, one line for each level
     of the numeric one (or one panel for all)."""
     axis = curve_axis(data)
-    cells = [cell for cell in data["cells"] if cell["done"]]
+    cells = [cell for cell in data["cells"] if has_accuracies(cell)]
     panels = _grouped(cells, axis) if axis else {"": cells}
     shown = dict(list(panels.items())[:MOST_PANELS])
     columns = min(3, len(shown))
@@ -161,7 +161,7 @@ def training(data: Json) -> bytes:
 
 
 def _epochs(axes: Any, cell: Json, style: dict[str, Any]) -> None:
-    seeds = [[100 * value for value in curve] for curve in cell["curves"]["test_accuracy"]]
+    seeds = [[100 * value for value in curve] for curve in cell["curves"]["test_accuracy"] if curve]
     for curve in seeds:
         axes.plot(
             range(1, len(curve) + 1),

@@ -11,10 +11,11 @@ from lnbench.report.page.missing import left_section
 from lnbench.report.page.recipe_words import SELECTIONS
 from lnbench.report.page.registration import registration_section
 from lnbench.report.plain import Json
-from lnbench.report.units import Unit, decimals_of, metric_unit, percent
+from lnbench.report.units import Unit, decimals_of, metric_unit, percent, points
 from lnbench.report.words import counted, duration, escaped, listed, of_no_paper, table
 
 DASH = "–"
+NOT_JUDGED = ("not-run", "error")
 
 
 def background_sections(data: Json, training_figure: str | None) -> list[str]:
@@ -41,12 +42,7 @@ def _open(data: Json) -> list[str]:
         else "The paper does not say these, or says them in two ways; they are no deviations from it. Before a claim "
         "is called contradicted, it must be so under every alternative too."
     )
-    good = [claim["id"] for claim in data["claims"] if claim["verdict"] in ("reproduced", "held")]
-    if good and any(choice["try"] for choice in data["choices_open"]):
-        rest = "rests" if len(good) == 1 else "rest"
-        intro += (
-            f" {listed(good)} {rest} on our choices alone: a claim inside its range is not judged under the others."
-        )
+    intro += _stands_on(data)
     if data["deviations"]:  # a tier may leave the choices as the full tier words them
         intro += " Where a deviation of this tier (below) says otherwise, the deviation holds."
     return [
@@ -57,6 +53,26 @@ def _open(data: Json) -> list[str]:
         *table(["choice", "ours", "alternative"], rows),
         "",
     ]
+
+
+def _stands_on(data: Json) -> str:
+    """Return under how many of the alternatives that change its runs each claim inside its range was judged."""
+    good = {claim["id"]: claim["tried"] for claim in data["claims"] if claim["verdict"] in ("reproduced", "held")}
+    missing = {name: [key for key, word in tried.items() if word in NOT_JUDGED] for name, tried in good.items()}
+    alone = [name for name, tried in good.items() if tried and len(missing[name]) == len(tried)]
+    words = ""
+    if alone:
+        one = len(alone) == 1
+        words = (
+            f" {listed(alone)} {'rests' if one else 'rest'} on our choices alone: no alternative that changes "
+            f"{'its' if one else 'their'} runs was run."
+        )
+    for name, tried in good.items():
+        run = len(tried) - len(missing[name])
+        if run:
+            left = f"; not run: {listed(f'`{key}`' for key in missing[name])}" if missing[name] else ""
+            words += f" {name} was not contradicted under {run} of {counted(len(tried), 'alternative')}{left}."
+    return words
 
 
 def _alternatives(tried: Json | None) -> str:
@@ -80,7 +96,7 @@ def _made(data: Json) -> list[str]:
             _candidate(value, score, value == choice["chosen"])
             for value, score in zip(choice["candidates"], choice["scores"], strict=True)
         ]
-        margin = DASH if choice["margin"] is None else f"{100 * choice['margin']:.2f} points"
+        margin = DASH if choice["margin"] is None else points(choice["margin"])
         rows.append([
             escaped(place(choice["point"])), f"`{choice['key']}`", text(choice["chosen"]), margin,
             "<br>".join(scores),
@@ -88,6 +104,7 @@ def _made(data: Json) -> list[str]:
     by = listed(sorted({choice["by"].replace("_", " ") for choice in data["choices_made"]}))
     seeds = counted(data["seeds"]["choosing"], "seed")
     intro = f"Chosen by {by}, on {seeds} that no verdict uses. The margin is the lead over the next best value."
+    intro += " Verdicts are about the values as chosen, not about the best ones."
     at_end = sum(map(_at_an_end, data["choices_made"]))
     if at_end:
         intro += (
@@ -130,10 +147,10 @@ def _drift(data: Json) -> list[str]:
             continue
         seen.add(key)
         unit = effects[drift["effect"]]
-        means = [_mean(values, unit) for values in (drift["before"], drift["now"])]
+        means = [_mean(values) for values in (drift["before"], drift["now"])]
         rows.append([
             escaped(drift["label"]),
-            *means,
+            *_told_apart(means, unit),
             "far above" if drift["share"] is None else significant(drift["share"]),
             "🔻 drifted" if drift["drifted"] else "🔹 no drift",
         ])  # fmt: skip
@@ -146,10 +163,16 @@ def _drift(data: Json) -> list[str]:
     return ["## Drift", "", intro, "", *table(header, rows, right=(1, 2, 3)), ""]
 
 
-def _mean(values: list[float | None], unit: Unit) -> str:
+def _mean(values: list[float | None]) -> float | None:
     """Return the mean of the seeds that have a number."""
     there = [value for value in values if value is not None]
-    return unit.amount(unit.of(statistics.fmean(there))) if there else DASH
+    return statistics.fmean(there) if there else None
+
+
+def _told_apart(means: list[float | None], unit: Unit) -> list[str]:
+    """Return the means with the digits that show which is larger."""
+    there = tuple(unit.of(mean) for mean in means if mean is not None)
+    return [DASH if mean is None else unit.amount(unit.of(mean), like=there, near=there) for mean in means]
 
 
 def _runs(data: Json) -> list[str]:

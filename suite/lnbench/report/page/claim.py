@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 from lnbench.judge.kinds import kind_named
 from lnbench.report.names import claim_heading
+from lnbench.report.numbers import as_written
 from lnbench.report.page.beside import beside_words
 from lnbench.report.plain import Json
+from lnbench.report.said import as_tested, chosen_sentence, rests_sentence
+from lnbench.report.telescopes import page_prediction
 from lnbench.report.units import is_rate, reference_of, shown
 from lnbench.report.words import (
     censored_words,
@@ -32,12 +35,15 @@ DASH = "–"
 
 def claim_section(claim: Json, tier: str, figure: str | None) -> list[str]:
     """Return the lines of the section."""
-    lines = [f"### {claim_heading(claim)}", "", f"**{escaped(claim['says'])}**", ""]
+    lines = [f"### {claim_heading(claim)}", "", f"**{escaped(as_tested(claim))}**", ""]
     where = f" ({escaped(claim['where'])})" if claim["where"] else ""
     lines += [_said(claim, where), ""]
     if claim["question"]:
         lines += [f"Question: `{claim['question']}`", ""]
     lines += [*_verdict(claim, tier), ""]
+    rests = [f"{escaped(words)}." for words in (chosen_sentence(claim), rests_sentence(claim)) if words]
+    if rests:
+        lines += [" ".join(rests), ""]
     if figure:
         alt = f"What was measured and what was required, for every part of claim {claim['id']}"
         lines += [f"![{escaped(alt)}]({figure})", ""]
@@ -186,7 +192,7 @@ def _of_part(part: Json, claim: Json, tier: str) -> Iterator[str]:
         yield f"The paper does not say how many runs its {numbers} {'rests' if part['reference'] else 'rest'} on"
     if part["verdict"] in ("inconclusive", "open") and tier != "smoke":
         yield decide_words(part)
-    if part["verdict"] in ("error", "not-run") and part["why"] and part["why"] not in claim["why"]:
+    if part["verdict"] in ("error", "not-run", "not-comparable") and part["why"] and part["why"] not in claim["why"]:
         yield escaped(part["why"])
     for member in part["members"]:
         count, n = sum(member["collapsed"]), len(member["collapsed"])
@@ -195,6 +201,8 @@ def _of_part(part: Json, claim: Json, tier: str) -> Iterator[str]:
         # the verdict's sentence already says how many runs are above a threshold
         yield from (escaped(note) for note in member["check"]["notes"] if not is_rate(part))
     yield from (escaped(words) for words in beside_words(part))
+    if tier != "smoke" and claim.get("standing") not in ("identity", "hypothesis"):
+        yield from (escaped(words) for member in part["members"] if (words := page_prediction(part, member)))
 
 
 def _every_seed(claim: Json) -> list[str]:
@@ -210,13 +218,11 @@ def _every_seed(claim: Json) -> list[str]:
         view = shown({**part, "kind": "values"} if is_rate(part) else part, member)
         others = tuple(value for value in view.values if value is not None)  # one power of ten for all seeds
         cells = {
-            seed: (DASH if value is None else view.unit.number(view.unit.of(value), like=others)) + "†" * dead
+            seed: (DASH if value is None else view.number(view.unit.of(value), others)) + "†" * dead
             for seed, value, dead in zip(member["seeds"], member["values"], member["collapsed"], strict=True)
         }
         for one in member.get("censored", []):
-            cells[one["seed"]] = (
-                f"{'>' if one['side'] == 'above' else '<'} {view.unit.number(view.unit.of(one['limit']))}"
-            )
+            cells[one["seed"]] = f"{'>' if one['side'] == 'above' else '<'} {as_written(view.unit.of(one['limit']))}"
         rows.append([escaped(view.unit.with_name(f"{label}, in") if view.unit.name else label),
                      *(cells.get(seed, DASH) for seed in seeds)])  # fmt: skip
     header = ["per seed", *(f"seed {seed}" for seed in seeds)]

@@ -9,6 +9,7 @@ from lnbench.report.page.claim import claim_section
 from lnbench.report.page.registration import registration_fact
 from lnbench.report.page.trained import trained_section
 from lnbench.report.plain import Json
+from lnbench.report.said import as_tested, rests_on
 from lnbench.report.units import shown
 from lnbench.report.words import (
     censored_words,
@@ -168,12 +169,16 @@ def _summary(data: Json) -> list[str]:
     for claim, anchor in zip(data["claims"], claim_anchors(data), strict=True):
         rows.append([
             f"[{escaped(claim['id'])}](#{anchor})",
-            escaped(claim["says"]),
-            verdict_words(claim["verdict"]),
+            escaped(as_tested(claim)),
+            _verdict_cell(claim),
             "<br>".join(_against_region(claim)),
         ])  # fmt: skip
     level = spaced_percent(shown(data["claims"][0]["parts"][0], data["claims"][0]["parts"][0]["members"][0]).confidence)
     return table(["claim", "what it says", "verdict", f"measured [{level} interval]; required"], rows)
+
+
+def _verdict_cell(claim: Json) -> str:
+    return "<br>".join(filter(None, [verdict_words(claim["verdict"]), rests_on(claim)]))
 
 
 def _how_to_read(data: Json) -> str:

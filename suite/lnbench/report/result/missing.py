@@ -27,7 +27,11 @@ def untried_to_json(result: StudyResult) -> list[Json]:
     how many runs are missing, and seconds of all of them as above."""
     found = []
     for key in alternatives(result.study):
-        claims = [claim for claim in result.claims if claim.tried.get(key) == Verdict.NOT_RUN]
+        claims = [
+            claim
+            for claim in result.claims
+            if claim.tried.get(key) == Verdict.NOT_RUN and claim.alone == Verdict.CONTRADICTED
+        ]
         if not claims:
             continue
         all_seeds = len({job.seed for job in result.evidence.plan.jobs})

@@ -20,6 +20,7 @@ from lnbench.judge import ALPHA, ChoiceResult, ClaimResult, DriftResult, Member,
 from lnbench.judge.kinds import region_of
 from lnbench.report.plain import Json, interval_to_json, plain, region_to_json, without_paths
 from lnbench.report.result.beside import beside_to_json
+from lnbench.report.result.chosen import chosen_to_json
 from lnbench.report.result.loss_curves import detection_to_json, suspects_to_json
 from lnbench.report.result.missing import left_to_json, untried_to_json
 from lnbench.report.result.plugins import judged_by
@@ -28,6 +29,7 @@ from lnbench.report.result.runs import cells_to_json, data_to_json, environments
 from lnbench.report.result.trained import trained_to_json
 from lnbench.spec import Effect, Number
 from lnbench.stats import Check
+from lnbench.verdict import worded
 
 SCHEMA = 1
 
@@ -107,11 +109,24 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Json:
         "p_contradicted_holm": claim.p_contradicted,
         "tried": dict(claim.tried),
         **_under(claim, result),
+        **left_out_to_json(claim),
         "parts": [part_to_json(part, claim, result) for part in claim.parts.values()],
         "drift": [_drift(drift) for drift in claim.drift],
         **({"look": asdict(claim.look)} if claim.look else {}),
+        **({"chosen": chosen} if (chosen := chosen_to_json(claim, result)) else {}),
         **({"requires": dict(spec.requires)} if spec.requires else {}),
     }
+
+
+def left_out_to_json(claim: ClaimResult) -> Json:
+    """Return the seeds that decide the claim alone, and the verdict without each seed; empty where none is decided."""
+    if not claim.without:
+        return {}
+    return {"hangs_on": list(claim.hangs_on), "without": _by_seed(claim)}
+
+
+def _by_seed(claim: ClaimResult) -> Json:
+    return {str(seed): worded(verdict, claim.claim.standing) for seed, verdict in claim.without.items()}
 
 
 def _under(claim: ClaimResult, result: StudyResult) -> Json:

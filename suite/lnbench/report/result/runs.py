@@ -70,7 +70,12 @@ def _cell(cell: Cell, runs: dict[int, tuple[Run, Record]], metrics: list[str], e
         "parameters": outcomes[0].get("parameters") if outcomes else None,
         "noise": _noise(outcomes),
         "seconds": [plain(_seconds(runs[seed][1])) for seed in seeds],
-        "curves": {"test_accuracy": [plain(outcome["curves"].get("test_accuracy", [])) for outcome in outcomes]},
+        "curves": {
+            "test_accuracy": [
+                plain(outcome["curves"].get("test_accuracy", [])) if seed in measured["test_accuracy"].seeds else []
+                for seed, outcome in zip(seeds, outcomes, strict=True)
+            ]
+        },
     }
 
 

@@ -13,6 +13,7 @@ from lnbench import catalog, resources
 from lnbench.catalog.options import ExperimentRecipe
 from lnbench.errors import did_you_mean
 from lnbench.spec.baseline import Baseline
+from lnbench.spec.comparable import differences, idle_excuses
 from lnbench.spec.effects import Effect
 from lnbench.spec.recipe import Recipe
 from lnbench.spec.rules.effects import check_effect
@@ -48,11 +49,12 @@ def check_tier(tree: Mapping, tier: str, path: Path, baseline: Baseline | None, 
     study = Study(path.stem, tier, path, exact, tuple(cells), baseline, measured, sources)
     base = spec.runs.base
     has_arms = isinstance(base, ExperimentRecipe) or base.arm is not None
-    if not has_arms:
-        return study
-    study = replace(study, cells=_cells_read(study))
-    for place, what in _arms_without_runs(study, merged):
-        findings.add(place, what, tier)
+    if has_arms:
+        study = replace(study, cells=_cells_read(study))
+        for place, what in _arms_without_runs(study, merged):
+            findings.add(place, what, tier)
+    for place, what, severity in _comparisons(study, merged):
+        findings.add(place, what, tier, severity)
     return None if findings.errors_at(tier) else study
 
 
@@ -63,6 +65,28 @@ def _cells_read(study: Study) -> tuple[Cell, ...]:
 
     needed = needed_points(study, {claim.id for claim in study.spec.claims})
     return tuple(cell for cell in study.cells if point_key(cell.point) in needed)
+
+
+def _comparisons(study: Study, tree: Mapping) -> Iterator[tuple[Position, str, str]]:
+    """Yield (place, what, severity) of printed numbers that these runs have no number to compare with, and of excuses
+    under which nothing differs. An excuse may be one for the tier `full` only, so it is asked for there."""
+    for index, claim in enumerate(study.spec.claims):
+        for name, part in claim.parts.items():
+            here: list[str | int] = ["claims", index, "parts", name]
+            for number, apart in enumerate(differences(part, study)):
+                if not apart:
+                    continue
+                reference = part.references()[number if part.each else 0]
+                words = ", and ".join(found.replace("; ", ", ") for found in apart.values())
+                what = f"not comparable with '{reference}' ({words})"
+                hint = f"say why it can be all the same: `despite: {{{next(iter(apart))}: WHY}}`"
+                place = position_of(tree, [*here, *part.place_of(reference)], key=part.each)
+                yield place, f"{what}; {hint}", "warning"
+            for key in idle_excuses(part, study) if study.tier == "full" else ():
+                what = (
+                    f"despite: {key} does not differ from what is printed, as far as the reference's estimand says it"
+                )
+                yield position_of(tree, [*here, "despite", key], key=True), f"{what}; leave it out", "error"
 
 
 def _arms_without_runs(study: Study, tree: Mapping) -> Iterator[tuple[Position, str]]:

@@ -124,7 +124,8 @@ def entries() -> list[Entry]:
             ),
             **{
                 f"pruned_accuracy_{share}": Metric(
-                    0, 1, "test", True, f"test accuracy with the largest {share} per cent of the weights"
+                    0, 1, "test", True, f"test accuracy with the largest {share} per cent of the weights",
+                    share_of="test images",
                 )
                 for share in PRUNED_SHARES_JUDGED
             },
