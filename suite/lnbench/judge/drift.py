@@ -67,7 +67,7 @@ def read_measured(path: Path) -> dict[tuple[str, str], dict[int, tuple[float, fl
 
 def _seeds(entry: dict[str, Any]) -> dict[int, tuple[float, float]]:
     """Return seed -> (number, tolerance). The furthest move of any seed counts for all: what noise does to a number is
-    little in most runs and much in a few, and which these are, another processor decides anew."""
+    little in most runs and much in a few, and which these are, another processor decides again."""
     numbers = [_number(value) for value in entry["values"]]
     noisy = [[_number(value) for value in repeats] for repeats in entry["with_noise"]]
     moved = [_furthest(number, repeats) for number, repeats in zip(numbers, noisy, strict=True)]

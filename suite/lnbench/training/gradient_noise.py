@@ -23,7 +23,7 @@ class GradientNoise:
     """Multiplicative noise of sd `size`, uniform, its draws under `seed`: another seed is another repeat.
 
     A run draws one row of factors, and each of its gradients takes a stretch of it that begins at a place of its own:
-    drawn for every gradient anew, they would cost as much as a step.
+    drawn again for every gradient, they would cost as much as a step.
     """
 
     size: float
