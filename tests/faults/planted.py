@@ -313,7 +313,7 @@ FAULTS = [
     Fault("the last, smaller batch left out", M, replaced(TrainingSet, "batches", without_the_last)),
     Fault("25 % wrong labels in place of 20 %", S, recipe_with(("noise.rate", 0.25))),
     Fault("replaced labels may be the true one", S, recipe_with(("noise.include_true_class", True))),
-    Fault("alpha 6 in place of 5", M, recipe_with(("noise.alpha", plus(1)))),
+    Fault("alpha 5.5 in place of 5", M, recipe_with(("noise.alpha", times(1.1)))),
     Fault("alpha 4 in place of 5", M, recipe_with(("noise.alpha", plus(-1)))),
     Fault("diluted labels are never the true one", M, recipe_with(("noise.include_true_class", False))),
     Fault("pixels not normalised", S, recipe_with(("pixels", None))),
