@@ -279,7 +279,7 @@ def the_last_of_equals(honest: Any) -> Any:
     return epoch
 
 
-S, R, D, M, A, L, N, C = "sharpness", "residual", "dense", "dilution", "adadelta", "linear", "ntk", "counts"
+S, R, D, M, L, C = "sharpness", "residual", "dense", "dilution", "linear", "counts"
 
 
 def one_label_fewer(noise: Recipe) -> Recipe:
@@ -352,13 +352,8 @@ FAULTS = [
     Fault("gradients clipped to norm 1", R, gradients(clipped)),
     Fault("gradients × 1.1", D, gradients(times(1.1))),
     Fault("labels smoothed by 0.1", S, replaced(_standard(), "losses", smoothed_labels)),
-    Fault("AdaDelta's ρ 0.9 in place of 0.95", A, recipe_with(("optimizer.rho", 0.9))),
-    Fault("AdaDelta's ε 1e-6 in place of 1e-8", A, recipe_with(("optimizer.eps", 1e-6))),
-    Fault("learning rate × 1.1", A, recipe_with(("optimizer.lr", times(1.1)))),
     Fault("learning rate × 1.1", L, recipe_with(("lr", times(1.1)))),
     Fault("label noise σ × 1.1", L, recipe_with(("sigma", times(1.1)))),
     Fault("10 % fewer steps", L, recipe_with(("steps", lambda steps: steps * 9 // 10))),
-    Fault("learning rate × 1.1", N, recipe_with(("lr", times(1.1)))),
-    Fault("label noise 0.45 in place of 0.5", N, recipe_with(("label_noise", times(0.9)))),
     Fault("one label fewer for each clean one", C, recipe_with(("noise", one_label_fewer))),
 ]  # fmt: skip

@@ -283,7 +283,7 @@ def test_a_wrong_reference_is_seen(before: Path, tmp_path: Path) -> None:
 SEEN = [
     ("learning rate × 1.1", "sharpness"),
     ("weight decay dropped", "sharpness"),
-    ("one epoch more", "residual"),
+    ("the rate drops one epoch late", "residual"),
     ("Nesterov's momentum off", "residual"),
     ("flips left out", "residual"),
     ("SAM's ρ × 1.1", "sharpness"),

@@ -45,7 +45,6 @@ WORLDS = {
     "residual": World("engine_smoke", arm("residual"), "a ResNet"),
     "dense": World("engine_smoke", arm("dense"), "a DenseNet"),
     "dilution": World("rolnick_repeated_images", words="an MLP, 5 noisy labels for each clean one"),
-    "adadelta": World("rolnick_mnist", lambda point: point["model"] != "convnet4", "MLPs by AdaDelta"),
     "linear": World("label_noise_sgd_linear", arm("noise", "control", "sam"), "a two-layer linear network"),
     "ntk": World("label_noise_sgd_ntk", words="a network and its linearisation"),
     "counts": World("rolnick_identities", words="labels counted, nothing trained"),
