@@ -174,6 +174,14 @@ def seeds_added(rng: np.random.Generator, n: int) -> Check:
     return _as_check(verdict)
 
 
+def seeds_added_and_judged(rng: np.random.Generator, n: int) -> Check:
+    """The same, each number of seeds judged as if it had been planned."""
+    values = rng.normal(0, 1, n)
+    part = parts.Ordered(kind="ordered", effect="e")
+    checks = (judged(part, member(values[:run])) for run in range(5, n + 1))
+    return next((check for check in checks if not check.verdict().open), Check(kind="ordered"))
+
+
 def looks_with_a_tail(rng: np.random.Generator, n: int) -> Check:
     """Planned looks at seeds with a long lower tail, their median on the edge."""
     result = judged_study([[math.log(2) - rng.exponential(1.0, n)]], looks=(5, n))

@@ -100,4 +100,4 @@ def judged_study(
     n = len(differences[0][0])
     plan = plan_of(len(differences[0]), len(differences), looks or (n,), n)
     drawn = {f"e{c}-{p}": member(x, step=step) for c, claim in enumerate(differences) for p, x in enumerate(claim)}
-    return judge(Simulated(plan, reads=Stored({}.get), drawn=drawn))
+    return judge(Simulated(plan, reads=Stored({}.get), drawn=drawn), one_out=False)

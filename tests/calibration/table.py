@@ -32,8 +32,13 @@ def rows(repetitions: int) -> list[str]:
         cells = []
         for n in s.seeds:
             rates = measure(s, n, repetitions)
-            cells.append(f"{percent(rates.reproduced, s.reproduced)} / {percent(rates.contradicted, s.contradicted)}")
+            cell = f"{percent(rates.reproduced, s.reproduced)} / {percent(rates.contradicted, s.contradicted)}"
+            if rates.alone is not None and rates.alone != (rates.reproduced, rates.contradicted):
+                cell += " ({} / {})".format(*(percent(rate, 1.0) for rate in rates.alone))
+            cells.append(cell)
             print(s.name, n, cells[-1], flush=True)
+        if s.seeds == (3, 5, 10):
+            cells[0] += " (n = 3)"
         if len(cells) == 1:  # points, or the last look: n has another meaning
             cells = ["", "", f"{cells[0]} (n = {s.seeds[0]})"] if s.seeds != (10,) else ["", "", cells[0]]
         lines.append(f"| {s.kind} | {s.world} | {' | '.join(cells)} | {promise(s)} |")
@@ -44,9 +49,10 @@ def main(repetitions: int) -> None:
     table = [
         BEGIN,
         "",
-        f"False `reproduced` / false `contradicted` in %, {repetitions:,} simulated studies a cell.",
+        f"False `reproduced` / false `contradicted` in %, {repetitions:,} simulated studies a cell; in brackets, where "
+        "it is another number, what Student's t alone (of points: Fisher's law) would have said in the same studies.",
         "",
-        "| kind | world | n = 3 | n = 5 | n = 10 | at most |",
+        "| kind | world | n = 4 | n = 5 | n = 10 | at most |",
         "|---|---|---|---|---|---|",
         *rows(repetitions),
         "",

@@ -37,9 +37,11 @@ def test_false_verdicts_stay_near_alpha_measured_finely(scenario: Scenario, n: i
     keeps_its_promise(scenario, n, 10_000)
 
 
-def test_a_verdict_is_not_withheld_to_keep_the_promise() -> None:
-    """On the edge of a one-edged region t is exact, so the rates are α and not less."""
+def test_little_is_given_away_for_the_promise() -> None:
+    """On the edge of a one-edged region t is exact for normal seeds; the signs take up to half of its α, and hardly any
+    of it where four seeds of four, or six of seven, must agree."""
     (normal,) = (s for s in SCENARIOS if s.name == "above: normal seeds")
-    rates = measure(normal, 5, 4000)
-    assert 0.04 < rates.reproduced < 0.06
-    assert 0.04 < rates.contradicted < 0.06
+    for n, least in ((4, 0.035), (5, 0.02), (7, 0.03)):
+        rates = measure(normal, n, 4000)
+        assert least < min(rates.reproduced, rates.contradicted)
+        assert max(rates.reproduced, rates.contradicted) < 0.06

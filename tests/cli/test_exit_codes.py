@@ -21,7 +21,7 @@ def edit(home: Path, old: str, new: str) -> None:
 def test_all_claims_reproduced_is_0(trained: Path, call: Call) -> None:
     code, out, _ = call("verify", "claims/toy.yaml", "--tier", "full")
     assert code == 0
-    assert "nothing to train: all 10 runs are in the store" in out
+    assert "nothing to train: all 12 runs are in the store" in out
     assert (trained / ".lnbench/reports/toy-full/report.md").is_file()
 
 

@@ -69,11 +69,11 @@ def test_seeds_alternatives_claims_and_runs_are_named(home: Path, call: Call) ->
     call("lock")
     one_claim = STUDY[: STUDY.index("  - id: TOY-02")] + STUDY[STUDY.index("tiers:") :]
     unused = ("  drop: {metric: test_accuracy, along: {noise.alpha: drop}}\n", "")
-    edits = (("seeds: {n: 3", "seeds: {n: 4"), ("times: 2", "times: 3"), ("epochs: 2\n", "epochs: 4\n"), unused)
+    edits = (("seeds: {n: 4", "seeds: {n: 5"), ("times: 2", "times: 3"), ("epochs: 2\n", "epochs: 4\n"), unused)
     Path("claims/toy.yaml").write_text(edited(one_claim, *edits))
     assert call("lock", "--check")[1].splitlines()[1:] == [
         "  TOY-02: not in the study any more",
-        "  seeds: was “3”, is “4”",
+        "  seeds: was “4”, is “5”",
         "  alternatives: was “epochs {\"times\": 2}”, is “epochs {\"times\": 3}”",
         "  the runs are others",
     ]  # fmt: skip

@@ -63,7 +63,7 @@ def test_the_plugin_fails_a_contradicted_claim_after_it_has_tried_the_alternativ
 
 
 def test_the_plugin_trains_no_seed_after_the_look_that_decides(trained: Path) -> None:
-    edit(trained, "seeds: {n: 3,", "seeds: {n: 6, looks: [3, 6],")
+    edit(trained, "seeds: {n: 4,", "seeds: {n: 6, looks: [4, 6],")
     edit(trained, "delta: -0.5", "delta: -0.9")
     before = trainings(trained / ".lnbench")
     done = pytest_claims(trained, "full")
@@ -89,10 +89,10 @@ def test_a_contradiction_is_judged_again_from_an_export(contradicted: Path, call
 
 
 def test_an_export_has_the_seeds_after_the_look_that_decided_too(trained: Path, call: Call) -> None:
-    edit(trained, "seeds: {n: 3,", "seeds: {n: 6,")
+    edit(trained, "seeds: {n: 4,", "seeds: {n: 6,")
     assert call("verify", "toy", "--tier", "full", "--workers", "1")[0] == 0
-    edit(trained, "seeds: {n: 6,", "seeds: {n: 6, looks: [3, 6],")
-    assert "look 1 of 2: 3 seeds" in call("report", "toy", "--tier", "full")[1]
+    edit(trained, "seeds: {n: 6,", "seeds: {n: 6, looks: [4, 6],")
+    assert "look 1 of 2: 4 seeds" in call("report", "toy", "--tier", "full")[1]
     out = call("store", "export", "out.jsonl", "--study", "toy", "--tier", "full")[1]
     assert "18 records" in out  # 12 runs, 4 that chose, and 2 choices
 
@@ -185,7 +185,7 @@ def test_data_is_not_demanded_where_the_store_has_every_run(trained: Path, call:
     assert lnbench.verify("toy", tier="full", workers=0).claim("TOY-01").verdict == "reproduced"
     assert call("verify", "toy", "--tier", "full")[0] == 0
     with pytest.raises(DataError, match="lnbench data fetch digits"):
-        lnbench.verify("toy", tier="full", seeds=4, workers=0)
+        lnbench.verify("toy", tier="full", seeds=5, workers=0)
     edit(trained, "threshold: 0.3", "threshold: 0.99")  # the alternatives are not there
     with pytest.raises(DataError, match="lnbench data fetch digits"):
         lnbench.verify("toy", tier="full", workers=0)
@@ -206,7 +206,7 @@ def test_a_frame_has_one_row_per_claim(trained: Path) -> None:
     assert list(frame["claim"]) == ["TOY-01", "TOY-02"] and list(frame["verdict"]) == ["reproduced"] * 2
     first = frame.iloc[0]
     assert first["low"] < first["effect"] < first["high"] and first["region"] == "at least 0.3"
-    assert (first["seeds"], first["planned"], first["tier"]) == (3, 3, "full")
+    assert (first["seeds"], first["planned"], first["tier"]) == (4, 4, "full")
 
 
 def test_without_pandas_a_frame_names_what_is_missing(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ def test_a_ratio_is_averaged_as_logs_and_shown_as_a_ratio(tmp_path: Path, region
     logs = [math.log(a / b) for a, b in zip(*part.members[0].arms, strict=True)]
     assert part.members[0].values == pytest.approx(logs)
     test = reference.ttest_1samp(logs, 0.0).confidence_interval(0.9)
-    assert part.check.details["student"]["interval"] == pytest.approx((test.low, test.high))
+    assert part.check.details["alone"]["interval"] == pytest.approx((test.low, test.high))
     low, high = min(test.low, *logs), max(test.high, *logs)  # signs of five seeds
     assert part.check.details["ratio_interval"] == pytest.approx((math.exp(low), math.exp(high)))
 
@@ -260,7 +260,7 @@ def test_every_look_pays_for_all(tmp_path: Path) -> None:
     assert check.p_reproduced == pytest.approx(3 * alone)
     assert claim.verdict == "inconclusive"
     low, high = reference.ttest_1samp(values, 0.8).confidence_interval(1 - 0.1 / 3)
-    assert check.details["student"]["interval"] == pytest.approx((low, high))
+    assert check.details["alone"]["interval"] == pytest.approx((low, high))
 
 
 def test_what_is_open_is_judged_again_at_the_next_look(tmp_path: Path) -> None:

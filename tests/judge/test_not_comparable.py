@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lnbench import catalog
 from lnbench.errors import SpecError
 from lnbench.judge import gather, judge
 from lnbench.plan import plan_study
@@ -243,9 +244,10 @@ def test_every_number_that_a_claim_is_held_against_says_what_it_is_a_number_of(r
 
 def test_where_an_alternative_changes_what_is_measured_it_is_not_comparable(tmp_path: Path) -> None:
     study = loaded(tmp_path, "noise: dilute_uniform, true_class: true")
-    other = tuple(
-        replace(cell, recipe=cell.recipe.model_copy(update={"noise": cell.recipe.noise.model_copy(
-            update={"include_true_class": False})}))
-        for cell in study.cells
-    )  # fmt: skip
+    never = study.cells[0].recipe.identity()["noise"] | {"include_true_class": False}
+    noise = catalog.find("noise", "dilute_uniform").options
+    assert noise is not None
+    law = noise.model_validate(never)
+    at_two = law.model_copy(update={"alpha": 2})
+    other = tuple(replace(cell, recipe=cell.recipe.model_copy(update={"noise": at_two})) for cell in study.cells)
     assert judged(replace(study, cells=other)).verdict == "not-comparable"

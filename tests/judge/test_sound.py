@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from lnbench.judge import Evidence, gather, judge
 from lnbench.judge.sound import fault, other_data
 from lnbench.plan import Run, plan_study
-
-if TYPE_CHECKING:
-    from tests.toys.judged_world import World
+from lnbench.spec import variant
+from tests.toys.judged_world import World
 
 Edit = Callable[[Run, dict[str, Any]], None]  # (run, its record's outcome): changed in place
 
@@ -112,6 +111,17 @@ def test_one_arm_on_other_data_is_an_error(world: World) -> None:
             outcome["data_sha256"] = "f" * 64
 
     assert claims(edited(world, edit))["T-02"].verdict == "error"
+
+
+def test_an_alternative_on_other_data_decides_nothing(world: World) -> None:
+    """Its runs show what the data change, and not what the alternative does."""
+    low, key = World(world.study, lambda recipe, seed: 0.2 + 0.001 * seed), "epochs"
+    other = low.evidence(variant(world.study, key))
+    assert judge(world.evidence(), {key: other}).claims[0].verdict == "depends-on"
+    for _, record in other.by_job.values():
+        record["outcome"]["data_sha256"] = "f" * 64
+    claim = judge(world.evidence(), {key: other}).claims[0]
+    assert (claim.verdict, claim.tried[key]) == ("reproduced", "error")
 
 
 def test_records_without_a_checksum_are_not_compared(world: World) -> None:

@@ -74,7 +74,7 @@ def student(check: Check) -> Check:
     if "parts" in check.details:
         parts = [student(part) for part in check.details["parts"]]
         return stats.partial_conjunction(parts, check.details["at_least"])
-    alone = check.details.get("student")
+    alone = check.details.get("alone")
     if alone is None:
         return check
     interval = alone.get("interval")

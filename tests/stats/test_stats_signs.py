@@ -41,7 +41,7 @@ def test_both_rules_must_decide(region: Region) -> None:
         edges = len(region.edges)
         p_for = reference.binomtest(int(min(inside)), n, 0.5, alternative="greater").pvalue
         p_against = min(1.0, edges * reference.binomtest(int(outside), n, 0.5, alternative="greater").pvalue)
-        alone = check.details["student"]
+        alone = check.details["alone"]
         assert check.details["signs"]["p_reproduced"] == pytest.approx(p_for)
         assert check.details["signs"]["p_contradicted"] == pytest.approx(p_against)
         assert (check.verdict() is Verdict.REPRODUCED) == (alone["p_reproduced"] <= 0.05 and p_for <= 0.07)
@@ -64,7 +64,7 @@ def test_three_seeds_decide_nothing_and_four_may() -> None:
 
 def test_one_bad_run_of_five_leaves_it_open() -> None:
     check = stats.ordered([0.0101, -0.0018, 0.0064, 0.0196, 0.0120], step=1e-4)
-    assert check.details["student"]["p_reproduced"] == pytest.approx(0.02872, abs=1e-5)
+    assert check.details["alone"]["p_reproduced"] == pytest.approx(0.02872, abs=1e-5)
     assert check.p_reproduced == pytest.approx(6 / 32)
     assert check.verdict() is Verdict.INCONCLUSIVE
     assert check.interval is not None and check.interval.low == -0.0018
@@ -76,7 +76,7 @@ def test_the_interval_covers_that_of_the_order_statistics() -> None:
     assert order_interval(x[:3]) is None
     check = stats.above(x, 0.15)
     assert check.interval is not None
-    low, high = check.details["student"]["interval"]
+    low, high = check.details["alone"]["interval"]
     assert check.interval.low == min(low, 0.2) and check.interval.high == max(high, 0.33)
 
 
@@ -109,7 +109,7 @@ def test_counts_near_an_end_are_judged_by_the_exact_law_too() -> None:
     values = np.array(hits) / 20
     check = stats.above(values, 0.9, step=1 / 20, counted=totals)
     exact = reference.binomtest(98, 100, 0.9, alternative="greater").pvalue
-    alone = check.details["student"]["p_reproduced"]
+    alone = check.details["alone"]["p_reproduced"]
     assert check.p_reproduced == pytest.approx(max(exact, alone)) and exact > alone
     assert check.interval is not None
     low, high = reference.binomtest(98, 100).proportion_ci(0.9)

@@ -23,7 +23,7 @@ choices:
   vary: {noise.alpha: [0, 2]}
   choose: {key: optimizer.lr, from: [0.01, 0.05], per: [noise.alpha],
            by: validation_accuracy, validation: 100, seeds: 1}
-  seeds: {n: 3, pair: [split, noise, order, init, augment]}
+  seeds: {n: 4, pair: [split, noise, order, init, augment]}
 effects:
   noisy: {metric: test_accuracy, at: {noise.alpha: 2}}
   drop: {metric: test_accuracy, along: {noise.alpha: drop}}
@@ -45,7 +45,9 @@ claims:
 tiers:
   full: {deviations: []}
   smoke:
-    runs: {choose: null}
+    runs:
+      choose: null
+      seeds: {n: 3, pair: [split, noise, order, init, augment]}
     deviations: [one learning rate]
     measured: smoke/toy
 """

@@ -302,6 +302,16 @@ def gather(plan: Plan, get: Get, failures: Mapping[str, str] | None = None, read
     return evidence
 
 
+def on_the_same_data(evidence: Evidence, tries: Mapping[str, Evidence]) -> dict[str, Evidence]:
+    """Return the evidence under each alternative, with nothing to rest on where its runs are on other data than the
+    study's own: they show what the data change, and not what the alternative does."""
+    checked = {}
+    for key, other in tries.items():
+        mixed = other_data({**evidence.records, **other.records}.values())
+        checked[key] = replace(other, unsound={**other.unsound, **mixed}) if mixed else other
+    return checked
+
+
 class _Lookup:
     """Looks up runs and what they build on. `outcomes`: of inputs and choices, by record id."""
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from lnbench import stats
 from lnbench.judge.comparable import not_comparable, undecided
 from lnbench.judge.drift import drift_of
-from lnbench.judge.evidence import Evidence
+from lnbench.judge.evidence import Evidence, on_the_same_data
 from lnbench.judge.kinds import ALPHA, check_member, kind_of, numbers_of
 from lnbench.judge.kinds.wording import p_is
 from lnbench.judge.results import ChoiceResult, ClaimResult, Look, PartResult, StudyResult
@@ -25,8 +25,11 @@ from lnbench.verdict import Standing, worded
 DECIDED = (Verdict.REPRODUCED, Verdict.CONTRADICTED, Verdict.NOT_IN_REGIME)
 
 
-def judge(evidence: Evidence, tries: Mapping[str, Evidence] | None = None) -> StudyResult:
-    """Judge a study from its evidence. `tries`: choice key -> the evidence under that alternative.
+def judge(evidence: Evidence, tries: Mapping[str, Evidence] | None = None, *, one_out: bool = True) -> StudyResult:
+    """Judge a study from its evidence.
+
+    `tries`: choice key -> the evidence under that alternative. `one_out`: whether to judge decided claims without each
+    of their seeds too, which is shown and changes no verdict.
 
     With planned looks each claim is judged on the first so many seeds, then on more, and keeps the first verdict that
     decides it; what came after does not enter.
@@ -37,8 +40,9 @@ def judge(evidence: Evidence, tries: Mapping[str, Evidence] | None = None) -> St
         claims = [_smoke(claim, evidence, notes) for claim in _judge_claims(evidence)]
     else:
         planned = _as_planned(evidence, notes)
-        claims = [_leave_one_out(claim, planned) for claim in _over_looks(planned)]
-        claims = _settle(claims, study, tries or {})
+        claims = _over_looks(planned)
+        claims = _leave_one_out(claims, planned) if one_out else claims
+        claims = _settle(claims, study, on_the_same_data(evidence, tries or {}))
     claims = [_worded(claim) for claim in claims]
     return StudyResult(evidence, tuple(claims), tuple(_choices(evidence)), tuple(notes), dict(tries or {}))
 
@@ -102,14 +106,19 @@ def _early(claim: ClaimResult, run: int, looks: Sequence[int]) -> ClaimResult:
     return replace(claim, verdict=Verdict.NOT_RUN.value, why=why)
 
 
-def _leave_one_out(claim: ClaimResult, evidence: Evidence) -> ClaimResult:
-    """Judge a decided claim again without each of its seeds, to see whether it hangs on one of them."""
-    if claim.verdict not in (Verdict.REPRODUCED, Verdict.CONTRADICTED):
-        return claim
-    seen = evidence.first(claim.look.seeds) if claim.look else evidence
-    position = evidence.study.spec.claims.index(claim.claim)
-    without = {seed: _judge_claims(seen.without(seed), claim.look)[position].alone for seed in seen.seeds}
-    return replace(claim, without=without)
+def _leave_one_out(claims: list[ClaimResult], evidence: Evidence) -> list[ClaimResult]:
+    """Judge decided claims again without each of their seeds, to see which depend on one of them."""
+    found: dict[int, dict[int, str]] = {
+        number: {} for number, claim in enumerate(claims) if claim.verdict in DECIDED[:2]
+    }
+    for look in dict.fromkeys(claims[number].look for number in found):
+        seen = evidence.first(look.seeds) if look else evidence
+        for seed in seen.seeds:
+            others = _judge_claims(seen.without(seed), look)
+            for number in found:
+                if claims[number].look == look:
+                    found[number][seed] = others[number].alone
+    return [replace(claim, without=found.get(number, {})) for number, claim in enumerate(claims)]
 
 
 def _later(before: ClaimResult, after: ClaimResult) -> ClaimResult:

@@ -232,7 +232,7 @@ def _interval(check: Check, kind: Kind[Any], unit: Unit, distance: bool) -> Iter
     what = f"mean of {kind.scale}" if kind.scale else "mean − printed number" if distance else "mean"
     yield f"    effect = {what} = {number(check.effect)}; standard deviation s = {number(check.sd_used)}{floor}"
     yield f"    se = s/√n = {number(check.sd_used)}/√{check.n} = {number(check.se)}; {check.df:.3g} degrees of freedom"
-    student = check.details.get("student", {}).get("interval", (check.interval.low, check.interval.high))
+    student = check.details.get("alone", {}).get("interval", (check.interval.low, check.interval.high))
     factor = (student[1] - student[0]) / 2 / check.se if check.se else math.nan
     by_t = f"[{number(student[0])}, {number(student[1])}]"
     yield f"    {confidence} interval = {number(check.effect)} ± {factor:.3f}·{number(check.se)} = {by_t}"

@@ -90,7 +90,7 @@ def correlation(
     These laws are of normal points; with long tails, skew or a spread that grows they err in up to 20 % of studies. So
     with `without` (n,), r with each point left out in turn, two more must agree, and both p are the largest of all: the
     spread of ζ over the points left out (jackknife: Tukey 1958; n - 1 df), and the same check of every n - 1 points,
-    so that no one point decides. The interval covers them.
+    so that no one point decides. The interval covers them. details "alone": what the first law alone says.
     """
     check_arguments(alpha, looks)
     zeta_region = to_zeta(region)
@@ -108,6 +108,12 @@ def correlation(
     laws = [(zeta, se, math.inf), *_laws_without(zeta, n, without, coefficient)]
     p_for = max(float(p_inside(*law, zeta_region.low, zeta_region.high)) for law in laws)
     p_against = max(float(p_outside(*law, zeta_region.low, zeta_region.high)) for law in laws)
+    first, ends = laws[0], confidence_interval(*laws[0], alpha, looks).map(math.tanh)
+    alone = {
+        "p_reproduced": min(1.0, looks * float(p_inside(*first, zeta_region.low, zeta_region.high))),
+        "p_contradicted": min(1.0, looks * float(p_outside(*first, zeta_region.low, zeta_region.high))),
+        "interval": (ends.low, ends.high),
+    }
     intervals = [confidence_interval(*law, alpha, looks) for law in laws]
     interval = replace(intervals[0], low=min(i.low for i in intervals), high=max(i.high for i in intervals))
     return Check(
@@ -121,7 +127,7 @@ def correlation(
         se=se,
         df=math.inf,
         alpha=alpha,
-        details={**details, "zeta": zeta, "zeta_region": (zeta_region.low, zeta_region.high), "laws": len(laws)},
+        details={**details, "zeta": zeta, "zeta_region": (zeta_region.low, zeta_region.high), "alone": alone},
     )
 
 

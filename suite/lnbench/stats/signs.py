@@ -106,7 +106,7 @@ def with_signs(check: Check, values: Floats, region: Region, *, wide: Region | N
     for the median of any distribution. Both must agree: a p of t's stands where the p of signs is at most
     `SIGN_LEVEL`; where it is larger, p is the larger of the two. The level of signs is no part of a correction for
     several parts, claims or looks: these multiply t's p. The interval covers both, so that it lies inside the region
-    exactly when the claim is reproduced. details "student": what t alone says; "signs": the counts.
+    exactly when the claim is reproduced. details "alone": what t alone says; "signs": the counts.
 
     values (n,) on the scale of `region`; `check.effect` may be on a scale moved by a printed number, as its region is.
     """
@@ -135,7 +135,7 @@ def with_signs(check: Check, values: Floats, region: Region, *, wide: Region | N
     if min(student["p_reproduced"], student["p_contradicted"]) <= check.alpha < min(p_for, p_against):
         notes = (*notes, _withheld(signs, student["p_reproduced"] <= check.alpha))
     return replace(check, p_reproduced=p_for, p_contradicted=p_against, interval=interval, notes=notes).with_details(
-        student=student, signs=found
+        alone=student, signs=found
     )
 
 
