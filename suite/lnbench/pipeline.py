@@ -7,8 +7,9 @@ against every alternative (`try`) of what the paper leaves open, on as many seed
 
 from __future__ import annotations
 
+import tempfile
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from lnbench.data.root import Status, data_root, status
 from lnbench.errors import LnbenchError, did_you_mean
 from lnbench.execute.groups import Task, check_backend
-from lnbench.execute.local import execute
+from lnbench.execute.local import execute, local_crew
 from lnbench.execute.registering import register
 from lnbench.execute.work import Watcher
 from lnbench.execute.worker import Report
@@ -33,6 +34,7 @@ from lnbench.judge import (
     look_sizes,
 )
 from lnbench.judge import judge as judge_evidence
+from lnbench.judge.measured import NOISE
 from lnbench.machine import resolve_device
 from lnbench.plan import Only, Plan, Run, check_claims, plan_study, selection
 from lnbench.report import known_since, load_failures, load_ledger, load_report, write_report
@@ -41,6 +43,7 @@ from lnbench.resources import find_study
 from lnbench.spec import LoadedStudy, Study, load_studies, load_study, variant
 from lnbench.spec.locks import History, history_of, of_report, read_copy
 from lnbench.store import Store, default_path
+from lnbench.training.gradient_noise import GradientNoise
 from lnbench.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -340,6 +343,24 @@ def _with_ledger(result: StudyResult, store: Store) -> StudyResult:
             candidates = [value for value, _ in job.choice.candidates] if job.choice else [None]
             ids |= {job.run(value).id for value in candidates}
     return replace(result, ledger=tuple(store.ledger.about(ids)))
+
+
+def with_gradient_noise(
+    studies: Sequence[Study], training: Training, repeat: int, seeds: int | None = None
+) -> list[StudyResult]:
+    """Train studies with noise on every gradient, in a store that is thrown away, and judge them: how far their numbers
+    are from those without noise is what drift is judged by. Another `repeat`, another noise. Raises LnbenchError where
+    a run fails."""
+    noise = GradientNoise(NOISE, repeat)
+    plans = [plan_study(study, seeds) for study in studies]
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        crew = local_crew(training.device, training.data_dir, training.workers, noise)
+        with training.watching() as watcher:
+            done = execute(plans, store, watcher, device=training.device, backend="loop", crew=crew)
+        if done.failures:
+            raise LnbenchError(f"with noise on the gradients: {next(iter(done.failures.values()))}")
+        return [judge_store(study, store, seeds) for study in studies]
 
 
 def judge_report(folder: Path) -> StudyResult:

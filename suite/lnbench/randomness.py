@@ -34,6 +34,9 @@ SEED_STREAMS = tuple(stream.name.lower() for stream in Stream)
 METHOD = 6
 AUDIT = 7  # which runs of a report are trained again (audit/): under a seed that is no run's
 
+# What moves gradients where a drift reference is made (`training/gradient_noise.py`): in no run on record.
+GRADIENT = 7
+
 
 # `lowbias32` of Christopher Wellons (hash-prospector; avalanche bias 0.17 %). Its second factor is written as a
 # negative number of the same low 32 bits: |x·c| then stays below 2^63 for every x < 2^32, so no int64 ever overflows.

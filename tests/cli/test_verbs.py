@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lnbench.execute import local
 from lnbench.store import Store
 from tests.toys.trained_study import Call
 
@@ -56,27 +57,42 @@ def test_a_damaged_record_is_set_aside_and_its_run_done_again(trained: Path, cal
     assert list((trained / ".lnbench/set-aside").iterdir())
 
 
-def test_measure_blesses_nothing_silently(trained: Path, call: Call) -> None:
+def test_measure_blesses_nothing_silently(trained: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     code, out, _ = call("verify", "toy", "--tier", "smoke")
     assert "drift was not checked" in out
-    code, _, err = call("measure", "toy")
-    assert code == 2 and "first run `lnbench verify toy --tier smoke --seeds 10`" in err
-    assert call("verify", "toy", "--tier", "smoke", "--seeds", "10")[0] == 0
+    kept = sorted((trained / ".lnbench").rglob("*.json"))
+    monkeypatch.setattr(local, "available_cores", lambda: 0)  # in this process: another takes seconds to start
     assert call("measure", "toy")[0] == 0
+    assert sorted((trained / ".lnbench").rglob("*.json")) == kept  # what was trained with noise is in no store
     assert "drift" not in call("verify", "toy", "--tier", "smoke")[1]
     file = trained / "baselines/measured/smoke/toy.json"
     content = json.loads(file.read_text())
-    assert content["environment"][0]["torch"] and content["date"] and content["effects"][0]["seeds"] == list(range(10))
-    content["effects"][0]["values"] = [value - 0.6 for value in content["effects"][0]["values"]]
+    effect = content["effects"][0]
+    assert content["environment"][0]["torch"] and content["date"] and effect["seeds"] == [0, 1, 2]
+    assert [len(repeats) for repeats in effect["with_noise"]] == [content["noise"]["repeats"]] * 3
+    effect["values"][1] -= 0.3
+    effect["with_noise"][1] = [value - 0.3 for value in effect["with_noise"][1]]
     file.write_text(json.dumps(content))
     code, out, _ = call("verify", "toy", "--tier", "smoke")
     assert code == 1
-    assert "has drifted" in out
+    assert "has drifted" in out and "seed 1 gives" in out
     code, out, err = call("measure", "toy")
     assert code == 2
     assert "give --replace" in err
     assert call("measure", "toy", "--replace")[0] == 0
     assert call("verify", "toy", "--tier", "smoke")[0] == 0
+
+
+def test_measure_trains_what_is_missing_and_replaces_a_reference_of_the_old_form(
+    trained: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "available_cores", lambda: 0)
+    file = trained / "baselines/measured/smoke/toy.json"
+    file.write_text('{"schema": 1, "effects": []}')
+    code, _, err = call("verify", "toy", "--tier", "smoke")
+    assert code == 2 and "write it again: `lnbench measure STUDY --replace`" in err
+    assert call("measure", "toy", "--seeds", "4", "--replace")[0] == 0
+    assert json.loads(file.read_text())["effects"][0]["seeds"] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"effects": [{"effect": "noisy"}]}', '{"effects": 3}'])

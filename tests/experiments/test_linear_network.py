@@ -84,7 +84,7 @@ def test_the_reduced_network_is_the_whole_one_after_long_training() -> None:
     for weights in ((W, a), (small_W, small_a)):
         done = linear_kernel.advance(
             *weights, problem.X, problem.y, problem.second, problem.target, 0.01, 2.0, 0, 0.0, False, False,
-            np.uint64(own["order"]), np.uint64(own["noise"]), 0, 40_000,
+            np.uint64(own["order"]), np.uint64(own["noise"]), 0, 40_000, 0.0, np.uint64(0),
         )  # fmt: skip
         assert done == 0
     assert np.linalg.norm(small_W @ basis - W) <= 1e-9 * np.linalg.norm(W)
@@ -217,7 +217,7 @@ def test_escapes_are_noted_by_norm_and_by_movement_of_each_neuron() -> None:
     for step in sorted(network.watched):
         linear_kernel.advance(
             W, a, problem.X, problem.y, problem.second, problem.target, 0.01, 4.0, 0, 0.0, False, False,
-            np.uint64(own["order"]), np.uint64(own["noise"]), done, step,
+            np.uint64(own["order"]), np.uint64(own["noise"]), done, step, 0.0, np.uint64(0),
         )  # fmt: skip
         done = step
         norms, moved = np.linalg.norm(W, axis=0), np.linalg.norm(W - W0, axis=0)

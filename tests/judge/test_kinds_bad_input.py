@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from lnbench import stats
-from lnbench.errors import SpecError
 from lnbench.judge import Member, PartResult, judge
-from lnbench.judge.drift import read_measured
 from lnbench.judge.kinds import check_member, region_of
 from lnbench.spec import Effect, Study, load_study
 from tests.toys.claims_page import believable, blocks, evidence_of, load_in_frame
@@ -63,16 +60,3 @@ def test_half_a_pair_is_not_judged(name: str, tmp_path: Path) -> None:
 def test_a_study_of_every_kind_loads_from_its_file_alone(tmp_path: Path) -> None:
     study = load_in_frame(tmp_path, KINDS["shift"])
     assert load_study(study.path).tiers["full"].spec == study.spec
-
-
-def test_a_recorded_reference_that_names_a_seed_twice_is_no_reference(tmp_path: Path) -> None:
-    file = tmp_path / "toy.json"
-    entry = {"effect": "e", "label": "l", "seeds": [0, 1, 1], "values": [0.5, 0.6, None]}
-    file.write_text(json.dumps({"effects": [entry]}))
-    with pytest.raises(SpecError, match="not a file that `lnbench measure` wrote"):
-        read_measured(file)
-    entry["seeds"] = [0, 1, 2]
-    file.write_text(json.dumps({"effects": [entry]}))
-    found = read_measured(file)["e|l"]
-    assert found[1] == 0.6
-    assert math.isnan(found[2])  # a seed that had no such number then

@@ -128,13 +128,14 @@ def test_a_reduced_tier_says_that_its_deviations_come_before_the_choices(full: W
 def test_drift_is_shown_beside_what_was_before(smoke: World) -> None:
     data = smoke.json()
     member = data["claims"][0]["parts"][0]["members"][0]
-    check = {**member["check"], "p_contradicted": 0.0002, "alpha": 0.001}
-    drift = {"effect": "mlp", "label": member["label"], "before": [0.7, 0.71], "now": member["values"],
-             "drifted": True, "check": check}  # fmt: skip
+    drift = {"effect": "mlp", "label": member["label"], "seeds": [0, 1], "before": [0.7, 0.71], "now": [0.6, 0.61],
+             "tolerances": [0.02, 0.02], "share": 5.0, "drifted": True}  # fmt: skip
     data["claims"][0]["drift"] = [drift]
     page = markdown(data)
-    assert "each effect on its own at α = 0.001." in page
-    assert re.search(r"\| mlp1, noise.alpha 10: test\\_accuracy \| 70.5 % \| .* \| 0.0002 \| 🔻 drifted \|", page)
+    assert "what noise on the gradients, of one part in 100,000, moved it then" in page
+    assert "| mlp1, noise.alpha 10: test\\_accuracy | 70.5 % | 60.5 % | 5.00 | 🔻 drifted |" in page
+    data["claims"][0]["drift"] = [{**drift, "share": None}]  # it had no number, or has none now
+    assert "| far above | 🔻 drifted |" in markdown(data)
 
 
 def test_a_chosen_value_at_the_end_of_the_list_is_told(full: World) -> None:

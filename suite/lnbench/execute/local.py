@@ -18,6 +18,7 @@ from lnbench.execute.work import Execution, Watcher, Work
 from lnbench.machine import available_cores
 from lnbench.plan import Plan, Run
 from lnbench.store import Store
+from lnbench.training.gradient_noise import GradientNoise
 
 
 def execute(
@@ -76,8 +77,12 @@ def execute_runs(
     return work.execution
 
 
-def local_crew(device: str, data_root: Path | None, workers: int | None) -> Crew:
+def local_crew(
+    device: str, data_root: Path | None, workers: int | None, gradient_noise: GradientNoise | None = None
+) -> Crew:
     """Return the crew of this machine: so many worker processes, or this process for none."""
     if workers is None:
         workers = 1 if device.startswith("cuda") else available_cores()
-    return Pool(workers, device, data_root) if workers else ThisProcess(device, data_root)
+    if workers:
+        return Pool(workers, device, data_root, gradient_noise)
+    return ThisProcess(device, data_root, gradient_noise)

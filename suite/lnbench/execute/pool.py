@@ -18,6 +18,7 @@ from lnbench.execute import worker
 from lnbench.execute.work import Work
 from lnbench.execute.worker import Broken, Finished, Ready, Report
 from lnbench.store import Store
+from lnbench.training.gradient_noise import GradientNoise
 
 SECONDS_TO_STOP = 30.0
 SILENT_DEATHS = 3  # in a row, of workers that never were ready: then none will be
@@ -34,8 +35,15 @@ class Worker:
 class Pool:
     """A crew (`crew.py`) of worker processes; a worker that dies is replaced."""
 
-    def __init__(self, workers: int, device: str = "cpu", data_root: Path | None = None):
+    def __init__(
+        self,
+        workers: int,
+        device: str = "cpu",
+        data_root: Path | None = None,
+        gradient_noise: GradientNoise | None = None,
+    ):
         self.workers, self.device, self.data_root = workers, device, data_root
+        self.gradient_noise = gradient_noise
         self.context = multiprocessing.get_context("spawn")
         # A byte that is shared, and no Event: a worker that is killed while it asks an Event keeps that one's lock for
         # ever, and its replacement would wait for it.
@@ -73,7 +81,7 @@ class Pool:
 
     def _start(self, store: Store) -> Worker:
         ours, theirs = self.context.Pipe()
-        arguments = (theirs, store.path, self.device, self.data_root, self.stop)
+        arguments = (theirs, store.path, self.device, self.data_root, self.stop, self.gradient_noise)
         process = self.context.Process(target=worker.main, args=arguments, daemon=True)
         with _environment(worker.ENVIRONMENT), _without_interrupt():
             process.start()

@@ -13,6 +13,7 @@ from typing import Any
 
 from lnbench.execute.work import Work
 from lnbench.execute.worker import Trainer
+from lnbench.training.gradient_noise import GradientNoise
 
 
 @dataclass
@@ -21,13 +22,14 @@ class ThisProcess:
 
     device: str = "cpu"
     data_root: Path | None = None
+    gradient_noise: GradientNoise | None = None
     workers: int = 1
 
     def run(self, work: Work) -> None:
         """Train until nothing is left. The first Ctrl-C lets the training save a checkpoint and raises
         KeyboardInterrupt; a second one breaks off at once."""
         with _one_thread(), _asked_to_stop() as asked:
-            trainer = Trainer(work.store, self.device, self.data_root, work.watcher.report, asked)
+            trainer = Trainer(work.store, self.device, self.data_root, work.watcher.report, asked, self.gradient_noise)
             while work.left:
                 if asked():
                     raise KeyboardInterrupt

@@ -29,6 +29,7 @@ from lnbench.store import Store, StoreUnwritable, make_record, sidefiles
 
 if TYPE_CHECKING:
     from lnbench.training.given import Given
+    from lnbench.training.gradient_noise import GradientNoise
 
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -87,7 +88,8 @@ class Broken:
 
 
 class Trainer:
-    """Does tasks in this process. `tell` takes reports; `stop` says whether to leave off."""
+    """Does tasks in this process. `tell` takes reports; `stop` says whether to leave off; `gradient_noise`: for runs
+    of `lnbench measure`, whose store is thrown away."""
 
     def __init__(
         self,
@@ -96,12 +98,14 @@ class Trainer:
         data_root: Path | None,
         tell: Callable[[Report], None],
         stop: Callable[[], bool],
+        gradient_noise: GradientNoise | None = None,
     ):
         import torch
 
         from lnbench.training.engine import prepare
 
         self.store, self.data_root, self.tell, self.stop = store, data_root, tell, stop
+        self.gradient_noise = gradient_noise
         self.device = torch.device(device_name)
         prepare(self.device)
         self.data: dict[str, Any] = {}
@@ -176,7 +180,7 @@ class Trainer:
     def _train(self, task: Task) -> None:
         from lnbench.training.checkpoints import load_state, save_state
         from lnbench.training.engine import train_group
-        from lnbench.training.hooks import Hooks, Progress
+        from lnbench.training.hooks import Hooks, Progress, State
 
         ids = [run.id for run in task.runs]
         file = self.store.checkpoint_path(task.id)
@@ -198,7 +202,10 @@ class Trainer:
                 return True
             return False
 
-        hooks = Hooks(tick, self.stop, lambda state: save_state(state, ids, file, self.store.write))
+        def save(state: State) -> None:
+            save_state(state, ids, file, self.store.write)
+
+        hooks = Hooks(tick, self.stop, save, self.gradient_noise)
         recipes, seeds = [run.recipe for run in task.runs], [run.seeds for run in task.runs]
         if task.runs[0].experiment:
             more = {"state": state, "hooks": hooks, "device": self.device}
@@ -273,7 +280,14 @@ def in_one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
 
 
-def main(connection: Connection, store_path: Path, device_name: str, data_root: Path | None, stop: Any) -> None:
+def main(
+    connection: Connection,
+    store_path: Path,
+    device_name: str,
+    data_root: Path | None,
+    stop: Any,
+    gradient_noise: GradientNoise | None = None,
+) -> None:
     """Run the worker process: it answers each Task with a Finished, until the pipe closes.
 
     It leaves off at the next step, with a checkpoint, when `stop` (a shared byte) is not 0, when the parent is gone
@@ -312,7 +326,7 @@ def main(connection: Connection, store_path: Path, device_name: str, data_root: 
             import torch
 
             torch.set_num_threads(1)
-            trainer = Trainer(store, device_name, data_root, tell, should_stop)
+            trainer = Trainer(store, device_name, data_root, tell, should_stop, gradient_noise)
         except Exception as error:
             connection.send(Broken(in_one_line(error), traceback.format_exc()))
             return

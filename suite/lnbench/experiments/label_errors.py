@@ -238,7 +238,7 @@ class _Work:
                 kept |= {f"{number}.{name}": array for name, array in arrays.items()}
             hooks.save(State(state.epoch, state.step, state.curves, state.diverged, kept))
 
-        return Hooks(tick, hooks.should_stop, save)
+        return Hooks(tick, hooks.should_stop, save, getattr(hooks, "gradient_noise", None))
 
     def _take_up(self, state: Any) -> State | None:
         """Fill `done` from a checkpoint; return the engine's state of the network that comes next, None for none."""

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 
-from lnbench.randomness import Stream
+from lnbench.randomness import GRADIENT, Stream
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -39,7 +39,7 @@ _C1, _C2 = np.uint64(0x7FEB352D), np.uint64(0x846CA68B)
 _GOLDEN, _STREAM, _EPOCH = np.uint64(0x9E3779B9), np.uint64(0x85EBCA6B), np.uint64(0x3C6EF372)
 _ROUND = np.uint64(0x5BD1E995)
 _S15, _S16, _S32 = np.uint64(15), np.uint64(16), np.uint64(32)
-_ORDER, _NOISE = np.uint64(Stream.ORDER), np.uint64(Stream.NOISE)
+_ORDER, _NOISE, _GRADIENT = np.uint64(Stream.ORDER), np.uint64(Stream.NOISE), np.uint64(GRADIENT)
 
 
 @compiled
@@ -129,6 +129,18 @@ def move(W: Any, a: Any, u: Any, g: Any, by: float, W_to: Any, a_to: Any, second
 
 
 @compiled
+def disturb(u: Any, g: Any, size: float, seed: Any, number: Any) -> None:
+    """Multiply each entry of u and g by 1 + size · ε, ε uniform with sd 1; that of W is u aᵀ, which is never made."""
+    for i in range(u.size + g.size):
+        share = float(u32(seed, _GRADIENT, number & _MASK, np.uint64(i))) / 4294967296.0
+        factor = 1.0 + (share - 0.5) * (math.sqrt(12.0) * size)
+        if i < u.size:
+            u[i] *= factor
+        else:
+            g[i - u.size] *= factor
+
+
+@compiled
 def squared(x: Any) -> float:
     total = 0.0
     for i in range(x.size):
@@ -139,14 +151,15 @@ def squared(x: Any) -> float:
 @compiled
 def advance(
     W: Any, a: Any, X: Any, y: Any, second: Any, target: Any, lr: float, sigma: float, period: int, rho: float,
-    whole: bool, gaussian: bool, order_seed: Any, noise_seed: Any, start: int, stop: int,
+    whole: bool, gaussian: bool, order_seed: Any, noise_seed: Any, start: int, stop: int, off: float, off_seed: Any,
 ) -> Any:  # fmt: skip
     """Do steps start … stop − 1 on W (d, k) and a (k,), in place. Return 0 when all numbers stayed within bounds; else
     the step (from 1) that would have left them: it is not done, nor any after it.
 
     X (n, d), y (n,): the samples; `second`, `target` as in `gradient_all`, of the labels without noise; `period`: label
     noise is on for so many steps, then off for so many (0: always on); `rho`: SAM's radius (0: plain gradients);
-    `whole`: all samples a step, each with noise of its own, or one.
+    `whole`: all samples a step, each with noise of its own, or one; `off`, `off_seed`: size and seed of noise on
+    gradients (0: none, as in every run on record).
     """
     d, k = W.shape
     samples = y.size
@@ -169,6 +182,8 @@ def advance(
             i = index_at(order_seed, np.uint64(step), samples)
             label = y[i] + (sigma * noise_at(noise_seed, np.uint64(step), gaussian) if on else 0.0)
             gradient_one(W, a, X[i], label, u, g)
+        if off > 0.0:
+            disturb(u, g, off, off_seed, np.uint64(2 * step))
         if rho > 0.0:
             norm = math.sqrt(squared(u) * squared(a) + squared(g))
             move(W, a, u, g, rho / (norm + TINY), up_W, up_a, a)
@@ -176,6 +191,8 @@ def advance(
                 gradient_all(up_W, up_a, second, noisy, v, u, g)
             else:
                 gradient_one(up_W, up_a, X[i], label, u, g)
+            if off > 0.0:
+                disturb(u, g, off, off_seed, np.uint64(2 * step + 1))
         size = squared(u) + squared(g)
         if not size < LIMIT:
             return np.int64(step + 1)

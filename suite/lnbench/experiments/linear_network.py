@@ -19,9 +19,10 @@ import numpy as np
 
 from lnbench.experiments import linear_kernel
 from lnbench.experiments.draws import Floats, gaussian
-from lnbench.experiments.running import attend, fits
+from lnbench.experiments.running import attend, fits, gradient_noise
 from lnbench.experiments.series import mann_kendall, ramp, spaced
 from lnbench.randomness import Stream
+from lnbench.training.gradient_noise import GradientNoise
 from lnbench.training.hooks import Progress, State
 
 CURVES = (
@@ -48,7 +49,7 @@ def run(
     options: dict[str, Any], seeds: dict[str, int], data_root: Path | None, *, state: Any, hooks: Any
 ) -> dict[str, Any]:
     """Run one network from its first weights to its last step; return the outcome as `lnbench.experiments` has it."""
-    return _Network(options, seeds, state).finish(hooks)
+    return _Network(options, seeds, state, gradient_noise(hooks, seeds)).finish(hooks)
 
 
 class Problem:
@@ -91,8 +92,11 @@ def reduced(W: Floats, a: Floats) -> tuple[Floats, Floats, Floats | None]:
 
 
 class _Network:
-    def __init__(self, options: dict[str, Any], seeds: dict[str, int], state: Any):
+    def __init__(
+        self, options: dict[str, Any], seeds: dict[str, int], state: Any, gradient_noise: GradientNoise | None = None
+    ):
         self.options, self.seeds = options, seeds
+        self.gradient_noise = gradient_noise or GradientNoise(0.0, 0)
         self.problem = Problem(options, seeds["split"])
         self.W0, a0 = first_weights(options, seeds["init"])
         self.W, self.a, self.basis = reduced(self.W0, a0)
@@ -147,6 +151,7 @@ class _Network:
                 self.W, self.a, problem.X, problem.y, problem.second, problem.target, options["lr"], options["sigma"],
                 self.period, options["rho"] or 0.0, options["batch"] == "all", options["noise"] == "gaussian",
                 np.uint64(self.seeds["order"]), np.uint64(self.seeds["noise"]), start, stop,
+                self.gradient_noise.size, np.uint64(self.gradient_noise.seed),
             )
         )  # fmt: skip
 

@@ -25,9 +25,10 @@ from scipy.special import erf
 
 from lnbench.data.images import ImageData, load
 from lnbench.experiments.draws import Floats, gaussian, uniform
-from lnbench.experiments.running import attend, fits
+from lnbench.experiments.running import attend, fits, gradient_noise
 from lnbench.experiments.series import mann_kendall, spaced
 from lnbench.randomness import Stream, below, u32
+from lnbench.training.gradient_noise import PLACES, GradientNoise
 from lnbench.training.hooks import Progress, State
 
 CLASSES = 10
@@ -48,7 +49,8 @@ def run(
 ) -> dict[str, Any]:
     """Run one network and its linearisation from first weights to last step. Return an outcome, see
     `lnbench.experiments`."""
-    return _Network(options, seeds, _data(options["dataset"], data_root), state).finish(hooks)
+    data, noise = _data(options["dataset"], data_root), gradient_noise(hooks, seeds)
+    return _Network(options, seeds, data, state, noise).finish(hooks)
 
 
 @lru_cache(maxsize=1)
@@ -138,8 +140,19 @@ def tangent_kernel(Z: Floats, Z_train: Floats, K: Floats, W2: Floats, kernel: st
 
 
 class _Network:
-    def __init__(self, options: dict[str, Any], seeds: dict[str, int], data: ImageData, state: Any):
+    def __init__(
+        self,
+        options: dict[str, Any],
+        seeds: dict[str, int],
+        data: ImageData,
+        state: Any,
+        gradient_noise: GradientNoise | None = None,
+    ):
         self.options, self.seeds, self.checksum = options, seeds, data.checksum
+        self.gradient_noise, self.gradients_made = gradient_noise, 0
+        if gradient_noise is not None:
+            entries = options["images"] * options["hidden"] + (options["hidden"] + 1) * (CLASSES + 1)
+            self.noise_row = gradient_noise.row(np.arange(entries + PLACES, dtype=np.int64))
         split = seeds["split"]
         X, self.labels = images_of(data.train_images, data.train_labels, options, split, 0)
         X_test, labels_test = images_of(data.test_images, data.test_labels, options, split, 1)
@@ -178,7 +191,17 @@ class _Network:
         active = erf(Z)
         R = (active @ W2 + b2 - targets) / targets.size
         D = (R @ W2.T) * (SLOPE * np.exp(-(Z**2)))
-        return D, D.sum(axis=0), active.T @ R, R.sum(axis=0)
+        found = D, D.sum(axis=0), active.T @ R, R.sum(axis=0)
+        return found if self.gradient_noise is None else self._with_noise(found, self.gradient_noise)
+
+    def _with_noise(self, gradient: tuple[Floats, ...], noise: GradientNoise) -> tuple[Floats, ...]:
+        """Return the gradient with noise on each entry; on D in place of XᵀD, which is never made."""
+        self.gradients_made += 1
+        at, noisy = noise.place(self.gradients_made), []
+        for part in gradient:
+            noisy.append(part * self.noise_row[at : at + part.size].reshape(part.shape))
+            at += part.size
+        return tuple(noisy)
 
     def finish(self, hooks: Any) -> dict[str, Any]:
         """Do all steps to the end, or to divergence, and return the outcome."""

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from lnbench.training.gradient_noise import GradientNoise
 from lnbench.training.hooks import Hooks, Progress, State, Stopped
 
-__all__ = ["Hooks", "Progress", "State", "Stopped", "attend", "fits"]
+__all__ = ["Hooks", "Progress", "State", "Stopped", "attend", "fits", "gradient_noise"]
 
 
 def attend(hooks: Any, progress: Progress, snapshot: Callable[[], State]) -> None:
@@ -21,6 +22,12 @@ def attend(hooks: Any, progress: Progress, snapshot: Callable[[], State]) -> Non
         hooks.save(snapshot())
     if stop:
         raise Stopped
+
+
+def gradient_noise(hooks: Any, seeds: dict[str, int]) -> GradientNoise | None:
+    """Return the noise that `lnbench measure` puts on a run's gradients; None in every run on record."""
+    noise: GradientNoise | None = getattr(hooks, "gradient_noise", None)  # who calls may bring hooks of their own
+    return noise and noise.of(seeds["init"])
 
 
 def fits(state: Any, shapes: dict[str, tuple[int, ...]], last: int) -> bool:

@@ -54,7 +54,7 @@ def powers(result: StudyResult) -> list[Power]:
         for name, part in claim.parts.items():
             kind = kind_of(part.part)
             for member, number in zip(part.members, part.numbers, strict=True):
-                before = measured.get(f"{part.part.effect}|{member.label}")
+                before = [number for number, _ in measured.get((part.part.effect, member.label), {}).values()]
                 pilot = _pilot(kind, member, before, number) if kind.sampled_by_seeds(part.part) else None
                 prospect = kind.prospect(part.part, number, pilot, planned, looks)
                 region, decisive = kind.region(part.part, number), name in claim.claim.verdict.of
@@ -62,9 +62,9 @@ def powers(result: StudyResult) -> list[Power]:
     return found
 
 
-def _pilot(kind: Kind[Any], member: Member, before: dict[int, float] | None, number: Number | None) -> Pilot | None:
+def _pilot(kind: Kind[Any], member: Member, before: list[float], number: Number | None) -> Pilot | None:
     """Return what is known of the member's spread, on the scale on which its numbers are averaged."""
-    earlier = replace(member, values=tuple((before or {}).values()))
+    earlier = replace(member, values=tuple(before))
     known = [(member, "runs in the store"), (earlier, "seeds in baselines/measured")]
     there = [([v for v in kind.judged_values(one) if math.isfinite(v)], source) for one, source in known]
     values, source = max(there, key=lambda pair: len(pair[0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,13 +44,44 @@ class PartResult:
 
 @dataclass(frozen=True)
 class DriftResult:
-    """An effect against what lnbench itself measured before."""
+    """An effect against what lnbench itself measured before: of each of `seeds` the number `before` and `now`, and how
+    far it may move; NaN where there is no such number."""
 
     effect: str
     member: Member
+    seeds: tuple[int, ...]
     before: tuple[float, ...]
-    check: Check
-    drifted: bool
+    now: tuple[float, ...]
+    tolerances: tuple[float, ...]
+
+    @property
+    def worst(self) -> int:
+        """Return the place, in `seeds`, of the one that moved furthest, counted in its own tolerance."""
+        return max(range(len(self.seeds)), key=self._moved)
+
+    @property
+    def share(self) -> float:
+        """Return how far that seed moved, over its tolerance: above 1 it has drifted."""
+        return self._moved(self.worst)
+
+    @property
+    def drifted(self) -> bool:
+        return self.share > 1.0
+
+    @property
+    def words(self) -> str:
+        """Return what has moved, from what to what, and how far it might have."""
+        at = self.worst
+        before, now = (f"{value:.6g}" if math.isfinite(value) else "none" for value in (self.before[at], self.now[at]))
+        limit = f"tolerance {self.tolerances[at]:.2g}"
+        return f"{self.member.label} has drifted: seed {self.seeds[at]} gives {now}, was {before} ({limit})"
+
+    def _moved(self, place: int) -> float:
+        before, now, tolerance = self.before[place], self.now[place], self.tolerances[place]
+        if before == now or (not math.isfinite(before) and not math.isfinite(now)) or math.isinf(tolerance):
+            return 0.0
+        moved = abs(now - before)
+        return moved / tolerance if tolerance and math.isfinite(moved) else math.inf
 
 
 @dataclass(frozen=True, slots=True)

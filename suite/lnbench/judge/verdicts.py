@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from lnbench import stats
 from lnbench.judge.comparable import not_comparable, undecided
-from lnbench.judge.drift import drift_of, mean
+from lnbench.judge.drift import drift_of
 from lnbench.judge.evidence import Evidence, on_the_same_data
 from lnbench.judge.kinds import ALPHA, check_member, kind_of, numbers_of
 from lnbench.judge.kinds.wording import p_is
@@ -314,9 +314,7 @@ def _smoke(claim: ClaimResult, evidence: Evidence, notes: list[str]) -> ClaimRes
         wrong = [part.name for part in decisive if not part.direction_holds]
         why = f"the direction does not hold: {', '.join(wrong)}"
     elif drifted:
-        worst = drifted[0]
-        now, before = mean(worst.member.values), mean(worst.before)
-        why = f"{worst.member.label} has drifted: {now:.4f}, was {before:.4f} ({p_is(worst.check.p_contradicted)})"
+        why = max(drifted, key=lambda result: result.share).words
     return replace(
         claim, verdict=(Verdict.SMOKE_FAIL if why else Verdict.SMOKE_PASS).value, why=why, drift=tuple(drift)
     )

@@ -29,7 +29,8 @@ class Dense:
 
 
 NETWORKS = {
-    f"densenet_bc{depth}": Dense((depth - 4) // 6, f"DenseNet-BC-{depth}, growth {GROWTH}") for depth in (40, 100)
+    f"densenet_bc{depth}": Dense((depth - 4) // 6, f"DenseNet-BC-{depth}, growth {GROWTH}{use}")
+    for depth, use in ((10, ", for smoke tests"), (40, ""), (100, ""))
 }
 
 

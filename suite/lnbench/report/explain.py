@@ -270,7 +270,7 @@ def _other_rules(check: Check) -> Iterator[str]:
 
 def _verdict(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
     if result.study.tier == "smoke":
-        yield "Smoke: passes when the direction holds at fixed seeds and no effect has drifted (p at most 0.001)."
+        yield "Smoke: passes when the direction holds at fixed seeds and no seed's number has drifted."
     else:
         among = f"all {counted(len(result.claims), 'claim')} of the study"
         p = p_words(claim.p_contradicted)

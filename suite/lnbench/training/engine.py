@@ -125,6 +125,10 @@ class Group:
             sizes = ", ".join(str(data.examples) for data in self.sets)
             raise ValueError(f"runs on different numbers of examples ({sizes}) cannot train in one group")
         self.backend = make_backend(list(zip(recipes, self.sets, strict=True)), compile)
+        if self.hooks.gradient_noise is not None:
+            if type(self.backend) is not Loop:
+                raise ValueError("gradient noise is for the loop backend")
+            self.backend.gradient_noise = self.hooks.gradient_noise.of(seeds[0]["init"])
         self.schedules = [catalog.find("schedule", recipe["schedule"]["kind"]).load() for recipe in recipes]
         self.batch_size, self.epochs = recipes[0]["batch_size"], recipes[0]["epochs"]
         self.examples = self.sets[0].examples

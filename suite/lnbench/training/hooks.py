@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from lnbench.training.gradient_noise import GradientNoise
+
 
 class Stopped(Exception):
     """The run was asked to stop; its checkpoint is written."""
@@ -45,9 +47,11 @@ class Hooks:
     """What the outside wants of a running training; the defaults want nothing.
 
     `tick` is asked after every step and says whether to save; `should_stop` then says whether to leave off, which saves
-    and raises Stopped. `save` gets a copy, which the run does not change.
+    and raises Stopped. `save` gets a copy, which the run does not change. `gradient_noise`: for `lnbench measure` only;
+    what is trained with it is no run of its recipe, and no record may be made of it.
     """
 
     tick: Callable[[Progress], bool] = lambda progress: False
     should_stop: Callable[[], bool] = lambda: False
     save: Callable[[State], None] = lambda state: None
+    gradient_noise: GradientNoise | None = None

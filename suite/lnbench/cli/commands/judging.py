@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
-from lnbench.cli.commands.options import open_store, seeds_option, store_option, tier_from, tier_option
+from lnbench.cli.commands.options import data_option, open_store, seeds_option, store_option, tier_from, tier_option
 from lnbench.cli.commands.tables import exit_code, print_report, print_verdicts
-from lnbench.errors import Exit, LnbenchError
+from lnbench.errors import Exit, LnbenchError, SpecError
 from lnbench.resources import root
 
 
@@ -119,42 +121,72 @@ def _shown(folder: Path) -> Path:
 
 
 @click.command()
-@click.argument("study")
+@click.argument("studies", nargs=-1, required=True, metavar="STUDY...")
 @tier_from("smoke")
-@click.option("--seeds", default=10, show_default=True, type=click.IntRange(3, 1000), help="How many to record.")
-@click.option("--replace", is_flag=True, help="Replace a reference that differs.")
+@seeds_option
+@click.option("--workers", type=click.IntRange(1, 256), help="Number of processes. [default: one per core]")
+@click.option("--replace", is_flag=True, help="Replace a reference that differs or cannot be read.")
 @store_option
-def measure(study: str, tier: str, seeds: int, replace: bool, store_path: Path | None) -> int:
-    """Write what the store has measured to baselines/measured, as the reference for drift.
+@data_option
+def measure(
+    studies: tuple[str, ...],
+    tier: str,
+    seeds: int | None,
+    workers: int | None,
+    replace: bool,
+    store_path: Path | None,
+    data_dir: Path | None,
+) -> int:
+    """Write what lnbench measures to baselines/measured, as the reference for drift.
 
-    Record more seeds than smoke itself runs: the better the earlier spread is known, the smaller the drift that is
-    seen. A reference that differs is shown and stays, unless --replace is given.
+    Trains on the CPU what the store lacks, and all runs twice more with small noise on the gradients, in a store
+    that is thrown away: how far that moves a number is how far it may move later (docs/drift.md). A reference that
+    differs is shown and stays, unless --replace is given.
     """
-    from lnbench.judge import measured
-    from lnbench.judge.measured import load_measured
-    from lnbench.pipeline import judge_store, study_at
+    from lnbench.judge.measured import REPEATS, measured_content
+    from lnbench.pipeline import Training, demand_data, study_at, verify_study, with_gradient_noise
+
+    chosen = [study_at(name, tier) for name in studies]
+    for at in chosen:
+        if at.measured_path is None:
+            raise LnbenchError(f"{at.key} names no `measured:` reference")
+    store = open_store(store_path)
+    alone = [dataclasses.replace(at, measured_path=None) for at in chosen]  # drift from what was there is no matter
+    training = Training(data_dir=data_dir, workers=workers, alternatives=False)
+    for at in alone:
+        demand_data(at, store, data_dir, seeds)
+    results = [verify_study(at, store, training, seeds=seeds) for at in alone]
+    for at, result in zip(chosen, results, strict=True):
+        for claim in result.claims:
+            for part in claim.parts.values():
+                if part.verdict in ("not-run", "error"):
+                    raise LnbenchError(f"{at.key}: {claim.claim.id}: {part.why}")
+    noisy = [with_gradient_noise(alone, training, repeat, seeds) for repeat in range(1, REPEATS + 1)]
+    for number, (at, result) in enumerate(zip(chosen, results, strict=True)):
+        assert at.measured_path is not None
+        write_measured(at.measured_path, measured_content(result, [repeat[number] for repeat in noisy]), replace)
+    return Exit.OK
+
+
+def write_measured(path: Path, content: dict[str, Any], replace: bool) -> None:
+    """Write a drift reference, unless it would replace another unasked. Raises LnbenchError."""
+    from lnbench.judge.measured import changes, load_measured
     from lnbench.store import write_atomically
 
-    at = study_at(study, tier)
-    if at.measured_path is None:
-        raise LnbenchError(f"{at.key} names no `measured:` reference")
-    result = judge_store(at, open_store(store_path), seeds)
-    lacking = [
-        part.why for claim in result.claims for part in claim.parts.values() if part.verdict in ("not-run", "error")
-    ]
-    if lacking:
-        raise LnbenchError(f"{at.key}: {lacking[0]}; first run `lnbench verify {study} --tier {tier} --seeds {seeds}`")
-    content = measured.measured_content(result)
-    before = load_measured(at.measured_path)
+    try:
+        before = load_measured(path)
+    except SpecError as error:
+        if not replace:
+            raise LnbenchError(f"{error}, with --replace") from None
+        before = None
     if before is not None:
-        lines = measured.changes(before, content)
+        lines = changes(before, content)
         for line in lines:
             click.echo(line)
         if lines and not replace:
-            raise LnbenchError(f"{at.measured_path} differs; look at the lines above, then give --replace")
-    write_atomically(at.measured_path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
-    click.echo(f"{len(content['effects'])} effects -> {at.measured_path}")
-    return Exit.OK
+            raise LnbenchError(f"{path} differs; look at the lines above, then give --replace")
+    write_atomically(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+    click.echo(f"{len(content['effects'])} effects -> {path}")
 
 
 @click.command()

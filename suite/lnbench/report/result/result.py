@@ -267,10 +267,12 @@ def _drift(drift: DriftResult) -> Json:
     return {
         "effect": drift.effect,
         "label": drift.member.label,
+        "seeds": list(drift.seeds),
         "before": plain(drift.before),
-        "now": plain(drift.member.values),
+        "now": plain(drift.now),
+        "tolerances": plain(drift.tolerances),
+        "share": plain(drift.share),
         "drifted": drift.drifted,
-        "check": check_to_json(drift.check),
     }
 
 

@@ -26,6 +26,7 @@ from lnbench.training.backends.protocol import (
     precision_of,
 )
 from lnbench.training.batches import Batch, Held, Pixels, TrainingSet
+from lnbench.training.gradient_noise import PLACES, GradientNoise
 from lnbench.training.initial import all_weights
 from lnbench.training.optimisers import GradientAt
 
@@ -48,6 +49,9 @@ class Loop:
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         self.right = torch.zeros((), dtype=torch.int64, device=self.device)
         self.keeps_logits = False
+        self.gradient_noise: GradientNoise | None = None
+        self.noise_row: Tensor | None = None  # its factors, and how many gradients have taken theirs
+        self.gradients_made = 0
         self.seen: Pass
         self.rates: Rates
         self.compiled = compile
@@ -88,6 +92,8 @@ class Loop:
         for place, network in enumerate(self.networks):
             own = None if weights is None else weights[place]
             gradient_at = self._gradient_at(network, losses[place], inputs, batch.label, seen, own)
+            if self.gradient_noise is not None:
+                gradient_at = self._with_noise(gradient_at, self.gradient_noise)
             network.optimiser.step(network.flat.weights, gradient_at, lr, momentum=momentum)
         with torch.no_grad():
             answer, loss = self.method.answer(logits), _mean(losses)
@@ -122,6 +128,20 @@ class Loop:
             return network.flat.gradient
 
         return gradient_at
+
+    def _with_noise(self, gradient_at: GradientAt, noise: GradientNoise) -> GradientAt:
+        """Return the gradient with noise on each entry, other noise each time that it is asked for."""
+        if self.noise_row is None:
+            entries = torch.arange(self.parameters + PLACES, device=self.device)
+            self.noise_row = noise.row(entries).float()
+        row = self.noise_row
+
+        def noisy(at: Tensor) -> Tensor:
+            self.gradients_made += 1
+            place = noise.place(self.gradients_made)
+            return gradient_at(at).mul_(row[place : place + self.parameters])
+
+        return noisy
 
     def sums(self) -> Tensor:
         return torch.stack((self.right.double(), self.loss_sum)).unsqueeze(0)
