@@ -76,6 +76,7 @@ class Scenario:
     reproduced: float = ALPHA
     contradicted: float = ALPHA
     seeds: tuple[int, ...] = (4, 5, 10)
+    studies: int = 1000  # that a quick measurement simulates: fewer of what takes long
 
     @property
     def name(self) -> str:
@@ -143,7 +144,14 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("all of", "one of two parts on the edge", all_of((0.0, 3.0))),
     Scenario("all of", "all of three parts on the edge", all_of((0.0, 0.0, 0.0))),
     *(
-        Scenario("all of", f"{k} parts with a long lower tail, all on their edges", all_of_with_tails(k), SIGNS, SIGNS)
+        Scenario(
+            "all of",
+            f"{k} parts with a long lower tail, all on their edges",
+            all_of_with_tails(k),
+            SIGNS,
+            SIGNS,
+            studies=300,
+        )
         for k in (2, 3)
     ),
     Scenario("agrees", "margin away from the number as printed", agrees_with_number),
@@ -253,7 +261,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("table", "5 of 6 agree, 6 needed", table_with(5, 6)),
     Scenario("table", "2 of 6 agree, 3 needed", table_with(2, 3)),
     Scenario("table", "0 of 6 agree, 1 needed", table_with(0, 1)),
-    Scenario("study", "20 claims on their edges, Holm", study_at_edges, SHOWN),
+    Scenario("study", "20 claims on their edges, Holm", study_at_edges, SHOWN, studies=300),
     Scenario("looks", "4, 6, 10", looks_at_edge, seeds=(10,)),
     *(
         Scenario(
@@ -274,7 +282,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         SHOWN,
         (20,),
     ),
-    Scenario("seeds added", "5 planned, up to 20 run until it is decided", seeds_added, seeds=(20,)),
+    Scenario("seeds added", "5 planned, up to 20 run until it is decided", seeds_added, seeds=(20,), studies=150),
     Scenario("chosen on one seed", "about the rate that was chosen", chosen_rate(best=False)),
     Scenario("chosen on one seed", "about the best rate", chosen_rate(best=True), SHOWN, SHOWN),
 )

@@ -28,7 +28,7 @@ def _fine(scenario: Scenario, rates: Rates) -> bool:
 
 @pytest.mark.parametrize(("scenario", "n"), CASES)
 def test_false_verdicts_stay_near_alpha(scenario: Scenario, n: int) -> None:
-    keeps_its_promise(scenario, n, 1000)
+    keeps_its_promise(scenario, n, scenario.studies)
 
 
 @pytest.mark.long
