@@ -76,7 +76,7 @@ class Scenario:
     reproduced: float = ALPHA
     contradicted: float = ALPHA
     seeds: tuple[int, ...] = (4, 5, 10)
-    studies: int = 1000  # that a quick measurement simulates: fewer of what takes long
+    studies: int = 400  # that a quick measurement simulates: fewer of what takes long
 
     @property
     def name(self) -> str:
@@ -261,7 +261,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("table", "5 of 6 agree, 6 needed", table_with(5, 6)),
     Scenario("table", "2 of 6 agree, 3 needed", table_with(2, 3)),
     Scenario("table", "0 of 6 agree, 1 needed", table_with(0, 1)),
-    Scenario("study", "20 claims on their edges, Holm", study_at_edges, SHOWN, studies=300),
+    Scenario("study", "20 claims on their edges, Holm", study_at_edges, SHOWN, studies=200),
     Scenario("looks", "4, 6, 10", looks_at_edge, seeds=(10,)),
     *(
         Scenario(

@@ -62,7 +62,7 @@ def test_the_plugin_fails_a_contradicted_claim_after_it_has_tried_the_alternativ
     done = pytest_claims(contradicted, "full")
     assert done.returncode == 1, done.stdout
     assert "TOY-01 FAILED" in done.stdout and "TOY-02 PASSED" in done.stdout
-    assert "contradicted: A perceptron learns digits under noise." in done.stdout and "Traceback" not in done.stdout
+    assert "contradicted: A perceptron learns digits under noise" in done.stdout and "Traceback" not in done.stdout
 
 
 def test_the_plugin_trains_no_seed_after_the_look_that_decides(trained: Path) -> None:
