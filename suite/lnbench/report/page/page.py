@@ -95,8 +95,8 @@ def _facts(data: Json) -> list[str]:
         facts.append(
             f"Error rates: on average at most {alpha} of the false claims are called {good}; the chance of any false "
             f"{bad} is at most {alpha}, if the seeds are close to normally distributed. Whatever their distribution, a "
-            "false claim is decided in at most 7 % of studies: a verdict is about a typical run, not about the mean of "
-            "all (`docs/statistics.md`)."
+            "false part of a claim is decided in at most 7 % of studies: verdicts are about a typical run, not about "
+            "the mean of all (`docs/statistics.md`)."
         )
     facts += [_seeds(data), _cost(data), *_data(data), *registration_fact(data), *ledger_fact(data)]
     return facts + [escaped(note[:1].upper() + note[1:]) + "." for note in data["notes"]]
