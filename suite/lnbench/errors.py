@@ -16,6 +16,7 @@ class Exit(IntEnum):
     RUN_FAILED = 3
     NOTHING_SELECTED = 5
     CONTRADICTED = 1  # a claim is contradicted or failed, or smoke-fail
+    DIFFERS = 7  # a run trained again differs from its record (audit), or a store from its ledger (store check)
     INCONCLUSIVE = 4
     OK = 0
     # what follows says nothing about a claim, and is no other outcome's code

@@ -11,7 +11,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from lnbench.data.root import Status, data_root, status
 from lnbench.errors import LnbenchError, did_you_mean
 from lnbench.execute.groups import Task, check_backend
 from lnbench.execute.local import execute, local_crew
+from lnbench.execute.registering import register
 from lnbench.execute.work import Watcher
 from lnbench.execute.worker import Report
 from lnbench.judge import (
@@ -36,10 +37,11 @@ from lnbench.judge import judge as judge_evidence
 from lnbench.judge.measured import NOISE
 from lnbench.machine import resolve_device
 from lnbench.plan import Only, Plan, Run, check_claims, plan_study, selection
-from lnbench.report import load_failures, load_report, write_report
+from lnbench.report import known_since, load_failures, load_ledger, load_report, write_report
 from lnbench.report.rows import claim_rows
 from lnbench.resources import find_study
 from lnbench.spec import LoadedStudy, Study, load_studies, load_study, variant
+from lnbench.spec.locks import History, history_of, of_report, read_copy
 from lnbench.store import Store, default_path
 from lnbench.training.gradient_noise import GradientNoise
 from lnbench.verdict import Verdict
@@ -272,19 +274,25 @@ def verify_study(
     """Train what the store lacks of a study, look by look, and judge it.
 
     No seed is trained beyond the first look after which none of the claims asked for is open. Failed runs are in
-    `evidence.failures` of the result, by run id. Raises DataError where a data set is missing; see `execute` for more.
+    `evidence.failures` of the result, by run id. What the verdicts depend on is registered before the first run is
+    trained, at every tier but smoke. Raises DataError where a data set is missing, LockError where the lock is damaged
+    or cannot be written; see `execute` for more.
     """
     reads = FromStore(store)
 
     def train(plan: Plan, only: Only) -> dict[str, str]:
         _demand_data(plan, store, training.data_dir)
-        if gather(plan, store.get).missing:
+        registered: Mapping[str, str] = {}
+        there = gather(plan, store.get)
+        if there.missing:
             store.demand_writable()
+        if study.tier != "smoke" and there.lacks(only):
+            registered = _registered(study, store, training.say)
         with training.watching() as watcher:
             done = execute(
                 [plan], store, watcher,
                 device=training.device, data_root=training.data_dir, workers=training.workers,
-                backend=training.backend, only=only,
+                backend=training.backend, only=only, registered=registered,
             )  # fmt: skip
         return done.failures
 
@@ -298,15 +306,43 @@ def verify_study(
     def looked_up(plan: Plan, only: Only) -> Evidence:
         return gather(plan, store.get, reads=reads)
 
-    return _look_by_look(
-        study, seeds, trained, looked_up, claims=claims, where=where, say=training.say,
+    def history() -> History:
+        return history_of(study, store.path)
+
+    result = _look_by_look(
+        study, seeds, trained, looked_up, history, claims=claims, where=where, say=training.say,
         train_other=tried if training.alternatives else None, every=training.all_alternatives,
     )  # fmt: skip
+    return _with_ledger(result, store)
+
+
+def _registered(study: Study, store: Store, say: Callable[[str], None]) -> Mapping[str, str]:
+    """Register what the study's verdicts depend on, where it is not yet, and say so; return what records say of it."""
+    there = [record["provenance"].get("finished") for record in gather(plan_study(study), store.get).records.values()]
+    done = register(study, store.path, records_since=known_since(study, there, store.path))
+    if done.added:
+        number = len(done.lock.entries)
+        say(f"{study.key}: what its verdicts depend on is registered before training: entry {number} -> {done.path}")
+    return done.provenance(study)
 
 
 def judge_store(study: Study, store: Store, seeds: int | None = None) -> StudyResult:
     """Judge a study from what a store has; numbers that are read from arrays are kept there."""
-    return judge_records(study, store.get, seeds, reads=FromStore(store))
+    found = judge_records(study, store.get, seeds, reads=FromStore(store), history=history_of(study, store.path))
+    return _with_ledger(found, store)
+
+
+def _with_ledger(result: StudyResult, store: Store) -> StudyResult:
+    """Return a result with what the store's ledger says of its runs, those that are missing now included."""
+    evidences = [result.evidence, *result.tries.values()]
+    ids = {record for evidence in evidences for record in evidence.records}
+    for plan in [evidence.plan for evidence in evidences]:
+        ids |= {run.id for run in [*plan.choosing_runs, *plan.input_runs]}
+        ids |= {choice.id for choice in plan.choices} | {derived.id for derived in plan.inputs}
+        for job in plan.jobs:
+            candidates = [value for value, _ in job.choice.candidates] if job.choice else [None]
+            ids |= {job.run(value).id for value in candidates}
+    return replace(result, ledger=tuple(store.ledger.about(ids)))
 
 
 def with_gradient_noise(
@@ -328,9 +364,13 @@ def with_gradient_noise(
 
 
 def judge_report(folder: Path) -> StudyResult:
-    """Judge the study of a report again, from the report's own records. Raises StoreError."""
+    """Judge the study of a report again, from the report's own records and against its own copy of the lock. Raises
+    StoreError; LockError where that copy is damaged."""
     name, tier, seeds, get = load_report(folder)
-    return judge_records(study_at(name, tier), get, seeds, load_failures(folder))
+    study = study_at(name, tier)
+    history = of_report(read_copy(folder, study), history_of(study))
+    result = judge_records(study, get, seeds, load_failures(folder), history=history)
+    return replace(result, ledger=load_ledger(folder))
 
 
 def judge_records(
@@ -339,12 +379,15 @@ def judge_records(
     seeds: int | None = None,
     failures: Mapping[str, str] | None = None,
     reads: Reads | None = None,
+    history: History | None = None,
 ) -> StudyResult:
     """Judge a study from the records that `get` finds, alternatives included.
 
     On as many seeds as `verify_study` would have trained: up to the look after which no claim is open, or the last
-    that was taken. `failures`: run id -> message; `reads`: where numbers of arrays come from.
+    that was taken. `failures`: run id -> message; `reads`: where numbers of arrays come from; `history`: what was
+    registered (default: what lies next to the study).
     """
+    known = history if history is not None else history_of(study)
 
     def found(plan: Plan, only: Only) -> Evidence:
         return gather(plan, get, failures, reads)
@@ -352,7 +395,7 @@ def judge_records(
     def tried(plan: Plan, only: Only) -> Evidence:
         return gather(plan, get, reads=reads)
 
-    return _look_by_look(study, seeds, found, tried)
+    return _look_by_look(study, seeds, found, tried, lambda: known)
 
 
 def records_of(study: Study, store: Store) -> list[str]:
@@ -369,6 +412,7 @@ def _look_by_look(
     seeds: int | None,
     obtain: Obtain,
     look_up: Obtain,
+    history: Callable[[], History],
     *,
     train_other: Obtain | None = None,
     every: bool = False,
@@ -378,8 +422,9 @@ def _look_by_look(
 ) -> StudyResult:
     """Judge a study on the seeds of its first look, and on more while one of the claims asked for (or any) is open.
 
-    `obtain` gives the evidence of the study as it is, `look_up` what there is of it under an alternative; `train_other`
-    trains the alternatives of contradicted claims, and where `every` is set those of reproduced ones too.
+    `obtain` gives the evidence of the study as it is, `look_up` what there is of it under an alternative, `history`
+    what is registered by then (training registers it); `train_other` trains the alternatives of contradicted claims,
+    and where `every` is set those of reproduced ones too.
     """
 
     def asked(result: StudyResult) -> list[ClaimResult]:
@@ -390,14 +435,14 @@ def _look_by_look(
     last = None
     for size in sizes:
         evidence = obtain(plan_study(study, size), wanted)
-        result = judge_evidence(evidence, _tries(study, size, look_up, wanted))
+        result = judge_evidence(evidence, _tries(study, size, look_up, wanted), history())
         untried = [claim for claim in asked(result) if _to_try(claim, every) and "not-run" in claim.tried.values()]
         if untried and train_other:
             names = [claim.claim.id for claim in untried]
             say(f"{', '.join(names)}: {_how(untried)}; now with the alternatives of what is left open")
             enough = max(claim.look.seeds if claim.look else min(size, study.spec.runs.seeds.n) for claim in untried)
             needed = selection(study, names, where)
-            result = judge_evidence(evidence, _tries(study, enough, train_other, needed))
+            result = judge_evidence(evidence, _tries(study, enough, train_other, needed), history())
         if last is not None and not any(claim.look and claim.look.seeds == size for claim in result.claims):
             return last  # none of this look's runs is there: it was not taken
         last = result

@@ -70,14 +70,17 @@ class ClaimItem(pytest.Item):
     the reason."""
 
     def runtest(self) -> None:
+        from lnbench.report.result.result import about_claim
+        from lnbench.report.said import as_tested
         from lnbench.verdict import Counts, counts_as
 
         assert isinstance(self.parent, StudyItems)
-        claims = self.parent.judged().claims
-        claim = next(claim for claim in claims if claim.claim.id == self.name)
+        result = self.parent.judged()
+        claim = next(claim for claim in result.claims if claim.claim.id == self.name)
         counts = counts_as(claim.verdict)
         if counts in (Counts.FAIL, Counts.ERROR):
-            raise ClaimFailed(f"{claim.verdict}: {claim.claim.says} ({claim.why or 'the interval lies outside'})")
+            says = as_tested(about_claim(claim, result))
+            raise ClaimFailed(f"{claim.verdict}: {says} ({claim.why or 'the interval lies outside'})")
         if counts is Counts.NEITHER:
             pytest.skip(f"{claim.verdict}: {claim.why}")
 

@@ -32,6 +32,7 @@ SEED_STREAMS = tuple(stream.name.lower() for stream in Stream)
 # What a method of training draws, and the seeds of further networks: under the seed of another stream of the run, so it
 # is no stream that a run has a seed of. Never renumber it either.
 METHOD = 6
+AUDIT = 7  # which runs of a report are trained again (audit/): under a seed that is no run's
 
 # What moves gradients where a drift reference is made (`training/gradient_noise.py`): in no run on record.
 GRADIENT = 7

@@ -20,7 +20,7 @@ class Verdict(StrEnum):
     `held`, `failed` and `open` are said of sentences that are no paper's (see `Standing`). `outside-as-run`:
     contradicted as run, while an alternative of what the paper leaves open has not been run. `depends-on`: reproduced
     under one choice of what the paper leaves open and contradicted under another. `not-in-regime`: the runs are not
-    where the claim could be tested.
+    where the claim could be tested. `post-hoc`: its terms are not those that were registered before its runs.
 
     mark: in front of the word on pages. terminal: rich's style. colour, marker: of its point in figures. words: as a
     reader sees it. Words that are no paper's verdict have other marks, so that nobody takes one for the other.
@@ -69,6 +69,7 @@ class Verdict(StrEnum):
     OUTSIDE_AS_RUN = "outside-as-run", "🟠", Counts.NEITHER, "dark_orange", "#E07B39", "v"
     DEPENDS_ON = "depends-on", "🟣", Counts.NEITHER, "magenta", "#8457A8", "v"
     NOT_IN_REGIME = "not-in-regime", "🔵", Counts.NEITHER, "blue", "#3A76B8", "s"
+    POST_HOC = "post-hoc", "🕓", Counts.NEITHER, "cyan", "#4C6A73", "^"
     HELD = "held", "🟩", Counts.PASS, "green", "#007A5A", "o"
     FAILED = "failed", "🟥", Counts.FAIL, "red", "#D55E00", "X"
     OPEN = "open", "⬜", Counts.NEITHER, "yellow", "#B07A00", "D"
@@ -84,6 +85,7 @@ LONGER = {
     "outside-as-run": "outside as run, alternatives not run",
     "depends-on": "depends on what the paper leaves open",
     "not-in-regime": "not in regime",
+    "post-hoc": "post hoc",
 }
 POSITIONS = {
     **dict.fromkeys(("reproduced", "held"), "inside"),

@@ -164,6 +164,16 @@ def chosen_rate(*, best: bool) -> Draw:
     return draw
 
 
+def all_of_with_tails(parts_: int) -> Draw:
+    """A claim of several parts with long lower tails, the median of each on its edge."""
+
+    def draw(rng: np.random.Generator, n: int) -> Check:
+        tails = [math.log(2) - rng.exponential(1.0, n) for _ in range(parts_)]
+        return judged_study([tails]).claims[0].check
+
+    return draw
+
+
 def seeds_added(rng: np.random.Generator, n: int) -> Check:
     """Five seeds are planned; whoever is not content adds one after the other, up to `n`, until it is decided."""
     values = rng.normal(0, 1, n)
@@ -182,10 +192,14 @@ def seeds_added_and_judged(rng: np.random.Generator, n: int) -> Check:
     return next((check for check in checks if not check.verdict().open), Check(kind="ordered"))
 
 
-def looks_with_a_tail(rng: np.random.Generator, n: int) -> Check:
+def looks_with_a_tail(looks: tuple[int, ...]) -> Draw:
     """Planned looks at seeds with a long lower tail, their median on the edge."""
-    result = judged_study([[math.log(2) - rng.exponential(1.0, n)]], looks=(5, n))
-    return _as_check(result.claims[0].verdict)
+
+    def draw(rng: np.random.Generator, n: int) -> Check:
+        result = judged_study([[math.log(2) - rng.exponential(1.0, n)]], looks=looks)
+        return _as_check(result.claims[0].verdict)
+
+    return draw
 
 
 def _as_check(verdict: str) -> Check:

@@ -66,16 +66,16 @@ class Simulated(Evidence):
 
 @cache
 def study_of(parts: int, claims: int = 1, seeds: tuple[int, ...] = (10,)) -> Study:
-    """Return a study of claims that each ask for `parts` differences above 0, all of them. `seeds`: its looks."""
+    """Return a study of claims that each ask for `parts` differences above 0, all of them. `seeds`: its looks, or how
+    many are planned."""
     with tempfile.TemporaryDirectory() as folder:
         example: dict[str, Any] = {
             "vary": {"noise.alpha": [0, 10]},
             "effects": {"e": {"metric": "test_accuracy", "at": {"noise.alpha": 0}, "minus": {"noise.alpha": 10}}},
             "parts": {"claim": {"kind": "ordered", "effect": "e"}},
         }
-        if len(seeds) > 1:
-            looks = {"n": seeds[-1], "looks": list(seeds), "pair": ["noise"]}
-            example["seeds"] = looks
+        looks = {"looks": list(seeds)} if len(seeds) > 1 else {}
+        example["seeds"] = {"n": seeds[-1], **looks, "pair": ["noise"]}
         study = load_in_frame(Path(folder), example)
     effect, claim = study.spec.effects["e"], study.spec.claims[0]
     effects, made = {}, []

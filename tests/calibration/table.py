@@ -14,9 +14,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
 BEGIN, END = "<!-- error rates: written by tests/calibration/table.py -->", "<!-- error rates: end -->"
 
 
-def percent(rate: float, limit: float) -> str:
-    """A share in %, starred where it is above the nominal 5 % by design of the world (see the page)."""
-    return f"{100 * rate:.1f}" if limit >= 0.01 else f"{100 * rate:.2f}"
+def percent(rate: float) -> str:
+    """A share in %."""
+    return f"{100 * rate:.1f}"
 
 
 def promise(scenario: Scenario) -> str:
@@ -32,13 +32,11 @@ def rows(repetitions: int) -> list[str]:
         cells = []
         for n in s.seeds:
             rates = measure(s, n, repetitions)
-            cell = f"{percent(rates.reproduced, s.reproduced)} / {percent(rates.contradicted, s.contradicted)}"
+            cell = f"{percent(rates.reproduced)} / {percent(rates.contradicted)}"
             if rates.alone is not None and rates.alone != (rates.reproduced, rates.contradicted):
-                cell += " ({} / {})".format(*(percent(rate, 1.0) for rate in rates.alone))
+                cell += " ({} / {})".format(*(percent(rate) for rate in rates.alone))
             cells.append(cell)
             print(s.name, n, cells[-1], flush=True)
-        if s.seeds == (3, 5, 10):
-            cells[0] += " (n = 3)"
         if len(cells) == 1:  # points, or the last look: n has another meaning
             cells = ["", "", f"{cells[0]} (n = {s.seeds[0]})"] if s.seeds != (10,) else ["", "", cells[0]]
         lines.append(f"| {s.kind} | {s.world} | {' | '.join(cells)} | {promise(s)} |")

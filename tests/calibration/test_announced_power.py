@@ -27,22 +27,26 @@ def close(found: float, announced: float, slack: float = 0.0) -> bool:
     return abs(found - announced) <= slack + 3 * math.sqrt(announced * (1 - announced) / REPETITIONS) + 1e-3
 
 
-@pytest.mark.parametrize(("n", "distance"), [(3, 2.0), (5, 1.0), (10, 0.5), (10, -0.2)])
+SLACK = 0.02  # the power of both rules is counted over 8,000 studies
+
+
+@pytest.mark.parametrize(("n", "distance"), [(4, 2.0), (5, 1.0), (7, 1.0), (10, 0.5), (10, -0.2)])
 def test_one_edge(n: int, distance: float) -> None:
-    found = simulated(lambda rng: judged(above(0.0), member(rng.normal(distance, 1, n))), Verdict.REPRODUCED)
-    assert close(found, stats.power_one_edge(n, distance))
+    verdict = Verdict.REPRODUCED if distance > 0 else Verdict.CONTRADICTED
+    found = simulated(lambda rng: judged(above(0.0), member(rng.normal(distance, 1, n))), verdict)
+    assert close(found, stats.power_of(Region.at_least(0.0), distance, 1.0, n), SLACK)
 
 
-@pytest.mark.parametrize(("n", "half", "offset"), [(3, 2.0, 0.0), (5, 1.5, 0.5), (10, 1.0, 0.0), (10, 0.5, 0.4)])
+@pytest.mark.parametrize(("n", "half", "offset"), [(4, 2.5, 0.0), (5, 1.5, 0.5), (10, 1.0, 0.0), (10, 0.5, 0.4)])
 def test_inside_two_edges(n: int, half: float, offset: float) -> None:
     found = simulated(lambda rng: judged(same(half or 1e-12), member(rng.normal(offset, 1, n))), Verdict.REPRODUCED)
-    assert close(found, stats.power_two_edges(n, half, offset))
+    assert close(found, stats.power_of(Region(-half, half), offset, 1.0, n), SLACK)
 
 
-@pytest.mark.parametrize(("n", "half", "offset"), [(3, 0.0, 2.0), (5, 0.1, 1.0), (5, 1.0, 2.5), (10, 0.5, -1.2)])
+@pytest.mark.parametrize(("n", "half", "offset"), [(6, 0.01, 2.0), (5, 0.1, 1.0), (5, 1.0, 2.5), (10, 0.5, -1.2)])
 def test_outside_two_edges(n: int, half: float, offset: float) -> None:
     found = simulated(lambda rng: judged(same(half or 1e-12), member(rng.normal(offset, 1, n))), Verdict.CONTRADICTED)
-    assert close(found, stats.power_to_contradict(n, half, offset))
+    assert close(found, stats.power_of(Region(-half, half), offset, 1.0, n), SLACK)
 
 
 def decided_with(check: Check, draw: Callable[[np.random.Generator, int], Check], verdict: Verdict) -> float:
@@ -60,7 +64,7 @@ def world(check: Check) -> tuple[float, float]:
 
 def enough(found: float) -> bool:
     """At least the 80 % asked for, and not with many times the seeds that this takes."""
-    return 0.78 < found < 0.95
+    return 0.75 < found < 0.95  # against a printed number the power of both rules is the smaller of the two, or less
 
 
 def test_seeds_to_decide_of_a_threshold() -> None:
@@ -82,7 +86,8 @@ def test_seeds_to_decide_outside_a_margin() -> None:
 @pytest.mark.parametrize("spread", [None, 0.2])
 def test_seeds_to_decide_against_a_printed_number(spread: float | None) -> None:
     printed = Number(23.2, 0.1, spread, 0.1, "sd", 20, None)
-    check = judged(near(1.0), member([24.7, 24.2, 25.4, 24.4, 24.6]), numbers=[printed])
+    further = 0.1 if spread is None else 0.0  # signs leave a lone number twice our own sd of luck
+    check = judged(near(1.0), member([further + x for x in (24.7, 24.2, 25.4, 24.4, 24.6)]), numbers=[printed])
     assert check.verdict() is Verdict.INCONCLUSIVE
     mean, sd = world(check)
     found = decided_with(
@@ -138,6 +143,11 @@ def test_what_a_kind_announces_of_the_planned_seeds(part: Part, mean: float) -> 
 
 def test_power_of_agrees_with_the_verdict_that_is_due() -> None:
     inside, outside = Region(0.0, 2.0), Region(3.0, 5.0)
-    assert stats.power_of(inside, 1.0, 0.5, 5) == stats.power_two_edges(5, 2.0, 0.0)
-    assert stats.power_of(outside, 1.0, 0.5, 5) == stats.power_to_contradict(5, 2.0, -6.0)
-    assert stats.power_of(Region.at_least(0.0), -1.0, 0.5, 5) == stats.power_one_edge(5, 2.0)
+    for region, effect, by_t in (
+        (inside, 1.0, stats.power_two_edges(5, 2.0, 0.0)),
+        (outside, 1.0, stats.power_to_contradict(5, 2.0, -6.0)),
+        (Region.at_least(0.0), -1.0, stats.power_one_edge(5, 2.0)),
+    ):
+        of_signs = stats.signs_power(region, effect, 0.5, 5)
+        least, most = max(0.0, by_t + of_signs - 1), min(by_t, of_signs)
+        assert least - SLACK <= stats.power_of(region, effect, 0.5, 5) <= most + SLACK

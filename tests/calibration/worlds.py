@@ -16,7 +16,6 @@ from scipy.special import ndtri
 
 from lnbench import stats
 from lnbench.judge import Member
-from lnbench.judge.drift import DRIFT_ALPHA
 from lnbench.judge.kinds import kind_of
 from lnbench.judge.reduce import Goal, Reading, correlate, optimum_shift, reduce
 from lnbench.spec import Effect, Number, parts
@@ -169,11 +168,6 @@ def agrees_collapsing(kind: str) -> Draw:
         return judged(near(1.0), member(ours, step=0.01, collapsed=lost), numbers=[printed])
 
     return draw
-
-
-def drifted(rng: np.random.Generator, n: int) -> Check:
-    """Our seeds against ten earlier ones of our own, as `judge.drift` compares them."""
-    return stats.drift(rng.normal(0, 1, n), rng.normal(0, 1, 10), alpha=DRIFT_ALPHA)
 
 
 # ---- curves ----

@@ -8,6 +8,7 @@ import pytest
 
 from lnbench.execute.groups import Task
 from lnbench.store import Store
+from tests.toys.registered import register_long_ago
 from tests.toys.trained_study import Call
 
 
@@ -28,6 +29,7 @@ def test_all_claims_reproduced_is_0(trained: Path, call: Call) -> None:
 def test_a_contradicted_claim_that_survives_every_try_is_1(trained: Path, call: Call) -> None:
     edit(trained, "threshold: 0.3", "threshold: 0.99")
     edit(trained, "  - {key: epochs, ours: three, try: {epochs: {times: 2}}}", "  - {key: epochs, ours: three}")
+    register_long_ago(trained / "claims/toy.yaml")
     code, out, _ = call("verify", "toy", "--tier", "full")
     assert code == 1
     assert "contradicted" in out
@@ -42,6 +44,7 @@ def test_a_contradiction_is_inconclusive_until_what_is_open_was_tried(trained: P
 
 def test_verify_trains_what_a_contradiction_must_survive(trained: Path, call: Call) -> None:
     edit(trained, "threshold: 0.3", "threshold: 0.99")
+    register_long_ago(trained / "claims/toy.yaml")
     code, out, err = call("verify", "toy", "--tier", "full", "--workers", "2")
     assert code == 1, out + err
     assert "TOY-01: outside the claimed range; now with the alternatives of what is left open" in out

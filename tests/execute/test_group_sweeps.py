@@ -399,7 +399,7 @@ def test_a_side_file_that_is_not_what_it_was_is_one_clear_error(
         file.write_bytes(data[: len(data) // 2] if damage == "cut off" else theirs.read_bytes())
     with pytest.raises(StoreError, match=words) as caught:
         store.array(one, "example_loss")
-    assert str(file) in str(caught.value) and f"remove {one['id']}.json next to it" in str(caught.value)
+    assert str(file) in str(caught.value) and f"lnbench store remove {one['id']}" in str(caught.value)
     with pytest.raises(StoreError, match="this record has no 'other'; name it in the recipe's `probes`"):
         store.array(one, "other")
     # what the message says to do works

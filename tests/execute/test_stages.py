@@ -393,7 +393,7 @@ def test_without_the_first_stages_arrays_what_is_done_stands_and_the_rest_says_w
     lose(store, derived.id, ".json", ".npz")
     came = sweep(plan, store)
     (message,) = came.failures.values()
-    assert "not there (an export holds none)" in message and f"remove {derived.runs[0].id}.json" in message
+    assert "not there (an export holds none)" in message and f"lnbench store remove {derived.runs[0].id}" in message
     assert list(gather(plan, store.get, came.failures).failed_jobs.values()) == [message]
     lose(store, derived.runs[0].id, ".json")
     assert sweep(plan, store).failures == {} and gather(plan, store.get).missing == 0
@@ -404,7 +404,7 @@ def test_without_the_inputs_own_array_its_reader_says_what_to_do(tmp_path: Path)
     lose(store, derived.id, ".npz")
     lose(store, reader.id, ".json")
     (message,) = sweep(plan, store).failures.values()
-    assert message.startswith("its input clean: ") and f"remove {derived.id}.json" in message
+    assert message.startswith("its input clean: ") and f"lnbench store remove {derived.id}" in message
     lose(store, derived.id, ".json")
     assert sweep(plan, store).failures == {} and gather(plan, store.get).missing == 0
 

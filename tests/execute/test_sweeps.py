@@ -75,7 +75,7 @@ def test_a_sweep_goes_from_plan_to_records(undisturbed: Any) -> None:
         assert len(one["outcome"]["curves"]["test_accuracy"]) == 25
         assert one["provenance"]["threads"] == 1 and one["provenance"]["resumed"] is False
         assert one["provenance"]["seconds"] > 0
-    assert {"checkpoints", "locks", "records"} >= {path.name for path in store.path.iterdir()}
+    assert {"checkpoints", "ledger.jsonl", "locks", "records"} >= {path.name for path in store.path.iterdir()}
     assert not list((store.path / "locks").iterdir())
     assert no_child_is_left()
 

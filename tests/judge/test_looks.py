@@ -17,6 +17,7 @@ from lnbench.report import load_report, markdown, report_differs, result_to_json
 from lnbench.spec import Scalar, Study, load_study
 from lnbench.store import Record
 from tests.toys.claims_page import Metrics, load_in_frame, record_of
+from tests.toys.registered import register_long_ago
 
 LOOKS = """
 seeds: {n: 10, looks: [4, 6, 10], pair: [noise, order, init]}
@@ -35,6 +36,7 @@ class Machine:
         self.metrics = metrics
         self.records: dict[str, Record] = {}
         self.asked: list[int] = []
+        self.path = Path("no-store")
 
     def get(self, run_id: str) -> Record | None:
         return self.records.get(run_id)
@@ -56,6 +58,7 @@ def machine(values: list[float]) -> Machine:
 
 
 def verified(study: Study, on: Machine, seeds: int | None = None) -> StudyResult:
+    register_long_ago(study)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "execute", lambda plans, *_, only, **__: on.run(plans, only))
         patch.setattr(pipeline, "missing_data", lambda *_: [])  # nothing is trained, so no images are read

@@ -45,6 +45,12 @@ def test_an_interval_shares_one_power_of_ten_and_its_ends_differ() -> None:
     assert PLAIN.interval((-0.00369, 0.0000821)) == "[−0.003690, 0.000082]"
 
 
+def test_what_floats_leave_of_a_zero_end_is_zero() -> None:
+    assert PLAIN.interval((0.3 - 0.1 - 0.2, 0.5), (0.0,)) == "[0.00, 0.50]"
+    assert PLAIN.number(1e-300, near=(-0.1, 0.1)) == "0.0"
+    assert PLAIN.number(5e-324).endswith(" × 10⁻³⁰⁰")  # no division by 10⁻³²⁴, which is 0
+
+
 def test_an_effect_is_written_like_the_interval_around_it() -> None:
     assert PLAIN.amount(-9.226e-5, like=(-1.076e-4, -7.691e-5)) == "−0.0000923"
     assert PLAIN.amount(-9.226e-5) == "−9.23 × 10⁻⁵"

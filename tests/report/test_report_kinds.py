@@ -16,8 +16,10 @@ from lnbench.report import junit, load_report, markdown, report_differs, result_
 from lnbench.report.explain import explain
 from lnbench.report.folder import draw, json_text
 from lnbench.report.units import metric_unit, shown
+from lnbench.spec.locks import history_of
 from tests.report.test_report_page import assert_tables_are_whole
 from tests.toys.claims_page import believable, blocks, evidence_of, load_in_frame
+from tests.toys.registered import register_long_ago
 
 EXAMPLES = {name: example for name, example in blocks().items() if name != "frame"}
 Metrics = Callable[[dict[str, Any], int], dict[str, float] | None]
@@ -60,9 +62,12 @@ def test_the_page_is_whole_whatever_became_of_the_runs(name: str, world: str, tm
 @pytest.mark.parametrize("name", ["table", "ratio", "monotone", "correlation", "within"])
 def test_a_report_is_what_its_records_give(name: str, tmp_path: Path) -> None:
     result = result_of(name, tmp_path, dying)
+    register_long_ago(result.study)
+    history = history_of(result.study)
+    result = judge(result.evidence, history=history)
     write_report(result, tmp_path / "report")
     _, _, _, get = load_report(tmp_path / "report")
-    again = judge_records(result.study, get)
+    again = judge_records(result.study, get, history=history)
     assert report_differs(tmp_path / "report", again) == []
 
 

@@ -15,7 +15,7 @@ from lnbench.plan import plan_study
 from lnbench.report import report_differs, result_to_json, write_report
 from lnbench.report.page.page import markdown
 from lnbench.spec import Study, load_study
-from lnbench.spec.locks import Lock, lock_path, read_lock
+from lnbench.spec.locks import Lock, history_of, lock_path, read_lock
 from lnbench.spec.registration import registration
 from tests.toys.edited_study import edited
 from tests.toys.report_world import STUDY, World
@@ -80,10 +80,18 @@ def test_one_line_where_all_was_registered_before_the_first_record(full: World) 
     assert "Registered before the runs" not in head(data)
 
 
-def test_a_study_without_a_lock_was_not_registered_and_nothing_fails(full: World) -> None:
-    data = full.json()
+def unlocked(world: World) -> dict[str, Any]:
+    """The result of a study that was held to its lock, and has none."""
+    return result_to_json(judge(world.evidence(), history=history_of(world.study)))
+
+
+def test_a_study_without_a_lock_was_not_registered_and_its_verdicts_are_post_hoc(full: World) -> None:
+    data = unlocked(full)
     assert "Not registered before its runs: there is no lock file." in section(data)
     assert "**Nothing was registered before the runs**" in head(data)
+    assert {claim["verdict"] for claim in data["claims"]} == {"post-hoc"}
+    why = "would be reproduced, but its range was never registered, and its first record is of 2026-01-02 03:04 UTC"
+    assert [claim["why"] for claim in data["claims"]] == [why] * 3
 
 
 def test_smoke_has_no_such_section(smoke: World) -> None:
@@ -134,6 +142,50 @@ def test_a_claim_first_registered_after_its_records_is_late(full: World) -> None
     assert {claim["status"] for claim in found(data).values()} == {"late"}
     assert "first registered on 2026-01-03 12:00 UTC, after the first record" in section(data)
     assert "**No claim was registered as judged before its first record**" in head(data)
+    assert {(claim["verdict"], claim["would_be"]) for claim in data["claims"]} == {("post-hoc", "reproduced")}
+    why = (
+        "in this study its range was registered on 2026-01-03 12:00 UTC, after its first record of 2026-01-02 03:04 UTC"
+    )
+    assert {claim["why"] for claim in data["claims"]} == {f"would be reproduced, but {why}"}
+    assert data["verdicts"] == {"post-hoc": 3} and "🕓 3 post hoc" in head(data)
+
+
+def test_of_the_time_before_locks_it_is_said_that_the_spec_was_committed_after_its_records(full: World) -> None:
+    lock(full.study, (LATE, ()), commit="abc1234def")
+    data = full.json()
+    assert "in this study its range was committed on 2026-01-03 12:00 UTC, after its" in data["claims"][0]["why"]
+    assert "| first committed in this study on 2026-01-03 12:00 UTC, after the first record |" in section(data)
+
+
+def test_what_was_not_judged_is_not_post_hoc(full: World) -> None:
+    lock(full.study, (LATE, ()))
+    kept = {run.id for run in full.runs("mlp1", 10)} | {run.id for run in full.plan.choosing_runs}
+    full.records = {name: record for name, record in full.records.items() if name in kept}
+    assert [claim["verdict"] for claim in full.json()["claims"]] == ["post-hoc", "not-run", "not-run"]
+
+
+def named(world: World, sha256: str, lock: str = "nothing-full") -> None:
+    """Let every record name an entry, and be of long after all of them."""
+    about = {"registered": sha256, "lock": lock, "finished": "2026-06-01T00:00:00+00:00"}
+    for name, record in world.records.items():
+        world.records[name] = {**record, "provenance": {**record["provenance"], **about}}
+
+
+def test_a_record_that_names_its_entry_is_held_to_that_one_whatever_its_time(full: World) -> None:
+    history = lock(full.study, (EARLY, (LOOSER,)), (LATE, ()))
+    named(full, history.entries[0].sha256)
+    assert {name: claim["status"] for name, claim in found(full.json()).items()} == {
+        "N1": "before", "N.2": "changed", "n-2": "before",
+    }  # fmt: skip
+    named(full, history.entries[1].sha256)
+    assert {claim["status"] for claim in found(full.json()).values()} == {"before"}
+    named(full, "0" * 64)
+    assert {claim["status"] for claim in found(full.json()).values()} == {"lost"}
+    assert "records were made under an entry that is not in the lock any more" in section(full.json())
+    named(full, history.entries[0].sha256, lock="other-full")
+    data = full.json()
+    assert {claim["status"] for claim in found(data).values()} == {"before"}, "by their time"
+    assert "were trained for `other-full` and name an entry of its lock" in section(data)
 
 
 def test_a_claim_registered_late_and_changed_later_says_both(full: World) -> None:
@@ -184,14 +236,18 @@ def test_seeds_and_alternatives_changed_after_the_first_record_are_said_once(ful
     after = "after the first record of 2026-01-02 03:04 UTC"
     assert f"- Seeds changed on 2026-01-03 12:00 UTC, {after}: was “4”, is “5”." in text
     assert f'- Alternatives changed on 2026-01-04 12:00 UTC, {after}: was “epochs {{"times": 3}}”' in text
-    assert "The regions of all 3 claims were registered on 2026-01-01" in text
-    assert "**The study was not judged as it was registered**" in head(full.json())
+    assert "seeds of all claims changed after the first record: was “4”, is “5”" in text
+    assert "**No claim was registered as judged before its first record**" in head(full.json())
+    data = full.json()
+    assert {(claim["verdict"], claim["would_be"]) for claim in data["claims"]} == {("post-hoc", "reproduced")}
+    assert {claim["status"] for claim in found(data).values()} == {"before"}, "their own terms are as they were"
 
 
 def test_an_added_alternative_is_said_but_is_no_reason_for_a_warning(full: World) -> None:
     lock(full.study, (EARLY, ((", try: {epochs: {times: 2}}", ""),)), (LATE, ()))
     data = full.json()
     assert 'was “no epochs”, is “epochs {"times": 2}”' in section(data)
+    assert {claim["verdict"] for claim in data["claims"]} == {"reproduced"}
     assert "Registered before the runs" not in head(data)
 
 
@@ -241,7 +297,7 @@ def test_more_or_fewer_seeds_than_planned_are_named(full: World) -> None:
     for seeds, more in ((7, True), (3, False)):
         plan = plan_study(full.study, seeds)
         full.run_all(plan=plan)
-        text = section(result_to_json(judge(gather(plan, full.records.get))))
+        text = section(result_to_json(judge(gather(plan, full.records.get), history=full.history())))
         assert f"- 5 seeds planned, {seeds} judged (`--seeds`)." in text
         assert ("Seeds added after a look" in text) == more
 
@@ -287,17 +343,20 @@ def test_runs_made_again_do_not_hide_that_records_were_known_when_a_region_was_r
 
 def test_no_record_and_no_lock_is_no_accusation(empty: Any) -> None:
     world = empty("full")
-    assert "Not registered: there is no lock file." in section(world.json())
-    assert "Registered before the runs" not in head(world.json())
+    assert "Not registered: there is no lock file." in section(unlocked(world))
+    assert "Registered before the runs" not in head(unlocked(world))
+    assert {claim["verdict"] for claim in unlocked(world)["claims"]} == {"not-run"}
     lock(world.study, (EARLY, ()))
     assert "registered on 2026-01-01 12:00 UTC, before any record." in section(world.json())
 
 
-def test_a_time_that_is_none_is_no_first_record(full: World) -> None:
+def test_a_time_that_is_none_is_no_first_record_and_shows_nothing(full: World) -> None:
     lock(full.study, (EARLY, ()))
     for name, record in full.records.items():
         full.records[name] = {**record, "provenance": {**record["provenance"], "finished": "a while ago"}}
     assert {claim["first_record"] for claim in found(full.json()).values()} == {None}
+    assert {claim["status"] for claim in found(full.json()).values()} == {"unknown"}
+    assert full.json()["claims"][0]["why"] == "would be reproduced, but none of its records says when it was made"
 
 
 def test_a_report_judged_again_has_the_same_bytes_whoever_judges(

@@ -10,6 +10,7 @@ import pytest
 from lnbench.cli.commands.tables import print_verdicts
 from lnbench.report import junit, markdown, scoreboard
 from lnbench.report.explain import explain
+from lnbench.report.rows import claim_rows
 from lnbench.report.said import about_words, as_tested, chosen_sentence, rests_on, rests_sentence
 from tests.toys.report_world import TYPICAL, World
 
@@ -29,6 +30,7 @@ def test_a_chosen_learning_rate_is_in_the_claims_own_line_everywhere(
         assert short in words, where
         assert long in words, where
         assert "The verdict holds for the learning rate as chosen, not for the best one" in words, where
+    assert claim_rows(result)[0]["says"].endswith(f"with noise, {short}.")
     assert page.count(f"with noise, {short}") == 2  # in the table and over the claim
     assert short in scoreboard([data])
 
@@ -67,6 +69,7 @@ def choice_of(*chosen: tuple[float, float | None, bool]) -> dict[str, object]:
     [
         (choice_of((0.1, 0.003, False)), "(0.1 of 0.02, 0.1, 0.5; by validation accuracy, ahead of the next by 0.30 p"),
         (choice_of((0.5, 0.00001, True)), "ahead of the next by 0.001 points, at an end of its grid)"),
+        (choice_of((0.5, 0.01, True), (0.5, 0.02, True)), "(0.5 in both cells, of 0.02, 0.1, 0.5; by"),
         (choice_of((0.5, 0.0, True)), "level with the next, at an end of its grid)"),
         (choice_of((0.5, None, True)), "all others diverged, at an end of its grid)"),
         (choice_of((0.5, 0.01, True), (0.1, 0.02, False), (0.5, 0.03, True)), "(0.5 in 2 cells, 0.1 in 1, of 0.02,"),

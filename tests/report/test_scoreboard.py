@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lnbench.report import read_results, replace_between_markers, scoreboard, write_report
+from lnbench.report.scoreboard import study_only
 from tests.toys.report_world import World
 
 
@@ -24,14 +25,14 @@ def test_each_claim_and_tier_has_a_row_with_the_sentence_of_that_tier(full: Worl
         "at the learning rate chosen on 1 seed. | ✅ repro"
     )
     second = "| [N1](reports/nothing-smoke/report.md#claim-n1) | smoke | On digits the MLP stays above 70 %. |"
-    assert f"{first}duced | not registered |\n{second}" in table  # the tiers of a claim follow each other
+    assert f"{first}duced | – |\n{second}" in table  # the tiers of a claim follow each other
     assert table == scoreboard([full.json(), reduced])
 
 
 def test_what_is_no_papers_claim_is_counted_apart(full: World) -> None:
     data = full.json()
     data["claims"][0] |= {"standing": "surrogate", "verdict": "held"}
-    data["claims"][1] |= {"standing": "hypothesis", "verdict": "failed"}
+    data["claims"][1] |= {"standing": "hypothesis", "verdict": "failed", "p_contradicted": 0.001}
     table = scoreboard([data])
     assert "| ✅ 1 reproduced | Surrogates: 🟩 1 held<br>Hypotheses of lnbench: 🟥 1 failed |" in table
     papers, surrogates, hypotheses = (table.index(f"**{name}") for name in ("Claims of papers", "Surr", "Hypotheses"))
@@ -90,3 +91,57 @@ def test_a_row_says_when_its_range_was_registered(full: World, found: dict[str, 
     data["registration"]["claims"][0]["first_record"] = None
     row = next(line for line in scoreboard([data]).splitlines() if line.startswith("| [N1]("))
     assert row.endswith("| ✅ reproduced | – |")
+
+
+# ---- a paper is many studies
+
+
+def refuted(world: World, study: str, p: list[float], tier: str = "full") -> dict[str, Any]:
+    """A report whose claims are contradicted where their p says so alone, as if each were its study's only claim."""
+    data = copy.deepcopy(world.json())
+    data |= {"study": study, "key": f"{study}-{tier}", "tier": tier}
+    for claim, value in zip(data["claims"], p, strict=True):
+        claim |= {"p_contradicted": value, "verdict": "contradicted" if value <= 0.05 else "inconclusive"}
+    return data
+
+
+def test_a_contradiction_is_held_against_all_rows_of_its_paper(full: World) -> None:
+    """3 studies of 3 claims: 0.004 · 9 = 0.036 stands, then 0.007 · 8 = 0.056 does not, nor does what follows it."""
+    every = ([0.004, 0.5, 1], [0.007, 1, 1], [0.04, 1, 1])
+    results = [refuted(full, f"s{number}", p) for number, p in enumerate(every)]
+    table = scoreboard(results)
+    only = "❌ contradicted in its study, but not among the 9 rows of its paper (Holm)"
+    rows = {row.split("/")[1]: row for row in table.splitlines() if row.startswith("| [N1](")}
+    assert "| ❌ contradicted |" in rows["s0-full"]
+    assert only in rows["s1-full"] and only in rows["s2-full"]
+    assert table.count(only) == 2
+    assert "| ➖ 2 inconclusive, ❌ 1 contradicted in its study only |" in table
+    assert "| ❌ 1 contradicted, ➖ 2 inconclusive |" in table
+    (row,) = [line for line in table.splitlines() if line.startswith("| Nobody") and line.endswith("| 1 | 2 |")]
+    assert "| 9 | 9 | 0 | 0.45 | 1 | 2 |" in row
+    assert study_only(results) == {("s1-full", "N1"): 9, ("s2-full", "N1"): 9}
+
+
+def test_a_study_alone_and_another_papers_rows_change_nothing(full: World) -> None:
+    one = refuted(full, "s0", [0.016, 0.5, 1])  # 3 · 0.016 = 0.048
+    other = refuted(full, "s1", [0.016, 0.5, 1])
+    other["paper"] = {**other["paper"], "id": "someone2021", "citation": "Someone 2021, Else"}
+    assert study_only([one]) == study_only([one, other]) == {}
+    assert "contradicted in its study" not in scoreboard([one, other])
+    assert set(study_only([one, refuted(full, "s1", [1, 1, 1])])) == {("s0-full", "N1")}
+
+
+def test_what_was_not_run_counts_with_p_1_and_smoke_does_not_count(full: World, smoke: World) -> None:
+    data = refuted(full, "s0", [0.016, 0.5, 1])
+    more = refuted(full, "s1", [0.001, 0.001, 0.001])
+    for claim in more["claims"]:
+        claim["verdict"] = "not-run"
+    assert study_only([data, refuted(full, "s1", [1, 1, 1], tier="smoke")]) == {}
+    assert study_only([data, more]) == {("s0-full", "N1"): 6}
+    table = scoreboard([data, more])
+    assert "| 6 | 3 | 0 | 0.15 | 0 | 1 |" in table  # rows, judged, reproduced, expected false, contradicted, study only
+    assert "Error rates over a whole paper" not in scoreboard([smoke.json()])
+
+
+def test_no_committed_contradiction_is_its_studys_only(repository: Path) -> None:
+    assert study_only(read_results(repository / "reports")) == {}

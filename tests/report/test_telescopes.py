@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lnbench.judge import PartResult, StudyResult
+from lnbench.judge import PartResult, StudyResult, judge
 from lnbench.judge.kinds import kind_of
 from lnbench.report import markdown, result_to_json
 from lnbench.report.explain import explain
@@ -17,7 +17,10 @@ from lnbench.report.telescopes import assumption, page_prediction, telescope_lin
 from lnbench.report.units import metric_unit
 from lnbench.spec import Number
 from lnbench.stats.telescope import telescope
+from tests.judge.test_not_comparable import loaded
 from tests.report.test_report_kinds import result_of
+from tests.toys.judged_world import World as JudgedWorld
+from tests.toys.judged_world import from_table
 from tests.toys.report_world import World
 
 
@@ -100,6 +103,17 @@ def test_smoke_and_what_collapsed_predict_nothing(full: World, smoke: World) -> 
     assert "prediction (not judged): none, as our runs have no mean with a spread" in explain(full.result(), "N1")
     claim = full.json()["claims"][0]
     assert [page_prediction(part, part["members"][0]) for part in claim["parts"]] == ["", "", ""]
+
+
+def test_a_number_of_something_else_predicts_nothing(tmp_path: Path) -> None:
+    study = loaded(tmp_path, "selection: best_test")
+    result = judge(JudgedWorld(study, from_table).evidence(study))
+    claim = result.claims[0]
+    words = explain(result, claim.claim.id)
+    assert "prediction (not judged): none, as it is not of what our runs measure" in words
+    assert "would lie in" not in words and "small telescopes" not in words.split("Part every")[0]
+    assert "it decides nothing, as the printed number is not of what our runs measure" in words
+    assert "luck all that differs" not in markdown(result_to_json(result))
 
 
 def test_a_claim_below_its_edge_has_its_direction_too(empty: Callable[[str], World]) -> None:

@@ -147,7 +147,7 @@ def test_a_printed_number_is_hashed_with_its_spread(tmp_path: Path, was: str, no
     "edit, said",
     [
         (("n: 5", "n: 8"), "seeds: was “5”, is “8”"),
-        (("n: 5", "n: 5, looks: [3, 5]"), "seeds: was “5”, is “5, looks at [3, 5]”"),
+        (("n: 5", "n: 5, looks: [4, 5]"), "seeds: was “5”, is “5, looks at [4, 5]”"),
         (("{times: 2}", "{times: 3}"), 'alternatives: was “epochs {"times": 2}”, is “epochs {"times": 3}”'),
         ((", try: {epochs: {times: 2}}", ""), 'alternatives: was “epochs {"times": 2}”, is “no epochs”'),
     ],

@@ -218,13 +218,13 @@ def test_what_may_not_be_said(folder: Path, effect: str, part: str, gist: str) -
 @pytest.mark.parametrize(
     ("seeds", "gist"),
     [
-        ("n: 5, looks: »[5, 3]", "looks: must rise, from 3 seeds or more"),
-        ("n: 5, looks: »[2, 5]", "looks: must rise, from 3 seeds or more"),
+        ("n: 5, looks: »[5, 4]", "looks: must rise, from 4 seeds or more"),
+        ("n: 5, looks: »[3, 5]", "looks: must rise, from 4 seeds or more"),
         ("n: 5, looks: »[3, 3, 5]", "looks: must rise"),
-        ("n: 10, looks: »[3, 5]", "looks: end at 5 seeds, but n is 10"),
+        ("n: 10, looks: »[4, 5]", "looks: end at 5 seeds, but n is 10"),
         ("n: 5, looks: »[5]", "looks"),
         ("n: 5, looks: »3", "looks: expected a list, not 3"),
-        ("n: 5, looks: [3, »4.5]", "looks[1]: expected a whole number, not 4.5"),
+        ("n: 5, looks: [4, »4.5]", "looks[1]: expected a whole number, not 4.5"),
     ],
 )
 def test_looks_rise_to_all_seeds(folder: Path, seeds: str, gist: str) -> None:
@@ -232,8 +232,8 @@ def test_looks_rise_to_all_seeds(folder: Path, seeds: str, gist: str) -> None:
 
 
 def test_looks_as_they_should_be(folder: Path) -> None:
-    study = loads(folder, written(SLOPE, TREND).replace("n: 5", "n: 5, looks: [3, 5]")).tiers["full"]
-    assert study.spec.runs.seeds == Seeds(n=5, looks=(3, 5), pair=("noise",))
+    study = loads(folder, written(SLOPE, TREND).replace("n: 5", "n: 5, looks: [4, 5]")).tiers["full"]
+    assert study.spec.runs.seeds == Seeds(n=5, looks=(4, 5), pair=("noise",))
 
 
 def test_an_effect_of_a_table_needs_all_its_axes_where_another_part_uses_it_too(folder: Path) -> None:

@@ -19,8 +19,6 @@ JUDGES: dict[str, Callable[[Sequence[float]], Check]] = {
     "ordered": lambda x: stats.ordered(x),
     "equivalent": lambda x: stats.equivalent(x, 0.1),
     "agrees": lambda x: stats.agrees(x, Printed(0.5, 0.1), 0.1),
-    "drift": lambda x: stats.drift(x, [0.1, 0.2, 0.3]),
-    "drift reference": lambda x: stats.drift([0.1, 0.2, 0.3], x),
     "ratio": lambda x: stats.ratio(x, np.ones(len(x)), Region.at_least(1.0)),
     "replicates": lambda x: stats.correlation_replicates(x, Region(0.5, 1.0)),
     "shift slope": lambda x: stats.shift_slope([1, 2], np.zeros((len(x), 2)), np.stack([np.zeros(len(x)), x], axis=1)),

@@ -84,7 +84,12 @@ def cell(mean: float, printed: float, n: int = 5) -> Check:
 
 def test_a_table_by_quota() -> None:
     cells = [cell(90.0, 90.1), cell(80.0, 79.9), cell(70.0, 75.0)]
-    assert stats.table(cells).verdict() is Verdict.CONTRADICTED
+    assert stats.table(cells).verdict() is Verdict.CONTRADICTED  # all seeds of one cell are far off
+    near = stats.table([*cells[:2], cell(70.0, 72.0)])  # off by less than three times their range: 3 cells, 2 edges
+    assert near.verdict() is Verdict.INCONCLUSIVE and near.p_contradicted == pytest.approx(6 / 32)
+    assert stats.seeds_to_decide(near) == 7  # 6/2⁷ is below .07, 6/2⁶ is not
+    seven = [cell(90.0, 90.1, 7), cell(80.0, 79.9, 7), cell(70.0, 72.0, 7)]
+    assert stats.table(seven).verdict() is Verdict.CONTRADICTED
     check = stats.table(cells, 2)
     assert check.verdict() is Verdict.REPRODUCED
     assert check.details["cells"] == {"reproduced": 2, "contradicted": 1}

@@ -61,6 +61,21 @@ def test_an_estimate_at_d33_is_not_clearly_smaller_and_one_of_nothing_is() -> No
     assert nothing.edge33 == pytest.approx(0.5 * detectable(4))
 
 
+def test_the_papers_spread_is_that_of_its_runs_and_ours_that_of_our_mean() -> None:
+    effect, sd, n, n0, sd0 = 1.2, 0.5, 6, 4, 2.0
+    found = telescope(effect, sd, n, n0, sd0=sd0)
+    critical = reference.t.ppf(0.95, n0 - 1)
+    assert found.power == pytest.approx(reference.nct.sf(critical, n0 - 1, effect / sd0 * math.sqrt(n0)), abs=1e-8)
+    assert found.d33 == pytest.approx(detectable(n0))
+    assert found.edge33 == pytest.approx(sd0 * detectable(n0))
+    t = (sd0 * detectable(n0) - effect) / (sd / math.sqrt(n))
+    assert found.p_smaller == pytest.approx(reference.t.sf(t, n - 1), abs=1e-10)
+    ours = telescope(effect, sd, n, n0)
+    expected = reference.nct.cdf(effect * math.sqrt(n) / sd, n - 1, detectable(n0) * math.sqrt(n))
+    assert ours.p_smaller == pytest.approx(expected, abs=1e-8)
+    assert ours.power == pytest.approx(reference.nct.sf(critical, n0 - 1, effect / sd * math.sqrt(n0)), abs=1e-8)
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_clearly_smaller_is_said_falsely_at_most_one_time_in_twenty(known: bool) -> None:
     """The truth is d33 exactly: "clearly smaller" is then false. 10,000 studies."""

@@ -87,6 +87,7 @@ def test_verdicts_are_their_words() -> None:
         "open",
         "outside-as-run",
         "depends-on",
+        "post-hoc",
         "not-in-regime",
         "not-comparable",
         "not-testable",

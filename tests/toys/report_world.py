@@ -14,6 +14,7 @@ from lnbench.judge import Evidence, StudyResult, gather, judge
 from lnbench.plan import Plan, Run, plan_study
 from lnbench.report import result_to_json
 from lnbench.spec import load_study, variant
+from lnbench.spec.locks import History, history_of, lock_path
 from lnbench.store import Record, make_record
 from tests.toys.project import DILUTED, base, write_project
 
@@ -210,7 +211,11 @@ class World:
         return plan_study(variant(self.study, "epochs"))
 
     def result(self, tries: Mapping[str, Evidence] | None = None) -> StudyResult:
-        return judge(self.evidence(), tries)
+        return judge(self.evidence(), tries, self.history())
+
+    def history(self) -> History | None:
+        """What was registered, where there is a lock; without one nothing is said of it."""
+        return history_of(self.study) if lock_path(self.study).exists() else None
 
     def json(self) -> dict[str, Any]:
         return result_to_json(self.result())

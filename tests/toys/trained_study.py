@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.toys.project import base, paper, write_project
+from tests.toys.registered import register_long_ago
 
 STUDY = (
     """\
@@ -88,8 +89,9 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def trained(home: Path, trained_once: Path) -> Path:
-    """`home` with a store in `.lnbench` that has all runs of the toy study."""
+    """`home` with a store in `.lnbench` that has all runs of the toy study, which was registered before them."""
     shutil.copytree(trained_once, home / ".lnbench")
+    register_long_ago(home / "claims" / "toy.yaml")
     return home
 
 

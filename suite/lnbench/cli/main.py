@@ -34,7 +34,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "explain": ("judging", "Show a claim's formula with the numbers put in."),
     "measure": ("judging", "Record what this machine measures as a drift reference."),
     "scoreboard": ("judging", "Write the table of all committed verdicts into README."),
-    "store": ("storing", "Finished runs: status, export, import."),
+    "audit": ("auditing", "Train random runs of a report again, and compare."),
+    "store": ("storing", "Finished runs: status, check, export, import, remove."),
     "data": ("dataset", "Data sets: status, fetch, check."),
     "doctor": ("doctor", "Show what this machine can run, and what is wrong."),
 }
@@ -45,6 +46,7 @@ Exit codes, the first that applies:
   3    a run failed
   5    nothing was selected
   1    a claim is contradicted, or failed (a hypothesis), or smoke-fail
+  7    a run trained again differs from its record (audit), or a store from its ledger (store check)
   4    something is open, not in its regime, or was not run
   0    all pass
 These say nothing about a claim; finished runs are kept:

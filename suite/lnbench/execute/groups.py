@@ -17,7 +17,7 @@ with another process, ends with the numbers of one that was left alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lnbench import catalog
@@ -41,6 +41,7 @@ class Task:
 
     `halved`: how often it was made half as large, as memory ran out or its process died twice. `begun`: the id of an
     earlier task that had these runs, and maybe others: this one goes on from its checkpoint, unless it has one.
+    `registered`: under which entry of which lock they are trained, for their provenance.
     """
 
     runs: tuple[Run, ...]
@@ -48,6 +49,7 @@ class Task:
     compile: bool = False
     halved: int = 0
     begun: str = ""
+    registered: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -62,13 +64,17 @@ class Task:
 
 @dataclass
 class Grouping:
-    """The rule above, for one device and a number of workers. `smoke` says of a run id that only smoke wants it."""
+    """The rule above, for one device and a number of workers. `smoke` says of a run id that only smoke wants it.
+
+    `ways`: run id -> (backend, whether its step is compiled), for runs that are computed as they were once before.
+    """
 
     device: str = "cpu"
     workers: int = 1
     backend: str = "auto"
     smoke: Callable[[str], bool] = lambda run_id: False
     largest: dict[str, int] = field(default_factory=dict)  # shape -> how many fitted into memory, where more did not
+    ways: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
     _shapes: dict[str, str] = field(default_factory=dict)  # run id -> shape: asked for every run at every task
 
     def task(self, first: Run, others: Sequence[Run]) -> Task:
@@ -97,6 +103,8 @@ class Grouping:
         """Return (backend, whether its step is compiled)."""
         if run.experiment is not None:
             return "experiment", False
+        if run.id in self.ways:
+            return self.ways[run.id]
         if self.backend == "graph" and not method_entry(run.recipe)[0].stacks:  # its steps are not all the same
             return "loop", False
         if self.backend not in ("auto", "stacked"):

@@ -6,7 +6,7 @@ happens to this process, finished runs stay and the next call goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +33,45 @@ def execute(
     only: Callable[[dict[str, Any]], bool] = lambda point: True,
     shard: Shard | None = None,
     crew: Crew | None = None,
+    registered: Mapping[str, str] | None = None,
 ) -> Execution:
     """Train what the store lacks of several plans. `only` picks jobs by their point; the choices they need come along.
 
     `backend`: "auto" (the rule of groups.py), or one for every training that it can train. `shard`: train this share
     of the runs and leave the rest. `crew`: who trains; None for worker processes of this machine. Then `workers` is
     their number, by default one per core on the CPU and one on a GPU, started as they are needed; 0 trains in this
-    process. On KeyboardInterrupt the running trainings write a checkpoint before it is passed on. Raises LnbenchError
-    for a backend that is not available here.
+    process. `registered`: what records say of the lock that they are trained under. On KeyboardInterrupt the running
+    trainings write a checkpoint before it is passed on. Raises LnbenchError for a backend that is not available here.
     """
     check_backend(backend, device)
     leaves: Callable[[Run], bool] = (lambda run: not shard.has(run)) if shard else (lambda run: False)
-    work = Work(plans, store, watcher, only, Grouping(device.partition(":")[0], backend=backend), leaves)
+    grouping = Grouping(device.partition(":")[0], backend=backend)
+    work = Work(plans, store, watcher, only, grouping, leaves, registered=registered)
     if work.waiting:
         crew = crew or local_crew(device, data_root, workers)
+        work.grouping.workers = crew.workers
+        crew.run(work)
+    return work.execution
+
+
+def execute_runs(
+    runs: Sequence[Run],
+    store: Store,
+    watcher: Watcher,
+    *,
+    device: str = "cpu",
+    data_root: Path | None = None,
+    workers: int | None = None,
+    ways: Mapping[str, tuple[str, bool]] | None = None,
+) -> Execution:
+    """Train what the store lacks of single runs, and of those that their inputs are made of, as `execute` does.
+
+    `ways`: run id -> (backend, whether its step is compiled) for runs that are to be computed as they were before; the
+    rule of groups.py decides on the others.
+    """
+    work = Work([], store, watcher, lambda point: True, Grouping(device.partition(":")[0], ways=ways or {}), runs=runs)
+    if work.waiting:
+        crew = local_crew(device, data_root, workers)
         work.grouping.workers = crew.workers
         crew.run(work)
     return work.execution

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -59,7 +59,10 @@ class Work:
         only: Callable[[dict[str, Any]], bool],
         grouping: Grouping | None = None,
         leaves: Callable[[Run], bool] = lambda run: False,
+        runs: Sequence[Run] = (),
+        registered: Mapping[str, str] | None = None,
     ):
+        self.registered = dict(registered or {})  # for the provenance of all that is trained or chosen
         self.plans, self.store, self.watcher, self.only = plans, store, watcher, only
         self.leaves = leaves  # runs that others train: asked only of those that no other run waits for
         self.grouping = grouping or Grouping()
@@ -80,6 +83,8 @@ class Work:
         for plan, job in self._jobs():
             for run in _runs_of(job.choice) if job.choice else []:
                 self._need(run, plan, rank=1)
+        for run in runs:  # of no plan
+            self._need(run, None)
         self._resolve()
         self._make_inputs()
         if self._choose_what_can_be():
@@ -146,10 +151,14 @@ class Work:
             made["arrays"] = sidefiles.describe(arrays)
         if stored is not None and sha256(stored["outcome"]) != sha256(made):
             raise LnbenchError(
-                f"{derived.describe()} is stored as other runs gave it; remove its record to make it again"
+                f"{derived.describe()} is stored as other runs gave it; remove its record "
+                "(`lnbench store remove`) to make it again"
             )
-        self.store.put(make_record(derived.content, made, {"environment": environment()}), arrays)
+        self.store.put(make_record(derived.content, made, self._provenance()), arrays)
         return made
+
+    def _provenance(self) -> dict[str, Any]:
+        return {"environment": environment(), **self.registered}
 
     def _arrays(self, run_id: str) -> Mapping[str, sidefiles.Array]:
         record = self.store.get(run_id)
@@ -194,13 +203,13 @@ class Work:
 
     def _choose(self, choice: Choice) -> None:
         outcome = choice.decide(self.execution.outcomes)
-        self.store.put(make_record(choice.content, outcome, {"environment": environment()}))
+        self.store.put(make_record(choice.content, outcome, self._provenance()))
         self.execution.outcomes[choice.id] = outcome
 
-    def _need(self, run: Run, plan: Plan, rank: int = 0) -> None:
+    def _need(self, run: Run, plan: Plan | None, rank: int = 0) -> None:
         """Take in a run, and first the runs behind what it reads. Those of a higher rank are begun first: others wait
         for them."""
-        if plan.study.tier != "smoke":
+        if plan is None or plan.study.tier != "smoke":
             self._above_smoke.add(run.id)
         known = self._priority.get(run.id)
         self._priority[run.id] = max(known or (rank, run.flop, run.id), (rank, run.flop, run.id))
@@ -244,7 +253,8 @@ class Work:
         if task is None:  # a run with a checkpoint does not join others: it would start again with them
             fresh = [] if ready[0].id in self._saved else [run for run in ready if run.id not in self._saved]
             task = self.grouping.task(ready[0], fresh)
-        task = replace(task, halved=max(self.halved.get(run.id, 0) for run in task.runs))
+        halved = max(self.halved.get(run.id, 0) for run in task.runs)
+        task = replace(task, halved=halved, registered=self.registered)
         for run in task.runs:
             del self.waiting[run.id]
         self.watcher.started(task)

@@ -270,6 +270,7 @@ class Trainer:
             "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "seconds": round(seconds / len(task.runs), 3),
             "resumed": resumed,
+            **task.registered,
         }
 
 

@@ -56,6 +56,10 @@ class Evidence:
         """Return the runs that its inputs are made of, each once."""
         return list({run.id: run for derived in self.inputs for run in derived.runs}.values())
 
+    def lacks(self, only: Callable[[Point], bool]) -> bool:
+        """Return whether a run is missing at one of the points asked for."""
+        return any((point_key(job.point), job.seed) not in self.by_job for job in self.plan.jobs if only(job.point))
+
     def members(self, effect: Effect) -> list[Member]:
         """Return the effect's numbers, one Member for each of its family."""
         return [

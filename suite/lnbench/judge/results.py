@@ -11,6 +11,7 @@ from lnbench.judge.evidence import Evidence
 from lnbench.judge.members import Member
 from lnbench.plan import Choice
 from lnbench.spec import Claim, Effect, Number, Part, Scalar, Study
+from lnbench.spec.locks import History
 from lnbench.stats import Check, Verdict
 
 
@@ -108,6 +109,7 @@ class ClaimResult:
     )  # choice -> the deciding parts as run under it
     drift: tuple[DriftResult, ...] = ()
     look: Look | None = None  # None: the study has no looks, or this is smoke, whose seeds are fixed
+    would_be: str = ""  # of a `post-hoc` claim: its verdict, had its terms been registered before its runs
     without: dict[int, str] = field(default_factory=dict)  # seed -> the verdict of all others, before any alternative
 
     @property
@@ -125,7 +127,7 @@ class ClaimResult:
     @property
     def open(self) -> bool:
         """Return whether another look could decide it. One whose contradiction an alternative takes back could not."""
-        return Verdict(self.verdict).open and not self.tried
+        return Verdict(self.would_be or self.verdict).open and not self.tried
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,9 @@ class StudyResult:
     choices: tuple[ChoiceResult, ...]
     notes: tuple[str, ...]
     tries: Mapping[str, Evidence]  # choice key -> the evidence under its alternative that was judged with
+    ledger: tuple[dict[str, Any], ...] = ()  # the store's lines about runs that were removed or made more than once
+    history: History | None = None  # what it was held against; None: nothing is said of its registration
+    registration: Mapping[str, Any] = field(default_factory=dict)  # what `registered.compared` found
 
     @property
     def study(self) -> Study:

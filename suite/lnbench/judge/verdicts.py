@@ -17,19 +17,28 @@ from lnbench.judge.drift import drift_of
 from lnbench.judge.evidence import Evidence, on_the_same_data
 from lnbench.judge.kinds import ALPHA, check_member, kind_of, numbers_of
 from lnbench.judge.kinds.wording import p_is
+from lnbench.judge.registered import held_to
 from lnbench.judge.results import ChoiceResult, ClaimResult, Look, PartResult, StudyResult
 from lnbench.spec import Claim, Number, Part, Study, touches
+from lnbench.spec.locks import History
 from lnbench.stats import Check, Verdict
 from lnbench.verdict import Standing, worded
 
 DECIDED = (Verdict.REPRODUCED, Verdict.CONTRADICTED, Verdict.NOT_IN_REGIME)
 
 
-def judge(evidence: Evidence, tries: Mapping[str, Evidence] | None = None, *, one_out: bool = True) -> StudyResult:
+def judge(
+    evidence: Evidence,
+    tries: Mapping[str, Evidence] | None = None,
+    history: History | None = None,
+    *,
+    one_out: bool = True,
+) -> StudyResult:
     """Judge a study from its evidence.
 
-    `tries`: choice key -> the evidence under that alternative. `one_out`: whether to judge decided claims without each
-    of their seeds too, which is shown and changes no verdict.
+    `tries`: choice key -> the evidence under that alternative. `history`: what was registered; without it nothing is
+    said of that, and no verdict is `post-hoc`. `one_out`: whether to judge decided claims without each of their seeds
+    too, which is shown and changes no verdict.
 
     With planned looks each claim is judged on the first so many seeds, then on more, and keeps the first verdict that
     decides it; what came after does not enter.
@@ -43,8 +52,11 @@ def judge(evidence: Evidence, tries: Mapping[str, Evidence] | None = None, *, on
         claims = _over_looks(planned)
         claims = _leave_one_out(claims, planned) if one_out else claims
         claims = _settle(claims, study, on_the_same_data(evidence, tries or {}))
-    claims = [_worded(claim) for claim in claims]
-    return StudyResult(evidence, tuple(claims), tuple(_choices(evidence)), tuple(notes), dict(tries or {}))
+    claims, found = held_to([_worded(claim) for claim in claims], evidence, history)
+    choices = tuple(_choices(evidence))
+    return StudyResult(
+        evidence, tuple(claims), choices, tuple(notes), dict(tries or {}), history=history, registration=found
+    )
 
 
 def look_sizes(study: Study, seeds: int | None = None) -> list[int]:

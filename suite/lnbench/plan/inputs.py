@@ -88,7 +88,8 @@ class Derived:
         if made.get("of") == self._made_of(outcomes):
             return ""
         return (
-            f"{self.describe()} was made of other outcomes than its runs have now; remove its record to make it again"
+            f"{self.describe()} was made of other outcomes than its runs have now; remove its record "
+            "(`lnbench store remove`) to make it again"
         )
 
     def _made_of(self, outcomes: Mapping[str, Outcome]) -> list[str]:
@@ -154,5 +155,8 @@ def misbuilt(outcome: Outcome, inputs: Mapping[str, Outcome]) -> str:
     known: dict[str, str] = outcome.get("inputs", {})
     for name, now in inputs.items():
         if known.get(name) != sha256(now):
-            return f"it was trained with another {name} than its runs give; remove its record to train it again"
+            return (
+                f"it was trained with another {name} than its runs give; remove its record "
+                "(`lnbench store remove`) to train it again"
+            )
     return ""

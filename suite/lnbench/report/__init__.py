@@ -5,7 +5,17 @@ No torch is imported here, and matplotlib only where figures are drawn.
 """
 
 from lnbench.report.compare import differences
-from lnbench.report.folder import load_failures, load_report, read_result, report_differs, write_report
+from lnbench.report.folder import (
+    known_since,
+    load_failures,
+    load_ledger,
+    load_report,
+    lock_apart,
+    read_records,
+    read_result,
+    report_differs,
+    write_report,
+)
 from lnbench.report.junit import junit
 from lnbench.report.page.page import markdown
 from lnbench.report.result.result import result_to_json
@@ -14,9 +24,13 @@ from lnbench.report.scoreboard import read_results, replace_between_markers, sco
 __all__ = [
     "differences",
     "junit",
+    "known_since",
     "load_failures",
+    "load_ledger",
     "load_report",
+    "lock_apart",
     "markdown",
+    "read_records",
     "read_result",
     "read_results",
     "replace_between_markers",

@@ -11,8 +11,7 @@ from lnbench.judge import ALPHA, ClaimResult, PartResult, StudyResult
 from lnbench.judge.kinds import Kind, kind_of
 from lnbench.report.numbers import computed_edge, significant
 from lnbench.report.page.beside import beside_words
-from lnbench.report.result.chosen import chosen_to_json
-from lnbench.report.result.result import left_out_to_json, part_to_json
+from lnbench.report.result.result import about_claim, part_to_json
 from lnbench.report.said import as_tested, chosen_sentence, rests_sentence
 from lnbench.report.telescopes import prediction_lines, telescope_lines
 from lnbench.report.units import Unit, metric_unit, range_words, reference_of, region_of
@@ -27,6 +26,7 @@ from lnbench.report.words import (
     spaced_percent,
 )
 from lnbench.spec import Number
+from lnbench.spec.comparable import differences
 from lnbench.stats import Check, Region
 from lnbench.verdict import Standing, Verdict
 
@@ -42,7 +42,7 @@ def explain(result: StudyResult, claim_id: str) -> str:
 
 def _claim(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
     spec, study = claim.claim, result.study
-    about = {"says": spec.says, "chosen": chosen_to_json(claim, result)}
+    about = about_claim(claim, result)
     yield f"{spec.id}: {as_tested(about)}"
     standing = Standing(spec.standing)
     if standing is not Standing.HYPOTHESIS:
@@ -99,7 +99,9 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
             yield f"    so: {member_sentence(data, told)}"
             if result.study.tier != "smoke" and Standing(claim.claim.standing) is not Standing.HYPOTHESIS:
                 number = part.numbers[index] if index < len(part.numbers) else None
-                yield from (f"    {line}" for line in _original(part, data, told, check, number, unit))
+                apart = differences(part.part, result.study)
+                comparable = not (apart[index] if part.part.each else any(apart))
+                yield from (f"    {line}" for line in _original(part, data, told, check, number, unit, comparable))
     cells = len(part.checks)
     asked = part.check.details.get("at_least", cells)
     if asked < cells:
@@ -120,11 +122,17 @@ def _part(part: PartResult, claim: ClaimResult, result: StudyResult) -> Iterator
 
 
 def _original(
-    part: PartResult, data: dict[str, Any], told: dict[str, Any], check: Check, number: Number | None, unit: Unit
+    part: PartResult,
+    data: dict[str, Any],
+    told: dict[str, Any],
+    check: Check,
+    number: Number | None,
+    unit: Unit,
+    comparable: bool,
 ) -> Iterator[str]:
     """Yield what the paper's own runs say of ours, beside the verdict."""
     kind = kind_of(part.part)
-    yield from prediction_lines(data, told, check, number)
+    yield from prediction_lines(data, told, check, number, comparable=comparable)
     yield from telescope_lines(data, told, check, kind, number, Unit(1.0, "", None) if kind.scale else unit)
 
 
@@ -275,6 +283,6 @@ def _verdict(claim: ClaimResult, result: StudyResult) -> Iterator[str]:
         for part in claim.under.get(key, {}).values():
             if part.check.n:
                 yield f"  {part.name}: {part_line(part_to_json(part, claim, result))}"
-    if words := rests_sentence(left_out_to_json(claim)):
+    if words := rests_sentence(about_claim(claim, result)):
         yield f"{words}."
     yield f"Verdict: {Verdict(claim.verdict).words}" + (f" ({claim.why})" if claim.why else "")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from lnbench.errors import StoreError
 from lnbench.identity import canonical_json
@@ -16,16 +18,20 @@ from lnbench.report.junit import junit
 from lnbench.report.names import figures_of
 from lnbench.report.page.page import FIGURES, markdown
 from lnbench.report.plain import Json
+from lnbench.report.result.chain import chain_head, record_sha256
 from lnbench.report.result.result import SCHEMA, result_to_json
 from lnbench.report.result.runs import all_records
-from lnbench.store import Record, read_export, write_atomically
+from lnbench.spec import Study
+from lnbench.spec.locks import COPY, apart, history_of, moment, read_copy
+from lnbench.store import Record, is_entry, read_export, write_atomically
 from lnbench.store.record import envelope
 
 RESULT, RECORDS, PAGE, JUNIT = "result.json", "records.jsonl", "report.md", "junit.xml"
 
 
 def write_report(result: StudyResult, folder: Path, *, records: bool = True) -> list[Path]:
-    """Write report.md, its figures, result.json, junit.xml and (`records`) records.jsonl; returns the files.
+    """Write report.md, its figures, result.json, junit.xml and (`records`) records.jsonl, with a copy of the lock that
+    it was judged against; returns the files.
 
     The records of the alternatives that the result was judged with are kept too, for without them a contradiction
     cannot be judged again. Figures of an earlier report that this one lacks are removed, nothing else is. Raises
@@ -36,6 +42,8 @@ def write_report(result: StudyResult, folder: Path, *, records: bool = True) -> 
     if records:
         kept = all_records([result.evidence, *result.tries.values()])
         files[RECORDS] = "".join(f"{canonical_json(envelope(record))}\n" for record in kept).encode()
+    if result.registration and result.history is not None and (result.history.entries or result.history.problem):
+        files[COPY] = result.history.copy(result.study).encode()
     files[JUNIT] = junit(data).encode()
     files[RESULT] = json_text(data).encode()
     files[PAGE] = markdown(
@@ -43,6 +51,8 @@ def write_report(result: StudyResult, folder: Path, *, records: bool = True) -> 
     ).encode()  # last: a page that is there has all that it shows
     for name, content in files.items():
         write_atomically(folder / name, content)
+    if COPY not in files:
+        (folder / COPY).unlink(missing_ok=True)  # of an earlier report: this one was judged against nothing
     _remove_old_figures(folder, data)
     return [folder / name for name in files]
 
@@ -99,6 +109,13 @@ def load_report(folder: Path) -> tuple[str, str, int, Get]:
     damaged or edited record, or a second one of the same id, is an error here, because a report's records are all of
     its evidence."""
     data = read_result(folder)
+    records = read_records(folder)
+    get: Callable[[str], Record | None] = records.get
+    return data["study"], data["tier"], data["seeds"]["n"], get
+
+
+def read_records(folder: Path) -> dict[str, Record]:
+    """Return a report's records by id. Raises StoreError as `load_report` does."""
     records: dict[str, Record] = {}
     for number, record in read_export(folder / RECORDS):
         if isinstance(record, str):
@@ -107,13 +124,38 @@ def load_report(folder: Path) -> tuple[str, str, int, Get]:
             what = f"a second record of {record['id'][:12]}; which of the two was judged cannot be told"
             raise StoreError(f"{folder / RECORDS}:{number}: {what}")
         records[record["id"]] = record
-    get: Callable[[str], Record | None] = records.get
-    return data["study"], data["tier"], data["seeds"]["n"], get
+    return records
 
 
 def load_failures(folder: Path) -> dict[str, str]:
     """Return run id -> message of the runs that failed, as `gather` takes them. Raises StoreError."""
     return {entry["id"]: entry["message"] for entry in read_result(folder)["runs"]["failed"]}
+
+
+def load_ledger(folder: Path) -> tuple[Json, ...]:
+    """Return the lines of the store's ledger that a report has taken along. Raises StoreError."""
+    lines = read_result(folder).get("ledger", [])
+    if not isinstance(lines, list) or not all(map(is_entry, lines)):
+        raise StoreError(f"{folder / RESULT}: 'ledger' holds what is no line of a store's ledger")
+    return tuple(lines)
+
+
+def known_since(study: Study, finished: Iterable[str | None] = (), store: Path | None = None) -> str | None:
+    """Return when the first record was made of those that are known of a study: the times given, and those of the
+    reports that lie in `reports/`, next to the folder of the studies and in a store. None where none is known."""
+    found = list(finished)
+    for folder in (study.path.resolve().parent.parent, *([store] if store else [])):
+        with contextlib.suppress(StoreError, KeyError, TypeError):
+            found.append(read_result(folder / "reports" / study.key)["runs"]["first_finished"])
+    times = [time for text in found if (time := moment(text)) is not None]
+    return min(times).isoformat() if times else None
+
+
+def lock_apart(folder: Path, study: Study) -> tuple[str, bool]:
+    """Return in what the lock next to a report's study is not the one that the report was judged against ("" where it
+    goes on from it), and whether that is a difference: a report that lies elsewhere needs no lock but its copy."""
+    now = history_of(study)
+    return apart(read_copy(folder, study), now), bool(now.entries or now.problem)
 
 
 def report_differs(folder: Path, result: StudyResult) -> list[str]:
@@ -126,13 +168,42 @@ def report_differs(folder: Path, result: StudyResult) -> list[str]:
     """
     stored = read_result(folder)
     now = json.loads(json_text(result_to_json(result)))
-    lines = [f"{RESULT}: {line}" for line in differences(stored, now)]
+    lines = chain_differs(stored.get("records"), folder)
+    lines += [f"{RESULT}: {line}" for line in differences(_without_chain(stored), _without_chain(now))]
     pages = [_rendered(partial(markdown, linked=linked), stored) for linked in (True, False)]
     linked, named = (_page_differs(folder / PAGE, page) for page in pages)
     lines += linked and named
     lines += _page_differs(folder / JUNIT, _rendered(junit, stored))
     missing = [name for name in figures_of(now).all() if not (folder / FIGURES / name).is_file()]
     return lines + [f"{FIGURES}/{name}: missing" for name in missing]
+
+
+def _without_chain(data: Json) -> Json:
+    """Return a result without the checksum of each record, which `chain_differs` compares."""
+    records = data.get("records")
+    if not isinstance(records, dict):
+        return data
+    return {**data, "records": {key: value for key, value in records.items() if key != "sha256"}}
+
+
+def chain_differs(stored: Any, folder: Path) -> list[str]:
+    """Return a line for each record of a report's chain that is not in its records.jsonl as the chain has it, and for
+    each that the chain does not have. None for a report of before there were chains."""
+    if stored is None:
+        return []
+    try:
+        chain = dict(stored["sha256"])
+        there = {record: record_sha256(content) for record, content in read_records(folder).items()}
+        whole = chain_head(chain) == stored["head"] and len(chain) == stored["n"]
+    except (KeyError, TypeError, ValueError):
+        return [f"{RESULT}: 'records' is no chain"]
+    except StoreError as error:
+        return [str(error)]
+    lines = [] if whole else [f"{RESULT}: the chain over the records does not end in its own hash: it was edited"]
+    lines += [f"{RECORDS}: record {record} was removed" for record in chain if record not in there]
+    other = [record for record in chain if there.get(record) not in (None, chain[record])]
+    lines += [f"{RECORDS}: record {record} was changed" for record in other]
+    return lines + [f"{RECORDS}: record {record} is not in the chain" for record in there if record not in chain]
 
 
 def _rendered(render: Callable[[Json], str], data: Json) -> str | None:

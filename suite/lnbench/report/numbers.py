@@ -23,7 +23,7 @@ def exponent_of(*numbers: float) -> int:
     most = max((abs(x) for x in numbers if math.isfinite(x)), default=0.0)
     if most == 0 or SMALLEST <= most < LARGEST:
         return 0
-    return int(f"{most:.{DIGITS - 1}e}".partition("e")[2])
+    return max(-300, int(f"{most:.{DIGITS - 1}e}".partition("e")[2]))  # 10.0**-324 is 0
 
 
 def significant(x: float, digits: int = DIGITS, edges: Iterable[float] = ()) -> str:

@@ -32,17 +32,18 @@ def power_words(row: Power, part: PartResult, claim: ClaimResult, study: StudyRe
     if part.seeds_to_decide is not None:
         now += f" ({part.seeds_to_decide:,} needed)"
     plain = bool(kind_of(part.part).scale)  # a spread of logs or of atanh(r) has no unit
-    known = _known(row, Unit(1.0, "", None) if plain else unit)
+    edges = () if plain else tuple(edge for edge in ends if math.isfinite(edge))
+    known = _known(row, Unit(1.0, "", None) if plain else unit, edges)
     return PowerWords(range_words((ends[0], ends[1]), unit), known, now)
 
 
-def _known(row: Power, unit: Unit) -> str:
+def _known(row: Power, unit: Unit, edges: tuple[float, ...]) -> str:
     pilot: Pilot | None = row.pilot
     if pilot is None:
         if row.largest_sd is None:
             return "nothing yet"
         return f"nothing yet; {row.planned} seeds suffice up to sd {_sd(row.largest_sd, unit)}"
-    mean = "" if pilot.effect is None else f"{unit.amount(pilot.effect * unit.scale)}, "
+    mean = "" if pilot.effect is None else f"{unit.amount(pilot.effect * unit.scale, edges)}, "
     upper = "" if pilot.cautious_sd == pilot.sd else f", up to {_sd(pilot.cautious_sd, unit)}"
     return f"{mean}sd {_sd(pilot.sd, unit)}{upper} ({pilot.source})"
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from lnbench.judge import ClaimResult, StudyResult
 from lnbench.judge.kinds import region_of
+from lnbench.report.result.result import about_claim
+from lnbench.report.said import as_tested
 from lnbench.stats import Check
 
 Row = dict[str, Any]
@@ -14,10 +16,11 @@ Row = dict[str, Any]
 def claim_rows(result: StudyResult) -> list[Row]:
     """Return one row per claim, in the study's order.
 
+    `says` is the sentence as it was tested, with the hyper-parameter as chosen where one was.
     `effect`, `low` and `high` (the ends of its interval) are there where one number decides the claim: one part with
     one member. They are in the unit of `region`. Otherwise they are None; each part's numbers are in
-    `claim.parts`. `seeds` counts the seeds that have all runs of the deciding parts, `planned` those that the claim
-    was judged for.
+    `claim.parts`. `would_be`: of a `post-hoc` claim, the verdict that it would have. `seeds` counts the seeds that have
+    all runs of the deciding parts, `planned` those that the claim was judged for.
     """
     return [_row(claim, result) for claim in result.claims]
 
@@ -38,9 +41,10 @@ def _row(claim: ClaimResult, result: StudyResult) -> Row:
         "study": result.study.name,
         "tier": result.study.tier,
         "claim": claim.claim.id,
-        "says": claim.claim.says,
+        "says": as_tested(about_claim(claim, result)),
         "standing": claim.claim.standing,
         "verdict": str(claim.verdict),
+        "would_be": claim.would_be or None,
         "why": claim.why,
         "effect": effect,
         "low": low,

@@ -67,7 +67,7 @@ def _values(cells: list[Json]) -> str:
         return text(cells[0]["chosen"])
     found = Counter(text(cell["chosen"]) for cell in cells)
     if len(found) == 1:
-        return f"{next(iter(found))} in all {len(cells)} cells,"
+        return f"{next(iter(found))} in {'both' if len(cells) == 2 else f'all {len(cells)}'} cells,"
     first, *others = found.items()
     return ", ".join([f"{first[0]} in {counted(first[1], 'cell')}", *(f"{v} in {n}" for v, n in others)]) + ","
 

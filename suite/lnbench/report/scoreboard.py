@@ -1,4 +1,9 @@
-"""The README's scoreboard, from the result.json of every committed report."""
+"""The README's scoreboard, from the result.json of every committed report.
+
+A study corrects its contradictions over its own claims (Holm). A paper is often several studies, and a reader sees all
+of them: so a contradiction is also held against all rows of its paper, and one that does not stand among these is shown
+and counted as what it is, its study's only.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +14,116 @@ from lnbench.report.folder import RESULT, read_result
 from lnbench.report.names import claim_anchors
 from lnbench.report.plain import Json
 from lnbench.report.said import as_tested, rests_on
-from lnbench.report.words import counted, escaped, table, tally, verdict_words
-from lnbench.tiers import TIERS
-from lnbench.verdict import Standing
+from lnbench.report.words import claim_words, counted, escaped, spaced_percent, table, tally
+from lnbench.stats import holm
+from lnbench.tiers import PAPER_TIERS, TIERS
+from lnbench.verdict import Counts, Standing, Verdict, counts_as
 
 TIER_ORDER = tuple(reversed(TIERS))
+NOT_JUDGED = (Verdict.NOT_RUN, Verdict.ERROR, Verdict.NOT_TESTABLE, Verdict.NOT_COMPARABLE)
+
+Row = tuple[str, str]  # the key of a report, the id of a claim in it
 
 
 def scoreboard(results: Iterable[Json], reports: str = "reports") -> str:
-    """Return Markdown tables: the verdicts by study and tier; one row for every claim and tier, with the sentence that
-    was tested at that tier, in one table for each standing; and, where claims of several papers answer the same
-    question, these side by side. `reports`: the folder that links start from."""
+    """Return Markdown tables: the verdicts by study and tier; how many false ones are to be expected for each paper;
+    one row for every claim and tier, with the sentence that was tested there, in one table for each standing; and,
+    where claims of several papers answer the same question, these side by side. `reports`: the folder that links start
+    from."""
     ordered = sorted(results, key=_order)
     if not ordered:
         return "No report is stored yet."
-    blocks = [*_by_study(ordered, reports), *_by_claim(ordered, reports), *_by_question(ordered, reports)]
+    alone = study_only(ordered)
+    blocks = [
+        *_by_study(ordered, reports, alone),
+        *_error_counts(ordered, alone),
+        *_by_claim(ordered, reports, alone),
+        *_by_question(ordered, reports, alone),
+    ]
     return "\n\n".join(blocks)
+
+
+def study_only(results: Iterable[Json]) -> dict[Row, int]:
+    """Return the rows that are contradicted (or failed) among the claims of their study, but not among all rows of
+    their paper, each with the number of these.
+
+    Holm's p over every claim and tier of the paper but smoke, from each claim's own p: before its study's correction,
+    with looks multiplied by their number. What was not judged counts with p = 1.
+    """
+    alone = {}
+    for family in _families(results).values():
+        adjusted = holm([_p(claim) for _, claim in family])
+        for (data, claim), p in zip(family, adjusted, strict=True):
+            if counts_as(claim["verdict"]) is Counts.FAIL and p > data["alpha"]:
+                alone[data["key"], claim["id"]] = len(family)
+    return alone
+
+
+def _families(results: Iterable[Json]) -> dict[str, list[tuple[Json, Json]]]:
+    """Return paper -> (report, claim) of each of its rows, smoke left out."""
+    families: dict[str, list[tuple[Json, Json]]] = {}
+    for data in results:
+        if data["tier"] in PAPER_TIERS:
+            families.setdefault(data["paper"]["id"], []).extend((data, claim) for claim in data["claims"])
+    return families
+
+
+def _p(claim: Json) -> float:
+    return 1.0 if claim["verdict"] in NOT_JUDGED else float(claim["p_contradicted"])
+
+
+def _verdict(data: Json, claim: Json, alone: dict[Row, int]) -> str:
+    """Return a claim's verdict in words: one that stands in its study only says so."""
+    words = claim_words(claim)
+    rows = alone.get((data["key"], claim["id"]))
+    return f"{words} in its study, but not among the {rows} rows of its paper (Holm)" if rows else words
+
+
+def _tally(data: Json, alone: dict[Row, int]) -> dict[Standing, str]:
+    """Return, for each standing, its verdicts in counts; those that stand in their study only are counted apart."""
+    apart = [claim for claim in data["claims"] if (data["key"], claim["id"]) in alone]
+    found = dict(tally(claim for claim in data["claims"] if claim not in apart))
+    for standing, words in tally(apart):
+        both = [found[standing]] if standing in found else []
+        found[standing] = ", ".join([*both, f"{words} in its study only"])
+    return {standing: found[standing] for standing in Standing if standing in found}
+
+
+def _error_counts(results: list[Json], alone: dict[Row, int]) -> list[str]:
+    """Return how many false verdicts are to be expected, a row for each paper; none where there is only smoke."""
+    families = _families(results)
+    if not families:
+        return []
+    rows = []
+    for family in families.values():
+        judged = [(data, claim) for data, claim in family if claim["verdict"] not in NOT_JUDGED]
+        expected = sum(data["alpha"] for data, _ in judged)
+        refuted = [(data, claim) for data, claim in judged if counts_as(claim["verdict"]) is Counts.FAIL]
+        only = sum((data["key"], claim["id"]) in alone for data, claim in refuted)
+        passed = sum(counts_as(claim["verdict"]) is Counts.PASS for _, claim in judged)
+        rows.append([
+            escaped(family[0][0]["paper"]["citation"]),
+            str(len(family)),
+            str(len(judged)),
+            str(passed),
+            f"{expected:.2g}",
+            str(len(refuted) - only),
+            str(only),
+        ])  # fmt: skip
+    alpha = spaced_percent(max(data["alpha"] for family in families.values() for data, _ in family))
+    intro = (
+        f"**Error rates over a whole paper.** A row is a claim at a tier, smoke left out. If every judged claim were "
+        f"false, on average at most {alpha} of them would be called `reproduced` (or `held`): so many false ones are "
+        f"to be expected at most. The chance that any true claim of a paper is called `contradicted` (or `failed`) is "
+        f"at most {alpha}, by Holm's correction over all its rows, whichever study they are in; one that stands among "
+        "the claims of its study only is counted apart. Both hold where the tests keep their level "
+        "(`docs/statistics.md`)."
+    )
+    header = [
+        "paper", "rows", "judged", "reproduced or held", "false ones among these, expected at most",
+        "contradicted or failed", "in their study only",
+    ]  # fmt: skip
+    return [intro, "\n".join(table(header, rows, right=range(1, len(header))))]
 
 
 def read_results(reports: Path) -> list[Json]:
@@ -38,10 +137,10 @@ def _order(data: Json) -> tuple[str, str, int, str]:
     return data["paper"]["id"], data["study"], place, tier
 
 
-def _by_study(results: list[Json], reports: str) -> list[str]:
+def _by_study(results: list[Json], reports: str, alone: dict[Row, int]) -> list[str]:
     rows = []
     for data in results:
-        counts = dict(tally(data["claims"]))
+        counts = _tally(data, alone)
         papers = counts.pop(Standing.PAPER, "–")
         others = [f"{standing.plural}: {verdicts}" for standing, verdicts in counts.items()]
         rows.append([
@@ -56,7 +155,7 @@ def _by_study(results: list[Json], reports: str) -> list[str]:
     return ["\n".join(table(header, rows, right=(3,)))]
 
 
-def _by_claim(results: list[Json], reports: str) -> list[str]:
+def _by_claim(results: list[Json], reports: str, alone: dict[Row, int]) -> list[str]:
     """Return, for each standing, a table with one row for a claim and tier."""
     rows: dict[Standing, list[tuple[tuple[str, str], list[str]]]] = {}
     for data in results:
@@ -65,7 +164,7 @@ def _by_claim(results: list[Json], reports: str) -> list[str]:
                 f"[{escaped(claim['id'])}]({reports}/{data['key']}/report.md#{anchor})",
                 data["tier"],
                 escaped(as_tested(claim)),
-                "<br>".join(filter(None, [verdict_words(claim["verdict"]), rests_on(claim)])),
+                "<br>".join(filter(None, [_verdict(data, claim, alone), rests_on(claim)])),
                 _registered(data, claim["id"]),
             ]
             key = (data["study"], claim["id"])
@@ -94,11 +193,15 @@ def _registered(data: Json, claim: str) -> str:
         "before": "before these runs; earlier ones were known" if again else "before the runs",
         "late": "after the first run" if found.get("registered") else "not registered",
         "changed": "changed after the first run",
+        "lost": "cannot be told",
+        "unknown": "cannot be told",
     }
+    if found["status"] == "before" and found.get("shared"):
+        return "before the runs; seeds or alternatives changed after the first"
     return words.get(found["status"], "–")
 
 
-def _by_question(results: list[Json], reports: str) -> list[str]:
+def _by_question(results: list[Json], reports: str, alone: dict[Row, int]) -> list[str]:
     """Return the questions that claims of at least two papers answer (smoke answers none)."""
     answers: dict[str, list[tuple[str, list[str]]]] = {}
     for data in results:
@@ -111,7 +214,7 @@ def _by_question(results: list[Json], reports: str) -> list[str]:
                     escaped(data["paper"]["citation"]),
                     link,
                     data["tier"],
-                    verdict_words(claim["verdict"]),
+                    _verdict(data, claim, alone),
                 ]
                 answers.setdefault(claim["question"], []).append((data["paper"]["id"], row))
     shared = {name: found for name, found in answers.items() if len({paper for paper, _ in found}) > 1}

@@ -17,18 +17,24 @@ from lnbench.spec import Number
 from lnbench.stats import Check, Printed
 from lnbench.stats.prediction import CONFIDENCE, predicted, prediction
 from lnbench.stats.telescope import Telescope, spread_of_runs, telescope
+from lnbench.verdict import Verdict
 
 POINT_RELATIONS = ("equals", "about")  # of a printed number that is an estimate; the others are bounds
 SUPPOSED = range(1, 6)  # runs of a paper that does not say how many it had
 
 
-def prediction_lines(part: Json, member: Json, check: Check, number: Number | None) -> Iterator[str]:
+def prediction_lines(
+    part: Json, member: Json, check: Check, number: Number | None, *, comparable: bool = True
+) -> Iterator[str]:
     """Yield where the printed number predicts the mean of our runs, with what is assumed; what is missing for it, where
-    something is. Nothing for a part without a printed number. `part` and `member` as `result.json` has them."""
+    something is. Nothing for a part without a printed number.
+
+    part, member: as `result.json` has them. comparable: whether the number is of what our runs measure.
+    """
     reference = reference_of(part, member)
     if reference is None or number is None:
         return
-    why = _no_prediction(part, reference, check)
+    why = _no_prediction(part, reference, check) if comparable else "it is not of what our runs measure"
     if why:
         yield f"prediction (not judged): none, as {why}"
         return
@@ -60,7 +66,7 @@ def page_prediction(part: Json, member: Json) -> str:
     reference, details = reference_of(part, member), member["check"]["details"]
     if part["kind"] != "agrees" or reference is None or details.get("wide_se") is None:
         return ""
-    if reference["relation"] not in POINT_RELATIONS:
+    if reference["relation"] not in POINT_RELATIONS or part["verdict"] == Verdict.NOT_COMPARABLE:
         return ""
     found = predicted(details["printed"], details["wide_se"], details["wide_df"], details["half_digit"])
     view, n = shown(part, member), member["check"]["n"]
@@ -141,6 +147,8 @@ def _side(told: Json, member: Json, check: Check, kind: Kind[Any]) -> int | None
     edges = check.region.edges if check.region else ()
     reference = reference_of(told, member)
     estimate = reference is not None and reference["relation"] in POINT_RELATIONS
+    if told["verdict"] == Verdict.NOT_COMPARABLE:
+        return None
     if len(edges) != 1 or kind.rate or kind.distance or estimate or not told["decides"]:
         return None
     if check.error or check.typical or not check.sd_used or check.effect is None or check.df is None:

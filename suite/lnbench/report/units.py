@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lnbench.digits import places_apart, same
+from lnbench.digits import SAME, places_apart, same
 from lnbench.judge.kinds import kind_named
 from lnbench.report.numbers import DIGITS, computed_edge, edge_as_written, exponent_of, fixed, power_of_ten, scaled
 from lnbench.report.plain import Json
@@ -45,6 +45,7 @@ class Unit:
         """Return x (already scaled) as text, with more digits where rounding would put it on an edge, or make it look
         like a number `near` it. `like`: numbers next to it, with which it shares a power of ten."""
         exponent = self._exponent(x, *like, *near)
+        (x,) = without_rounding((x,), (*like, *near))
         words = self._number(x, edges, near, exponent)
         return f"{words} × {power_of_ten(exponent)}" if exponent else words
 
@@ -67,6 +68,8 @@ class Unit:
         """Return an interval with its unit: "[92.31, 93.94] %", "[7.12, 7.48] × 10⁻⁵"; its ends are told apart, from
         each other, from the edges and from the numbers that are written like it."""
         exponent = self._exponent(*ends, *like)
+        low, high = without_rounding(ends, like)
+        ends = low, high
         words = [self._number(end, edges, (*ends, *like), exponent) for end in ends]
         if self.decimals is None:
             words = self._alike(ends, words, (*edges, 0.0), like, exponent)
@@ -95,6 +98,12 @@ class Unit:
     def with_name(self, text: str) -> str:
         """Return the text with the unit's name behind it, if it has one."""
         return f"{text} {self.name}" if self.name else text
+
+
+def without_rounding(numbers: tuple[float, ...], beside: tuple[float, ...]) -> tuple[float, ...]:
+    """Return the numbers, with 0 for one that is only what a difference of two of their size leaves of 0."""
+    least = SAME * max(map(abs, filter(math.isfinite, (*numbers, *beside))), default=0.0)
+    return tuple(0.0 if abs(number) <= least else number for number in numbers)
 
 
 def unit_of(part: Json, step: float = 0.0) -> Unit:

@@ -32,6 +32,12 @@ def verdict_words(verdict: str) -> str:
     return f"{MARKS[verdict]} {Verdict(verdict).words}" if known else f"❔ {verdict}"
 
 
+def claim_words(claim: Json) -> str:
+    """Return a claim's verdict with its mark, and of one that is `post-hoc` what it would be."""
+    would = claim.get("would_be")
+    return verdict_words(claim["verdict"]) + (f" (would be {Verdict(would).words})" if would in MARKS else "")
+
+
 def tally(claims: Iterable[Json]) -> list[tuple[Standing, str]]:
     """Return, for each standing that occurs, its claims' verdicts in counts: `✅ 2 reproduced, ➖ 1 inconclusive`."""
     by_standing: dict[Standing, Counter[str]] = {}
@@ -132,6 +138,8 @@ def _withheld(part: Json, check: Json, where: str) -> str:
     p = {"inside": check["p_reproduced"], "outside": check["p_contradicted"]}.get(where, 0.0)
     if p <= check["alpha"]:
         return ""
+    if part["verdict"] == Verdict.NOT_COMPARABLE:
+        return "; it decides nothing, as the printed number is not of what our runs measure"
     if check["n"] < FEWEST_TO_DECIDE:
         return f"; {counted(check['n'], _sample(part))} are too few to decide"
     if where == "inside":

@@ -2,14 +2,18 @@
 
 One file answers one report, and an edit of one tier leaves the files of the others alone. Entries are only ever added;
 each holds the sha256 of the one before, so that an entry edited later is seen. The date in an entry is what whoever
-wrote it says: what makes it hold is the public history of the commits that added it.
+wrote it says: what makes it hold is the public history of the commits that added it. A record names the entry under
+which it was trained, so between the two no clock is asked.
+
+Where nothing can be written next to a study, its entries are in the store, and a report holds a copy of what it was
+judged against: three places of one history, and the longest counts where the others are its beginning.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +26,8 @@ from lnbench.spec.study import Study
 Json = dict[str, Any]
 SCHEMA = 1
 FOLDER = "locks"
+IN_STORE = "registered"  # the store's own `locks` are of processes
+COPY = "lock.json"  # in a report
 CONTENT = ("runs", "seeds", "tries", "claims")
 
 
@@ -38,6 +44,11 @@ class Entry:
     @property
     def time(self) -> datetime:
         return moment(self.data["time"]) or datetime.max.replace(tzinfo=UTC)
+
+    @property
+    def sha256(self) -> str:
+        """Return the hash by which records, and the next entry, name it."""
+        return sha256(self.data)
 
     @property
     def when(self) -> str:
@@ -104,15 +115,114 @@ class Lock:
         data = {"schema": SCHEMA, "study": study, "tier": tier, "entries": [entry.data for entry in self.entries]}
         return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
+    def begins(self, other: Lock) -> bool:
+        """Return whether all its entries are the first ones of another."""
+        return [entry.data for entry in self.entries] == [entry.data for entry in other.entries[: len(self.entries)]]
+
+
+@dataclass(frozen=True)
+class History:
+    """What is known of a study's registration when it is judged: plain data, so that judging reads no file.
+
+    `place`: where it lies, as a page names it. `problem`: why it cannot be read; there is no entry then. `elsewhere`: a
+    claim that was registered here and is not in the study any more -> the study of the folder whose last entry has it.
+    """
+
+    lock: Lock
+    place: str = ""
+    problem: str = ""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        return self.lock.entries
+
+    def copy(self, study: Study) -> str:
+        """Return the text of a report's copy; `read_copy` reads it."""
+        data = json.loads(self.lock.text(study.name, study.tier))
+        more = {"place": self.place, "problem": self.problem, "elsewhere": dict(sorted(self.elsewhere.items()))}
+        return json.dumps({**data, **more}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def history_of(study: Study, store: Path | None = None) -> History:
+    """Return a study's history: what lies next to it, and what a store keeps (`store`: its folder)."""
+    beside = Lock(lock_path(study))
+    place = f"{FOLDER}/{study.key}.json"
+    kept = Lock(beside.path)
+    folder = beside.path.parent
+    try:
+        beside = read_lock(study)
+        if store is not None:
+            folder = store
+            kept = read_lock(study, store)
+    except LockError as error:
+        return History(Lock(beside.path), place, str(error).removeprefix(f"{folder}/"))
+    if kept.begins(beside):
+        return History(beside, place, elsewhere=_elsewhere(beside, study))
+    if beside.begins(kept):
+        return History(kept, f"{IN_STORE}/{study.key}.json", elsewhere=_elsewhere(kept, study))
+    pairs = zip(beside.entries, kept.entries, strict=False)
+    number = next(number for number, (one, other) in enumerate(pairs, start=1) if one.data != other.data)
+    what = f"entry {number} of {place} next to the study is another than that of {IN_STORE}/{study.key}.json"
+    return History(Lock(beside.path), place, f"{what} in the store; keep the one that the records name")
+
+
+def read_copy(folder: Path, study: Study) -> History | None:
+    """Return the history that lies in a report; None where it has none. Raises LockError."""
+    path = folder / COPY
+    lock = _read(path, study)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    place, problem, elsewhere = (data.get(key, "") for key in ("place", "problem", "elsewhere"))
+    found = {str(key): str(value) for key, value in elsewhere.items()} if isinstance(elsewhere, dict) else {}
+    return History(lock, str(place), str(problem), found)
+
+
+def of_report(copy: History | None, now: History) -> History:
+    """Return what a report is judged against: its copy, with what was added since next to the study. An edited or
+    shorter lock there changes nothing: `apart` says it."""
+    if copy is None or (copy.problem and (now.entries or now.problem)):
+        return now
+    return now if now.entries and copy.lock.begins(now.lock) else copy
+
+
+def apart(copy: History | None, now: History) -> str:
+    """Return in what the lock next to the study is not the one that a report was judged against; "" where it goes
+    on from it."""
+    if copy is None or copy.problem or not copy.entries:
+        return ""
+    if now.problem:
+        return f"the study's lock cannot be read, so the report's own {COPY} was taken: {now.problem}"
+    in_store = copy.place.startswith(f"{IN_STORE}/")
+    if copy.lock.begins(now.lock) or (in_store and now.lock.begins(copy.lock)):
+        return ""
+    if not now.entries:
+        return f"the lock that it was judged against is not next to the study any more (its own {COPY} was taken)"
+    pairs = zip(copy.entries, now.entries, strict=False)
+    other = [number for number, (one, two) in enumerate(pairs, start=1) if one.data != two.data]
+    what = f"entry {other[0]} is another" if other else f"it lacks entries after the {len(now.entries)}. one"
+    return f"the study's lock is not the one that the report was judged against: {what} (its own {COPY} was taken)"
+
 
 def lock_path(study: Study) -> Path:
     """Return where the history of a study at its tier lies: in `locks/`, next to the study file."""
     return study.path.parent / FOLDER / f"{study.key}.json"
 
 
-def read_lock(study: Study) -> Lock:
-    """Return a study's history; one without entries where there is no file. Raises LockError."""
-    path = lock_path(study)
+def store_path(study: Study, store: Path) -> Path:
+    """Return where a store keeps the history of a study next to which nothing can be written."""
+    return store / IN_STORE / f"{study.key}.json"
+
+
+def read_lock(study: Study, store: Path | None = None) -> Lock:
+    """Return the entries next to a study, or those that a store keeps of it; none where there is no file. Raises
+    LockError."""
+    return _read(store_path(study, store) if store is not None else lock_path(study), study)
+
+
+def _read(path: Path, study: Study) -> Lock:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
@@ -189,3 +299,18 @@ def _counted(content: Json) -> Json:
     """Return what decides whether two registrations are the same."""
     claims = {name: claim["sha256"] for name, claim in content["claims"].items()}
     return {"runs": content["runs"], "claims": claims}
+
+
+def _elsewhere(lock: Lock, study: Study) -> dict[str, str]:
+    """Return in which other study of the folder the claims are now that were registered here once."""
+    there = {claim.id for claim in study.spec.claims}
+    gone = {claim for entry in lock.entries if entry.readable for claim in entry.data["claims"]} - there
+    found: dict[str, str] = {}
+    for file in sorted(lock_path(study).parent.glob("*.json")) if gone else ():
+        try:
+            data = json.loads(file.read_text(encoding="utf-8"))
+            if file != lock_path(study):
+                found |= {claim: str(data["study"]) for claim in data["entries"][-1]["claims"] if claim in gone}
+        except (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError):
+            continue  # no lock: `lnbench lock` says what is wrong with it
+    return found

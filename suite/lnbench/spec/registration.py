@@ -4,8 +4,8 @@ Pure: a study in, plain data out. Of each claim: its deciding parts (the check w
 what its effect measures over which levels), the rule over them, the parts of its regime, its standing, how a curve is
 read; of the study: how many seeds and looks, the alternatives of open choices, and the hash of the runs. Not in it:
 wording (`says`, `because`, titles), places, quotes, deviations, and parts that decide nothing. Names of parts and
-effects are shown but not hashed. What a record was run with is the record's id; the selection rule, which is no part of
-that id, is here.
+effects, and the claim's sentence (`says`), are shown but not hashed. What a record was run with is the record's id; the
+selection rule, which is no part of that id, is here.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ _OTHERS = {"standing": "standing", "not_testable": "not testable", "collapse": "
            "selection": "epoch that is read"}  # fmt: skip
 # of a part: `reference` is replaced by what it prints, and of `despite` only what it excuses counts, not the words
 NOT_JUDGED = {"effect", "ours", "because", "reference", "despite"}
+_NOT_OWN = {"sha256", "standing", "says", "parts", "requires"}  # of a claim: shown, or hashed in another way
 
 
 def own_sha256(claim: Json) -> str:
     """Return the hash of the terms by which a claim alone is judged: all that counts but names, a region's words, and
     who says it (`standing`), which decides the words of its verdict only."""
-    own = {key: value for key, value in claim.items() if key not in ("sha256", "standing", "parts", "requires")}
+    own = {key: value for key, value in claim.items() if key not in _NOT_OWN}
     return sha256({**own, **{kind: _nameless(claim.get(kind, {})) for kind in ("parts", "requires")}})
 
 
@@ -57,13 +58,15 @@ class Change:
 
 
 def registration(spec: StudySpec, baseline: Baseline) -> Json:
-    """Return what is registered of a study at one tier: {runs, seeds, tries, claims}."""
+    """Return what is registered of a study at one tier: {runs, seeds, tries, claims}, and `void` where an alternative
+    is not run any more, with the reason."""
     seeds = spec.runs.seeds
     runs = spec.runs.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"seeds": {"n", "looks"}})
     found: Json = {
         "runs": sha256(plain(runs)),
         "seeds": {"n": seeds.n, **({"looks": list(seeds.looks)} if seeds.looks else {})},
         "tries": plain(_tries(spec)),
+        **({"void": void} if (void := {key: why for one in spec.choices for key, why in one.void.items()}) else {}),
     }
     claims = {claim.id: _claim(claim, spec, baseline) for claim in spec.claims}
     return {**found, "claims": {name: {**claim, "sha256": sha256_of(claim, found)} for name, claim in claims.items()}}
@@ -99,6 +102,17 @@ def shared_changes(before: Json, after: Json) -> list[Change]:
     if before["tries"] != after["tries"]:
         found.append(Change("alternatives", "", *_differing(before["tries"], after["tries"])))
     return found
+
+
+def weakened(before: Json, after: Json) -> list[Change]:
+    """Return the changes of what all claims share that no claim survives when they come after its first record: other
+    seeds, and an alternative that is gone or was made another. One that was added only makes the claims harder, and
+    one that is void gives its reason."""
+    void = after.get("void", {})
+    gone = {key: value for key, value in before["tries"].items() if after["tries"].get(key) != value}
+    gone = {key: value for key, value in gone.items() if key not in void}
+    kept = {key: after["tries"][key] for key in gone if key in after["tries"]}
+    return shared_changes({**before, "tries": gone}, {**after, "tries": kept})
 
 
 def region_words(part: Part, numbers: Iterable[Reference] = ()) -> str:
@@ -138,6 +152,7 @@ def _tries(spec: StudySpec) -> Json:
 def _claim(claim: Claim, spec: StudySpec, baseline: Baseline) -> Json:
     selection = _selection(spec)
     return {
+        "says": claim.says,
         "standing": claim.standing,
         **({"not_testable": True} if claim.not_testable else {}),
         **({"collapse": claim.collapse} if claim.collapse else {}),

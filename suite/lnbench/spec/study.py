@@ -36,7 +36,7 @@ from lnbench.yamlfile.problems import Misfit
 from lnbench.yamlfile.tree import Mapping as Tree
 from lnbench.yamlfile.tree import tree_of
 
-FEWEST_SEEDS = 3  # stats.seeds.FEWEST_SEEDS, written again so that reading a study imports no scipy
+FEWEST_TO_DECIDE = 4  # stats.FEWEST_TO_DECIDE, written again so that reading a study imports no scipy
 Point = Mapping[str, Scalar]  # axis -> value
 # Like FileName, with folders: it cannot lead out of baselines/measured.
 Words = Annotated[str, Field(min_length=1)]  # for a reader: an empty sentence says nothing
@@ -139,8 +139,8 @@ class Seeds(Strict):
         looks = self.looks
         if looks is None:
             return self
-        if looks[0] < FEWEST_SEEDS or any(later <= earlier for earlier, later in pairwise(looks)):
-            raise Misfit("looks", f"looks: must rise, from {FEWEST_SEEDS} seeds or more")
+        if looks[0] < FEWEST_TO_DECIDE or any(later <= earlier for earlier, later in pairwise(looks)):
+            raise Misfit("looks", f"looks: must rise, from {FEWEST_TO_DECIDE} seeds or more")
         if looks[-1] != self.n:
             raise Misfit("looks", f"looks: end at {looks[-1]} seeds, but n is {self.n}")
         return self
@@ -242,11 +242,13 @@ class Claim(Strict):
 
 
 class Alternative(Strict):
-    """What the paper leaves open, what we took, and what else to `try` before a contradiction stands."""
+    """What the paper leaves open, what we took, and what else to `try` before a contradiction stands. `void`: an
+    alternative that was planned and is not run, at this tier or any more -> why."""
 
     key: str
     ours: Scalar
     try_: dict[str, Any] | None = Field(default=None, alias="try")
+    void: dict[str, Words] = Field(default={})
 
 
 class StudySpec(Strict):

@@ -7,7 +7,6 @@ from lnbench.stats.compose import holm, partial_conjunction, partial_conjunction
 from lnbench.stats.correlation import coefficient_of, coefficients_without, correlation, correlation_replicates
 from lnbench.stats.decide import seeds_to_decide
 from lnbench.stats.dip import dip
-from lnbench.stats.drift import drift
 from lnbench.stats.order import equivalent, ordered
 from lnbench.stats.power import (
     pilot_factor,
@@ -54,7 +53,6 @@ __all__ = [
     "correlation_replicates",
     "dip",
     "dip_p",
-    "drift",
     "equivalent",
     "every_run",
     "holm",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lnbench.stats.seeds import Values
+from lnbench.stats.signs import SIGN_LEVEL
 from lnbench.stats.values import Check
 
 
@@ -31,13 +32,24 @@ def partial_conjunction(checks: Sequence[Check], at_least: int | None = None, *,
     """Return the check of one claim of K checks, true when at least q of them are (default: all; 1: any). See
     `partial_conjunction_p`.
 
-    A part with an error has p = 1; it makes the whole an error only if the other parts do not decide it. So
-    does a part that could not be compared: pass it as a check with p = 1. Raises ValueError unless 1 ≤ q ≤ K.
+    Where parts were judged by signs as well, the signs must decide the whole as they decide a part: the same formula
+    over their p, at their level (`signs.SIGN_LEVEL`), so that many parts do not add up to a false verdict where seeds
+    have long tails. No such luck takes all seeds of a part further from an edge than three times their range
+    (`Signs.far`): these parts need no correction. (Of a law with two modes it may: docs/statistics.md has the rates.)
+
+    A part with an error has p = 1; it makes the whole an error only if the other parts do not decide it. So does a part
+    that could not be compared: pass it as a check with p = 1. Raises ValueError unless 1 ≤ q ≤ K.
     """
     q = len(checks) if at_least is None else at_least
     p_for, p_against = partial_conjunction_p(
         [check.p_reproduced for check in checks], [check.p_contradicted for check in checks], q
     )
+    signs = _signs_of(checks, q)
+    if signs:
+        p_for, p_against = (
+            p if of_signs <= SIGN_LEVEL else max(p, of_signs)
+            for p, of_signs in ((p_for, signs["p_reproduced"]), (p_against, signs["p_contradicted"]))
+        )
     errors = [check.error for check in checks if check.error is not None]
     error = f"{len(errors)} of {len(checks)} parts could not be judged: {errors[0]}" if errors else None
     return Check(
@@ -55,8 +67,26 @@ def partial_conjunction(checks: Sequence[Check], at_least: int | None = None, *,
             "parts": tuple(checks),
             "step_p_reproduced": [check.p_reproduced for check in checks],
             "step_p_contradicted": [check.p_contradicted for check in checks],
+            **({"signs": signs} if signs else {}),
         },
     )
+
+
+def _signs_of(checks: Sequence[Check], at_least: int) -> dict[str, float]:
+    """Return both p of the whole by the signs of its parts, a part without any by its own p; {} where none has any."""
+    if not any("signs" in check.details for check in checks):
+        return {}
+
+    def of(check: Check, side: str) -> float:
+        signs = check.details.get("signs")
+        if signs is None:
+            return float(getattr(check, side))
+        p = float(signs[side])
+        return 0.0 if signs.get("far") and p <= SIGN_LEVEL else p  # no correction makes anything of nothing
+
+    for_it, against = ([of(check, side) for check in checks] for side in ("p_reproduced", "p_contradicted"))
+    p_for, p_against = partial_conjunction_p(for_it, against, at_least)
+    return {"p_reproduced": p_for, "p_contradicted": p_against}
 
 
 def holm(p_values: Values) -> list[float]:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from scipy.special import bdtr, bdtrc, ndtr
 
-from lnbench.stats.power import rejection_gap, signs_power, spread_nodes, student_power
+from lnbench.stats.power import rejection_gap, rule_power, signs_power, spread_nodes, student_power
 from lnbench.stats.rule import quantile
 from lnbench.stats.seeds import FEWEST_SEEDS
+from lnbench.stats.signs import SIGN_LEVEL
 from lnbench.stats.values import Check, Region
 
 Power = Callable[[int], float]
@@ -28,15 +29,16 @@ def seeds_to_decide(check: Check, target: float = 0.8, most: int = 1000) -> int 
     """
     if not 0.0 < target < 1.0 or most < FEWEST_SEEDS:
         raise ValueError(f"expected 0 < target < 1 and most ≥ {FEWEST_SEEDS}, not {target} and {most}")
-    return _needed(check, check.alpha, target, most)
+    return _needed(check, check.alpha, SIGN_LEVEL, target, most)
 
 
-def _needed(check: Check, alpha: float, target: float, most: int) -> int | None:
+def _needed(check: Check, alpha: float, level: float, target: float, most: int) -> int | None:
+    """As above, each test at `alpha`, and that of the signs at `level`."""
     details = check.details
     alpha = alpha / details.get("looks", 1)
     design = details.get("design")
     if design == "composite":
-        return _composite(check, alpha, target, most)
+        return _composite(check, alpha, level, target, most)
     if design == "signs":
         # counts, unlike t, gain power in a saw-tooth: every n is tried
         return next((n for n in range(FEWEST_SEEDS, most + 1) if _signs(n, details, alpha) >= target), None)
@@ -47,9 +49,11 @@ def _needed(check: Check, alpha: float, target: float, most: int) -> int | None:
     fewest = _smallest(_rising_power(check, check.region, alpha), target, most)
     if fewest is None or design == "points":
         return fewest
-    signs = _signs_power(check, check.region)
+    both = _power_of_both(check, check.region, alpha, level)
+    if min(check.p_reproduced, check.p_contradicted) > alpha:  # those that are there did not decide it
+        fewest = max(fewest, check.n + 1)
     # the power of signs goes in a saw-tooth: every n from there on is tried
-    return next((n for n in range(fewest, most + 1) if signs(n) >= target), None)
+    return next((n for n in range(fewest, most + 1) if both(n) >= target), None)
 
 
 def _smallest(power: Power, target: float, most: int) -> int | None:
@@ -88,8 +92,9 @@ def _rising_power(check: Check, region: Region, alpha: float) -> Power:
     return lambda n: student_power(region, effect, sd, n, alpha)
 
 
-def _signs_power(check: Check, region: Region) -> Power:
-    """Return the power of the signs at the effect and spread as measured."""
+def _power_of_both(check: Check, region: Region, alpha: float, level: float) -> Power:
+    """Return the power of t and signs together at the effect and spread as measured; of signs alone to contradict a
+    printed number, where t has the paper's luck to allow for."""
     effect, sd = check.effect, check.sd_used
     assert effect is not None
     if not sd:
@@ -100,7 +105,8 @@ def _signs_power(check: Check, region: Region) -> Power:
         region = region.widen(room)
         if region.contains(effect):  # signs leave the paper twice its own standard error
             return lambda n: 0.0
-    return lambda n: signs_power(region, effect, sd, n)
+        return lambda n: signs_power(region, effect, sd, n, level)
+    return lambda n: rule_power(region, effect, sd, n, alpha, level)
 
 
 def _normal_power(effect: float, se: float, region: Region, alpha: float) -> float:
@@ -168,7 +174,7 @@ def _counts(n: int, details: Mapping[str, Any], alpha: float) -> float:
     return 0.0 if fewest_failures > n else float(bdtr(n - fewest_failures, n, rate))
 
 
-def _composite(check: Check, alpha: float, target: float, most: int) -> int | None:
+def _composite(check: Check, alpha: float, level: float, target: float, most: int) -> int | None:
     """Return the seeds for enough parts to reproduce, or enough to contradict, whichever takes fewer seeds."""
     parts: tuple[Check, ...] = check.details["parts"]
     q = check.details["at_least"]
@@ -176,11 +182,13 @@ def _composite(check: Check, alpha: float, target: float, most: int) -> int | No
     for_claim = [part for part in parts if _side(part) > 0]
     against = [part for part in parts if _side(part) < 0]
     answers = []
-    for members, enough, level in ((for_claim, q, alpha / (k - q + 1)), (against, k - q + 1, alpha / q)):
+    for members, enough, share in ((for_claim, q, k - q + 1), (against, k - q + 1, q)):
         if len(members) < enough:
             continue
         # a part's own looks are in its p already, and `_needed` divides by them again
-        each = sorted(_needed(part, level, target ** (1 / enough), most) or most + 1 for part in members)
+        each = sorted(
+            _needed(part, alpha / share, level / share, target ** (1 / enough), most) or most + 1 for part in members
+        )
         answers.append(each[enough - 1])
     best = min(answers, default=most + 1)
     return best if best <= most else None

@@ -16,6 +16,7 @@ from lnbench.stats.values import Check, Interval, Region
 # Signs go in steps (4 of 4: .0625; 5 of 5: .031; 8 of 10: .055). At .07, the error that docs/statistics.md allows any
 # kind, four seeds can decide, and one seed of seven may lie on the other side.
 SIGN_LEVEL = 0.07
+FAR = 3.0  # of one law with one mode, seeds that all lie that far beyond its median are no event for a correction
 FEWEST_TO_DECIDE = 4  # ½⁴ is below that level, ½³ is not
 
 
@@ -49,12 +50,14 @@ def beyond(values: Floats, edge: float, side: int, step: float, limits: Floats |
 @dataclass(frozen=True, slots=True)
 class Signs:
     """Seeds by the side of the edges on which they lie. `good`: strictly inside of the edge that fewest are inside of;
-    `outside`: strictly beyond the edge that most are beyond; `edges`: how many edges are finite."""
+    `outside`: strictly beyond the edge that most are beyond; `edges`: how many edges are finite; `far`: whether every
+    seed lies on one side of the edges that matter, further off than `FAR` times the range of all."""
 
     n: int
     good: int
     outside: int
     edges: int
+    far: bool
 
     @property
     def p_reproduced(self) -> float:
@@ -85,7 +88,16 @@ def signs_of(
         if math.isfinite(edge):
             good.append(int(np.count_nonzero(beyond(values, edge, inward, step, limits) & kept)))
             outside.append(int(np.count_nonzero(beyond(values, wide_edge, -inward, step, limits))))
-    return Signs(int(values.size), min(good), max(outside), len(good))
+    return Signs(int(values.size), min(good), max(outside), len(good), _far(values, region, wide, step))
+
+
+def _far(values: Floats, region: Region, wide: Region, step: float) -> bool:
+    if not np.isfinite(values).all():
+        return False
+    low, high = float(values.min()), float(values.max())
+    room = FAR * max(high - low, step)
+    inside = min(low - region.low, region.high - high) >= room
+    return inside or wide.low - high >= room or low - wide.high >= room
 
 
 def order_interval(values: Floats, level: float = SIGN_LEVEL) -> tuple[float, float] | None:
@@ -104,9 +116,10 @@ def with_signs(check: Check, values: Floats, region: Region, *, wide: Region | N
     The claim is about a typical run. t is exact for the mean of near-normal seeds, where mean and median are one; with
     a long tail it is about the mean, which a few seeds do not show, and errs in up to a third of studies. Signs hold
     for the median of any distribution. Both must agree: a p of t's stands where the p of signs is at most
-    `SIGN_LEVEL`; where it is larger, p is the larger of the two. The level of signs is no part of a correction for
-    several parts, claims or looks: these multiply t's p. The interval covers both, so that it lies inside the region
-    exactly when the claim is reproduced. details "alone": what t alone says; "signs": the counts.
+    `SIGN_LEVEL`; where it is larger, p is the larger of the two. A correction for several parts multiplies their p too,
+    but for parts whose seeds all lie far from the edge (`compose.partial_conjunction`); those for looks and claims
+    multiply t's alone. The interval covers both, so that it lies inside the region exactly when the claim is
+    reproduced. details "alone": what t alone says; "signs": the counts.
 
     values (n,) on the scale of `region`; `check.effect` may be on a scale moved by a printed number, as its region is.
     """
@@ -121,7 +134,7 @@ def with_signs(check: Check, values: Floats, region: Region, *, wide: Region | N
     )
     found = {
         "good": signs.good, "outside": signs.outside, "edges": signs.edges, "p_reproduced": signs.p_reproduced,
-        "p_contradicted": signs.p_contradicted, "level": SIGN_LEVEL,
+        "p_contradicted": signs.p_contradicted, "far": signs.far, "level": SIGN_LEVEL,
     }  # fmt: skip
     ends = order_interval(values)
     interval = check.interval

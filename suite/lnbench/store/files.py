@@ -63,6 +63,37 @@ def try_lock(descriptor: int) -> bool:
     return True
 
 
+@contextlib.contextmanager
+def waiting_lock(file: Path) -> Iterator[None]:
+    """Hold a lock, waiting for whoever has it; its file is removed at the end. Freed even by kill -9. Raises
+    StoreError."""
+    while True:
+        with explained(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            handle = open(file, "a")  # noqa: SIM115 (it must stay open as long as the lock is held)
+        try:
+            with explained(file):
+                _wait_for(handle.fileno())
+            if not same_file(file, handle.fileno()):  # its last holder removed it: another file is the lock now
+                continue
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):
+                    file.unlink()
+            return
+        finally:
+            handle.close()
+
+
+def _wait_for(descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError as error:  # a file system without locks, as in try_lock
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+
+
 def same_file(file: Path, descriptor: int) -> bool:
     try:
         return os.path.samestat(os.stat(file), os.fstat(descriptor))

@@ -3,7 +3,8 @@
 A record is `{id, kind, content, outcome, provenance}`: `content` is what the id is the hash of, `outcome` what came
 of it (equal for equal runs on one machine), `provenance` when, where and how long. Records are never changed, so two
 processes on one store cannot hurt each other; one lock per run keeps them from training the same one at once. A file
-that is damaged or was edited is set aside with a message, and its run is simply missing.
+that is damaged or was edited is set aside with a message, and its run is simply missing. What came and what left
+stands in the store's ledger (`ledger.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from lnbench.errors import StoreError
 from lnbench.identity import canonical_json
 from lnbench.store import sidefiles
 from lnbench.store.files import explained, same_file, size_of, try_lock, write_atomically, written
+from lnbench.store.ledger import Ledger, record_files
 from lnbench.store.record import ID, LaterFormat, Record, envelope, opened
 
 
@@ -46,6 +48,7 @@ class Store:
 
     def __init__(self, path: Path, warn: Callable[[str], None] = lambda line: None):
         self.path, self.warn = path, warn
+        self.ledger = Ledger(path)
 
     def _file(self, record_id: str) -> Path:
         return self.path / "records" / record_id[:2] / f"{record_id}.json"
@@ -72,17 +75,48 @@ class Store:
             return None
         return record
 
-    def put(self, record: Record, arrays: Mapping[str, sidefiles.Array] | None = None) -> None:
+    def put(self, record: Record, arrays: Mapping[str, sidefiles.Array] | None = None, *, event: str = "made") -> None:
         """Keep a record; a sound one of the same id that is already there stays as it is. Raises StoreError.
 
-        Its arrays are written first: what a record describes is there, and never replaced by another training's.
+        Its arrays are written first: what a record describes is there, and never replaced by another training's. Its
+        line in the ledger is written after it. `event`: what that line says, "made" or "imported".
         """
         if self.get(record["id"]) is None:
             file = self._file(record["id"])
             text = json.dumps(envelope(record), indent=1, ensure_ascii=False, allow_nan=False).encode()
             if arrays:
                 self.write(_side_file(file), sidefiles.packed(arrays))
-            self.write(file, text)
+            with self.ledger.held():
+                if not _sound(file):  # another process may have put it there meanwhile
+                    self.write(file, text)
+                    self.ledger.add(event, record["id"], text)
+
+    def remove(self, record_id: str, why: str) -> None:
+        """Remove a record with its arrays, and say why in the ledger. Raises StoreError where there is no such record.
+
+        Its line is written first: a process that is killed in between leaves a record that counts as removed, and
+        `check` names it.
+        """
+        file = self._file(record_id)
+        with self.ledger.held():
+            try:
+                data = file.read_bytes()
+            except FileNotFoundError:
+                raise StoreError(f"{self.path}: has no record {record_id}") from None
+            except OSError as error:
+                raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
+            self.ledger.add("removed", record_id, data, why)
+            with explained(file):
+                file.unlink()
+                _side_file(file).unlink(missing_ok=True)
+
+    def find(self, start: str) -> str:
+        """Return the id of the one record that begins so. Raises StoreError where it is none, or several."""
+        found = [file.stem for file in record_files(self.path / "records") if start and file.stem.startswith(start)]
+        if len(found) != 1:
+            several = f"{len(found)} records begin so; give more of the id" if found else "has no such record"
+            raise StoreError(f"{self.path}: {start}: {several}")
+        return found[0]
 
     def array(self, record: Record, name: str) -> sidefiles.Array:
         """Read one of a record's arrays. Raises StoreError where it is not there, or not what the record says."""
@@ -109,6 +143,7 @@ class Store:
         aside = self.path / "set-aside"
         target = aside / f"{file.name}.{os.getpid()}"
         try:
+            data = file.read_bytes()
             aside.mkdir(parents=True, exist_ok=True)
             os.replace(file, target)
         except FileNotFoundError:  # another process was faster
@@ -117,6 +152,8 @@ class Store:
             self.warn(f"{file}: {why}; it cannot be set aside, and counts as missing")
             return
         self.warn(f"{file}: {why}; set aside as {target}, its run will be done again")
+        with contextlib.suppress(StoreError), self.ledger.held():
+            self.ledger.add("set aside", file.stem, data, why)
 
     def records(self) -> Iterator[Record]:
         """Yield every sound record, in order of id."""
@@ -209,7 +246,7 @@ class Store:
                 continue
             mine = self.get(record["id"])
             if mine is None:
-                self.put(record)
+                self.put(record, event="imported")
                 new += 1
             elif mine["outcome"] != record["outcome"]:
                 refused.append(f"{file}:{number}: {record['id']} differs from the record in the store, which stays")
@@ -232,6 +269,13 @@ def read_export(file: Path) -> Iterator[tuple[int, Record | str]]:
                 yield number, opened(line)
             except ValueError as error:
                 yield number, str(error)
+
+
+def _sound(file: Path) -> bool:
+    try:
+        return bool(opened(file.read_bytes())["id"] == file.stem)
+    except (OSError, ValueError):
+        return False
 
 
 def _side_file(file: Path) -> Path:

@@ -70,7 +70,7 @@ def read(file: Path, name: str, about: Mapping[str, Any]) -> Array:
 
 
 def _again(file: Path) -> str:
-    return f"remove {file.with_suffix('.json').name} next to it to run it again"
+    return f"remove its record (`lnbench store remove {file.stem}`) to run it again"
 
 
 def _sha256(array: Array) -> str:

@@ -153,7 +153,7 @@ def validate(files: tuple[str, ...]) -> int:
             except SpecError as error:
                 problems += error.problems
     for study in studies:
-        for warning in [*study.warnings, *_weak_margins(study), *_chosen_on_one_seed(study)]:
+        for warning in [*study.warnings, *_weak_margins(study), *_chosen_on_one_seed(study), *_unsaid(study)]:
             click.echo(str(warning), err=True)
     if problems:
         raise SpecError(problems)
@@ -205,6 +205,21 @@ def _weak_margins(study: LoadedStudy) -> list[Problem]:
                 found.append(
                     Problem(study.path, line, column, f"{claim} {part} at tier {at_tier.tier}: {what}", "warning")
                 )
+    return found
+
+
+def _unsaid(study: LoadedStudy) -> list[Problem]:
+    """Return warnings about changes after a first run that the file does not own up to. A lock that cannot be read is
+    an error of `lnbench lock`."""
+    from lnbench.report import known_since
+    from lnbench.spec.locks import history_of
+    from lnbench.spec.unsaid import unsaid
+
+    found = []
+    for at_tier in study.tiers.values():
+        last = history_of(at_tier).lock.last if at_tier.tier != "smoke" else None
+        if last is not None and (last.records_since or known_since(at_tier)):
+            found += unsaid(at_tier, last)
     return found
 
 

@@ -27,7 +27,7 @@ def judge(folders: tuple[Path, ...], check: bool, write: bool) -> int:
     FOLDER is a folder such as reports/rolnick_mnist-cpu. Needs no GPU, no data and no torch.
     """
     from lnbench.pipeline import judge_report
-    from lnbench.report import report_differs, write_report
+    from lnbench.report import lock_apart, report_differs, write_report
 
     results, differs = [], False
     for folder in folders:
@@ -35,6 +35,11 @@ def judge(folders: tuple[Path, ...], check: bool, write: bool) -> int:
         if write:
             write_report(result, folder)
         lines = report_differs(folder, result)
+        apart, counts = lock_apart(folder, result.study)
+        if apart and counts:
+            lines.insert(0, apart)
+        elif apart:
+            click.echo(f"note: {folder}: {apart}", err=True)
         if check:
             click.echo(f"{folder}: {'differs from what its records give' if lines else 'is what its records give'}")
         else:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-import lnbench
 from lnbench.cli.commands.options import tier_option
 from lnbench.errors import Exit, LnbenchError
 from lnbench.resources import find_study, study_paths
@@ -40,10 +38,9 @@ def lock(studies: tuple[str, ...], tier: str | None, check: bool, folder: Path |
     if tier == "smoke":
         raise LnbenchError("smoke is not registered: it says nothing about a paper")
     open_, seen = 0, 0
-    now = datetime.now(UTC).replace(microsecond=0)
     for study in _chosen(studies, tier, folder):
         seen += 1
-        open_ += _one(study, now, check)
+        open_ += _one(study, check)
     if check and not open_:
         many = f"{seen} studies at their tiers: registered as they stand"
         click.echo("1 study at a tier: registered as it stands" if seen == 1 else many)
@@ -75,45 +72,44 @@ def _found(name: str, folder: Path | None) -> Path:
     return inside if inside is not None and inside.is_file() else find_study(name)
 
 
-def _one(study: Study, now: datetime, check: bool) -> bool:
+def _one(study: Study, check: bool) -> bool:
     """Register one study, or only say what is not registered; return whether something was not."""
-    from lnbench.spec.locks import LockError, read_lock
-    from lnbench.spec.registration import registration
+    from lnbench.execute.registering import register
+    from lnbench.report import known_since
+    from lnbench.spec.unsaid import unsaid
+    from lnbench.store import default_path
 
-    history = read_lock(study)
-    last = history.last
-    if last is not None and last.time > now:
-        what = f"entry {len(history.entries)} is of {last.data['time']}, in the future (is a clock wrong?)"
-        raise LockError(f"{history.path}: {what}")
-    content = registration(study.spec, study.baseline)
-    if history.covers(content):
+    store = default_path()
+    done = register(study, store, write=False)
+    last = done.before.last
+    if done.before.covers(done.content):
         if not check:
-            click.echo(f"{study.key}: registered as it stands since {history.last and history.last.data['time']}")
+            click.echo(f"{study.key}: registered as it stands since {last and last.data['time']}")
         return False
-    lines = _differences(history, content)
+    known = known_since(study, _finished(study, store), store)
+    if not check:
+        done = register(study, store, records_since=known)
+    for warning in unsaid(study, last) if known or (last and last.records_since) else []:
+        click.echo(str(warning), err=True)
+    lines = _differences(done.before, done.content)
     if check:
         name = study.name if study.path.resolve() in map(Path.resolve, study_paths()) else study.path
         click.echo(f"{study.key}: not registered as it stands; run `lnbench lock {name} --tier {study.tier}`")
     else:
-        more = history.with_entry(content, now, lnbench.__version__, records_since=_records_since(study))
-        _write(more, study)
-        click.echo(f"{study.key}: entry {len(more.entries)} -> {more.path}")
+        click.echo(f"{study.key}: entry {len(done.lock.entries)} -> {done.path}")
     for line in lines:
         click.echo(f"  {line}")
     return True
 
 
-def _records_since(study: Study) -> str | None:
-    """Return when the first record was made of the report that lies in `reports/`, next to the folder of the studies;
-    None where there is none that can be read."""
-    from lnbench.errors import StoreError
-    from lnbench.report import read_result
+def _finished(study: Study, store: Path) -> list[str | None]:
+    """Return when the records were made that a store has of a study."""
+    from lnbench.judge import gather
+    from lnbench.plan import plan_study
+    from lnbench.store import Store
 
-    try:
-        found = read_result(study.path.resolve().parent.parent / "reports" / study.key)["runs"]["first_finished"]
-    except (StoreError, KeyError, TypeError):
-        return None
-    return found if isinstance(found, str) else None
+    found = gather(plan_study(study), Store(store).get).records.values()
+    return [record["provenance"].get("finished") for record in found]
 
 
 def _differences(history: Lock, content: Json) -> list[str]:
@@ -134,15 +130,3 @@ def _differences(history: Lock, content: Json) -> list[str]:
             lines.append(f"{name}: {change}")
     lines += map(str, shared_changes(last.content, content))
     return [*lines, "the runs are others"] if last.content["runs"] != content["runs"] else lines
-
-
-def _write(history: Lock, study: Study) -> None:
-    from lnbench.errors import StoreError
-    from lnbench.spec.locks import LockError
-    from lnbench.store import write_atomically
-
-    try:
-        write_atomically(history.path, history.text(study.name, study.tier).encode())
-    except StoreError as error:
-        why = str(error).removeprefix(f"{history.path}: ").split(";")[0]
-        raise LockError(f"{history.path}: cannot be written: {why}") from None

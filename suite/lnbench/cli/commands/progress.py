@@ -43,7 +43,8 @@ class Row:
 class Display:
     """A Watcher. Time left is guessed from the operations still to do and the rate at which they were done."""
 
-    def __init__(self) -> None:
+    def __init__(self, resumes: bool = True) -> None:
+        self.resumes = resumes  # whether the same command goes on where this one was stopped
         self.began = time.monotonic()
         self.total_flop = self.done_flop = 0.0
         self.runs = self.finished_runs = 0
@@ -57,7 +58,8 @@ class Display:
         kept = f"; {reused} already in the store" if reused else ""
         if runs:
             self.line(f"{self.runs} run{'s' if self.runs != 1 else ''} to train{kept}")
-            self.line("You can stop it at any time; the same command resumes.")
+            if self.resumes:
+                self.line("You can stop it at any time; the same command resumes.")
         else:
             self.line(f"nothing to train: all {reused} runs are in the store")
 
@@ -124,8 +126,8 @@ class Display:
 class BarDisplay(Display):
     """The same on a terminal, as one bar and a line for each run, or group of runs, at work."""
 
-    def __init__(self, live: Any):
-        super().__init__()
+    def __init__(self, live: Any, resumes: bool = True):
+        super().__init__(resumes)
         self.live = live
 
     def line(self, text: str) -> None:
@@ -143,14 +145,14 @@ class BarDisplay(Display):
 
 
 @contextlib.contextmanager
-def display() -> Iterator[Display]:
-    """Yield the display that fits where the output goes."""
+def display(resumes: bool = True) -> Iterator[Display]:
+    """Yield the display that fits where the output goes. `resumes`: whether the same command goes on later."""
     from rich.console import Console
     from rich.live import Live
 
     console = Console()
     if not console.is_terminal:
-        yield Display()
+        yield Display(resumes)
         return
     with Live(console=console, refresh_per_second=4, transient=True) as live:
-        yield BarDisplay(live)
+        yield BarDisplay(live, resumes)

@@ -1,4 +1,4 @@
-"""`lnbench store status|export|import`."""
+"""`lnbench store status|check|export|import|remove`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lnbench.cli.commands.options import open_store, store_option, tier_from
-from lnbench.errors import Exit
+from lnbench.errors import Exit, LnbenchError
 
 
 @click.group()
@@ -26,6 +26,41 @@ def status(store_path: Path | None) -> int:
         click.echo(f"{found.checkpoints} checkpoints of unfinished runs")
     if found.set_aside:
         click.echo(f"{found.set_aside} damaged files set aside in {found.path / 'set-aside'}")
+    return Exit.OK
+
+
+@store.command()
+@store_option
+def check(store_path: Path | None) -> int:
+    """Compare the store's files with its ledger; nothing is written.
+
+    Names every record that was removed or changed by hand, every run that was made more than once, and every line of
+    the ledger that was changed, removed or moved. The ledger cannot show what was removed together with its last lines,
+    nor that all of it was written again: publish the hash of its last line, or keep it under version control.
+    """
+    found = open_store(store_path).ledger.check()
+    for finding in found.findings:
+        name = f"{finding.record}: " if finding.record else ""
+        click.echo(f"{'' if finding.wrong else 'note: '}{name}{finding.what}", err=finding.wrong)
+    wrong = sum(finding.wrong for finding in found.findings)
+    lines = f"{found.entries} line{'' if found.entries == 1 else 's'} in the ledger"
+    click.echo(f"{lines}, the last has the hash {found.head}" if found.entries else f"{lines} (made at the next write)")
+    click.echo(f"{wrong} not as it should be" if wrong else "the records are what the ledger says")
+    return Exit.OK if found.sound else Exit.DIFFERS
+
+
+@store.command()
+@click.argument("record")
+@click.option("--why", required=True, help="The reason; it stands in the ledger and in reports of the study.")
+@store_option
+def remove(record: str, why: str, store_path: Path | None) -> int:
+    """Remove a record, by its id or the beginning of it, and keep the reason in the ledger."""
+    if not why.strip():
+        raise LnbenchError("--why: give the reason in words")
+    target = open_store(store_path)
+    found = target.find(record)
+    target.remove(found, why.strip())
+    click.echo(f"{found}: removed; the ledger says why")
     return Exit.OK
 
 

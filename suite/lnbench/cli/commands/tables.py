@@ -10,8 +10,7 @@ import click
 from lnbench.errors import Exit
 from lnbench.judge import ClaimResult, PartResult, StudyResult
 from lnbench.report.plain import Json
-from lnbench.report.result.chosen import chosen_to_json
-from lnbench.report.result.result import left_out_to_json, part_to_json
+from lnbench.report.result.result import about_claim, part_to_json
 from lnbench.report.said import as_tested, chosen_sentence, rests_on, rests_sentence
 from lnbench.report.words import decide_words, part_line
 from lnbench.verdict import Counts, Verdict, counts_as
@@ -32,7 +31,7 @@ def print_verdicts(result: StudyResult) -> None:
     table.add_column("what was measured", overflow="fold")
     for claim in result.claims:
         style = Verdict(claim.verdict).terminal
-        about = {"says": claim.claim.says, "chosen": chosen_to_json(claim, result), **left_out_to_json(claim)}
+        about = about_claim(claim, result)
         look = f" [dim](look {claim.look.number} of {claim.look.of}: {claim.look.seeds} seeds)[/]" if claim.look else ""
         says = f"{_plain(as_tested(about))}{look}"
         table.add_row(claim.claim.id, f"[{style}]{Verdict(claim.verdict).words}[/]", says)

@@ -7,6 +7,7 @@ import statistics
 from lnbench.report.names import is_number, place, text
 from lnbench.report.numbers import significant
 from lnbench.report.page.experiments import experiment_runs
+from lnbench.report.page.ledger import chain_words, ledger_section
 from lnbench.report.page.missing import left_section
 from lnbench.report.page.recipe_words import SELECTIONS
 from lnbench.report.page.registration import registration_section
@@ -21,7 +22,7 @@ NOT_JUDGED = ("not-run", "error")
 def background_sections(data: Json, training_figure: str | None) -> list[str]:
     """Return the lines of all sections after the claims."""
     lines = [*_open(data), *_made(data), *_deviations(data), *registration_section(data), *_drift(data), *_runs(data)]
-    lines += left_section(data)
+    lines += [*left_section(data), *ledger_section(data)]
     if training_figure:
         lines += [f"![Test accuracy after every epoch]({training_figure})", ""]
     return [*lines, *_environment(data), *_check(data)]
@@ -31,7 +32,7 @@ def _open(data: Json) -> list[str]:
     if not data["choices_open"]:
         return []
     rows = [
-        [f"`{choice['key']}`", escaped(text(choice["ours"])), _alternatives(choice["try"])]
+        [f"`{choice['key']}`", escaped(text(choice["ours"])), _alternatives(choice["try"], choice.get("void", {}))]
         for choice in data["choices_open"]
     ]
     own = of_no_paper(data)
@@ -75,10 +76,9 @@ def _stands_on(data: Json) -> str:
     return words
 
 
-def _alternatives(tried: Json | None) -> str:
-    if not tried:
-        return DASH
-    return "<br>".join(f"`{key}`: {escaped(_value(value))}" for key, value in tried.items())
+def _alternatives(tried: Json | None, void: Json) -> str:
+    shown = [f"`{key}`: {escaped(_value(value))}" for key, value in (tried or {}).items()]
+    return "<br>".join([*shown, *(f"`{key}`: not run, {escaped(why)}" for key, why in void.items())]) or DASH
 
 
 def _value(value: object) -> str:
@@ -284,4 +284,4 @@ def _check(data: Json) -> list[str]:
         "and without training anything, give the folder that holds this page:"
     )
     where = f"lnbench judge FOLDER    # of a report in lnbench's repository: reports/{data['key']}"
-    return ["## Check it yourself", "", text, "", "```sh", where, "```", ""]
+    return ["## Check it yourself", "", text, "", "```sh", where, "```", "", *chain_words(data)]

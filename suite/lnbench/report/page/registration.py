@@ -24,7 +24,7 @@ def registration_fact(data: Json) -> list[str]:
         return []
     odd = _odd(found)
     if found["problem"]:
-        what = "The history of what was registered cannot be read"
+        what = "The history of what was registered cannot be read, so no verdict stands"
     elif found["first_record"] and found["lock"] is None:
         what = "Nothing was registered before the runs"
     elif odd and len(odd) == len(found["claims"]):
@@ -46,14 +46,18 @@ def registration_fact(data: Json) -> list[str]:
 
 
 def _odd(found: Json) -> list[Json]:
-    """Return the claims that have records, and were not registered as they stand before the first of these."""
-    return [claim for claim in found["claims"] if claim["first_record"] and claim["status"] != "before"]
+    """Return the claims that have records, and were not registered as they are judged before the first of these."""
+    return [claim for claim in found["claims"] if claim["records"] and claim["post_hoc"]]
 
 
 def _seen(found: Json) -> list[Json]:
     """Return the claims whose present terms were registered before their first record, but when the study had earlier
     records already."""
-    return [claim for claim in found["claims"] if claim["status"] == "before" and claim["records_since"]]
+    return [
+        claim
+        for claim in found["claims"]
+        if claim["status"] == "before" and claim["records_since"] and not claim["post_hoc"]
+    ]
 
 
 def _ids(claims: list[Json]) -> str:
@@ -62,11 +66,16 @@ def _ids(claims: list[Json]) -> str:
 
 def _regions(found: Json) -> list[str]:
     if found["problem"]:
-        return [f"The history of what was registered cannot be read: {escaped(found['problem'])}.", ""]
+        again = "Take the file back from the history of commits; until then every verdict is post hoc."
+        return [f"The history of what was registered cannot be read: {escaped(found['problem'])}. {again}", ""]
     if found["lock"] is None:
         never = "Not registered before its runs" if found["first_record"] else "Not registered"
-        return [f"{never}: there is no lock file. `lnbench lock` writes one; commit it before the first run.", ""]
-    fixed = [claim for claim in found["claims"] if claim["status"] == "before"]
+        return [
+            f"{never}: there is no lock file. `lnbench verify` writes one before it trains, `lnbench lock` at any "
+            "time; commit it before the first run.",
+            "",
+        ]
+    fixed = [claim for claim in found["claims"] if claim["status"] == "before" and not claim["post_hoc"]]
     open_ = [claim for claim in found["claims"] if claim["status"] == "open"]
     lines = []
     if fixed:
@@ -86,6 +95,8 @@ def _regions(found: Json) -> list[str]:
     if rows:
         header = ["claim", "first record", "registered as it stands", "records older than that", "what happened"]
         lines += [*table(header, rows, right=(3,)), ""]
+        lines += ["What was not registered as it stands before its first record is **post hoc**: it counts neither for "
+                  "nor against a paper, whatever it would be.", ""]  # fmt: skip
     return lines
 
 
@@ -125,12 +136,13 @@ def _commit(claim: Json) -> str:
 
 def _what(claim: Json) -> list[str]:
     """Return what happened to a claim's terms after its first record, a line each."""
-    if claim["status"] == "unknown":
-        return ["what was registered at its first record cannot be read by this lnbench"]
+    if claim["status"] in ("unknown", "lost"):
+        return [escaped(claim["post_hoc"])]
     lines = []
     if claim["status"] == "late":
         first = claim["first_registered"]
-        lines.append(f"first registered on {_time(first)}, after the first record" if first else "never registered")
+        how = "committed in this study" if claim["first_commit"] else "registered"
+        lines.append(f"first {how} on {_time(first)}, after the first record" if first else "never registered")
     when = f"changed on {listed(map(_time, claim['changed']))}" if claim["changed"] else "changed, and not registered"
     after = " after the first record" if claim["status"] == "changed" and claim["changed"] else ""
     parts: dict[tuple[str, str, str], list[str]] = {}  # of one change that several parts share
@@ -140,6 +152,9 @@ def _what(claim: Json) -> list[str]:
     for (what, was, now), names in parts.items():
         of_parts = f" of {listed(names)}" if names else ""
         lines.append(f"{what}{of_parts} {when}{after}: was “{escaped(was)}”, is “{escaped(now)}”")
+    for change in claim["shared"]:
+        was, now = escaped(change["was"]), escaped(change["now"])
+        lines.append(f"{change['what']} of all claims changed after the first record: was “{was}”, is “{now}”")
     return lines
 
 
@@ -155,6 +170,17 @@ def _more(found: Json, data: Json) -> list[str]:
     if 0 < len(without) < len(data["claims"]):
         n = len(data["claims"])
         facts.append(f"Without all their runs: {_ids(without)}. Holm's correction counts all {n} claims all the same.")
+    for lock in sorted({lock for claim in found["claims"] for lock in claim["records_of"]}):
+        claims = [claim for claim in found["claims"] if lock in claim["records_of"]]
+        many = counted(max(claim["records_of"][lock] for claim in claims), "record")
+        facts.append(
+            f"Records that {_ids(claims)} rests on ({many} of a claim, at most) were trained for `{escaped(lock)}` and "
+            "name an entry of its lock. For the claims here only their times count: a claim must have been registered "
+            "here before them."
+        )
+    for claim in found["claims"]:
+        if claim["earlier"]:
+            facts.append(_drafts(claim))
     seen = _seen(found)
     if seen:
         since = _time(min(claim["records_since"] for claim in seen))
@@ -175,6 +201,9 @@ def _more(found: Json, data: Json) -> list[str]:
                 f"{change['what'].capitalize()} changed {when}, after the first record of "
                 f"{_time(found['first_record'])}: was “{escaped(change['was'])}”, is “{escaped(change['now'])}”."
             )
+            void = {key: why for choice in data["choices_open"] for key, why in choice.get("void", {}).items()}
+            if change["what"] == "alternatives" and void:
+                facts[-1] += " Not run: " + "; ".join(f"`{key}`, {escaped(why)}" for key, why in void.items()) + "."
     for was, now, at in sorted({_standing(claim) for claim in found["claims"] if claim["standing"]}):
         names = _ids([claim for claim in found["claims"] if claim["standing"] and _standing(claim) == (was, now, at)])
         when = f"on {_time(at)}" if at else "and not registered"
@@ -192,14 +221,41 @@ def _more(found: Json, data: Json) -> list[str]:
     return facts
 
 
+def _drafts(claim: Json) -> str:
+    """Return what a claim was registered as before the entry that counts, which came before its first record too."""
+    once = []
+    for draft in claim["earlier"]:
+        differ = [
+            f"{change['what']}{' of `' + change['part'] + '`' if change['part'] else ''} “{escaped(change['was'])}”"
+            for change in draft["changes"]
+        ]
+        once.append(f"{_time(draft['time'])} ({'; '.join(differ) or 'other terms'})")
+    return (
+        f"{escaped(claim['id'])} was registered otherwise before, on {listed(once)}; no record of the time is among "
+        "those judged here."
+    )
+
+
 def _history(found: Json) -> list[str]:
     """Return where the history is, and the hashes of what was judged."""
     hashes = [f"{escaped(claim['id'])} `{claim['sha256'][:12]}`" for claim in found["claims"]]
     terms = f"Hashes of what the verdicts depend on: {listed(hashes)}."
     if not found["lock"] or found["problem"]:
         return [terms, ""]
-    where = f"`{found['lock']}` next to the study file (last entry by lnbench {escaped(found['lnbench'])})"
-    return [f"History: {where}; the commits that added its entries show whether its dates hold. {terms}", ""]
+    entry, version = found["entry"], escaped(found["lnbench"])
+    place = "next to the study file" if found["lock"].startswith("locks/") else "in the store that it was trained in"
+    which = f"entry {entry['number']}, `{entry['sha256'][:12]}`, of {_time(entry['time'])}, by lnbench {version}"
+    where = f"`{found['lock']}` {place} (last: {which}); a copy is `lock.json` of this report"
+    by, of, named = "", found["records"]["all"], found["records"]["named"]
+    if of and named == of:
+        by = "Every record names the entry that it was trained under, so no clock is asked. "
+    elif of:
+        many = f"{named:,} of {of:,} records name" if named else f"None of {of:,} records names"
+        by = (
+            f"{many} the entry that {'they were' if named else 'it was'} trained under: otherwise times are compared, "
+            "and the commits that added the entries show whether their dates hold. "
+        )
+    return [f"Judged against {where}. {by}{terms}", ""]
 
 
 def _standing(claim: Json) -> tuple[str, str, str]:

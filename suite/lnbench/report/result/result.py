@@ -20,11 +20,11 @@ from lnbench.judge import ALPHA, ChoiceResult, ClaimResult, DriftResult, Member,
 from lnbench.judge.kinds import region_of
 from lnbench.report.plain import Json, interval_to_json, plain, region_to_json, without_paths
 from lnbench.report.result.beside import beside_to_json
+from lnbench.report.result.chain import chain_to_json
 from lnbench.report.result.chosen import chosen_to_json
 from lnbench.report.result.loss_curves import detection_to_json, suspects_to_json
 from lnbench.report.result.missing import left_to_json, untried_to_json
 from lnbench.report.result.plugins import judged_by
-from lnbench.report.result.registration import registration_to_json
 from lnbench.report.result.runs import cells_to_json, data_to_json, environments_to_json, runs_to_json
 from lnbench.report.result.trained import trained_to_json
 from lnbench.spec import Effect, Number
@@ -63,7 +63,13 @@ def result_to_json(result: StudyResult) -> Json:
         "verdicts": dict(sorted(Counter(claim.verdict for claim in result.claims).items())),
         "claims": [_claim(claim, result) for claim in result.claims],
         "choices_open": [
-            {"key": choice.key, "ours": choice.ours, "try": plain(choice.try_)} for choice in spec.choices
+            {
+                "key": choice.key,
+                "ours": choice.ours,
+                "try": plain(choice.try_),
+                **({"void": dict(choice.void)} if choice.void else {}),
+            }
+            for choice in spec.choices
         ],
         "choices_made": [_choice(choice) for choice in result.choices],
         "deviations": list(spec.deviations),
@@ -74,6 +80,7 @@ def result_to_json(result: StudyResult) -> Json:
         "runs": runs_to_json(evidence),
         "data": data_to_json(evidence),
         "environments": environments_to_json(evidence),
+        "records": chain_to_json([evidence, *result.tries.values()]),
     }
 
 
@@ -86,7 +93,8 @@ def _where_there_is(result: StudyResult) -> Json:
         "left": left_to_json(evidence),
         "untried": untried_to_json(result),
         "judged_by": judged_by(result.study),
-        "registration": registration_to_json(result),
+        "registration": dict(result.registration),
+        "ledger": list(result.ledger),
     }
     return {name: shown for name, shown in found.items() if shown}
 
@@ -103,6 +111,7 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Json:
         "collapse_counts": spec.collapse == "counts",
         "rule": {"at_least": spec.verdict.at_least, "of": list(spec.verdict.of)},
         "verdict": claim.verdict,
+        **({"would_be": claim.would_be} if claim.would_be else {}),
         "why": without_paths(claim.why),
         "p_reproduced": claim.check.p_reproduced,
         "p_contradicted": claim.check.p_contradicted,
@@ -116,6 +125,12 @@ def _claim(claim: ClaimResult, result: StudyResult) -> Json:
         **({"chosen": chosen} if (chosen := chosen_to_json(claim, result)) else {}),
         **({"requires": dict(spec.requires)} if spec.requires else {}),
     }
+
+
+def about_claim(claim: ClaimResult, result: StudyResult) -> Json:
+    """Return what `report.said` makes sentences of, as `result.json` has it: the claim's words, what was chosen for it,
+    and the seeds that it rests on."""
+    return {"says": claim.claim.says, "chosen": chosen_to_json(claim, result), **left_out_to_json(claim)}
 
 
 def left_out_to_json(claim: ClaimResult) -> Json:

@@ -316,6 +316,8 @@ class RunRules:
                 if key in tried:
                     self.error(place, f"try: '{key}' is tried by an earlier choice too; name it once")
                 tried.add(key)
+                if key in block(choice, "void"):
+                    self.error(place, f"try: '{key}' is void (`void` says why it is not run); it cannot be tried too")
                 value_place = self.at("choices", index, "try", key)
                 self._try(key, choice["try"][key], place, value_place, runs)
 

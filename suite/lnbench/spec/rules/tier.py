@@ -21,7 +21,7 @@ from lnbench.spec.rules.findings import Findings
 from lnbench.spec.rules.metrics import compared_with_itself, may_read, not_yielded
 from lnbench.spec.rules.parts import check_parts
 from lnbench.spec.rules.runs import RunRules
-from lnbench.spec.study import Cell, Claim, Runs, Study, StudySpec
+from lnbench.spec.study import FEWEST_TO_DECIDE, Cell, Claim, Runs, Study, StudySpec
 from lnbench.spec.tiers import at_tier
 from lnbench.spec.variants import ARM
 from lnbench.yamlfile.problems import problems_of
@@ -53,6 +53,9 @@ def check_tier(tree: Mapping, tier: str, path: Path, baseline: Baseline | None, 
         study = replace(study, cells=_cells_read(study))
         for place, what in _arms_without_runs(study, merged):
             findings.add(place, what, tier)
+    if tier != "smoke" and spec.runs.seeds.n < FEWEST_TO_DECIDE:
+        what = f"n: {spec.runs.seeds.n} seeds are measured and decide nothing; verdicts need {FEWEST_TO_DECIDE} or more"
+        findings.add(position_of(merged, ["runs", "seeds", "n"]), what, tier, "warning")
     for place, what, severity in _comparisons(study, merged):
         findings.add(place, what, tier, severity)
     return None if findings.errors_at(tier) else study
