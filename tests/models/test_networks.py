@@ -50,7 +50,7 @@ PRINTED = {
     "densenet_bc40": (CIFAR, 176_122, 72.4),
     "densenet_bc100": (CIFAR, 769_162, 287.9),
 }
-UNPRINTED = {"resnet8_w8": CIFAR, "resnet8_aum": CIFAR, "resnet18_w16": CIFAR}
+UNPRINTED = {"densenet_bc10": CIFAR, "resnet8_w8": CIFAR, "resnet8_aum": CIFAR, "resnet18_w16": CIFAR}
 SHAPES = {name: shape for name, (shape, _, _) in PRINTED.items()} | UNPRINTED
 FAMILIES = (plain, resnet, densenet)
 SEQUENTIAL = ("perceptron", "mlp1", "mlp2", "mlp4", "convnet4")  # those that the plain loop has, too

@@ -403,6 +403,6 @@ def test_a_grid_too_large_to_train_is_refused_before_it_is_built(toy: Folder) ->
 
 def test_a_missing_tier_is_a_warning(toy: Folder) -> None:
     study = toy.load(("  smoke: {runs: {seeds: {n: 2, pair: []}}, deviations: [two seeds]}\n", ""))
-    assert [str(warning) for warning in study.warnings] == [
+    assert [str(warning) for warning in study.warnings if "decide nothing" not in str(warning)] == [
         f"{toy.study}:43:1: warning: there is no tier smoke (seconds on two cores, no download)"
     ]

@@ -33,7 +33,7 @@ def seeds_to_decide(check: Check, target: float = 0.8, most: int = 1000) -> int 
 
 
 def _needed(check: Check, alpha: float, level: float, target: float, most: int) -> int | None:
-    """As above, each test at `alpha`, and that of the signs at `level`."""
+    """Return the same, each test at `alpha`, and that of the signs at `level`."""
     details = check.details
     alpha = alpha / details.get("looks", 1)
     design = details.get("design")
