@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lnbench.digits import digits_apart, places_apart, same
-from lnbench.judge import StudyResult, judge
+from lnbench.judge import DriftResult, Member, StudyResult, judge
 from lnbench.judge.kinds.wording import p_words
 from lnbench.report import junit, markdown, result_to_json
 from lnbench.report.explain import explain
@@ -179,3 +179,12 @@ def test_what_is_shown_of_a_seed_or_a_wide_interval_is_on_its_side_too() -> None
     assert view.ends_words((89.0, 90.004)) == "[89.00, 90.004] %"
     assert view.number(99.9999) == "99.9999" and view.number(90.999) == "90.999"
     assert range_words((0.0, math.inf), view.unit) == "above 0 %"
+
+
+@pytest.mark.parametrize(("before", "now"), [(0.12345671, 0.12345674), (0.5, math.nan), (1.0, 1.0000003)])
+def test_a_number_that_drifted_is_seen_to_differ(before: float, now: float) -> None:
+    member = Member("accuracy", {}, None, (now,), (3,), (False,), 0.0, 1)
+    drift = DriftResult("e", member, (3,), (before,), (now,), (1e-9,))
+    found = re.search(r"seed 3 gives (\S+), was (\S+) ", drift.words)
+    assert drift.drifted and found is not None
+    assert found[1] != found[2]

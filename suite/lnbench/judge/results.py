@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lnbench.digits import digits_apart
 from lnbench.judge.evidence import Evidence
 from lnbench.judge.members import Member
 from lnbench.plan import Choice
@@ -72,7 +73,9 @@ class DriftResult:
     def words(self) -> str:
         """Return what has moved, from what to what, and how far it might have."""
         at = self.worst
-        before, now = (f"{value:.6g}" if math.isfinite(value) else "none" for value in (self.before[at], self.now[at]))
+        pair = self.before[at], self.now[at]
+        digits = max(digits_apart(one, 6, (other,)) for one, other in (pair, pair[::-1]))  # they are seen to differ
+        before, now = (f"{value:.{digits}g}" if math.isfinite(value) else "none" for value in pair)
         limit = f"tolerance {self.tolerances[at]:.2g}"
         return f"{self.member.label} has drifted: seed {self.seeds[at]} gives {now}, was {before} ({limit})"
 

@@ -151,7 +151,7 @@ def _drift(data: Json) -> list[str]:
         rows.append([
             escaped(drift["label"]),
             *_told_apart(means, unit),
-            "far above" if drift["share"] is None else significant(drift["share"]),
+            "far above" if drift["share"] is None else significant(drift["share"], edges=(1.0,)),
             "🔻 drifted" if drift["drifted"] else "🔹 no drift",
         ])  # fmt: skip
     intro = (
