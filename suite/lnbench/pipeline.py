@@ -436,7 +436,7 @@ def _look_by_look(
     for size in sizes:
         evidence = obtain(plan_study(study, size), wanted)
         result = judge_evidence(evidence, _tries(study, size, look_up, wanted), history())
-        untried = [claim for claim in asked(result) if _to_try(claim, every) and "not-run" in claim.tried.values()]
+        untried = [claim for claim in asked(result) if _to_try(claim, every)]
         if untried and train_other:
             names = [claim.claim.id for claim in untried]
             say(f"{', '.join(names)}: {_how(untried)}; now with the alternatives of what is left open")

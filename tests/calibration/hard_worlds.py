@@ -1,4 +1,4 @@
-"""Worlds in which seeds are not near normal, or are not all that a verdict hangs on: long tails, a bad run now and
+"""Worlds in which seeds are not near normal, or a verdict depends on more than them: long tails, a bad run now and
 then, two modes, spread that grows, a rate chosen on one seed, seeds added until it is decided.
 
 As in `worlds`, the truth lies on an edge. "About a typical run": the median of the seeds is on the edge, which is what
@@ -164,12 +164,17 @@ def chosen_rate(*, best: bool) -> Draw:
     return draw
 
 
-def all_of_with_tails(parts_: int) -> Draw:
-    """A claim of several parts with long lower tails, the median of each on its edge."""
+def all_of_odd(law: str, parts_: int) -> Draw:
+    """A claim of several parts that each ask for a difference above 0, where the median of each lies: with a long tail
+    on either side, or in one of two far modes."""
+    laws = {
+        "lower tail": lambda rng, n: math.log(2) - rng.exponential(1.0, n),
+        "upper tail": lambda rng, n: rng.exponential(1.0, n) - math.log(2),
+        "two far modes": lambda rng, n: 0.05 * rng.choice([-1, 1], n) + rng.normal(0, 0.002, n),
+    }
 
     def draw(rng: np.random.Generator, n: int) -> Check:
-        tails = [math.log(2) - rng.exponential(1.0, n) for _ in range(parts_)]
-        return judged_study([tails]).claims[0].check
+        return judged_study([[laws[law](rng, n) for _ in range(parts_)]]).claims[0].check
 
     return draw
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from lnbench.stats import Verdict
 from tests.calibration.hard_worlds import (
-    all_of_with_tails,
+    all_of_odd,
     bad_run,
     chosen_rate,
     growing_spread,
@@ -145,14 +145,21 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("all of", "all of three parts on the edge", all_of((0.0, 0.0, 0.0))),
     *(
         Scenario(
-            "all of",
-            f"{k} parts with a long lower tail, all on their edges",
-            all_of_with_tails(k),
-            SIGNS,
-            SIGNS,
-            studies=300,
+            "all of", f"{k} parts with a long {law}, all on their edges", all_of_odd(law, k), SIGNS, SIGNS, studies=200
         )
+        for law in ("lower tail", "upper tail")
         for k in (2, 3)
+    ),
+    *(
+        Scenario(
+            "all of",
+            f"{k} parts, each in one of two far modes",
+            all_of_odd("two far modes", k),
+            SHOWN,
+            SHOWN,
+            studies=50,
+        )
+        for k in (3, 6)
     ),
     Scenario("agrees", "margin away from the number as printed", agrees_with_number),
     *(

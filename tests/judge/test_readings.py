@@ -10,8 +10,8 @@ import pytest
 
 from lnbench.judge import Evidence
 from lnbench.judge import reduce as along
-from lnbench.judge.evidence import smoothed
 from lnbench.judge.reduce import Reading
+from lnbench.judge.run_numbers import smoothed
 from lnbench.spec import Effect
 
 if TYPE_CHECKING:

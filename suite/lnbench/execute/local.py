@@ -47,6 +47,11 @@ def execute(
     leaves: Callable[[Run], bool] = (lambda run: not shard.has(run)) if shard else (lambda run: False)
     grouping = Grouping(device.partition(":")[0], backend=backend)
     work = Work(plans, store, watcher, only, grouping, leaves, registered=registered)
+    return _done(work, crew, device, data_root, workers)
+
+
+def _done(work: Work, crew: Crew | None, device: str, data_root: Path | None, workers: int | None) -> Execution:
+    """Have a crew do the work, where there is any."""
     if work.waiting:
         crew = crew or local_crew(device, data_root, workers)
         work.grouping.workers = crew.workers
@@ -70,11 +75,7 @@ def execute_runs(
     rule of groups.py decides on the others.
     """
     work = Work([], store, watcher, lambda point: True, Grouping(device.partition(":")[0], ways=ways or {}), runs=runs)
-    if work.waiting:
-        crew = local_crew(device, data_root, workers)
-        work.grouping.workers = crew.workers
-        crew.run(work)
-    return work.execution
+    return _done(work, None, device, data_root, workers)
 
 
 def local_crew(

@@ -1,6 +1,7 @@
 """Records into verdicts."""
 
-from lnbench.judge.evidence import Evidence, Get, gather
+from lnbench.judge.evidence import Evidence
+from lnbench.judge.gathering import Get, gather
 from lnbench.judge.kinds import ALPHA
 from lnbench.judge.members import Member
 from lnbench.judge.readings import FromStore, Reads, Stored

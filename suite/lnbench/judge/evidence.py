@@ -5,28 +5,25 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from lnbench import catalog
 from lnbench.judge import reduce
-from lnbench.judge.counts import counts_of, things
+from lnbench.judge.counts import counts_of
 from lnbench.judge.idle_seeds import twins
 from lnbench.judge.labels import label
 from lnbench.judge.members import Found, Member, Span
 from lnbench.judge.readings import Reads, Stored
 from lnbench.judge.reduce import Goal, Reading
-from lnbench.judge.sound import curve_fault, fault, other_data
-from lnbench.plan import Derived, Job, Plan, Run, given, inputs_behind, misbuilt
+from lnbench.judge.run_numbers import read_off, share, yielded
+from lnbench.judge.sound import fault
+from lnbench.plan import Derived, Plan, Run
 from lnbench.spec import EPOCH, Effect, ExperimentRecipe, Point, Study, point_key
 from lnbench.spec.effects import PAIRS
-from lnbench.stats import accuracy_step, argmax_along, is_collapsed
+from lnbench.stats import argmax_along
 from lnbench.store import Record
-from lnbench.training.entries import SMOOTHING
-
-Get = Callable[[str], Record | None]
-
 
 T = TypeVar("T")
 
@@ -196,10 +193,10 @@ class Evidence:
             return record
         recipe, outcome, epoch = self.study.at(point).recipe, record["outcome"], _epoch_of(point)
         if isinstance(recipe, ExperimentRecipe) or metric in outcome.get("metrics", {}):
-            return _yielded(metric, record)
+            return yielded(metric, record)
         if catalog.find("metric", metric).value.reading:
             return self._of_arrays(metric, [record], epoch or recipe.epochs)
-        return _read(metric, recipe.selection, record, epoch)
+        return read_off(metric, recipe.selection, record, epoch)
 
     def _record(self, point: Point, seed: int) -> Record | str | None:
         """Return the run's record; a message where it failed or nothing may rest on it, None where it is missing."""
@@ -233,7 +230,7 @@ class Evidence:
         value = found["outcome"].get("metrics", {}).get(metric)
         if value is None:
             return Reading(math.nan, 0.0, True)
-        return fault(metric, value, found) or _share(metric, float(value), found, False)
+        return fault(metric, value, found) or share(metric, float(value), found, False)
 
 
 def _whole(found: list[T | str | None]) -> list[T] | str | None:
@@ -263,189 +260,7 @@ def _compared(effect: Effect, at: Reading, other: Reading) -> Reading:
     return Reading(math.log(at.value) - math.log(other.value), moved, collapsed)
 
 
-def gather(plan: Plan, get: Get, failures: Mapping[str, str] | None = None, reads: Reads | None = None) -> Evidence:
-    """Look up every record that the plan asks for. A run that was given another input than its runs give now counts as
-    missing. `reads`: where numbers of arrays come from; without it only those that `get` finds.
-
-    Choices, and inputs whose record says all, are made again from their runs: no record can misstate them. An input
-    that was made of arrays is taken from its record, if that was made of the outcomes that its runs have now: the
-    arrays may be in another store.
-    """
-    evidence = Evidence(plan, failures=dict(failures or {}), reads=reads or Stored(get))
-    lookup = _Lookup(evidence, get)
-    for choice in plan.choices:
-        runs = [run for _, candidates in choice.candidates for run in candidates]
-        found = {run.id: lookup.sound(run) for run in runs}
-        evidence.records.update({run_id: record for run_id, record in found.items() if record is not None})
-        evidence.missing += sum(record is None for record in found.values())
-        there = {run_id: record for run_id, record in found.items() if record is not None}
-        faults = {run_id: what for run_id, record in there.items() if (what := _unscored(choice.by, record))}
-        evidence.unsound.update(faults)
-        if len(there) == len(found) and not faults:
-            lookup.outcomes[choice.id] = choice.decide({run_id: r["outcome"] for run_id, r in there.items()})
-            lookup.keep(choice.id)
-    asked = []
-    for job, run in plan.resolve(lookup.outcomes):
-        asked.append(run or job.provisional())
-        key = (point_key(job.point), job.seed)
-        record = lookup.sound(run) if run is not None else None
-        if run is None or record is None:
-            evidence.missing += 1
-            message = _failure(job, run, evidence.failures)
-            if message:
-                evidence.failed_jobs[key] = message
-            elif what := _failure(job, run, evidence.unsound):
-                evidence.unsound_jobs[key] = what
-            continue
-        evidence.by_job[key] = (run, record)
-        evidence.records[run.id] = record
-    evidence.inputs = tuple(inputs_behind([*plan.choosing_runs, *asked]))
-    for derived in evidence.inputs:
-        lookup.settle(derived)  # also of runs whose choice is not made, so that what is missing is known
-    evidence.unsound.update(other_data(evidence.records.values()))
-    return evidence
-
-
-def on_the_same_data(evidence: Evidence, tries: Mapping[str, Evidence]) -> dict[str, Evidence]:
-    """Return the evidence under each alternative, with nothing to rest on where its runs are on other data than the
-    study's own: they show what the data change, and not what the alternative does."""
-    checked = {}
-    for key, other in tries.items():
-        mixed = other_data({**evidence.records, **other.records}.values())
-        checked[key] = replace(other, unsound={**other.unsound, **mixed}) if mixed else other
-    return checked
-
-
-class _Lookup:
-    """Looks up runs and what they build on. `outcomes`: of inputs and choices, by record id."""
-
-    def __init__(self, evidence: Evidence, get: Get):
-        self.evidence, self.get = evidence, get
-        self.outcomes: dict[str, Any] = {}
-        self._settled: set[str] = set()
-
-    def keep(self, record_id: str) -> Record | None:
-        """Return the stored record of an input or a choice, and count it among those used."""
-        stored = self.get(record_id)
-        if stored is not None:
-            self.evidence.records[record_id] = stored
-        return stored
-
-    def sound(self, run: Run) -> Record | None:
-        """Return the run's record, if it was given the inputs as their runs give them."""
-        for derived in run.reads.values():
-            self.settle(derived)
-        inputs, record = given(run, self.outcomes), self.get(run.id)
-        if record is None or not run.inputs:
-            return record
-        what = None if inputs is None else misbuilt(record["outcome"], inputs)
-        if what:
-            self.evidence.failures.setdefault(run.id, what)
-        return record if what == "" else None
-
-    def settle(self, derived: Derived) -> None:
-        """Find the outcome of an input, once, if its runs are there."""
-        if derived.id in self._settled:
-            return
-        self._settled.add(derived.id)
-        found = {run.id: self.sound(run) for run in derived.runs}
-        there = {run_id: record for run_id, record in found.items() if record is not None}
-        self.evidence.records.update(there)
-        self.evidence.missing += len(found) - len(there)
-        if len(there) < len(found):
-            return
-        stored, outcomes = self.keep(derived.id), {run_id: record["outcome"] for run_id, record in there.items()}
-        if not derived.gives:
-            self.outcomes[derived.id] = derived.make(outcomes)
-        elif stored is not None:
-            what = derived.outdated(stored["outcome"], outcomes)
-            if what:
-                self.evidence.failures.setdefault(derived.id, what)
-            else:
-                self.outcomes[derived.id] = stored["outcome"]
-
-
-def _unscored(by: str, record: Record) -> str:
-    """Return why a choice cannot be made by a run's curve; "" where it can, or where the run diverged, which has no
-    score."""
-    return "" if record["outcome"]["status"] != "ok" else curve_fault(by, by, 1, record)
-
-
-def _failure(job: Job, run: Run | None, failures: Mapping[str, str]) -> str:
-    """Return why a job has no record: what its run failed with, or one that it waits for."""
-    waits = [run or job.provisional()]
-    if run is None and job.choice:
-        waits += [one for _, candidates in job.choice.candidates for one in candidates]
-    behind = [record for derived in inputs_behind(waits) for record in (derived.id, *(one.id for one in derived.runs))]
-    ids = [*(one.id for one in waits), *behind]
-    return next((failures[record] for record in ids if record in failures), "")
-
-
-def _share(metric: str, value: float, record: Record, collapsed: bool, step: float = 0.0) -> Reading:
-    """Return the number with how many things it is a share of, one of which moves it by 1/n; else with `step`."""
-    counted = things(metric, record)
-    return Reading(value, accuracy_step(counted) if counted else step, collapsed, counted=counted)
-
-
-def _yielded(metric: str, record: Record) -> Reading | str:
-    """Return a number that a run yields, or that its curves give (a metric with a function of its own). One that does
-    not exist (the run diverged; a level was never reached) is a collapse; a number about a classifier's test images
-    collapses with its accuracy at the end. A message where the number cannot be right."""
-    entry, outcome = catalog.find("metric", metric), record["outcome"]
-    value, about = entry.load()(outcome) if entry.target else outcome["metrics"].get(metric), entry.value
-    if value is None:
-        return Reading(math.nan, 0.0, True)
-    if what := fault(metric, value, record):
-        return what
-    if about.split != "test" or "curves" not in outcome:
-        return _share(metric, float(value), record, False)
-    if outcome["status"] == "ok" and (what := curve_fault("test_accuracy", "test_accuracy", 1, record)):
-        return what
-    examples = outcome["examples"]["test"]
-    step = accuracy_step(examples) if about.counted else 0.0
-    return _share(metric, float(value), record, _dead(outcome["curves"]["test_accuracy"][-1], outcome), step)
-
-
 def _epoch_of(point: Point) -> int | None:
     """Return the epoch that a point names, counted from 1."""
     epoch = point.get(EPOCH)
     return None if epoch is None else int(epoch)
-
-
-def _read(metric: str, selection: str, record: Record, at: int | None = None) -> Reading | str:
-    """Return a run's number for a metric, after the epoch `at` or else by its selection rule. Diverged: accuracy at
-    chance, loss at ln(classes). A message where a curve that is read cannot be right."""
-    about, outcome = catalog.find("metric", metric).value, record["outcome"]
-    chance = 1.0 / outcome["classes"]
-    examples = outcome["examples"][about.split]
-    step = accuracy_step(examples) if about.counted else 0.0
-    if outcome["status"] == "diverged":
-        return _share(metric, chance if about.counted else math.log(outcome["classes"]), record, True, step)
-    curves = outcome["curves"]
-    by = _SELECTING.get(selection) if at is None else None
-    for curve in dict.fromkeys((about.curve or metric, "test_accuracy", *([by] if by else []))):
-        if what := curve_fault(metric, curve, at or 1, record):
-            return what
-    epoch = _epoch(selection, curves) if at is None else at - 1
-    curve = smoothed(curves[about.curve]) if about.curve else curves[metric]
-    return _share(metric, curve[epoch], record, _dead(curves["test_accuracy"][epoch], outcome), step)
-
-
-def _dead(accuracy: float, outcome: dict[str, Any]) -> bool:
-    """Return whether a test accuracy is at chance."""
-    return bool(is_collapsed(accuracy, 1.0 / outcome["classes"], outcome["examples"]["test"]))
-
-
-def smoothed(curve: Sequence[float]) -> list[float]:
-    """Return the exponential moving average of a curve, one value per epoch, starting at its first value."""
-    return list(itertools.accumulate(curve, lambda before, now: SMOOTHING * before + (1 - SMOOTHING) * now))
-
-
-_SELECTING = {"best_test": "test_accuracy", "best_validation": "validation_accuracy"}  # selection -> its curve
-
-
-def _epoch(selection: str, curves: dict[str, list[float]]) -> int:
-    if selection not in _SELECTING:
-        return -1
-    curve = curves[_SELECTING[selection]]
-    return max(range(len(curve)), key=lambda epoch: (curve[epoch], -epoch))  # the first of equals

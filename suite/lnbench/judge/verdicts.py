@@ -14,7 +14,8 @@ from dataclasses import replace
 from lnbench import stats
 from lnbench.judge.comparable import not_comparable, undecided
 from lnbench.judge.drift import drift_of
-from lnbench.judge.evidence import Evidence, on_the_same_data
+from lnbench.judge.evidence import Evidence
+from lnbench.judge.gathering import on_the_same_data
 from lnbench.judge.kinds import ALPHA, check_member, kind_of, numbers_of
 from lnbench.judge.kinds.wording import p_is
 from lnbench.judge.registered import held_to
@@ -24,7 +25,8 @@ from lnbench.spec.locks import History
 from lnbench.stats import Check, Verdict
 from lnbench.verdict import Standing, worded
 
-DECIDED = (Verdict.REPRODUCED, Verdict.CONTRADICTED, Verdict.NOT_IN_REGIME)
+ONE_WAY = (Verdict.REPRODUCED, Verdict.CONTRADICTED)
+DECIDED = (*ONE_WAY, Verdict.NOT_IN_REGIME)
 
 
 def judge(
@@ -120,9 +122,7 @@ def _early(claim: ClaimResult, run: int, looks: Sequence[int]) -> ClaimResult:
 
 def _leave_one_out(claims: list[ClaimResult], evidence: Evidence) -> list[ClaimResult]:
     """Judge decided claims again without each of their seeds, to see which depend on one of them."""
-    found: dict[int, dict[int, str]] = {
-        number: {} for number, claim in enumerate(claims) if claim.verdict in DECIDED[:2]
-    }
+    found: dict[int, dict[int, str]] = {number: {} for number, claim in enumerate(claims) if claim.verdict in ONE_WAY}
     for look in dict.fromkeys(claims[number].look for number in found):
         seen = evidence.first(look.seeds) if look else evidence
         for seed in seen.seeds:
@@ -233,10 +233,10 @@ def _settle(claims: list[ClaimResult], study: Study, tries: Mapping[str, Evidenc
     many seeds: a contradiction under every one, a reproduction under each one that was run."""
     judged = {
         look: {key: _judge_claims(_planned(evidence), look) for key, evidence in tries.items()}
-        for look in dict.fromkeys(claim.look for claim in claims if claim.verdict in DECIDED[:2])
+        for look in dict.fromkeys(claim.look for claim in claims if claim.verdict in ONE_WAY)
     }
     return [
-        _against_alternatives(claim, number, judged[claim.look], study) if claim.verdict in DECIDED[:2] else claim
+        _against_alternatives(claim, number, judged[claim.look], study) if claim.verdict in ONE_WAY else claim
         for number, claim in enumerate(claims)
     ]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -111,6 +111,17 @@ def require_edge(region: Region) -> None:
     """Raise ValueError for a region with no finite edge: every effect would be inside."""
     if not region.edges:
         raise ValueError("a region needs at least one finite edge")
+
+
+class Options(TypedDict, total=False):
+    """What every check of one number per seed takes beside its region; see `judge_mean`."""
+
+    step: float
+    alpha: float
+    looks: int
+    collapsed: Flags | None
+    limits: Values | None
+    counted: Sequence[int] | None
 
 
 def judge_mean(

@@ -16,7 +16,9 @@ from lnbench.stats.values import Check, Interval, Region
 # Signs go in steps (4 of 4: .0625; 5 of 5: .031; 8 of 10: .055). At .07, the error that docs/statistics.md allows any
 # kind, four seeds can decide, and one seed of seven may lie on the other side.
 SIGN_LEVEL = 0.07
-FAR = 3.0  # of one law with one mode, seeds that all lie that far beyond its median are no event for a correction
+# Seeds that all lie further from an edge than so many times their own range need no correction for several parts: where
+# runs have one mode, luck does not put them there.
+FAR = 3.0
 FEWEST_TO_DECIDE = 4  # ½⁴ is below that level, ½³ is not
 
 

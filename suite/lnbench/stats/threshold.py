@@ -3,65 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import Unpack
 
 from lnbench.stats.collapse import binomial_at_least, binomial_at_most, clopper_pearson
-from lnbench.stats.rule import judge_mean
-from lnbench.stats.seeds import FEWEST_SEEDS, TOO_FEW, Flags, Values, check_arguments
+from lnbench.stats.rule import Options, judge_mean
+from lnbench.stats.seeds import FEWEST_SEEDS, TOO_FEW, Values, check_arguments
 from lnbench.stats.values import Check, Region, unjudged
 
 
-def above(
-    values: Values,
-    threshold: float,
-    *,
-    step: float = 0.0,
-    alpha: float = 0.05,
-    looks: int = 1,
-    collapsed: Flags | None = None,
-    limits: Values | None = None,
-    counted: Sequence[int] | None = None,
-) -> Check:
-    """Check that the mean lies at or above the threshold: region [T, ∞). See `rule.judge_mean`."""
-    region = Region.at_least(_finite(threshold))
-    return judge_mean(
-        values,
-        region,
-        step=step,
-        alpha=alpha,
-        looks=looks,
-        collapsed=collapsed,
-        limits=limits,
-        counted=counted,
-        kind="above",
-    )
+def above(values: Values, threshold: float, **options: Unpack[Options]) -> Check:
+    """Check that a typical run lies at or above the threshold: region [T, ∞). See `rule.judge_mean`."""
+    return judge_mean(values, Region.at_least(_finite(threshold)), kind="above", **options)
 
 
-def below(
-    values: Values,
-    threshold: float,
-    *,
-    step: float = 0.0,
-    alpha: float = 0.05,
-    looks: int = 1,
-    collapsed: Flags | None = None,
-    limits: Values | None = None,
-    counted: Sequence[int] | None = None,
-) -> Check:
-    """Check that the mean lies at or below the threshold: region (-∞, T]. See `rule.judge_mean`."""
-    region = Region.at_most(_finite(threshold))
-    return judge_mean(
-        values,
-        region,
-        step=step,
-        alpha=alpha,
-        looks=looks,
-        collapsed=collapsed,
-        limits=limits,
-        counted=counted,
-        kind="below",
-    )
+def below(values: Values, threshold: float, **options: Unpack[Options]) -> Check:
+    """Check that a typical run lies at or below the threshold: region (-∞, T]. See `rule.judge_mean`."""
+    return judge_mean(values, Region.at_most(_finite(threshold)), kind="below", **options)
 
 
 def _finite(threshold: float) -> float:
