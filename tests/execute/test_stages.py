@@ -16,6 +16,7 @@ from lnbench.errors import SpecError
 from lnbench.execute.groups import Grouping
 from lnbench.execute.local import execute
 from lnbench.execute.work import Execution
+from lnbench.given import Given
 from lnbench.judge import gather, judge
 from lnbench.loss_curves.kept import low_aul
 from lnbench.pipeline import Quiet
@@ -26,7 +27,6 @@ from lnbench.store import Store
 from lnbench.training import train
 from lnbench.training.batches import DeviceData, TrainingSet
 from lnbench.training.engine import Group
-from lnbench.training.given import Given
 from tests.toys.small_runs import recipe, seeds, write_study
 
 NOISE = "noise: {kind: replace_uniform, rate: 0.4, include_true_class: false}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -45,7 +45,12 @@ class Input:
     """
 
     probes: tuple[str, ...]  # what the runs must measure
-    gives: Literal["", "kept", "weights"] = ""  # kept (N,) bool: examples to train on; weights (W,) float32: a start
+    # What its arrays are for. kept (N,) bool: examples to train on; weights (W,) float32: a start; trust (N,) float32,
+    # in [0, 1]: how far each example's label is believed; selection: `kept` and `candidates` (N,) bool, those that a
+    # method selected and those that it may still select from.
+    gives: Literal["", "kept", "weights", "trust", "selection"] = ""
+    # Of an input `per: seed`: what each of its runs changes, beside `of`; one run with no further change by default.
+    each: tuple[Mapping[str, Any], ...] = ({},)
 
 
 @dataclass(frozen=True, slots=True)

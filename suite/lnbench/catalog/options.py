@@ -16,6 +16,16 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+class ReadsInput(Options):
+    """The options of a method that builds on a record of other runs: `input` names it (`runs.inputs`).
+
+    `gives`: what that input must give (`catalog.Input.gives`).
+    """
+
+    gives: ClassVar[str] = "trust"
+    input: Annotated[str, Field(min_length=1)]
+
+
 Positive = Annotated[float, Field(gt=0)]
 
 

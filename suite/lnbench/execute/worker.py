@@ -28,7 +28,7 @@ from lnbench.plan import Run
 from lnbench.store import Store, StoreUnwritable, make_record, sidefiles
 
 if TYPE_CHECKING:
-    from lnbench.training.given import Given
+    from lnbench.given import Given
     from lnbench.training.gradient_noise import GradientNoise
 
 ENVIRONMENT = {
@@ -153,7 +153,7 @@ class Trainer:
     def _inputs(self, run: Run) -> dict[str, Given]:
         """Return name -> what the run builds on; it is in the store before the run is given out. Raises LnbenchError
         where a record or its arrays are not there any more."""
-        from lnbench.training.given import Given
+        from lnbench.given import Given
 
         found = {}
         for name, record_id in run.inputs.items():

@@ -88,7 +88,7 @@ def _best_predictions(method: Any, shares: Floats) -> Floats:
     import torch
 
     from lnbench.methods.method import Loss
-    from lnbench.training.backends.protocol import method_of
+    from lnbench.training.batches import method_of
 
     trained, m = method_of({"method": method}), len(shares)
     assert isinstance(trained, Loss)  # the options allow no other

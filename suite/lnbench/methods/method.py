@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lnbench.given import array_of
 from lnbench.randomness import METHOD, u32
 
 
@@ -41,6 +43,35 @@ class Seen:
         return uniform(self.seed, self.epoch, self.example, salt)
 
 
+@dataclass(frozen=True)
+class Examples:
+    """What a method may know of a run's training examples when it picks those that it trains on.
+
+    number: (n,) int64, the examples that the recipe lets it train on, by their number among all N of the noise.
+    wrong: (n,) bool, which of these carry a wrong label: for a method that is to know it (an oracle).
+    seed: of the labels' noise, in [0, 2^32): the same for all runs that share labels, whatever their order and start.
+    inputs: name -> outcome of the records that the run builds on.
+    """
+
+    number: Tensor
+    wrong: Tensor
+    seed: int
+    inputs: Mapping[str, Any]
+
+    def input(self, name: str, array: str) -> Tensor:
+        """Return an input's array (N,), the entries of these examples (n,). Raises ValueError where the input has no
+        such array, or it is not of these examples."""
+        return of_examples(self.inputs, name, array, self.number)
+
+
+def of_examples(inputs: Mapping[str, Any], name: str, array: str, number: Tensor) -> Tensor:
+    """Return the entries of an input's array (N,) that belong to the examples `number` (n,)."""
+    values = torch.from_numpy(np.ascontiguousarray(array_of(inputs, name, array))).to(number.device)
+    if values.ndim != 1 or (len(number) and int(number.max()) >= len(values)):
+        raise ValueError(f"the input {name} says nothing of some training examples: '{array}' has {len(values)}")
+    return values[number]
+
+
 def uniform(seed: int, epoch: int, number: Tensor, salt: int = 0) -> Tensor:
     """Return float64 numbers, uniform on [0, 1), one for each of `number` (int64 in [0, 2^32))."""
     bits: Tensor = u32(u32(seed, METHOD, epoch, salt), METHOD, 0, number)
@@ -54,6 +85,11 @@ class Networks(Protocol):
     epochs: int  # of the whole run
     seed: int  # as in `Seen`
     device: torch.device
+
+    def input(self, name: str, array: str) -> Tensor:
+        """Return (n,): of an input's array (N,) the entries of the run's training examples, by their numbers in `Seen`.
+        Raises ValueError where the input has no such array."""
+        ...
 
     def held(self) -> list[list[Tensor]]:
         """Return all tensors of each network (weights and buffers). What is written there is trained on."""
@@ -75,6 +111,11 @@ class Method:
 
     def __init__(self, options: dict[str, Any] | None = None):
         self.state: dict[str, Tensor] = {}
+
+    def picks(self, examples: Examples) -> Tensor | None:
+        """Return (M,) int64, rising: the numbers of those of `examples` that it trains on; None for all of them. Raises
+        ValueError where none is left, with what to do."""
+        return None
 
     def begin(self, networks: Networks) -> None:
         """Make the `state`: called once, before the first step or before a checkpoint is put back."""

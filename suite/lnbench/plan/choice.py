@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from lnbench.identity import canonical_json, content_id
-from lnbench.plan.inputs import Inputs
+from lnbench.plan.inputs import Inputs, Reader
 from lnbench.plan.run import Outcome, Run, stream_seeds
 from lnbench.randomness import SEED_STREAMS
 from lnbench.spec import Cell, Choose, Scalar
@@ -91,4 +91,5 @@ def choosing_runs_of(cell: Cell, choose: Choose, value: Scalar, inputs: Inputs) 
     if choose.epochs is not None:
         tried["epochs"] = choose.epochs.of(tried["epochs"], cell.point)
     for number in range(choose.seeds):
-        yield inputs.run(cell.recipe.needs, tried, stream_seeds(CHOOSING_SEEDS + number, tried, SEED_STREAMS))
+        seed = CHOOSING_SEEDS + number
+        yield inputs.run(cell.recipe.needs, tried, stream_seeds(seed, tried, SEED_STREAMS), Reader(cell.point, seed))

@@ -5,7 +5,9 @@ A recipe names the inputs it reads: a noise that sorts classes by how often they
 how each is made: by a kind of the catalog (kind "input"), of one training or several. A shared input is one record for
 the whole study, its runs on seeds of their own. One with `per: seed` is a record of each run that reads it; its run has
 the reader's recipe with some changes, and the reader's seeds for split, noise and augmentation, so that an example's
-number means the same image and label to both. Its order and its first weights are its own.
+number means the same image and label to both. Its order and its first weights are its own. An input that is `at` a
+place of the grid is made of the run there, of the reader's seed: one training serves all who read it, and the claims
+about it.
 
 Such a `Derived` is a node of the plan, as a choice is: its runs are planned with the study's and may read inputs
 themselves, it is made as soon as they are done, and the runs that read it begin after that. What a run was given stands
@@ -15,7 +17,7 @@ in its outcome, as a checksum, so that no verdict rests on a run that built on s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +25,7 @@ from lnbench import catalog
 from lnbench.identity import canonical_json, content_id, sha256
 from lnbench.plan.run import Outcome, Run, stream_seeds
 from lnbench.randomness import SEED_STREAMS, derived_seed
-from lnbench.spec import Source
+from lnbench.spec import Cell, Recipe, Scalar, Source
 
 INPUT_SEEDS = 2_000_000  # seed indices from here on are for the runs of shared inputs
 READERS_STREAMS = ("split", "noise", "augment")  # that the run behind an input `per: seed` has from its reader
@@ -100,39 +102,75 @@ class Derived:
         return f"the input {self.name} ({self.id})"
 
 
-class Inputs:
-    """The inputs of a study: `sources` says how each is made. What is asked for twice is one object."""
+@dataclass(frozen=True)
+class Reader:
+    """Which run reads an input: its point of the grid, and the index of its seed."""
 
-    def __init__(self, sources: Mapping[str, Source]):
-        self.sources = sources
-        self._recipes: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {}
+    point: Mapping[str, Scalar]
+    seed: int
+
+
+class Inputs:
+    """The inputs of a study: `sources` says how each is made. What is asked for twice is one object.
+
+    `at`: the study's cell at a point; `paired`: the streams that its arms share, seed by seed.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        at: Callable[[Mapping[str, Scalar]], Cell] | None = None,
+        paired: tuple[str, ...] = (),
+    ):
+        self.sources, self._at, self._paired = sources, at, paired
+        self._recipes: dict[str, list[tuple[tuple[str, ...], dict[str, Any]]]] = {}
         self._made: dict[str, Derived] = {}
 
-    def run(self, needs: Iterable[str], recipe: dict[str, Any], seeds: dict[str, int]) -> Run:
-        """Return the run of a recipe that reads the inputs `needs`, by name."""
-        reads = {name: self._derived(name, recipe, seeds) for name in needs}
+    def run(self, needs: Iterable[str], recipe: dict[str, Any], seeds: dict[str, int], reader: Reader) -> Run:
+        """Return the run of a recipe that reads the inputs `needs`, by name; `reader`: the run of the grid that it is,
+        or is for."""
+        reads = {name: self._derived(name, recipe, seeds, reader) for name in needs}
         return Run(recipe, seeds, {name: derived.id for name, derived in reads.items()}, reads)
 
-    def _derived(self, name: str, reader: dict[str, Any], seeds: dict[str, int]) -> Derived:
+    def _derived(self, name: str, recipe: dict[str, Any], seeds: dict[str, int], reader: Reader) -> Derived:
         source = self.sources[name]
-        needs, recipe = self._recipe(name, source, reader)
-        if source.seeds is None:
-            each = [_beside(seeds, recipe)]
+        if source.at is not None:
+            assert self._at is not None, "an input at a place of the grid is of a study with one"
+            reader = replace(reader, point={**reader.point, **source.at})
+            behind = self._at(reader.point).recipe
+            assert isinstance(behind, Recipe), "a spec has inputs of trainings only"
+            recipes = [(behind.needs, behind.identity())]
         else:
-            each = [stream_seeds(INPUT_SEEDS + number, recipe, SEED_STREAMS) for number in range(source.seeds)]
-        key = canonical_json([name, recipe, each])
+            recipes = self._recipes_behind(name, source, recipe)
+        planned = [
+            (needs, own, own_seeds)
+            for needs, own in recipes
+            for own_seeds in self._seeds_behind(source, own, seeds, reader)
+        ]
+        key = canonical_json([name, [[own, own_seeds] for _, own, own_seeds in planned], dict(reader.point)])
         if key not in self._made:
             kind = "" if source.kind == name else source.kind
-            runs = tuple(self.run(needs, recipe, own) for own in each)
+            runs = tuple(self.run(needs, own, own_seeds, reader) for needs, own, own_seeds in planned)
             self._made[key] = Derived(name, runs, kind, source.options)
         return self._made[key]
 
-    def _recipe(self, name: str, source: Source, reader: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
-        """Return (names of the inputs they read, recipe) of an input's runs."""
+    def _seeds_behind(
+        self, source: Source, recipe: dict[str, Any], seeds: dict[str, int], reader: Reader
+    ) -> list[dict[str, int]]:
+        """Return the seeds of the runs with a recipe that an input is made of."""
+        if source.at is not None:
+            return [stream_seeds(reader.seed, recipe, self._paired)]
+        if source.seeds is None:
+            return [_beside(seeds, recipe)]
+        return [stream_seeds(INPUT_SEEDS + number, recipe, SEED_STREAMS) for number in range(source.seeds)]
+
+    def _recipes_behind(
+        self, name: str, source: Source, reader: dict[str, Any]
+    ) -> list[tuple[tuple[str, ...], dict[str, Any]]]:
+        """Return (names of the inputs they read, recipe) of an input's runs, for each recipe that they have."""
         key = name if source.seeds is not None else canonical_json([name, reader])
         if key not in self._recipes:
-            recipe = source.recipe(reader)
-            self._recipes[key] = recipe.needs, recipe.identity()
+            self._recipes[key] = [(recipe.needs, recipe.identity()) for recipe in source.recipes(reader)]
         return self._recipes[key]
 
 

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from lnbench.plan.choice import Choice, choices_of, group_of
-from lnbench.plan.inputs import Derived, Inputs
+from lnbench.plan.inputs import Derived, Inputs, Reader
 from lnbench.plan.run import Outcome, Run, inputs_behind, stream_seeds
 from lnbench.spec import Scalar, Study
 from lnbench.spec.dotted import put
@@ -35,7 +35,8 @@ class Job:
     def run(self, chosen: Scalar = None) -> Run:
         """Return the run, once the choice (if there is one) is made."""
         recipe = self.recipe if self.choice is None else put(self.recipe, self.choice.key, chosen)
-        return self.inputs.run(self.needs, recipe, stream_seeds(self.seed, recipe, self.paired))
+        seeds = stream_seeds(self.seed, recipe, self.paired)
+        return self.inputs.run(self.needs, recipe, seeds, Reader(self.point, self.seed))
 
     def provisional(self) -> Run:
         """Return the run as if the first candidate were chosen."""
@@ -86,7 +87,7 @@ class Plan:
 def plan_study(study: Study, seeds: int | None = None) -> Plan:
     """Return the plan of a study; `seeds` overrides how many seeds the verdict's runs have."""
     runs = study.spec.runs
-    inputs = Inputs(study.sources)
+    inputs = Inputs(study.sources, study.at, runs.seeds.pair)
     choices = choices_of(study.cells, runs.choose, inputs) if runs.choose else {}
     jobs = []
     for seed in range(seeds or runs.seeds.n):

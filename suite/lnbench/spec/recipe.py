@@ -22,6 +22,7 @@ from pydantic import (
 
 from lnbench import catalog
 from lnbench.catalog.options import ExperimentRecipe as ExperimentRecipe
+from lnbench.catalog.options import ReadsInput
 from lnbench.data.entries import Pixels as Pixels
 from lnbench.errors import did_you_mean
 from lnbench.training.probes.entries import method_problem, probe_problem
@@ -207,7 +208,8 @@ class Recipe(Strict):
     def reads(self) -> tuple[tuple[str, str], ...]:
         """Return the inputs that a run of this recipe reads: (the recipe's key that asks for one, the input's name)."""
         noise: tuple[str, ...] = getattr(self.noise, "needs", ())
-        named = (("dataset.only", self.dataset.only), ("start", self.start))
+        of_method = self.method.input if isinstance(self.method, ReadsInput) else None
+        named = (("dataset.only", self.dataset.only), ("start", self.start), ("method", of_method))
         return (*(("noise", name) for name in noise), *((key, name) for key, name in named if name is not None))
 
     @property

@@ -102,12 +102,15 @@ class InputRuns(Strict):
     `kind`: what is computed, a name of the catalog (left out, the input's own name), with the kind's options beside it.
     `of`: what its runs change in a recipe. Give either `seeds`, for one record that the whole study shares: its runs
     are `base` with the changes, on so many seeds of their own. Or `per: seed`, for a record of each run that reads it:
-    its run is the reader's own recipe with the changes, on the reader's split, noise and augmentation.
+    its run is the reader's own recipe with the changes, on the reader's split, noise and augmentation. `at`, in place
+    of `of`: its run is that of the grid, of the same seed, at the reader's point with these values; it is trained once,
+    whoever reads it or judges it.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True, json_schema_extra=_with_options)
     kind: str = ""
-    of: dict[str, Any]
+    of: dict[str, Any] | None = None
+    at: Annotated[dict[str, Scalar], Field(min_length=1)] | None = None
     seeds: Annotated[int, Field(ge=1, le=1000)] | None = None
     per: Literal["seed"] | None = None
 
@@ -115,7 +118,12 @@ class InputRuns(Strict):
     def _shared_or_not(self) -> InputRuns:
         if (self.seeds is None) == (self.per is None):
             what = "give `seeds` (one record for the whole study) or `per: seed` (one for each run that reads it)"
-            raise Misfit("per" if self.per else "of", what)
+            raise Misfit("per" if self.per else "of" if self.of is not None else "at", what)
+        if (self.of is None) == (self.at is None):
+            what = "give `of` (what its runs change in a recipe) or `at` (where in the grid its run is)"
+            raise Misfit("at" if self.at else "per" if self.per else "seeds", what)
+        if self.at is not None and self.per is None:
+            raise Misfit("at", "at: a run of the grid belongs to a seed; write `per: seed`")
         return self
 
     @property
@@ -314,7 +322,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Source:
-    """How an input is made: by a kind of the catalog, with its options, from runs with the changes `of`.
+    """How an input is made: by a kind of the catalog, with its options, from runs with the changes `of`, or from the
+    run of the grid that is `at` these values of the reader's axes.
 
     `seeds`: how many runs a shared input is made of; None where each run that reads the input has one of its own.
     """
@@ -324,20 +333,34 @@ class Source:
     of: Tree
     base: Tree
     seeds: int | None
+    at: Mapping[str, Scalar] | None = None
 
-    def recipe(self, reader: Mapping[str, Any]) -> Recipe:
-        """Return the recipe of the input's runs, where a run of the recipe `reader` (its identity) reads it. Raises
-        pydantic's ValidationError where the changes do not fit the reader."""
+    def recipes(self, reader: Mapping[str, Any]) -> list[Recipe]:
+        """Return the recipes of the input's runs, as many as its kind has of them, where a run of the recipe `reader`
+        (its identity) reads it. Raises pydantic's ValidationError where the changes do not fit the reader."""
         before = self.base if self.seeds is not None else tree_of({"selection": "last_epoch", **reader})
-        recipe = recipe_of(changed(before, self.of))
-        assert isinstance(recipe, Recipe), "a spec has inputs of trainings only"
-        return self.measured(recipe)
+        return [self.measured(recipe_of(tree)) for tree in self.trees(before)]
 
-    def measured(self, recipe: Recipe) -> Recipe:
+    def trees(self, reader: Tree) -> list[Tree]:
+        """Return the recipes of its runs as a file has them, with the changes `of` to the recipe of `reader`."""
+        tree, place = changed(reader, self.of), self.of.position
+        found = []
+        for each in catalog.find("input", self.kind).value.each:
+            own = tree
+            for key, value in each.items():
+                own = put_at(own, key, value, place, place)
+            found.append(own)
+        return found
+
+    def measured(self, recipe: AnyRecipe) -> Recipe:
         """Return the recipe with the probes that this kind of input is computed from."""
+        assert isinstance(recipe, Recipe), "a spec has inputs of trainings only"
+        return recipe.model_copy(update={"probes": (*recipe.probes, *self.unmeasured(recipe))})
+
+    def unmeasured(self, recipe: Recipe) -> list[str]:
+        """Return the probes that this kind of input is computed from and that the recipe does not ask for."""
         needed = catalog.find("input", self.kind).value.probes
-        more = [probe for probe in needed if probe not in recipe.probe_names]
-        return recipe.model_copy(update={"probes": (*recipe.probes, *more)})
+        return [probe for probe in needed if probe not in recipe.probe_names]
 
 
 def changed(reader: Tree, of: Tree) -> Tree:

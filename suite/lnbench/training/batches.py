@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,13 +12,20 @@ import torch
 
 from lnbench import catalog
 from lnbench.data.images import ImageData
-from lnbench.methods.method import Seen
+from lnbench.given import array_of
+from lnbench.methods.method import Examples, Method, Seen
 from lnbench.noise.law import LabelNoise, describe, in_epoch, novel_images
 from lnbench.randomness import Stream, permutation_at
 from lnbench.training.augment import PADDING, crop_and_flip, pad, shifts
-from lnbench.training.given import array_of
 
 BATCHES_A_DRAW = 256  # examples and labels are drawn for that many batches at a time
+
+
+def method_of(recipe: dict[str, Any]) -> Method:
+    """Make the recipe's method, of its options where it has any."""
+    name, options = catalog.name_and_options(recipe["method"])
+    made: Callable[..., Method] = catalog.find("method", name).load()
+    return made() if options is None else made(options)
 
 
 class DeviceData:
@@ -122,8 +129,10 @@ class TrainingSet:
         shuffled = permutation_at(seeds["split"], Stream.SPLIT, 0, have, np.arange(have, dtype=np.int64))
         noise_class = catalog.find("noise", recipe["noise"]["kind"]).load()
         given, only, start = inputs or {}, recipe["dataset"].get("only"), recipe.get("start")
-        self.start = array_of(given, start, "weights")
-        of_noise = {name: outcome for name, outcome in given.items() if name not in (only, start)}
+        self.start = None if start is None else array_of(given, start, "weights")
+        options = recipe["method"] if isinstance(recipe["method"], dict) else {}
+        read_elsewhere = (only, start, options.get("input"))
+        of_noise = {name: outcome for name, outcome in given.items() if name not in read_elsewhere}
         extra = {"inputs": of_noise} if of_noise else {}
         self.noise: LabelNoise = noise_class(clean, data.classes, seeds["noise"], recipe["noise"], **extra)
         novel = shuffled[clean + validation :][: novel_images(self.noise)]
@@ -143,22 +152,36 @@ class TrainingSet:
         every = torch.arange(len(on_device.test_labels), device=device)
         self.test = Held(on_device.test_images, every, on_device.test_labels)
         self.noise_facts = describe(self.noise, labels[identity], identity)
-        self.kept: torch.Tensor | None = None
-        if only is not None:
-            self.kept = self._kept(given, only)
+        self.kept: torch.Tensor | None = None if only is None else self._kept(given, only)
+        self.kept = self._picked(recipe, given)
+        if self.kept is not None:
             self.noise_facts["kept_examples"] = self.examples
             self.noise_facts["kept_wrong"] = float(self.wrong().double().mean())
 
     def _kept(self, inputs: Mapping[str, Any], only: str) -> torch.Tensor:
         """Return the numbers of the examples that an input keeps. Raises ValueError where it is of other examples."""
         kept = array_of(inputs, only, "kept")
-        if kept is None or kept.shape != (self.noise.size,) or kept.dtype != np.bool_:
+        if kept.shape != (self.noise.size,) or kept.dtype != np.bool_:
             raise ValueError(f"dataset.only: {only} does not say of each of {self.noise.size} examples if it is kept")
         if inputs[only].get("labels_sha256") != self.noise_facts["labels_sha256"]:
             raise ValueError(f"dataset.only: {only} was made of examples with other labels")
         if not kept.any():
             raise ValueError(f"dataset.only: {only} keeps no example")
         return torch.from_numpy(np.flatnonzero(kept)).to(self.device)
+
+    def _picked(self, recipe: dict[str, Any], inputs: Mapping[str, Any]) -> torch.Tensor | None:
+        """Return the numbers of the examples that the method trains on, of those that it may; None for all of them."""
+        method = method_of(recipe)
+        if type(method).picks is Method.picks:
+            return self.kept
+        every = self.numbers
+        picked = method.picks(Examples(every, self.wrong(), self.seeds["noise"], inputs))
+        return self.kept if picked is None else picked
+
+    @property
+    def numbers(self) -> torch.Tensor:
+        """Return (n,) int64: the examples' numbers among all of the noise, rising."""
+        return torch.arange(self.noise.size, device=self.device) if self.kept is None else self.kept
 
     @property
     def examples(self) -> int:
@@ -192,7 +215,7 @@ class TrainingSet:
 
     def given(self, epoch: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
         """Return of every example (N,) int64 each: its image's place in `identity`, and the label it carries."""
-        example = torch.arange(self.examples, device=self.device) if self.kept is None else self.kept
+        example = self.numbers
         image = self.noise.images(example)
         return image, in_epoch(self.noise, epoch).labels(example, self.labels[image], self.identity[image])
 

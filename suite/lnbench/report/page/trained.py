@@ -350,10 +350,14 @@ def _only(name: str | None) -> str:
 
 
 def _input(entry: Json) -> str:
-    options = {key: value for key, value in entry.items() if key not in ("name", "kind", "of", "seeds")}
+    options = {key: value for key, value in entry.items() if key not in ("name", "kind", "of", "at", "seeds")}
     kind = f"`{entry['kind']}`" + (
         f" ({', '.join(option_words(k, value_words(v)) for k, v in options.items())})" if options else ""
     )
-    changes = ", ".join(f"`{key}` {value_words(value)}" for key, value in entry["of"].items())
+    changes = ", ".join(
+        f"`{key}` {value_words(value)}" for key, value in entry["at" if "at" in entry else "of"].items()
+    )
+    if "at" in entry:
+        return f"{kind}, computed from the run of the same seed at {changes}"
     runs = f"{counted(entry['seeds'], 'run')} of its own" if entry["seeds"] else "a run of its own for each seed"
     return f"{kind}, computed from {runs}" + (f", with {changes}" if changes else "")

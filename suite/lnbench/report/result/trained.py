@@ -13,7 +13,7 @@ from typing import Any
 
 from lnbench import catalog
 from lnbench.report.plain import Json, plain
-from lnbench.spec import Cell, Study
+from lnbench.spec import Cell, Source, Study
 
 NAMED = (
     "model",
@@ -42,12 +42,17 @@ def trained_to_json(study: Study) -> Json:
         "cells": [_cell(cell, base) for cell in cells],
         "choose": None if choose is None else plain(choose.model_dump(mode="json", by_alias=True)),
         "inputs": [
-            {"name": name, "kind": source.kind, **plain(source.options), "of": plain(source.of), "seeds": source.seeds}
+            {"name": name, "kind": source.kind, **plain(source.options), **_made_of(source), "seeds": source.seeds}
             for name, source in study.sources.items()
         ],
         "words": _words(recipes),
         "data": {name: _data(name) for cell in cells for name in cell.recipe.datasets},
     }
+
+
+def _made_of(source: Source) -> Json:
+    """Return where an input's runs come from."""
+    return {"of": plain(source.of)} if source.at is None else {"at": plain(source.at)}
 
 
 def _recipe(recipe: Any) -> Json:

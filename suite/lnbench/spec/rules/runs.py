@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lnbench import catalog
-from lnbench.catalog.options import ExperimentRecipe
+from lnbench.catalog.options import ExperimentRecipe, ReadsInput
 from lnbench.errors import did_you_mean
 from lnbench.identity import canonical_json
 from lnbench.spec.dotted import leaves, overlap, put_at, value_at
@@ -16,12 +16,15 @@ from lnbench.spec.levels import is_number, not_visited, same, word
 from lnbench.spec.points import grid
 from lnbench.spec.recipe import AnyRecipe, Recipe, Scalar, recipe_of
 from lnbench.spec.rules.findings import Findings
-from lnbench.spec.study import Cell, Choose, InputRuns, Runs, ShareOfEpochs, Source, StudySpec, changed
+from lnbench.spec.study import Cell, Choose, InputRuns, Runs, ShareOfEpochs, Source, StudySpec
 from lnbench.spec.variants import ARM
 from lnbench.yamlfile.problems import problems_of
 from lnbench.yamlfile.tree import Mapping, Position, block, items, position_of
 
 MOST_CELLS = 5_000
+
+
+OF_EXAMPLES = ("kept", "trust", "selection")  # what an input gives that is about each training example
 
 
 DEEPEST_KEY = 5  # dots in a recipe's key, such as optimizer.lr
@@ -46,7 +49,7 @@ class RunRules:
         self.cells: list[Cell] = []
         self.sources: dict[str, Source] = {}
         self._trees: list[Mapping] = []  # of the cells' recipes, with their places in the file
-        self._seen: set[str] = set()  # inputs that were looked at, each with the recipe that reads it
+        self._seen: set[str] = set()  # inputs that were looked at, each with the recipe that reads it, and where
         self.without_parity: dict[Position, set[str]] = {}  # where `fast` stands -> the networks that may not have it
 
     def error(self, place: Position, what: str) -> None:
@@ -171,16 +174,16 @@ class RunRules:
     def _inputs(self, runs: Runs) -> None:
         """Fill `sources`, and follow from every cell what its run reads, what the runs behind that read, and so on."""
         for name, about in runs.inputs.items():
-            source = self._source(name, about)
+            source = self._source(name, about, runs)
             if source is not None:
                 self.sources[name] = source
         for name, source in self.sources.items():
             if source.seeds is not None:
-                self._behind(name, source, source.base, runs, ())
+                self._behind(name, source, source.base, runs, (), {})
         for cell, tree in zip(self.cells, self._trees, strict=True):
-            self._reads(cell.recipe, tree, runs, ())
+            self._reads(cell.recipe, tree, runs, (), cell.point)
 
-    def _source(self, name: str, about: InputRuns) -> Source | None:
+    def _source(self, name: str, about: InputRuns, runs: Runs) -> Source | None:
         """Return one input by itself: its kind, the kind's options, and the keys that its runs change; None where it is
         wrong."""
         known, kind, whole = catalog.names("input"), about.kind or name, True
@@ -196,20 +199,50 @@ class RunRules:
                 self.error(tree.key_positions[key], what)
                 whole = False
         else:
-            given = tree.without("of", "seeds", "per", "kind")
+            given = tree.without("of", "at", "seeds", "per", "kind")
             given.put("kind", kind, tree.position, tree.position)
             try:
                 options.model_validate(given)
             except ValidationError as error:
                 self.findings.add_all(problems_of(error, given, self.findings.path, options), self.tier)
                 whole = False
-        for key in tree["of"]:
-            whole &= self._recipe_key(key, tree["of"].key_positions[key], "inputs")
-        return Source(kind, about.options, tree["of"], self.tree["runs"]["base"], about.seeds) if whole else None
+        of = tree["of"] if about.of is not None else Mapping(tree.position)
+        for key in of:
+            whole &= self._recipe_key(key, of.key_positions[key], "inputs")
+        for axis, value in (about.at or {}).items():
+            whole &= self._point(tree["at"].value_positions[axis], axis, value, "inputs", runs)
+        about_kind = catalog.find("input", kind).value
+        if about.seeds is not None and about_kind.each != ({},):
+            self.error(tree.key_positions["seeds"], f"inputs: {kind} is made for each run that reads it; `per: seed`")
+            whole = False
+        if about.at is not None:
+            whole &= self._at_grid(kind, tree, runs)
+        source = Source(kind, about.options, of, self.tree["runs"]["base"], about.seeds, about.at)
+        return source if whole else None
 
-    def _reads(self, recipe: AnyRecipe, tree: Mapping, runs: Runs, behind: tuple[str, ...]) -> None:
-        """Check the inputs that a run reads. `behind`: the inputs that the run itself is for, the nearest last."""
-        for key, name in recipe.reads if isinstance(recipe, Recipe) else ():
+    def _at_grid(self, kind: str, tree: Mapping, runs: Runs) -> bool:
+        """Return whether an input of this kind can be made of a run of the grid."""
+        place, what = tree.key_positions["at"], ""
+        lacking = [stream for stream in ("split", "noise") if stream not in runs.seeds.pair]
+        if catalog.find("input", kind).value.each != ({},):
+            what = f"{kind} is made of several runs of its own; write `of`"
+        elif runs.choose is not None:
+            what = "a run of the grid waits for its choice here; write `of`"
+        elif lacking:
+            what = "the run there must have the images and labels of who reads it"
+            what = f"{what}; add {' and '.join(lacking)} to seeds.pair"
+        if what:
+            self.error(place, f"inputs: {what}")
+        return not what
+
+    def _reads(
+        self, recipe: AnyRecipe, tree: Mapping, runs: Runs, behind: tuple[str, ...], point: dict[str, Scalar]
+    ) -> None:
+        """Check the inputs that a run reads. `behind`: the inputs that the run itself is for, the nearest last;
+        `point`: the place of the grid that reads the first of them."""
+        if not isinstance(recipe, Recipe):
+            return
+        for key, name in recipe.reads:
             place = position_of(tree, key.split("."))
             if name not in runs.inputs:
                 hint = f"; {did_you_mean(name, runs.inputs)}" if runs.inputs else ""
@@ -222,19 +255,24 @@ class RunRules:
                 self.error(place, f"inputs: {name} would be made of runs that read it ({circle}); break the circle")
             elif name in self.sources:
                 source = self.sources[name]
-                self._fits(key, name, source, place, tree)
-                if source.seeds is None:
-                    self._behind(name, source, tree, runs, behind)
+                self._fits(key, name, source, place, recipe, tree)
+                if source.at is not None:
+                    self._behind_at(name, source, place, recipe, runs, behind, point)
+                elif source.seeds is None:
+                    self._behind(name, source, tree, runs, behind, point)
 
-    def _fits(self, key: str, name: str, source: Source, place: Position, reader: Mapping) -> None:
+    def _fits(self, key: str, name: str, source: Source, place: Position, recipe: Recipe, reader: Mapping) -> None:
         """Check that an input gives what a key of the recipe `reader` asks for."""
-        if key not in KEPT_FOR:
+        if key == "method" and isinstance(recipe.method, ReadsInput):
+            wanted, fixed = recipe.method.gives, ("dataset", "noise")
+        elif key in KEPT_FOR:
+            wanted, fixed = KEPT_FOR[key]
+        else:
             return
-        wanted, fixed = KEPT_FOR[key]
         if catalog.find("input", source.kind).value.gives != wanted:
             kinds = [kind for kind in catalog.names("input") if catalog.find("input", kind).value.gives == wanted]
             self.error(place, f"{key}: the input {name} ({source.kind}) gives no {wanted}; use {' or '.join(kinds)}")
-        elif wanted == "kept" and source.seeds is not None:
+        elif wanted in OF_EXAMPLES and source.seeds is not None:
             what = f"{key}: a run must have an input of its own here, on the same images; give {name} `per: seed`"
             self.error(place, what)
         elif source.seeds is not None and source.seeds > 1:
@@ -250,17 +288,56 @@ class RunRules:
                 what = f"inputs: {change} must stay the reader's, as {key} reads {name}; leave it out"
                 self.error(source.of.key_positions[change], what)
 
-    def _behind(self, name: str, source: Source, reader: Mapping, runs: Runs, behind: tuple[str, ...]) -> None:
-        """Check the recipe of the runs that an input is made of, and what these read."""
-        about = canonical_json([name, reader])
+    def _behind(
+        self,
+        name: str,
+        source: Source,
+        reader: Mapping,
+        runs: Runs,
+        behind: tuple[str, ...],
+        point: dict[str, Scalar],
+    ) -> None:
+        """Check the recipes of the runs that an input is made of, and what these read."""
+        about = canonical_json([name, reader, point])
         if about in self._seen:
             return
-        tree = changed(reader, source.of)
-        recipe = self._recipe(tree)
-        if isinstance(recipe, Recipe):
-            self._precision(recipe, tree, runs)
-            self._reads(recipe, tree, runs, (*behind, name))
+        for tree in source.trees(reader):
+            recipe = self._recipe(tree)
+            if isinstance(recipe, Recipe):
+                self._precision(recipe, tree, runs)
+                self._reads(recipe, tree, runs, (*behind, name), point)
         self._seen.add(about)
+
+    def _behind_at(
+        self,
+        name: str,
+        source: Source,
+        place: Position,
+        reader: Recipe,
+        runs: Runs,
+        behind: tuple[str, ...],
+        point: dict[str, Scalar],
+    ) -> None:
+        """Check that the run of the grid that an input is made of trains on what its reader does, measures what the
+        input needs, and what it reads itself."""
+        assert source.at is not None, "only for an input at a place of the grid"
+        point = {**point, **source.at}
+        found = [pair for pair in zip(self.cells, self._trees, strict=True) if pair[0].point == point]
+        if not found:
+            where = ", ".join(f"{axis} = {word(value)}" for axis, value in point.items())
+            self.error(place, f"inputs: {name} would be made of the run at {where}, and the grid has none there")
+            return
+        ((cell, tree),) = found
+        recipe = cell.recipe
+        assert isinstance(recipe, Recipe), "a grid is of one form"
+        theirs, ours = ((one.dataset.model_dump(exclude={"only"}), one.noise.model_dump()) for one in (recipe, reader))
+        if theirs != ours:
+            self.error(place, f"inputs: {name} is made of a run on other data or with other noise than this one's")
+        elif lacking := source.unmeasured(recipe):
+            at = ", ".join(f"{axis} = {word(value)}" for axis, value in source.at.items())
+            what = f"inputs: {name} is made of what the run at {at} measures; give that probes: [{', '.join(lacking)}]"
+            self.error(place, what)
+        self._reads(recipe, tree, runs, (*behind, name), point)
 
     # choices
 

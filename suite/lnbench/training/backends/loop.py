@@ -14,18 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lnbench.methods.method import Method, Seen, cross_entropies
+from lnbench.methods.method import Method, Seen, cross_entropies, of_examples
 from lnbench.training.backends.network import Network
 from lnbench.training.backends.protocol import (
     EVALUATION_BATCH,
     Losses,
     Pass,
     Rates,
-    method_of,
     pieces,
     precision_of,
 )
-from lnbench.training.batches import Batch, Held, Pixels, TrainingSet
+from lnbench.training.batches import Batch, Held, Pixels, TrainingSet, method_of
 from lnbench.training.gradient_noise import PLACES, GradientNoise
 from lnbench.training.initial import all_weights
 from lnbench.training.optimisers import GradientAt
@@ -248,6 +247,10 @@ class _Networks:
 
     def held(self) -> list[list[Tensor]]:
         return [[network.flat.weights, *network.model.buffers()] for network in self._loop.networks]
+
+    def input(self, name: str, array: str) -> Tensor:
+        data = self._loop.data
+        return of_examples(data.inputs, name, array, data.numbers)
 
     def features(self, example: Tensor) -> list[Tensor]:
         loop = self._loop

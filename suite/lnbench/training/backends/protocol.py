@@ -142,13 +142,6 @@ def built(recipe: dict[str, Any], shape: tuple[int, int, int], classes: int) -> 
     return module
 
 
-def method_of(recipe: dict[str, Any]) -> Method:
-    """Make the recipe's method, of its options where it has any."""
-    name, options = catalog.name_and_options(recipe["method"])
-    made: Callable[..., Method] = catalog.find("method", name).load()
-    return made() if options is None else made(options)
-
-
 def pieces(held: Held) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield (numbers of images, labels), EVALUATION_BATCH at a time."""
     index, labels = (torch.split(numbers, EVALUATION_BATCH) for numbers in (held.index, held.labels))

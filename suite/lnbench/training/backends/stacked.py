@@ -26,10 +26,9 @@ from lnbench.training.backends.protocol import (
     Pass,
     Rates,
     built,
-    method_of,
     pieces,
 )
-from lnbench.training.batches import Batch, Held, Pixels, TrainingSet
+from lnbench.training.batches import Batch, Held, Pixels, TrainingSet, method_of
 from lnbench.training.initial import first_weights
 from lnbench.training.optimisers import Optimiser, given
 

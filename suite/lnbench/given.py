@@ -18,10 +18,8 @@ class Given(dict[str, Any]):
         self.arrays = dict(arrays)
 
 
-def array_of(inputs: Mapping[str, Any], name: str | None, array: str) -> Array | None:
-    """Return an array of the input `name`, None where the recipe names no input. Raises ValueError if it is absent."""
-    if name is None:
-        return None
+def array_of(inputs: Mapping[str, Any], name: str, array: str) -> Array:
+    """Return an array of the input `name`. Raises ValueError if it is absent."""
     given = inputs.get(name)
     if not isinstance(given, Given) or array not in given.arrays:
         raise ValueError(f"the run reads the input {name}, and was not given its array '{array}'")
