@@ -354,9 +354,8 @@ def _input(entry: Json) -> str:
     kind = f"`{entry['kind']}`" + (
         f" ({', '.join(option_words(k, value_words(v)) for k, v in options.items())})" if options else ""
     )
-    changes = ", ".join(
-        f"`{key}` {value_words(value)}" for key, value in entry["at" if "at" in entry else "of"].items()
-    )
+    given = entry["at"] if "at" in entry else entry["of"]
+    changes = ", ".join(f"`{key}` {value_words(value)}" for key, value in given.items())
     if "at" in entry:
         return f"{kind}, computed from the run of the same seed at {changes}"
     runs = f"{counted(entry['seeds'], 'run')} of its own" if entry["seeds"] else "a run of its own for each seed"
