@@ -61,7 +61,10 @@ def seen(count: int, epoch: int) -> Seen:
 def made(name: str) -> Method:
     """A method of the catalog with the options above."""
     options = {each["kind"]: each for each in (CO_TEACHING, REED, MENTOR, D2L)} | {
-        "noisy_loss": {"kind": "noisy_loss", "alpha": 1.0, "form": "definition"}
+        "reweighted": {"kind": "reweighted", "input": "aul"},
+        "gce": {"kind": "gce", "q": 0.7},
+        "elr": {"kind": "elr", "memory": 0.7, "strength": 3.0},
+        "noisy_loss": {"kind": "noisy_loss", "alpha": 1.0, "form": "definition"},
     }
     kind = catalog.find("method", name).load()
     method: Method = kind(options[name]) if catalog.find("method", name).options else kind()

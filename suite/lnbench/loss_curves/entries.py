@@ -134,6 +134,18 @@ class LowAul(Options):
     drop: Annotated[float, Field(gt=0, lt=1)]
 
 
+class Trust(Options):
+    """How far each label is believed: two Gaussians are fitted to the scores of a training, over its epochs.
+
+    weight: `clean`, how likely the label is right, or `literal`, how likely it is wrong, as the AUL paper's formula is
+    printed. guard: no example below the lower mean is suspect, and every one above the upper mean is.
+    """
+
+    kind: Literal["aul_trust", "aum_trust"]
+    weight: Literal["clean", "literal"]
+    guard: bool
+
+
 def entries() -> list[Entry]:
     """Return readings of a training's arrays, the metrics they yield, and the inputs that are made of them."""
     readings = "lnbench.loss_curves.readings"
@@ -146,5 +158,11 @@ def entries() -> list[Entry]:
               words="the training images of highest area under the loss"),
         Entry("input", "low_aul", target="lnbench.loss_curves.kept:low_aul", options=LowAul,
               value=Input(("example_loss",), "kept"), words="all examples but those of highest area under the loss"),
+        Entry("input", "aul_trust", target="lnbench.loss_curves.trust:aul_trust", options=Trust,
+              value=Input(("example_loss",), "trust"),
+              words="how far each label is believed, by the area under its loss"),
+        Entry("input", "aum_trust", target="lnbench.loss_curves.trust:aum_trust", options=Trust,
+              value=Input(("example_loss", "example_margin"), "trust"),
+              words="how far each label is believed, by the area under its margin"),
         *(Entry("metric", name, value=metric, words=metric.words) for name, metric in _read().items()),
     ]  # fmt: skip

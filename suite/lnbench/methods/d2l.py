@@ -61,6 +61,11 @@ class D2L(Method):
         for tensor, earlier in zip(held, before, strict=True):
             earlier.copy_(tensor)
 
+    def facts(self) -> dict[str, Any]:
+        """Return after how many epochs the dimension turned; null where it never did."""
+        turned = int(self.state["turned"])
+        return {"turned": turned if turned >= 0 else None}
+
     def _measured(self, epoch: int, networks: Networks) -> Tensor:
         """Return the mean LID of a random subset; where it is not a positive number, that of the epoch before."""
         number = torch.arange(networks.examples, device=networks.device)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from lnbench.catalog.entry import Entry
-from lnbench.catalog.options import BelowOne, Count, NotNegative, Options
+from lnbench.catalog.options import BelowOne, Count, NotNegative, Options, ReadsInput
 
 
 class NoisyLoss(Options):
@@ -74,6 +74,31 @@ class D2L(Options):
     initial: Annotated[int, Field(ge=0)]
 
 
+class Reweighted(ReadsInput):
+    """Re-weighting: each example's loss counts as much as its label is trusted, by the input `input` (`aul_trust`,
+    `aum_trust`, or a plug-in's)."""
+
+    kind: Literal["reweighted"]
+
+
+class GeneralisedCrossEntropy(Options):
+    """Generalised cross-entropy (Zhang & Sabuncu 2018): (1 − p^q) / q of the label's probability p."""
+
+    kind: Literal["gce"]
+    q: Annotated[float, Field(gt=0, le=1)]
+
+
+class EarlyLearning(Options):
+    """Early-learning regularisation (Liu et al. 2020).
+
+    memory: of the moving average of an example's probabilities (beta); strength: of the regulariser (lambda).
+    """
+
+    kind: Literal["elr"]
+    memory: BelowOne
+    strength: NotNegative
+
+
 def entries() -> list[Entry]:
     """Return the methods."""
     room = "lnbench.methods"
@@ -90,4 +115,14 @@ def entries() -> list[Entry]:
               words="examples of large loss are left out, against a moving threshold"),
         Entry("method", "d2l", target=f"{room}.d2l:D2L", options=D2L, stacks=False,
               words="labels count less when the representation's dimension rises"),
+        Entry("method", "random_weights", target=f"{room}.random_weights:RandomWeights", stacks=False,
+              words="losses weighed by chance"),
+        Entry("method", "oracle", target=f"{room}.oracle:Oracle", stacks=False,
+              words="cross-entropy on the examples whose labels are right"),
+        Entry("method", "reweighted", target=f"{room}.reweighted:Reweighted", options=Reweighted, stacks=False,
+              words="losses weighed by how far another training trusts the label"),
+        Entry("method", "gce", target=f"{room}.gce:GeneralisedCrossEntropy", options=GeneralisedCrossEntropy,
+              words="generalised cross-entropy"),
+        Entry("method", "elr", target=f"{room}.elr:EarlyLearning", options=EarlyLearning, stacks=False,
+              words="a regulariser that holds on to early predictions"),
     ]  # fmt: skip

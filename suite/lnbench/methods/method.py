@@ -82,6 +82,7 @@ class Networks(Protocol):
     """The networks in training, as a method sees them before the first epoch and between epochs."""
 
     examples: int  # training examples of an epoch
+    classes: int  # of the data
     epochs: int  # of the whole run
     seed: int  # as in `Seen`
     device: torch.device
@@ -133,6 +134,10 @@ class Method:
         Called once a step, with all networks' losses (B,), cut off from the gradient.
         """
         return None
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a record is to say of the method's course, as plain data: asked once, at the end."""
+        return {}
 
     def answer(self, logits: tuple[Tensor, ...]) -> Tensor:
         """Return (B, m) float32: the logits that are evaluated, of those of each network. The first network's."""

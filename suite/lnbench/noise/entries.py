@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -35,6 +35,8 @@ class ReplaceUniform(Options):
 class ResampleUniform(Options):
     """Each time an example is visited its label is, with probability `rate`, a uniform random one, drawn again each
     time."""
+
+    redraws: ClassVar[bool] = True  # so no label of an example stays what it was
 
     kind: Literal["resample_uniform"]
     rate: Annotated[float, Field(ge=0, le=1)]

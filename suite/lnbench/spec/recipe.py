@@ -173,6 +173,9 @@ class Recipe(Strict):
         probes = [_plain(probe) for probe in self.probes]
         if problem := probe_problem(probes) or method_problem(method, probes):
             raise Misfit("probes", problem)
+        if getattr(self.noise, "redraws", False) and (method == "oracle" or isinstance(self.method, ReadsInput)):
+            what = f"method: {method} needs labels that stay, and this noise draws them again in each epoch"
+            raise Misfit("method", what)
         source = catalog.find("dataset", self.dataset.name).value
         if self.pixels and not len(self.pixels.mean) == len(self.pixels.std) == source.shape[0]:
             what = f"pixels: {self.dataset.name} has {source.shape[0]} channels; give mean and std one number for each"

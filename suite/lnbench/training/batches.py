@@ -153,10 +153,13 @@ class TrainingSet:
         self.test = Held(on_device.test_images, every, on_device.test_labels)
         self.noise_facts = describe(self.noise, labels[identity], identity)
         self.kept: torch.Tensor | None = None if only is None else self._kept(given, only)
+        self._same_labels(options.get("input"))
         self.kept = self._picked(recipe, given)
         if self.kept is not None:
             self.noise_facts["kept_examples"] = self.examples
             self.noise_facts["kept_wrong"] = float(self.wrong().double().mean())
+            if absent := self._absent():
+                self.noise_facts["classes_without_examples"] = absent
 
     def _kept(self, inputs: Mapping[str, Any], only: str) -> torch.Tensor:
         """Return the numbers of the examples that an input keeps. Raises ValueError where it is of other examples."""
@@ -168,6 +171,17 @@ class TrainingSet:
         if not kept.any():
             raise ValueError(f"dataset.only: {only} keeps no example")
         return torch.from_numpy(np.flatnonzero(kept)).to(self.device)
+
+    def _same_labels(self, name: str | None) -> None:
+        """Check that the input that a method reads is about these labels. Raises ValueError where it is not."""
+        about = None if name is None else self.inputs.get(name, {}).get("labels_sha256")
+        if about not in (None, self.noise_facts["labels_sha256"]):
+            raise ValueError(f"method: the input {name} was made of examples with other labels")
+
+    def _absent(self) -> list[int]:
+        """Return the classes that no training example carries as its label."""
+        counts = torch.bincount(self.given()[1], minlength=self.on_device.classes)
+        return [int(number) for number in torch.nonzero(counts == 0).flatten()]
 
     def _picked(self, recipe: dict[str, Any], inputs: Mapping[str, Any]) -> torch.Tensor | None:
         """Return the numbers of the examples that the method trains on, of those that it may; None for all of them."""

@@ -270,6 +270,8 @@ class Group:
             "noise": data.noise_facts,
             "data_sha256": self.data.data.checksum,
         }
+        if facts := self.backend.method.facts():
+            outcome["method"] = facts
         if self.inputs[run]:
             outcome["inputs"] = {name: sha256(given) for name, given in sorted(self.inputs[run].items())}
         epochs = len(self.state.curves[run].get("train_loss", []))

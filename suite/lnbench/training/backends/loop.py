@@ -243,6 +243,7 @@ class _Networks:
     def __init__(self, loop: Loop):
         self._loop, self.device = loop, loop.device
         self.examples, self.epochs = loop.data.examples, loop.data.epochs
+        self.classes = loop.data.on_device.classes
         self.seed = loop.data.method_seed
 
     def held(self) -> list[list[Tensor]]:
