@@ -28,6 +28,7 @@ class Metric:
     words: str
     experiments: tuple[str, ...] = ()  # the experiments whose runs yield it; none: the training of a classifier does
     curve: str = ""  # for a smoothed reading: the curve that is smoothed
+    rest_of: str = ""  # the curve, a share, that it is one less
     probe: str = ""  # what the recipe's `probes` must ask for, so that a training yields it
     key: str = ""  # a key that the recipe may leave out and must give, so that a training yields it
     reading: str = ""  # what its runs' arrays are read by: a name of kind "reading"

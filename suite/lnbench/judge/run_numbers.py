@@ -42,22 +42,25 @@ def yielded(metric: str, record: Record) -> Reading | str:
 
 
 def read_off(metric: str, selection: str, record: Record, at: int | None = None) -> Reading | str:
-    """Return a run's number for a metric, after the epoch `at` or else by its selection rule. Diverged: accuracy at
-    chance, loss at ln(classes). A message where a curve that is read cannot be right."""
+    """Return a run's number for a metric, after the epoch `at` or else by its selection rule. Diverged: accuracy and
+    error at chance, loss at ln(classes). A message where a curve that is read cannot be right."""
     about, outcome = catalog.find("metric", metric).value, record["outcome"]
     chance = 1.0 / outcome["classes"]
     examples = outcome["examples"][about.split]
     step = accuracy_step(examples) if about.counted else 0.0
     if outcome["status"] == "diverged":
-        return share(metric, chance if about.counted else math.log(outcome["classes"]), record, True, step)
+        at_chance = 1 - chance if about.rest_of else chance
+        return share(metric, at_chance if about.counted else math.log(outcome["classes"]), record, True, step)
     curves = outcome["curves"]
     by = _SELECTING.get(selection) if at is None else None
-    for curve in dict.fromkeys((about.curve or metric, "test_accuracy", *([by] if by else []))):
+    source = about.curve or about.rest_of or metric
+    for curve in dict.fromkeys((source, "test_accuracy", *([by] if by else []))):
         if what := curve_fault(metric, curve, at or 1, record):
             return what
     epoch = _epoch(selection, curves) if at is None else at - 1
-    curve = smoothed(curves[about.curve]) if about.curve else curves[metric]
-    return share(metric, curve[epoch], record, _dead(curves["test_accuracy"][epoch], outcome), step)
+    value = (smoothed(curves[source]) if about.curve else curves[source])[epoch]
+    dead = _dead(curves["test_accuracy"][epoch], outcome)
+    return share(metric, 1 - value if about.rest_of else value, record, dead, step)
 
 
 def _dead(accuracy: float, outcome: dict[str, Any]) -> bool:

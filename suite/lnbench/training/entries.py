@@ -224,6 +224,9 @@ def entries() -> list[Entry]:
         "test_accuracy_ema": Metric(
             0, 1, "test", True, f"test accuracy, its curve smoothed (decay {SMOOTHING} an epoch)", curve="test_accuracy"
         ),
+        "test_error": Metric(
+            0, 1, "test", True, "error on the clean test set", share_of="test images", rest_of="test_accuracy"
+        ),
         "test_loss": Metric(0, math.inf, "test", False, "cross-entropy on the clean test set"),
         "validation_accuracy": Metric(
             0, 1, "validation", True, "accuracy on held-out clean images", share_of="validation images"

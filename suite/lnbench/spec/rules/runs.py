@@ -138,8 +138,11 @@ class RunRules:
             place = self.at("runs", "set", index, key, key=True)
             whole &= self._recipe_key(key, place, "set")
             for axis in runs.vary:
-                if overlap(key, axis):
-                    self.error(place, f"set: '{key}' would undo the axis {axis} of vary")
+                names_it = key == axis and axis in at  # says what the axis's value is short for, as for an arm
+                if overlap(key, axis) and not names_it:
+                    what = f"set: '{key}' would undo the axis {axis} of vary"
+                    hint = f"; to say what a value of {axis} stands for, name it in `at`" if key == axis else ""
+                    self.error(place, what + hint)
             if runs.choose is not None and overlap(key, runs.choose.key):
                 self.error(place, f"set: '{key}' would be undone by choose, which sets {runs.choose.key}")
         return whole
