@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lnbench import catalog
-from lnbench.catalog.options import ExperimentRecipe, ReadsInput
+from lnbench.catalog.options import ExperimentRecipe, MayReadInput
 from lnbench.errors import did_you_mean
 from lnbench.identity import canonical_json
 from lnbench.spec.dotted import leaves, overlap, put_at, value_at
@@ -266,7 +266,7 @@ class RunRules:
 
     def _fits(self, key: str, name: str, source: Source, place: Position, recipe: Recipe, reader: Mapping) -> None:
         """Check that an input gives what a key of the recipe `reader` asks for."""
-        if key == "method" and isinstance(recipe.method, ReadsInput):
+        if key == "method" and isinstance(recipe.method, MayReadInput):
             wanted, fixed = recipe.method.gives, ("dataset", "noise")
         elif key in KEPT_FOR:
             wanted, fixed = KEPT_FOR[key]
