@@ -39,9 +39,9 @@ class LeftOut(Probe):
         self.losses = {at: torch.zeros(shape, dtype=torch.float32, device=training.device) for at in EPOCHS}
 
     def close(self, epoch: int) -> None:
-        found = self.training.backend.logits([held for held in self.held if len(held)])
-        places = [place for place, held in enumerate(self.held) if len(held)]
-        for place, logits in zip(places, found, strict=True):
+        if not any(map(len, self.held)):
+            return
+        for place, logits in enumerate(self.training.backend.logits(self.held)):
             labels, count = self.held[place].labels, len(self.held[place])
             predicted, losses = logits.argmax(1), cross_entropies(logits, labels)
             right = (predicted == labels).sum()
