@@ -11,7 +11,7 @@ import torch
 from lnbench.data.images import load
 from lnbench.given import Given
 from lnbench.identity import canonical_json
-from lnbench.loss_curves.incv import best_epoch_rounds, incv_estimate, incv_round, noise_ratio
+from lnbench.loss_curves.incv import aul_or_incv, best_epoch_rounds, incv_estimate, incv_round, noise_ratio
 from lnbench.methods.half import Half, halves_of
 from lnbench.methods.incv import INCV, forget_rate
 from lnbench.methods.method import Examples, Seen
@@ -196,6 +196,31 @@ def test_the_estimate_is_read_from_both_halves_and_held_against_the_wrong_labels
     assert incv_estimate(second, first, 1) == read
     assert incv_estimate(first, first, 1)["status"] == "failed"
     assert incv_estimate(first, {}, 1)["status"] == "failed"
+
+
+def losses_of(scores: list[float], **changes: Any) -> dict[str, Any]:
+    labels = {"example_label": np.array(LABELS), "example_true": np.array(TRUE)}
+    return {"example_loss": np.array([scores, scores]) / 2, **labels, **changes}
+
+
+def test_the_error_of_the_aul_is_compared_with_that_of_one_half() -> None:
+    """The AUL puts 3, 6 and 7 apart: 3/8 for 2/8. Half 0 alone agrees on 3 of 4: (3 − √6)/4."""
+    scores = [1.0, 1.2, 0.9, 5.1, 1.1, 1.0, 5.0, 4.9]
+    (_, second), training = (outcome["arrays"] for outcome in first_round()), losses_of(scores)
+    aul, incv = 3 / 8 - 2 / 8, 2 / 8 - (3 - 6**0.5) / 4
+    for pair in ((training, second), (second, training)):
+        read = aul_or_incv(*pair, 1)
+        assert read["metrics"] == {"incv_over_aul_noise_error": pytest.approx(incv - aul, abs=1e-6)}
+        assert read["shown"]["aul"] == pytest.approx(3 / 8, abs=1e-6)
+    for odd, what in (
+        (second, "one must leave examples out"),
+        (losses_of(scores, example_label=np.array(TRUE)[::-1]), "not on the same labels"),
+        (losses_of([1.0] * 8), "cannot be split"),
+        (losses_of([float("nan")] * 8), "not finite"),
+        ({}, "kept no losses"),
+    ):
+        failed = aul_or_incv(odd, second, 1)
+        assert failed["status"] == "failed" and what in failed["message"]
 
 
 # ---- a run on half of the candidates

@@ -97,7 +97,24 @@ INCV: dict[str, Yield] = {
 }
 
 
-_READINGS = {"detection": DETECTION, "agreement": AGREEMENT, "suspects": SUSPECTS, "incv_estimate": INCV}
+AUL_OR_INCV: dict[str, Yield] = {
+    "incv_over_aul_noise_error": (
+        *(-1, 1),
+        "|estimated less realised share of wrong labels|: INCV's, of one half's agreement, less the AUL's",
+    ),
+}
+
+
+_READINGS = {
+    "detection": DETECTION,
+    "agreement": AGREEMENT,
+    "suspects": SUSPECTS,
+    "incv_estimate": INCV,
+    "aul_or_incv": AUL_OR_INCV,
+}
+
+
+OF_TWO = ("agreement", "incv_estimate", "aul_or_incv")  # readings of two runs
 
 
 # what a reading's metrics need beside `example_loss`
@@ -129,7 +146,7 @@ def _read() -> dict[str, Metric]:
                 words,
                 probe=probe,
                 reading=reading,
-                of_two=reading in ("agreement", "incv_estimate"),
+                of_two=reading in OF_TWO,
                 share_of=_SHARES.get(name, ""),
             )
     return found
@@ -182,6 +199,8 @@ def entries() -> list[Entry]:
               words="how far each label is believed, by the area under its margin"),
         Entry("reading", "incv_estimate", target="lnbench.loss_curves.incv:incv_estimate",
               words="how many labels the two runs of INCV's first round say are wrong"),
+        Entry("reading", "aul_or_incv", target="lnbench.loss_curves.incv:aul_or_incv",
+              words="which comes closer to the share of wrong labels, a training's AUL or a run of INCV's first round"),
         Entry("input", "incv_round", target="lnbench.loss_curves.incv:incv_round", options=Round,
               value=Input(("left_out",), "selection", ({"method.half": 0}, {"method.half": 1}), builds_on_given=True),
               words="the examples that a round of INCV selects, and those that it leaves to the next"),

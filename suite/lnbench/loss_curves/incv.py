@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from lnbench.loss_curves.mixture import NothingToSplit, fit_split
+from lnbench.loss_curves.scores import area_under_loss
+
 Outcome = dict[str, Any]
 Array = np.ndarray[Any, Any]
 MOST_DISCARDED = 2.0  # of an example that is selected
@@ -117,6 +120,43 @@ def incv_estimate(first: Mapping[str, Array], second: Mapping[str, Array], epoch
         "incv_noise_error": abs(estimate - wrong),
     }
     return {"status": "ok", "metrics": metrics, "shown": {"examples": len(halves[0].mask), "mislabeled_share": wrong}}
+
+
+def aul_or_incv(first: Mapping[str, Array], second: Mapping[str, Array], epoch: int) -> dict[str, Any]:
+    """Return by how much INCV's estimate of the share of wrong labels misses it by more than that of the AUL.
+
+    Of the two runs, in any order, one is a training on all examples, whose AUL is that of all of its epochs, and the
+    other a run of INCV's first round, at its best epoch: its agreement alone, as the authors' code has it. `epoch` is
+    not looked at: the two are not of one length. Fails where there are not one of each, on the same labels, and where
+    the AUL cannot be split.
+    """
+    runs = [arrays for arrays in (first, second) if "left_out_best" not in arrays]
+    halves = [_watched(arrays, "best") for arrays in (first, second) if "left_out_best" in arrays]
+    if len(runs) != 1 or len(halves) != 1:
+        return _unread("of the two runs, one must leave examples out (the probe left_out), and one must not")
+    (arrays,), (half,) = runs, halves
+    if "example_loss" not in arrays:
+        return _unread("a run kept no losses of its examples: it must ask for the probe example_loss")
+    losses, label = np.asarray(arrays["example_loss"]), np.asarray(arrays["example_label"])
+    left_out = np.asarray(_of_halves(first, second, "left_out_label"))[half.mask]
+    if label.shape != half.mask.shape or not np.array_equal(label[half.mask], left_out):
+        return _unread("the two trainings are not on the same labels")
+    if not len(losses) or not np.isfinite(losses).all():
+        return _unread("a training loss is not finite, or no epoch was finished")
+    scores = area_under_loss(losses, len(losses))
+    try:
+        aul = float(fit_split(scores).responsibilities(scores, guard=True).mean())
+    except NothingToSplit as error:
+        return _unread(f"the AULs cannot be split: {error}")
+    wrong = float((label != np.asarray(arrays["example_true"])).mean())
+    incv = noise_ratio(_agreement(halves), len(_of_halves(first, second, "left_out_confusion")))
+    found = {"incv_over_aul_noise_error": abs(incv - wrong) - abs(aul - wrong)}
+    return {"status": "ok", "metrics": found, "shown": {"aul": aul, "incv": incv, "mislabeled_share": wrong}}
+
+
+def _of_halves(first: Mapping[str, Array], second: Mapping[str, Array], name: str) -> Array:
+    """Return an array of the probe `left_out`, of that of two runs which asked for it."""
+    return first[name] if name in first else second[name]
 
 
 @dataclass(frozen=True)

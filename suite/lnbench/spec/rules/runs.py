@@ -215,6 +215,12 @@ class RunRules:
         for axis, value in (about.at or {}).items():
             whole &= self._point(tree["at"].value_positions[axis], axis, value, "inputs", runs)
         about_kind = catalog.find("input", kind).value
+        for key in dict.fromkeys(key for each in about_kind.each for key in each):
+            head, _, rest = key.partition(".")
+            if rest and head in of and not (isinstance(of[head], Mapping) and rest in of[head]):
+                what = f"inputs: {kind} is made of runs that differ in {key}; give them a {head} with the option {rest}"
+                self.error(of.value_positions[head], what)
+                whole = False
         if about.seeds is not None and about_kind.each != ({},):
             self.error(tree.key_positions["seeds"], f"inputs: {kind} is made for each run that reads it; `per: seed`")
             whole = False
