@@ -24,6 +24,7 @@ from tests.toys.project import write_project
 from tests.toys.trained_study import BASELINE, STUDY, Call
 
 LOCK, REPORT = Path("claims/locks/toy-full.json"), Path(".lnbench/reports/toy-full")
+OUTSIDE = ("threshold: 0.3", "threshold: 0.95")
 LOOSER = ("threshold: 0.3", "threshold: 0.25")
 
 
@@ -334,6 +335,17 @@ def test_a_change_before_any_run_needs_no_other_sentence(home: Path, call: Call)
     call("lock", "toy")
     edit(LOOSER)
     assert call("lock", "toy", "--check")[2] == ""
+
+
+def test_a_void_alternative_makes_no_contradiction(verified: Path) -> None:
+    """What was open for want of an alternative is not decided by a reason not to run it."""
+    tried = "try: {epochs: {times: 2}}"
+    edit(OUTSIDE)
+    before = lnbench.judge("toy", tier="full").claims[0]
+    edit(OUTSIDE, (tried, 'void: {epochs: "no time"}'))
+    after = lnbench.judge("toy", tier="full").claims[0]
+    assert (before.would_be, after.would_be) == ("outside-as-run", "outside-as-run")
+    assert "not called contradicted, as not run with: epochs" in after.why
 
 
 def test_an_alternative_that_is_void_with_a_reason_takes_no_verdict_back(verified: Path) -> None:

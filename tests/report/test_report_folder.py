@@ -152,6 +152,22 @@ def test_a_damaged_record_or_result_is_one_clear_error(full: World, tmp_path: Pa
         read_result(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize("seeds", [{"n": 10**9}, {"n": 10**400}, {"n": 0}, {"n": True}, {"n": "five"}, {}, 10**400])
+def test_seeds_that_no_study_can_have_are_one_clear_error(full: World, tmp_path: Path, seeds: Any) -> None:
+    write_report(full.result(), tmp_path)
+    file = tmp_path / "result.json"
+    data = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**data, "seeds": seeds}), encoding="utf-8")
+    with pytest.raises(StoreError, match=r"seeds.n is .* it is a number from 1 to 1000"):
+        load_report(tmp_path)
+
+
+def test_a_result_nested_too_deeply_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text("[" * 100_000)
+    with pytest.raises(StoreError, match="not JSON"):
+        read_result(tmp_path)
+
+
 def test_two_records_of_one_id_are_refused(full: World, tmp_path: Path) -> None:
     write_report(full.result(), tmp_path)
     records = tmp_path / "records.jsonl"

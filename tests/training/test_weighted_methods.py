@@ -35,6 +35,7 @@ CPU = torch.device("cpu")
 WRONG = {"kind": "replace_uniform", "rate": 0.4, "include_true_class": False}
 DATA = {"name": "digits", "clean": 400, "validation": 0}
 REWEIGHTED = {"kind": "reweighted", "input": "aul"}
+EARLY = {"kind": "elr", "memory": 0.7, "strength": 3.0}
 TRUST = {"weight": "clean", "guard": True}
 LOSSES = torch.tensor([0.1, 2.0, 0.3, 4.0, 0.5, 6.0, 0.7, 8.0])
 
@@ -260,9 +261,17 @@ def test_early_learning_holds_on_to_what_was_said_before() -> None:
 def test_a_second_pass_of_the_step_does_not_move_the_target_again() -> None:
     method, labels = early(), torch.zeros(8, dtype=torch.int64)
     logits = torch.randn(8, 2, generator=torch.Generator().manual_seed(1))
-    first = method.losses(logits, labels, seen())
-    method.weights((first,), seen())
-    assert torch.equal(method.losses(logits, labels, seen()), first)
+    batch = seen()
+    first = method.losses(logits, labels, batch)
+    method.weights((first,), batch)
+    assert torch.equal(method.losses(logits, labels, batch), first)
+
+
+def test_a_look_at_all_examples_between_epochs_does_not_change_the_targets(digits: DeviceData) -> None:
+    """It has the number of the step that follows it."""
+    spec = recipe(model="mlp1", method=EARLY, noise=WRONG, dataset=DATA, epochs=4, batch_size=40)
+    looked = train({**spec, "probes": ["example_loss_eval"]}, seeds(), digits)
+    assert looked["curves"] == train(spec, seeds(), digits)["curves"]
 
 
 def test_its_gradient_goes_through_the_probabilities_and_not_through_the_target() -> None:
@@ -280,9 +289,7 @@ def test_its_gradient_goes_through_the_probabilities_and_not_through_the_target(
 # ---- checkpoints
 
 
-@pytest.mark.parametrize(
-    "method", ["random_weights", "oracle", {"kind": "elr", "memory": 0.7, "strength": 3.0}, REWEIGHTED]
-)
+@pytest.mark.parametrize("method", ["random_weights", "oracle", EARLY, REWEIGHTED])
 def test_a_run_resumed_at_any_step_ends_with_the_same_bits(digits: DeviceData, method: Any) -> None:
     spec = recipe(model="mlp1", method=method, noise=WRONG, dataset={**DATA, "clean": 120}, epochs=4, batch_size=40)
     inputs = {"aul": trusted(digits, spec, np.linspace(0, 1, 120))} if method == REWEIGHTED else {}

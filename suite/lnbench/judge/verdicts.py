@@ -270,9 +270,10 @@ def _against_alternatives(
     if others:
         why = f"outside the claimed range as run; not decided with what the paper leaves open: {', '.join(others)}"
         return replace(claim, verdict=Verdict.INCONCLUSIVE.value, why=why)
-    if untried:
+    void = [key for choice in study.spec.choices for key in choice.void]  # a reason not to run one is no run of it
+    if untried or void:
         word = worded(Verdict.CONTRADICTED, claim.claim.standing)
-        why = f"outside the claimed range; not called {word}, as not run with: {', '.join(untried)}"
+        why = f"outside the claimed range; not called {word}, as not run with: {', '.join([*untried, *void])}"
         return replace(claim, verdict=Verdict.OUTSIDE_AS_RUN.value, why=why)
     return claim
 

@@ -24,7 +24,7 @@ class EarlyLearning(Method):
     def __init__(self, options: dict[str, Any]):
         super().__init__(options)
         self.memory, self.strength = float(options["memory"]), float(options["strength"])
-        self.moved: tuple[int, Tensor] = (-1, torch.empty(0))  # the step, and its targets (B, m)
+        self.moved: tuple[Seen | None, Tensor] = (None, torch.empty(0))  # the batch seen last, and its targets (B, m)
 
     def begin(self, networks: Networks) -> None:
         size = (networks.examples, networks.classes)
@@ -32,9 +32,9 @@ class EarlyLearning(Method):
 
     def losses(self, logits: Tensor, labels: Tensor, seen: Seen) -> Tensor:
         p = torch.softmax(logits, dim=1).clamp(LEAST, 1 - LEAST)
-        if self.moved[0] != seen.step:  # a second pass of the same step has the target of the first
+        if self.moved[0] is not seen:  # a second pass over the same batch has the target of the first
             own = p.detach() / p.detach().sum(dim=1, keepdim=True)
-            self.moved = (seen.step, self.memory * self.state["target"][seen.example] + (1 - self.memory) * own)
+            self.moved = (seen, self.memory * self.state["target"][seen.example] + (1 - self.memory) * own)
         agreement = (p * self.moved[1]).sum(dim=1)
         return cross_entropies(logits, labels) + self.strength * torch.log1p(-agreement)
 

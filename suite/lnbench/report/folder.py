@@ -23,6 +23,7 @@ from lnbench.report.result.result import SCHEMA, result_to_json
 from lnbench.report.result.runs import all_records
 from lnbench.spec import Study
 from lnbench.spec.locks import COPY, apart, history_of, moment, read_copy
+from lnbench.spec.study import MOST_SEEDS
 from lnbench.store import Record, is_entry, read_export, write_atomically
 from lnbench.store.record import envelope
 
@@ -96,7 +97,7 @@ def read_result(folder: Path) -> Json:
         data = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise StoreError(f"{file}: cannot be read: {error.strerror}; is {folder} the folder of a report?") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise StoreError(f"{file}: not JSON") from None
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         schema = data.get("schema") if isinstance(data, dict) else None
@@ -111,7 +112,18 @@ def load_report(folder: Path) -> tuple[str, str, int, Get]:
     data = read_result(folder)
     records = read_records(folder)
     get: Callable[[str], Record | None] = records.get
-    return data["study"], data["tier"], data["seeds"]["n"], get
+    return data["study"], data["tier"], _seeds(folder, data), get
+
+
+def _seeds(folder: Path, data: Json) -> int:
+    """Return how many seeds a report's claims are judged on. Raises StoreError for what no study can have: a plan of so
+    many would never end."""
+    seeds = data.get("seeds")
+    n = seeds.get("n") if isinstance(seeds, dict) else None
+    if type(n) is not int or not 1 <= n <= MOST_SEEDS:
+        what = repr(n)[:40] if not isinstance(n, int) or isinstance(n, bool) else "out of range"
+        raise StoreError(f"{folder / RESULT}: seeds.n is {what}; it is a number from 1 to {MOST_SEEDS}")
+    return n
 
 
 def read_records(folder: Path) -> dict[str, Record]:

@@ -36,6 +36,7 @@ from lnbench.yamlfile.problems import Misfit
 from lnbench.yamlfile.tree import Mapping as Tree
 from lnbench.yamlfile.tree import tree_of
 
+MOST_SEEDS = 1000
 FEWEST_TO_DECIDE = 4  # stats.FEWEST_TO_DECIDE, written again so that reading a study imports no scipy
 Point = Mapping[str, Scalar]  # axis -> value
 # Like FileName, with folders: it cannot lead out of baselines/measured.
@@ -138,7 +139,7 @@ class Seeds(Strict):
     `looks`: the numbers of seeds at which the study is judged; it ends at the first that decides, at `n` at the latest.
     """
 
-    n: Annotated[int, Field(ge=1, le=1000)]
+    n: Annotated[int, Field(ge=1, le=MOST_SEEDS)]
     looks: Annotated[tuple[int, ...], Field(strict=False, min_length=2)] | None = None
     pair: Annotated[tuple[Literal[SEED_STREAMS], ...], Field(strict=False)]  # type: ignore[valid-type]
 
