@@ -63,3 +63,13 @@ def test_gain_is_the_mean_of_the_later_levels_less_the_first() -> None:
     readings = [Reading(value, 0.01, value == 0.4) for value in (0.5, 0.6, 0.9, 0.4)]
     found = along.reduce("gain", [0, 1, 2, 3], readings)
     assert found == replace(found, value=pytest.approx((0.6 + 0.9 + 0.4) / 3 - 0.5), step=0.01, collapsed=True)
+
+
+def test_the_error_is_one_less_the_accuracy(world: World) -> None:
+    found = read(world, "test_error", lambda outcome: outcome["curves"].update(test_accuracy=[0.5, 0.875]))
+    assert found == Reading(0.125, 1e-3, False)
+
+
+def test_a_diverged_run_errs_as_a_guess_does(world: World) -> None:
+    found = read(world, "test_error", lambda outcome: outcome.update(status="diverged"))
+    assert found.collapsed and found.value == pytest.approx(0.9)

@@ -62,6 +62,8 @@ def made(name: str) -> Method:
     """A method of the catalog with the options above."""
     options = {each["kind"]: each for each in (CO_TEACHING, REED, MENTOR, D2L)} | {
         "reweighted": {"kind": "reweighted", "input": "aul"},
+        "half": {"kind": "half", "half": 0, "input": None},
+        "incv": {"kind": "incv", "input": "a", "gradual": 1, "warm_up": 0, "symmetric": True, "answer": "first"},
         "gce": {"kind": "gce", "q": 0.7},
         "elr": {"kind": "elr", "memory": 0.7, "strength": 3.0},
         "noisy_loss": {"kind": "noisy_loss", "alpha": 1.0, "form": "definition"},

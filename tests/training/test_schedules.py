@@ -161,3 +161,51 @@ def test_the_constant_schedule_is_constant() -> None:
 def test_what_the_options_refuse(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         checked(change)
+
+
+# ---- levels and linear, against what the authors' code of INCV and of Co-teaching says
+
+LEVELS = {"kind": "levels", "milestones": [3, 8, 15], "factors": [0.5, 0.25, 0.1], "unit": "epochs"}
+LINEAR = {
+    "kind": "linear", "start": 8, "length": 20, "unit": "epochs", "per": "epoch", "final": 0.0,
+    "momentum": {"before": 0.9, "after": 0.1},
+}  # fmt: skip
+
+
+def test_levels_are_the_factors_from_each_milestone_on() -> None:
+    found = factors(schedule(LEVELS), LEVELS, STEPS, AN_EPOCH)[::AN_EPOCH]
+    assert found.tolist() == [1.0] * 3 + [0.5] * 5 + [0.25] * 7 + [0.1] * 5
+    in_steps = {**LEVELS, "unit": "steps"}
+    assert factors(schedule(LEVELS), in_steps, 20, AN_EPOCH).tolist() == found.tolist()
+
+
+def test_linear_is_the_plan_of_co_teaching() -> None:
+    """(n − i) / (n − start) of the rate in epoch i, and beta1 of .1, from `start` on."""
+    found = factors(schedule(LINEAR), LINEAR, STEPS, AN_EPOCH)
+    wanted = [1.0 if i < 8 else (20 - i) / (20 - 8) for i in range(20) for _ in range(AN_EPOCH)]
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)
+    turned = momenta(LINEAR, STEPS, AN_EPOCH)
+    assert turned is not None
+    assert turned.tolist() == [0.9 if i < 8 else 0.1 for i in range(20) for _ in range(AN_EPOCH)]
+    assert momenta({**LINEAR, "momentum": None}, STEPS, AN_EPOCH) is None
+
+
+def test_linear_by_steps_falls_at_each_step_and_stays_at_its_end() -> None:
+    options = {**LINEAR, "per": "step", "unit": "steps", "start": 10, "length": 20, "final": 0.5, "momentum": None}
+    found = factors(schedule(options), options, 30, AN_EPOCH)
+    np.testing.assert_allclose(found[9:22], [1, 1, *np.arange(0.95, 0.5, -0.05), 0.5, 0.5], rtol=1e-12)
+    assert found[-1] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({**LEVELS, "factors": [0.5]}, "1 for 3 milestones"),
+        ({**LEVELS, "milestones": [3, 3, 5]}, "each must be later"),
+        ({**LINEAR, "start": 20}, "is not before the schedule's end"),
+        ({**LINEAR, "per": "epoch", "unit": "steps"}, "has its length in epochs"),
+    ],
+)
+def test_levels_and_linear_refuse_what_they_cannot_be(options: dict[str, Any], what: str) -> None:
+    with pytest.raises(ValidationError, match=what):
+        checked(options)

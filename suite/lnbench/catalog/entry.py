@@ -52,6 +52,9 @@ class Input:
     gives: Literal["", "kept", "weights", "trust", "selection"] = ""
     # Of an input `per: seed`: what each of its runs changes, beside `of`; one run with no further change by default.
     each: tuple[Mapping[str, Any], ...] = ({},)
+    # Whether it builds on what its runs were given: each outcome then has `given`, name -> the outcome of an input of
+    # that run, with its `arrays`. Only for a kind that gives an array itself.
+    builds_on_given: bool = False
 
 
 @dataclass(frozen=True, slots=True)

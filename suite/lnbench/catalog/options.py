@@ -16,13 +16,19 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class ReadsInput(Options):
-    """The options of a method that builds on a record of other runs: `input` names it (`runs.inputs`).
+class MayReadInput(Options):
+    """The options of a method that can build on a record of other runs: `input` names it (`runs.inputs`), or is null.
 
     `gives`: what that input must give (`catalog.Input.gives`).
     """
 
     gives: ClassVar[str] = "trust"
+    input: Annotated[str, Field(min_length=1)] | None
+
+
+class ReadsInput(MayReadInput):
+    """The options of a method that always builds on such a record."""
+
     input: Annotated[str, Field(min_length=1)]
 
 

@@ -90,7 +90,31 @@ _SHARES = {
 PAIRS = 1000  # of a clean and a mislabeled example, that the shares of pairs are of
 
 
-_READINGS = {"detection": DETECTION, "agreement": AGREEMENT, "suspects": SUSPECTS}
+INCV: dict[str, Yield] = {
+    "incv_noise_estimate": (0, 1, "share of wrong labels as INCV's first round estimates it, from both halves"),
+    "incv_noise_bias": (-1, 1, "INCV's estimate less the realised share of wrong labels"),
+    "incv_noise_error": (0, 1, "INCV's estimate less the realised share of wrong labels, its absolute value"),
+}
+
+
+AUL_OR_INCV: dict[str, Yield] = {
+    "incv_over_aul_noise_error": (
+        *(-1, 1),
+        "|estimated less realised share of wrong labels|: INCV's, of one half's agreement, less the AUL's",
+    ),
+}
+
+
+_READINGS = {
+    "detection": DETECTION,
+    "agreement": AGREEMENT,
+    "suspects": SUSPECTS,
+    "incv_estimate": INCV,
+    "aul_or_incv": AUL_OR_INCV,
+}
+
+
+OF_TWO = ("agreement", "incv_estimate", "aul_or_incv")  # readings of two runs
 
 
 # what a reading's metrics need beside `example_loss`
@@ -103,6 +127,7 @@ _MORE_PROBES = {
     "mean_validation_loss_pearson": "held_loss",
     "validation_loss_pearson": "held_loss",
     "suspects_mislabeled": "suspects",
+    **dict.fromkeys(INCV, "left_out"),
 }
 
 
@@ -121,7 +146,7 @@ def _read() -> dict[str, Metric]:
                 words,
                 probe=probe,
                 reading=reading,
-                of_two=reading == "agreement",
+                of_two=reading in OF_TWO,
                 share_of=_SHARES.get(name, ""),
             )
     return found
@@ -146,6 +171,14 @@ class Trust(Options):
     guard: bool
 
 
+class Round(Options):
+    """A round of INCV. symmetric: whether a wrong label is any of the other classes alike; examples of the largest loss
+    are then discarded."""
+
+    kind: Literal["incv_round"]
+    symmetric: bool
+
+
 def entries() -> list[Entry]:
     """Return readings of a training's arrays, the metrics they yield, and the inputs that are made of them."""
     readings = "lnbench.loss_curves.readings"
@@ -164,5 +197,12 @@ def entries() -> list[Entry]:
         Entry("input", "aum_trust", target="lnbench.loss_curves.trust:aum_trust", options=Trust,
               value=Input(("example_loss", "example_margin"), "trust"),
               words="how far each label is believed, by the area under its margin"),
+        Entry("reading", "incv_estimate", target="lnbench.loss_curves.incv:incv_estimate",
+              words="how many labels the two runs of INCV's first round say are wrong"),
+        Entry("reading", "aul_or_incv", target="lnbench.loss_curves.incv:aul_or_incv",
+              words="which comes closer to the share of wrong labels, a training's AUL or a run of INCV's first round"),
+        Entry("input", "incv_round", target="lnbench.loss_curves.incv:incv_round", options=Round,
+              value=Input(("left_out",), "selection", ({"method.half": 0}, {"method.half": 1}), builds_on_given=True),
+              words="the examples that a round of INCV selects, and those that it leaves to the next"),
         *(Entry("metric", name, value=metric, words=metric.words) for name, metric in _read().items()),
     ]  # fmt: skip

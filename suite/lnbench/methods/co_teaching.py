@@ -34,17 +34,25 @@ class CoTeaching(Method):
         return max(1, math.floor(share * count + 1e-9))  # 0.8 · 10 is 8, however a float rounds
 
     def weights(self, losses: tuple[Tensor, ...], seen: Seen) -> tuple[Tensor, ...]:
-        kept = self.kept(seen.epoch, len(seen.example))
-        picked = []
-        for own in losses:
-            weight = torch.zeros_like(own)
-            picked.append(weight.index_fill_(0, own.argsort(stable=True)[:kept], 1.0 / kept))
-        first, second = picked
-        return second, first
+        return exchanged(losses, self.kept(seen.epoch, len(seen.example)))
 
     def answer(self, logits: tuple[Tensor, ...]) -> Tensor:
         """Return the first network's logits; with `answer: mean`, the log of the two softmaxes' mean."""
-        if not self.mean:
-            return logits[0]
-        both = torch.stack([torch.log_softmax(each, dim=1) for each in logits])
-        return torch.logsumexp(both, dim=0) - math.log(len(logits))
+        return mean_of(logits) if self.mean else logits[0]
+
+
+def exchanged(losses: tuple[Tensor, ...], kept: int) -> tuple[Tensor, ...]:
+    """Return for each of two networks (B,): 1 / kept at the `kept` examples of smallest loss under the other network,
+    of equal ones the earlier; 0 elsewhere."""
+    picked = []
+    for own in losses:
+        weight = torch.zeros_like(own)
+        picked.append(weight.index_fill_(0, own.argsort(stable=True)[:kept], 1.0 / kept))
+    first, second = picked
+    return second, first
+
+
+def mean_of(logits: tuple[Tensor, ...]) -> Tensor:
+    """Return the log of the mean of the networks' softmaxes."""
+    both = torch.stack([torch.log_softmax(each, dim=1) for each in logits])
+    return torch.logsumexp(both, dim=0) - math.log(len(logits))

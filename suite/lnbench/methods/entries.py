@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from lnbench.catalog.entry import Entry
-from lnbench.catalog.options import BelowOne, Count, NotNegative, Options, ReadsInput
+from lnbench.catalog.options import BelowOne, Count, MayReadInput, NotNegative, Options, ReadsInput
 
 
 class NoisyLoss(Options):
@@ -99,6 +99,33 @@ class EarlyLearning(Options):
     strength: NotNegative
 
 
+class Half(MayReadInput):
+    """A run of a round of INCV: it trains on what the rounds before have selected, and on one half of the candidates.
+
+    half: which of the two. input: the round before (`incv_round`); null in the first, where all are candidates.
+    """
+
+    gives: ClassVar[str] = "selection"
+    kind: Literal["half"]
+    half: Annotated[int, Field(ge=0, le=1)]
+
+
+class INCV(ReadsInput):
+    """INCV (Chen et al. 2019): Co-teaching on what its last round `input` (`incv_round`) has selected.
+
+    gradual: epochs over which the forget rate grows (T_k). warm_up: epochs after which the remaining candidates join
+    the batches. symmetric: whether a wrong label is any of the other classes alike, or always one of them. answer: as
+    for Co-teaching.
+    """
+
+    gives: ClassVar[str] = "selection"
+    kind: Literal["incv"]
+    gradual: Count
+    warm_up: Annotated[int, Field(ge=0)]
+    symmetric: bool
+    answer: Literal["first", "mean"]
+
+
 def entries() -> list[Entry]:
     """Return the methods."""
     room = "lnbench.methods"
@@ -125,4 +152,9 @@ def entries() -> list[Entry]:
               words="generalised cross-entropy"),
         Entry("method", "elr", target=f"{room}.elr:EarlyLearning", options=EarlyLearning, stacks=False,
               words="a regulariser that holds on to early predictions"),
+        Entry("method", "half", target=f"{room}.half:Half", options=Half, stacks=False,
+              words="cross-entropy on what is selected and one half of the candidates: a run of a round of INCV"),
+        Entry("method", "incv", target=f"{room}.incv:INCV", options=INCV,
+              networks=2, stacks=False, passes=lambda options, recipe: 2,
+              words="two networks on the examples that rounds of cross-validation select"),
     ]  # fmt: skip

@@ -28,6 +28,8 @@ class Seen:
     epoch, step: counted from 0 over the whole run, `steps` in all. At a look after an epoch: the steps done by then.
     seed: of the method's own random numbers, in [0, 2^32).
     inputs: name -> outcome of the records that the run builds on.
+    beside: how many, at the end of the batch, come beside the run's own examples (`Beside`). Their numbers follow on
+        those of the run's own.
     """
 
     example: Tensor
@@ -36,6 +38,7 @@ class Seen:
     steps: int
     seed: int
     inputs: Mapping[str, Any]
+    beside: int = 0
 
     def draw(self, salt: int = 0) -> Tensor:
         """Return (B,) float64, uniform on [0, 1): a function of the run, the epoch, the example and `salt` alone, so
@@ -64,6 +67,19 @@ class Examples:
         return of_examples(self.inputs, name, array, self.number)
 
 
+@dataclass(frozen=True)
+class Beside:
+    """Examples that join the batches of a run's own ones.
+
+    number: (M,) int64, rising, by their number among all N of the noise. each: how many join a batch, the last of a
+    pass through them excepted. epoch: the first, from 0, in which they do.
+    """
+
+    number: Tensor
+    each: int
+    epoch: int
+
+
 def of_examples(inputs: Mapping[str, Any], name: str, array: str, number: Tensor) -> Tensor:
     """Return the entries of an input's array (N,) that belong to the examples `number` (n,)."""
     values = torch.from_numpy(np.ascontiguousarray(array_of(inputs, name, array))).to(number.device)
@@ -86,6 +102,7 @@ class Networks(Protocol):
     epochs: int  # of the whole run
     seed: int  # as in `Seen`
     device: torch.device
+    inputs: Mapping[str, Any]  # name -> outcome of the records that the run builds on
 
     def input(self, name: str, array: str) -> Tensor:
         """Return (n,): of an input's array (N,) the entries of the run's training examples, by their numbers in `Seen`.
@@ -116,6 +133,17 @@ class Method:
     def picks(self, examples: Examples) -> Tensor | None:
         """Return (M,) int64, rising: the numbers of those of `examples` that it trains on; None for all of them. Raises
         ValueError where none is left, with what to do."""
+        return None
+
+    def left_out(self, examples: Examples) -> Tensor:
+        """Return (M,) int64, rising: those of `examples` that it does not train on and that say how well it does
+        (the probe `left_out`). All that it does not pick."""
+        picked = self.picks(examples)
+        every = examples.number
+        return every[:0] if picked is None else every[~torch.isin(every, picked)]
+
+    def beside(self, examples: Examples, batch_size: int) -> Beside | None:
+        """Return those of `examples` that join the batches of those that it picks; None where there are none."""
         return None
 
     def begin(self, networks: Networks) -> None:

@@ -73,13 +73,18 @@ class Derived:
         """Return the outcome: a function of the runs' outcomes, in the plan's order.
 
         `status` is "ok" or "failed", then with a `message`: nothing can be built on it. `arrays` reads the arrays of a
-        run, by its id; a kind that `gives` an array needs it, returns its own under `arrays`, and under `of` the
-        checksums of the outcomes that it was made of.
+        record, by its id; a kind that `gives` an array needs it, returns its own under `arrays`, and under `of` the
+        checksums of the outcomes that it was made of. Those outcomes name what their runs were given by checksum, so
+        they also cover what a kind that builds on it (`catalog.Input.builds_on_given`) is shown of that.
         """
         found = [outcomes[run.id] for run in self.runs]
         if self.gives:
             assert arrays is not None, "an input with an array is made of arrays"
             found = [{**outcome, "arrays": arrays(run.id)} for run, outcome in zip(self.runs, found, strict=True)]
+            if self._entry.value.builds_on_given:
+                for run, outcome in zip(self.runs, found, strict=True):
+                    before = run.inputs.items()
+                    outcome["given"] = {name: {**outcomes[one], "arrays": arrays(one)} for name, one in before}
         function = self._entry.load()
         made: Outcome = function(found, dict(self.options)) if self.options else function(found)
         return {**made, "of": self._made_of(outcomes)} if self.gives else made

@@ -22,7 +22,7 @@ from pydantic import (
 
 from lnbench import catalog
 from lnbench.catalog.options import ExperimentRecipe as ExperimentRecipe
-from lnbench.catalog.options import ReadsInput
+from lnbench.catalog.options import MayReadInput
 from lnbench.data.entries import Pixels as Pixels
 from lnbench.errors import did_you_mean
 from lnbench.training.probes.entries import method_problem, probe_problem
@@ -173,7 +173,7 @@ class Recipe(Strict):
         probes = [_plain(probe) for probe in self.probes]
         if problem := probe_problem(probes) or method_problem(method, probes):
             raise Misfit("probes", problem)
-        if getattr(self.noise, "redraws", False) and (method == "oracle" or isinstance(self.method, ReadsInput)):
+        if getattr(self.noise, "redraws", False) and (method == "oracle" or isinstance(self.method, MayReadInput)):
             what = f"method: {method} needs labels that stay, and this noise draws them again in each epoch"
             raise Misfit("method", what)
         source = catalog.find("dataset", self.dataset.name).value
@@ -211,7 +211,7 @@ class Recipe(Strict):
     def reads(self) -> tuple[tuple[str, str], ...]:
         """Return the inputs that a run of this recipe reads: (the recipe's key that asks for one, the input's name)."""
         noise: tuple[str, ...] = getattr(self.noise, "needs", ())
-        of_method = self.method.input if isinstance(self.method, ReadsInput) else None
+        of_method = self.method.input if isinstance(self.method, MayReadInput) else None
         named = (("dataset.only", self.dataset.only), ("start", self.start), ("method", of_method))
         return (*(("noise", name) for name in noise), *((key, name) for key, name in named if name is not None))
 

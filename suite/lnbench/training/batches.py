@@ -13,9 +13,9 @@ import torch
 from lnbench import catalog
 from lnbench.data.images import ImageData
 from lnbench.given import array_of
-from lnbench.methods.method import Examples, Method, Seen
+from lnbench.methods.method import Beside, Examples, Method, Seen
 from lnbench.noise.law import LabelNoise, describe, in_epoch, novel_images
-from lnbench.randomness import Stream, permutation_at
+from lnbench.randomness import METHOD, Stream, permutation_at
 from lnbench.training.augment import PADDING, crop_and_flip, pad, shifts
 
 BATCHES_A_DRAW = 256  # examples and labels are drawn for that many batches at a time
@@ -58,15 +58,26 @@ def _channels_last(images: np.ndarray, device: torch.device) -> torch.Tensor:
 class Batch:
     """What one step sees. `example` (B,): the training examples, by their place among those of the run; `image` (B,):
     the numbers of their images in the whole data set; `label` (B,): as given; all int64. `shift` (B, 3) int64 of a
-    random crop and flip, or None."""
+    random crop and flip, or None. `beside`: how many of them, at the end, are not the run's own (`methods.Beside`)."""
 
     example: torch.Tensor
     image: torch.Tensor
     label: torch.Tensor
     shift: torch.Tensor | None
+    beside: int = 0
 
     def __len__(self) -> int:
         return len(self.label)
+
+    @property
+    def own(self) -> Batch:
+        """Return the batch without what came beside the run's own examples."""
+        if not self.beside:
+            return self
+        parts = (self.example, self.image, self.label, self.shift)
+        example, image, label, shift = (None if each is None else each[: -self.beside] for each in parts)
+        assert example is not None and image is not None and label is not None
+        return Batch(example, image, label, shift)
 
 
 @dataclass(frozen=True)
@@ -154,7 +165,12 @@ class TrainingSet:
         self.noise_facts = describe(self.noise, labels[identity], identity)
         self.kept: torch.Tensor | None = None if only is None else self._kept(given, only)
         self._same_labels(options.get("input"))
+        self.left_out = torch.arange(0, device=device)  # numbers of the examples by which the method is watched
+        self.beside: Beside | None = None
         self.kept = self._picked(recipe, given)
+        if self.beside is not None:
+            self.noise_facts["beside_examples"] = len(self.beside.number)
+            self.noise_facts["beside_a_batch"] = self.beside.each
         if self.kept is not None:
             self.noise_facts["kept_examples"] = self.examples
             self.noise_facts["kept_wrong"] = float(self.wrong().double().mean())
@@ -188,8 +204,9 @@ class TrainingSet:
         method = method_of(recipe)
         if type(method).picks is Method.picks:
             return self.kept
-        every = self.numbers
-        picked = method.picks(Examples(every, self.wrong(), self.seeds["noise"], inputs))
+        examples = Examples(self.numbers, self.wrong(), self.seeds["noise"], inputs)
+        self.left_out, self.beside = method.left_out(examples), method.beside(examples, self.batch_size)
+        picked = method.picks(examples)
         return self.kept if picked is None else picked
 
     @property
@@ -213,11 +230,56 @@ class TrainingSet:
         own."""
         return self.seeds["order"]
 
-    def seen(self, example: torch.Tensor, epoch: int, number: int) -> Seen:
+    def visits(self, epoch: int, steps: int | None = None) -> int:
+        """Return how many examples an epoch's first `steps` steps see, or all of them; those beside included."""
+        steps = self.steps_an_epoch if steps is None else steps
+        own, about = min(steps * self.batch_size, self.examples), self.beside
+        if about is None or epoch < about.epoch or not about.each:
+            return own
+        count = len(about.number)
+        passes, rest = divmod(steps, -(-count // about.each))
+        return own + passes * count + min(rest * about.each, count)
+
+    def _joining(self, epoch: int, number: int) -> range:
+        """Return which places of the order of the examples beside join step `number` of an epoch: `each` a step, fewer
+        at the end of a pass through them, after which another pass begins."""
+        about = self.beside
+        if about is None or epoch < about.epoch or not about.each:
+            return range(0)
+        count = len(about.number)
+        first = number % -(-count // about.each) * about.each
+        return range(first, min(first + about.each, count))
+
+    def _with_beside(self, batch: Batch, epoch: int, number: int, noise: LabelNoise) -> Batch:
+        """Return a batch with the examples that join it. Every pass through these has an order of its own."""
+        places, about = self._joining(epoch, number), self.beside
+        if not places:
+            return batch
+        assert about is not None
+        steps_a_pass = -(-len(about.number) // about.each)
+        turn = epoch * -(-self.steps_an_epoch // steps_a_pass) + number // steps_a_pass
+        position = torch.arange(places.start, places.stop, device=self.device)
+        place = permutation_at(self.seeds["order"], METHOD, turn, len(about.number), position)
+        example = about.number[place]
+        image = noise.images(example)
+        identity = self.identity[image]
+        label = noise.labels(example, self.labels[image], identity)
+        shift = batch.shift
+        if shift is not None:
+            shift = torch.cat((shift, shifts(self.seeds["augment"], epoch, example)))
+        return Batch(
+            torch.cat((batch.example, self.examples + place)),
+            torch.cat((batch.image, identity)),
+            torch.cat((batch.label, label)),
+            shift,
+            len(places),
+        )
+
+    def seen(self, example: torch.Tensor, epoch: int, number: int, beside: int = 0) -> Seen:
         """Return what a method may know of a batch of the examples `example` (B,) in step `number` of an epoch."""
         step = epoch * self.steps_an_epoch + number
         steps = self.epochs * self.steps_an_epoch
-        return Seen(example, epoch, step, steps, self.method_seed, self.inputs)
+        return Seen(example, epoch, step, steps, self.method_seed, self.inputs, beside)
 
     def wrong(self, epoch: int = 0) -> torch.Tensor:
         """Return (N,) bool: which examples carry a wrong label, in their order (that of the probe `example_loss`).
@@ -229,7 +291,10 @@ class TrainingSet:
 
     def given(self, epoch: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
         """Return of every example (N,) int64 each: its image's place in `identity`, and the label it carries."""
-        example = self.numbers
+        return self.given_to(self.numbers, epoch)
+
+    def given_to(self, example: torch.Tensor, epoch: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the same of examples by their numbers among all of the noise, whether or not it trains on them."""
         image = self.noise.images(example)
         return image, in_epoch(self.noise, epoch).labels(example, self.labels[image], self.identity[image])
 
@@ -253,7 +318,8 @@ class TrainingSet:
                 shift = shifts(self.seeds["augment"], epoch, example)
             for first_of_batch in range(0, len(example), size):
                 part = slice(first_of_batch, first_of_batch + size)
-                yield Batch(place[part], identity[part], label[part], None if shift is None else shift[part])
+                own = Batch(place[part], identity[part], label[part], None if shift is None else shift[part])
+                yield self._with_beside(own, epoch, (start + first_of_batch) // size, noise)
 
     def pictures(self, image: torch.Tensor, shift: torch.Tensor | None) -> torch.Tensor:
         """Return (..., H, W, C) uint8: the images of a batch, cropped and flipped where there is a shift."""

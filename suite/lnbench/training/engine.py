@@ -168,8 +168,8 @@ class Group:
         """Train the rest of the current epoch. Asks the device for nothing."""
         epoch, first = self.state.epoch, self.state.step
         self.backend.begin(self._rates(epoch), afresh=first == 0)
-        done = epoch * self.examples + first * self.batch_size
-        total = self.epochs * self.examples
+        visits = [self.sets[0].visits(number) for number in range(self.epochs)]
+        done, total = sum(visits[:epoch]) + self.sets[0].visits(epoch, first), sum(visits)
         for batches in self._batches(epoch, first):
             self._step(batches, epoch * self.steps_an_epoch + self.state.step)
             self.state.step += 1
@@ -189,7 +189,7 @@ class Group:
     def _step(self, batches: list[Batch], step: int) -> None:
         """Step number `step` of the training, from 0, before the eyes of the probes that want to see it."""
         looking = [probe for probe in self.probes if probe.at(step)]
-        view = StepView(self.training, step, batches) if looking else None
+        view = StepView(self.training, step, [batch.own for batch in batches]) if looking else None
         if view is not None:
             for probe in looking:
                 probe.before(view)
@@ -227,7 +227,8 @@ class Group:
         for run, (trained, *evaluated) in enumerate(numbers):
             if self.state.diverged[run]:
                 continue
-            values = {"train_loss": float(trained[1]) / self.examples, "train_accuracy": trained[0] / self.examples}
+            visits = self.sets[run].visits(epoch)
+            values = {"train_loss": float(trained[1]) / visits, "train_accuracy": trained[0] / visits}
             for (split, weights), (right, loss) in zip(judged, evaluated, strict=True):
                 images = len(splits[split][run])
                 values[f"{split}_accuracy{weights}"] = right / images

@@ -106,6 +106,13 @@ class ConstantSchedule(Options):
     kind: Literal["constant"]
 
 
+def rising(milestones: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the milestones of a schedule. Raises ValueError where one is no later than the one before."""
+    if list(milestones) != sorted(set(milestones)):
+        raise ValueError("milestones: each must be later than the one before")
+    return milestones
+
+
 class StepSchedule(Options):
     """The rate is multiplied by `gamma` at each milestone, a number of steps or of epochs from the start."""
 
@@ -114,12 +121,7 @@ class StepSchedule(Options):
     gamma: Positive
     unit: Literal["steps", "epochs"]
 
-    @field_validator("milestones")
-    @classmethod
-    def _rising(cls, milestones: tuple[int, ...]) -> tuple[int, ...]:
-        if list(milestones) != sorted(set(milestones)):
-            raise ValueError("milestones: each must be later than the one before")
-        return milestones
+    _rising = field_validator("milestones")(rising)
 
 
 class _Paced(Options):
@@ -160,6 +162,48 @@ class OneCycleSchedule(_Paced):
     div_factor: Positive
     final_div_factor: Positive
     momentum: CycledMomentum | None
+
+
+class LevelsSchedule(Options):
+    """The rate is multiplied by one of `factors` from each milestone on, a number of steps or of epochs from the
+    start."""
+
+    kind: Literal["levels"]
+    milestones: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)]
+    factors: Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
+    unit: Literal["steps", "epochs"]
+
+    _rising = field_validator("milestones")(rising)
+
+    @model_validator(mode="after")
+    def _one_each(self) -> Self:
+        if len(self.factors) != len(self.milestones):
+            what = f"factors: {len(self.factors)} for {len(self.milestones)} milestones; give one for each"
+            raise Misfit("factors", what)
+        return self
+
+
+class MomentumTurn(Options):
+    """The momentum (of Adam: beta1) before a schedule's start, and from there on."""
+
+    before: BelowOne
+    after: BelowOne
+
+
+class LinearSchedule(_Paced):
+    """The rate stays as it is up to `start`, in the unit of the length, then falls along a line to `final` times itself
+    and stays there. `momentum: null` keeps the optimizer's; a mapping takes its place (of Adam's beta1, with adam)."""
+
+    kind: Literal["linear"]
+    start: Annotated[int, Field(ge=0)]
+    final: NotNegative
+    momentum: MomentumTurn | None
+
+    @model_validator(mode="after")
+    def _starts_before_it_ends(self) -> Self:
+        if self.start >= self.length:
+            raise Misfit("start", f"start: {self.start} is not before the schedule's end, {self.length}")
+        return self
 
 
 class SwaAverage(Options):
@@ -250,6 +294,8 @@ def entries() -> list[Entry]:
         Entry("optimizer", "asam", target=f"{optimizer}:Asam", options=Asam, passes=_two, stacks=False),
         Entry("schedule", "constant", target=f"{schedule}:constant", options=ConstantSchedule),
         Entry("schedule", "step", target=f"{schedule}:step_decay", options=StepSchedule),
+        Entry("schedule", "levels", target=f"{schedule}:levels", options=LevelsSchedule),
+        Entry("schedule", "linear", target=f"{schedule}:linear", options=LinearSchedule),
         Entry("schedule", "cosine", target=f"{schedule}:cosine", options=CosineSchedule),
         Entry("schedule", "one_cycle", target=f"{schedule}:one_cycle", options=OneCycleSchedule),
         Entry("average", "swa", target=f"{average}:Swa", options=SwaAverage, passes=_norm_passes,

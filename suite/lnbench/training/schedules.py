@@ -29,6 +29,23 @@ def step_decay(options: dict[str, Any], step: int, steps: int, steps_an_epoch: i
     return float(options["gamma"] ** sum(milestone <= now for milestone in options["milestones"]))
 
 
+def levels(options: dict[str, Any], step: int, steps: int, steps_an_epoch: int) -> float:
+    """Return the factor of the last of the `milestones` that is reached, 1 before the first."""
+    now = step if options["unit"] == "steps" else step // steps_an_epoch
+    reached = sum(milestone <= now for milestone in options["milestones"])
+    return float(options["factors"][reached - 1]) if reached else 1.0
+
+
+def linear(options: dict[str, Any], step: int, steps: int, steps_an_epoch: int) -> float:
+    """Stay at 1 up to `start`, then fall along a line to `final`, reached `length` after the beginning."""
+    now, length = _place(options, step, steps_an_epoch)
+    start = length * options["start"] / options["length"]
+    if now <= start:
+        return 1.0
+    share = (min(now, length) - start) / (length - start)
+    return float(1.0 + (options["final"] - 1.0) * share)
+
+
 def cosine(options: dict[str, Any], step: int, steps: int, steps_an_epoch: int) -> float:
     """Fall from 1 along half a cosine to `final`, reached `length` after the start. As torch's CosineAnnealingLR."""
     now, length = _place(options, step, steps_an_epoch)
@@ -49,12 +66,16 @@ def momentum(options: dict[str, Any], step: int, steps: int, steps_an_epoch: int
     """Return the momentum (of Adam: β₁) that takes the place of the optimiser's at this step; None where it keeps its
     own.
 
-    Only `one_cycle` moves it, against the rate: from `momentum.high` down to `momentum.low` at the highest rate and up
-    again. These are values and no factors of the optimiser's, as in torch.
+    `one_cycle` moves it against the rate: from `momentum.high` down to `momentum.low` at the highest rate and up again.
+    `linear` has `momentum.before` up to its `start`, and `momentum.after` from there on. These are values and no
+    factors of the optimiser's, as in torch.
     """
     ends = options.get("momentum")
     if ends is None:
         return None
+    if options["kind"] == "linear":
+        now, length = _place(options, step, steps_an_epoch)
+        return float(ends["after" if now >= length * options["start"] / options["length"] else "before"])
     return _cycle(options, step, steps_an_epoch, ends["high"], ends["low"], ends["high"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from lnbench.errors import Exit, LnbenchError
 if TYPE_CHECKING:
     from lnbench.judge import StudyResult
     from lnbench.judge.power import Power
+    from lnbench.plan import Derived
     from lnbench.spec import Study
     from lnbench.store import Store
 
@@ -61,7 +63,28 @@ def plan(study: str, tier: str, seeds: int | None, device: str, store_path: Path
         values = ", ".join(str(value) for value, _ in choice.candidates)
         point = ", ".join(f"{axis} {value}" for axis, value in choice.point.items())
         click.echo(f"chooses {choice.key} from {values} at {point}")
+    for line in _inputs(made.inputs, store, device):
+        click.echo(line)
     return Exit.OK
+
+
+def _inputs(inputs: Sequence[Derived], store: Store, device: str) -> Iterator[str]:
+    """Yield a line for each input of a plan, in the order in which they are made: its runs, and what these build on."""
+    from lnbench.cli.commands.progress import duration
+    from lnbench.plan import seconds_of
+
+    named: dict[str, list[Derived]] = {}
+    for derived in inputs:
+        named.setdefault(derived.name, []).append(derived)
+    for name, members in named.items():
+        runs = list({run.id: run for derived in members for run in derived.runs}.values())
+        have = sum(store.get(run.id) is not None for run in runs)
+        before = sorted({before for run in runs for before in run.inputs})
+        on = f", each on {' and '.join(before)}" if before else ""
+        seconds = duration(max(seconds_of(run, device) for run in runs))
+        kind = members[0].kind or name
+        epochs = " or ".join(str(count) for count in sorted({run.epochs for run in runs}))
+        yield f"input {name} ({kind}): {len(runs)} runs of {epochs} epochs{on}; {have} in store; {seconds} per run"
 
 
 @click.command()

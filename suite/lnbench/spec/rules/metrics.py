@@ -16,7 +16,7 @@ from lnbench.spec.study import Cell
 def may_read(effect: Effect, point: Mapping[str, Scalar]) -> bool:
     """Return whether an effect reads the cell at a point, or one that differs from it along its axes only."""
     for axis, value in point.items():
-        said = [side[axis] for side in (effect.at, effect.against or {}) if axis in side]
+        said = [side[axis] for side in (effect.at, effect.against or {}, effect.levels) if axis in side]
         levels = [level for one in said for level in (one if isinstance(one, tuple) else (one,))]
         if said and not any(same(level, value) for level in levels):
             return False

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lnbench import catalog
-from lnbench.catalog.options import ExperimentRecipe, ReadsInput
+from lnbench.catalog.options import ExperimentRecipe, MayReadInput
 from lnbench.errors import did_you_mean
 from lnbench.identity import canonical_json
 from lnbench.spec.dotted import leaves, overlap, put_at, value_at
@@ -215,6 +215,12 @@ class RunRules:
         for axis, value in (about.at or {}).items():
             whole &= self._point(tree["at"].value_positions[axis], axis, value, "inputs", runs)
         about_kind = catalog.find("input", kind).value
+        for key in dict.fromkeys(key for each in about_kind.each for key in each):
+            head, _, rest = key.partition(".")
+            if rest and head in of and not (isinstance(of[head], Mapping) and rest in of[head]):
+                what = f"inputs: {kind} is made of runs that differ in {key}; give them a {head} with the option {rest}"
+                self.error(of.value_positions[head], what)
+                whole = False
         if about.seeds is not None and about_kind.each != ({},):
             self.error(tree.key_positions["seeds"], f"inputs: {kind} is made for each run that reads it; `per: seed`")
             whole = False
@@ -266,7 +272,7 @@ class RunRules:
 
     def _fits(self, key: str, name: str, source: Source, place: Position, recipe: Recipe, reader: Mapping) -> None:
         """Check that an input gives what a key of the recipe `reader` asks for."""
-        if key == "method" and isinstance(recipe.method, ReadsInput):
+        if key == "method" and isinstance(recipe.method, MayReadInput):
             wanted, fixed = recipe.method.gives, ("dataset", "noise")
         elif key in KEPT_FOR:
             wanted, fixed = KEPT_FOR[key]

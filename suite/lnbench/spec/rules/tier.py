@@ -72,11 +72,21 @@ def _bound(spec: StudySpec, baseline: Baseline) -> StudySpec:
 
 
 def _cells_read(study: Study) -> tuple[Cell, ...]:
-    """Return the cells that some effect reads. Used for a grid with arms and for experiments, whose other cells stand
-    for nothing."""
+    """Return the cells that some effect reads, and those whose runs these build on. Used for a grid with arms and for
+    experiments, whose other cells stand for nothing."""
     from lnbench.spec.points import needed_points, point_key
 
     needed = needed_points(study, {claim.id for claim in study.spec.claims})
+    waiting = [cell for cell in study.cells if point_key(cell.point) in needed]
+    while waiting:
+        cell = waiting.pop()
+        for name in cell.recipe.needs:
+            source = study.sources.get(name)
+            if source is not None and source.at is not None:
+                behind = study.at({**cell.point, **source.at})
+                if point_key(behind.point) not in needed:
+                    needed.add(point_key(behind.point))
+                    waiting.append(behind)
     return tuple(cell for cell in study.cells if point_key(cell.point) in needed)
 
 

@@ -83,7 +83,7 @@ class Loop:
         self._step(batch, number, lr, momentum)
 
     def _step(self, batch: Batch, number: int, lr: float | Tensor, momentum: float | Tensor | None) -> None:
-        seen = self.data.seen(batch.example, self.rates.epoch, number)
+        seen = self.data.seen(batch.example, self.rates.epoch, number, batch.beside)
         inputs = self.pixels(self.data.pictures(batch.image, batch.shift))
         logits = tuple(self._logits(network, inputs) for network in self.networks)
         losses = tuple(self.method.losses(each, batch.label, seen) for each in logits)
@@ -245,6 +245,7 @@ class _Networks:
         self.examples, self.epochs = loop.data.examples, loop.data.epochs
         self.classes = loop.data.on_device.classes
         self.seed = loop.data.method_seed
+        self.inputs = loop.data.inputs
 
     def held(self) -> list[list[Tensor]]:
         return [[network.flat.weights, *network.model.buffers()] for network in self._loop.networks]

@@ -103,6 +103,9 @@ def entries() -> list[Entry]:
               words="the cross-entropy of each held-out image after each epoch"),
         Entry("probe", "suspects", target=f"{history}:Suspects", needs=("example_loss",),
               words="the training examples of highest summed loss, with their images"),
+        Entry("probe", "left_out", target="lnbench.training.probes.left_out:LeftOut",
+              passes=lambda options, recipe: 0.5,  # a method that halves its examples leaves out that many at most
+              words="what is predicted of the examples that the method leaves out, at the end and when most is right"),
         Entry("probe", "test_probabilities", target=f"{images}:TestProbabilities",
               words="the network's probabilities for each test image, at the end"),
         Entry("probe", "test_confusion", target=f"{images}:TestConfusion",

@@ -50,7 +50,8 @@ class Training:
 class StepView:
     """One step, as a probe sees it: before the weights move, and, with `seen`, after.
 
-    step: from 0, counted over the whole training. batches: of each of the K replicas what it trains on, B examples.
+    step: from 0, counted over the whole training. batches: of each of the K replicas what it trains on, B examples;
+    those that come beside the run's own (`methods.Beside`) are not shown.
     """
 
     training: Training
@@ -82,7 +83,7 @@ class StepView:
     @property
     def losses(self) -> Tensor:
         """Return (K, B) float32: the losses of the step's own forward pass. Only after the step."""
-        return self._seen.losses
+        return self._seen.losses[:, : len(self.batches[0])]
 
     @property
     def logits(self) -> Tensor:
@@ -91,7 +92,7 @@ class StepView:
         logits = self._seen.logits
         if logits is None:
             raise ValueError("a probe reads logits that it did not ask for; set needs_logits = True in its class")
-        return logits
+        return logits[:, : len(self.batches[0])]
 
     @property
     def _seen(self) -> Pass:
