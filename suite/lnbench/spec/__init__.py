@@ -45,7 +45,7 @@ __all__ = [
     "EPOCH", "TIERS", "Agrees", "Alternative", "AnyRecipe", "Baseline", "CanReach", "Cell", "Choose", "Claim",
     "Correlation", "Effect", "Equivalent", "EveryRun", "ExperimentRecipe", "LoadedStudy", "Monotone", "Number",
     "Ordered", "Part", "Place", "Point", "Ratio", "Recipe", "Reference", "Runs", "Scalar", "Scalars", "Scaling",
-    "Seeds", "Shift", "Source", "Study", "StudyFile", "StudySpec", "Table", "TableSides", "Threshold", "Trend", "VerdictRule",
-    "Within", "baseline_schema", "load_baseline", "load_studies", "load_study", "needed_points", "point_key",
+    "Seeds", "Shift", "Source", "Study", "StudyFile", "StudySpec", "Table", "TableSides", "Threshold", "Trend",
+    "VerdictRule", "Within", "baseline_schema", "load_baseline", "load_studies", "load_study", "needed_points", "point_key",
     "points_of", "recipe_of", "study_schema", "touches", "variant",
 ]  # fmt: skip

@@ -160,9 +160,7 @@ class Table(Cells):
     """
 
     kind: Literal["table"]
-    margin: Annotated[float | Margin, BeforeValidator(_margin)] = Field(
-        json_schema_extra={"exclusiveMinimum": 0}
-    )
+    margin: Annotated[float | Margin, BeforeValidator(_margin)] = Field(json_schema_extra={"exclusiveMinimum": 0})
     because: str
 
     @model_validator(mode="after")
@@ -234,7 +232,9 @@ class TableSides(Cells):
         return next((name for name, cell in self.cells.items() if same_point(cell, point)), None)
 
     def _held(self, printed: Mapping[str, Reference]) -> Iterator[str]:
-        yield from (name for name in self.cells if self._apart({key: one.number() for key, one in printed.items()}, name))
+        yield from (
+            name for name in self.cells if self._apart({key: one.number() for key, one in printed.items()}, name)
+        )
 
     def _apart(self, numbers: Mapping[str, Number | None], name: str) -> Number | None:
         """Return by how much the print of a cell is above that of its `against` cell; None where that is no number, or

@@ -18,8 +18,8 @@ from typing import Any
 from lnbench.catalog import Part
 from lnbench.identity import canonical_json, sha256
 from lnbench.spec.baseline import Baseline, Reference
-from lnbench.spec.effects import Effect
-from lnbench.spec.parts import Table
+from lnbench.spec.cells import Cells, Margin
+from lnbench.spec.effects import AS_WRITTEN, Effect
 from lnbench.spec.study import Claim, StudySpec
 
 Json = dict[str, Any]

@@ -30,7 +30,11 @@ class TableSides(Kind[parts.TableSides]):
         return stats.partial_conjunction(list(checks), part.at_least, kind=part.kind)
 
     def beside(
-        self, part: parts.TableSides, members: Sequence[Member], checks: Sequence[Check], numbers: Sequence[Number | None]
+        self,
+        part: parts.TableSides,
+        members: Sequence[Member],
+        checks: Sequence[Check],
+        numbers: Sequence[Number | None],
     ) -> dict[str, Any]:
         """Return the cells by verdict."""
         verdicts = [check.verdict().value for check in checks]

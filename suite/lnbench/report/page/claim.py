@@ -11,7 +11,7 @@ from lnbench.report.page.beside import beside_words
 from lnbench.report.plain import Json
 from lnbench.report.said import as_tested, chosen_sentence, rests_sentence
 from lnbench.report.telescopes import page_prediction
-from lnbench.report.units import is_rate, reference_of, shown
+from lnbench.report.units import is_rate, of_runs, reference_of, shown
 from lnbench.report.words import (
     censored_words,
     counted,
@@ -199,7 +199,7 @@ def _of_part(part: Json, claim: Json, tier: str) -> Iterator[str]:
         if count and not member["check"]["typical"]:  # else a note of the check says so
             yield f"{count} of {counted(n, 'seed')} with a collapsed run ({escaped(member['label'])})"
         # the verdict's sentence already says how many runs are above a threshold
-        yield from (escaped(note) for note in member["check"]["notes"] if not is_rate(part))
+        yield from (escaped(note) for note in member["check"]["notes"] if not of_runs(part, member))
     yield from (escaped(words) for words in beside_words(part))
     if tier != "smoke" and claim.get("standing") not in ("identity", "hypothesis"):
         yield from (escaped(words) for member in part["members"] if (words := page_prediction(part, member)))
@@ -215,7 +215,7 @@ def _every_seed(claim: Json) -> list[str]:
     seeds = sorted({seed for _, member in members.values() for seed in member["seeds"]})
     rows = []
     for label, (part, member) in members.items():
-        view = shown({**part, "kind": "values"} if is_rate(part) else part, member)
+        view = shown({**part, "kind": "values"} if is_rate(part) else part, {**member, "word": None})
         others = tuple(value for value in view.values if value is not None)  # one power of ten for all seeds
         cells = {
             seed: (DASH if value is None else view.number(view.unit.of(value), others)) + "†" * dead

@@ -75,9 +75,7 @@ def _axes(head: str, effect: Effect, vary: Vary, place: Place, error: Report) ->
         if len(levels) < 2:
             what = "there are no pairs" if reducer == PAIRS else "nothing runs along it"
             error(spot, f"{head}: {axis} has one value; {what}")
-        elif reducer == PAIRS:
-            continue
-        elif reducer in AS_WRITTEN:
+        elif reducer == PAIRS or reducer in AS_WRITTEN:
             continue
         elif not all(map(is_number, levels)):
             error(spot, f"{head}: {axis} is not numeric; nothing runs along it")
