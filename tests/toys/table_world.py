@@ -96,7 +96,7 @@ def write_table(
     for place, method in enumerate(methods):
         name = method if method in ("random_weights", "oracle") else "standard"
         rules += f"    - {{at: {{method: {method}}}, method: {name}, optimizer.lr: {0.01 * (place + 1):.2f}}}\n"
-    body = parts.replace("*cells", "&cells {" + anchor + "}", 1)
+    body = parts.replace("*cells", "&cells {" + anchor + "}", 1)  # an anchor: the parts after it say *cells
     text = HEAD.format(
         arm=arms[0], methods=", ".join(methods), arms=", ".join(arms), rules=rules.rstrip("\n"), seeds=seeds,
         effects=effects.rstrip("\n"), parts=body.rstrip("\n"),

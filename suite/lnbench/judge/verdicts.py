@@ -54,7 +54,7 @@ def judge(
         claims = _over_looks(planned)
         claims = _leave_one_out(claims, planned) if one_out else claims
         claims = _settle(claims, study, on_the_same_data(evidence, tries or {}))
-    claims, found = held_to([_worded(claim) for claim in claims], evidence, history)
+    claims, found = held_to([_worded(claim) for claim in claims], evidence.of_study, history)
     choices = tuple(_choices(evidence))
     return StudyResult(
         evidence, tuple(claims), choices, tuple(notes), dict(tries or {}), history=history, registration=found
@@ -220,6 +220,8 @@ def _judge_part(name: str, part: Part, claim: Claim, evidence: Evidence, looks: 
     elif missing:
         done, planned = len(missing[0].values), missing[0].planned
         verdict, why = Verdict.NOT_RUN.value, f"{done} of {planned} seeds have all their runs"
+        if part.each and getattr(part, "rows", None):
+            why = f"{len(members) - len(missing)} of {len(members)} cells have all their runs"
     if any(apart) and (all(apart) or verdict == Verdict.INCONCLUSIVE):
         verdict, why = Verdict.NOT_COMPARABLE.value, next(filter(None, apart))
     need = stats.seeds_to_decide(check) if verdict == Verdict.INCONCLUSIVE else None

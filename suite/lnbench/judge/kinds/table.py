@@ -87,7 +87,11 @@ class Table(WithinMargin[parts.Table]):
         checks = [member["check"] for member in part["members"]]
         agree = sum(check["p_reproduced"] <= check["alpha"] for check in checks)
         required = f"required: at least {part.get('at_least') or len(checks)}"
-        return f"{agree} of {len(checks)} cells agree with their number to within {write.margin()}; {required}"
+        others = ""
+        if part.get("rows"):
+            against = sum(check["p_contradicted"] <= check["alpha"] for check in checks)
+            others = f", {against} do not, {len(checks) - agree - against} are open or lack runs"
+        return f"{agree} of {len(checks)} cells agree with their number to within {write.margin()}{others}; {required}"
 
 
 def counts_words(part: Json) -> str:

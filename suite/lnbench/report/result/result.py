@@ -23,6 +23,7 @@ from lnbench.report.result.beside import beside_to_json
 from lnbench.report.result.chain import chain_to_json
 from lnbench.report.result.chosen import chosen_to_json
 from lnbench.report.result.loss_curves import detection_to_json, suspects_to_json
+from lnbench.report.result.matrix import matrix_to_json
 from lnbench.report.result.missing import left_to_json, untried_to_json
 from lnbench.report.result.plugins import judged_by
 from lnbench.report.result.runs import cells_to_json, data_to_json, environments_to_json, runs_to_json
@@ -96,6 +97,7 @@ def _where_there_is(result: StudyResult) -> Json:
         "judged_by": judged_by(result.study),
         "registration": dict(result.registration),
         "ledger": list(result.ledger),
+        "own_rows": [{"label": row.label, "method": plain(row.method)} for row in result.study.own],
     }
     return {name: shown for name, shown in found.items() if shown}
 
@@ -177,6 +179,7 @@ def part_to_json(result: PartResult, claim: ClaimResult, study: StudyResult) -> 
             {**_member(member), "check": check_to_json(check), **cell}
             for member, check, cell in zip(result.members, result.checks, _cells(result, study), strict=True)
         ],
+        **matrix_to_json(result, claim, study),
         **({"beside": plain(beside_to_json(result.beside, check_to_json))} if result.beside else {}),
     }
 
