@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from lnbench import experiments
-from lnbench.judge import evidence
+from lnbench.judge import run_numbers
 from lnbench.training import augment, batches, engine
 from lnbench.training.backends import network
 from lnbench.training.backends.loop import Loop
@@ -264,7 +264,7 @@ def epochs_moved(by: int) -> Plant:
 
         return epoch
 
-    return replaced(evidence, "_epoch", make)
+    return replaced(run_numbers, "_epoch", make)
 
 
 def selected_by_test(honest: Any) -> Any:
@@ -343,8 +343,8 @@ FAULTS = [
     Fault("test images are training images", R, held_from_training("test")),
     Fault("the epoch after the chosen one is read", S, epochs_moved(1)),
     Fault("the epoch before the last is read", R, epochs_moved(-1)),
-    Fault("the epoch is chosen by test accuracy", S, replaced(evidence, "_epoch", selected_by_test)),
-    Fault("of equal epochs the last is chosen, not the first", S, replaced(evidence, "_epoch", the_last_of_equals)),
+    Fault("the epoch is chosen by test accuracy", S, replaced(run_numbers, "_epoch", selected_by_test)),
+    Fault("of equal epochs the last is chosen, not the first", S, replaced(run_numbers, "_epoch", the_last_of_equals)),
     Fault("SAM's ρ doubled", S, recipe_with(("optimizer.rho", times(2)))),
     Fault("SAM's ρ × 1.1", S, recipe_with(("optimizer.rho", times(1.1)))),
     Fault("SAM's step uphill left out", S, replaced(Sam, "update", not_uphill)),

@@ -21,7 +21,7 @@ import torch
 from lnbench import catalog
 from lnbench.data.images import load
 from lnbench.execute.local import execute
-from lnbench.judge import StudyResult, evidence, gather, judge
+from lnbench.judge import StudyResult, gather, judge, run_numbers
 from lnbench.judge.measured import measured_content
 from lnbench.noise.uniform import DiluteUniform
 from lnbench.pipeline import Training, with_gradient_noise
@@ -260,14 +260,14 @@ def test_a_method_that_trains_on_half_the_loss_is_seen(fault: Fault) -> None:
 
 
 def test_the_best_epoch_in_place_of_the_last_is_seen(fault: Fault, tmp_path: Path) -> None:
-    honest = evidence._epoch
-    fault.setattr(evidence, "_epoch", lambda selection, curves: honest("best_test", curves))
+    honest = run_numbers._epoch
+    fault.setattr(run_numbers, "_epoch", lambda selection, curves: honest("best_test", curves))
     with pytest.raises(AssertionError, match=r"last_epoch read \(0.9, 0.9\)"):
         check_selection(tmp_path)
 
 
 def test_the_last_epoch_in_place_of_the_best_is_seen(fault: Fault, tmp_path: Path) -> None:
-    fault.setattr(evidence, "_epoch", lambda selection, curves: -1)
+    fault.setattr(run_numbers, "_epoch", lambda selection, curves: -1)
     with pytest.raises(AssertionError, match=r"best_test read \(0.6, 0.6\)"):
         check_selection(tmp_path)
 

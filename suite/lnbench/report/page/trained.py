@@ -313,7 +313,9 @@ def _reader(*keys: str) -> Render:
     def render(recipe: Json) -> str:
         found: Any = recipe
         for key in keys:
-            found = found[key]
+            if not isinstance(found, dict):  # another kind, which has no such option
+                return ""
+            found = found.get(key, "")
         return value_words(found)
 
     return render
