@@ -107,7 +107,8 @@ def _cells(study: Study, row: OwnRow) -> Iterator[Cell]:
         what = wrong[0].what if wrong else "it does not fit the study's grid"
         raise LnbenchError(f"{study.key}: {AXIS} {row.label}: {what}")
     places = [_elsewhere(cell.point) for cell in study.planned_cells]
-    yield from (cell for cell in rules.cells if _elsewhere(cell.point) in places)
+    own = (cell for cell in rules.cells if cell.point[AXIS] == row.label)
+    yield from (cell for cell in own if _elsewhere(cell.point) in places)
 
 
 def _elsewhere(point: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,17 +116,18 @@ def _elsewhere(point: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_row(merged: Tree, row: OwnRow) -> Tree:
-    """Return the study's tree with the row's method alone on the axis, put in after every other rule of the grid."""
+    """Return the study's tree with the row's method as one more level, put in after every other rule of the grid: what
+    these say of another method is not said of this one, and inputs find the rows that they are of."""
     runs = merged["runs"]
     place = runs["vary"].key_positions[AXIS]
     levels = Sequence_(place)
-    levels.add(row.label, place)
+    for level in (*runs["vary"][AXIS], row.label):
+        levels.add(level, place)
     vary = runs["vary"].take(Tree(place))
     vary.put(AXIS, levels, place, place)
     rules = Sequence_(place)
     for rule in runs.get("set") or ():
-        if AXIS not in rule["at"]:  # what a rule says of another method is not said of this one
-            rules.add(rule, place)
+        rules.add(rule, place)
     method = tree_of(row.method) if isinstance(row.method, dict) else row.method
     rules.add(tree_of({"at": {AXIS: row.label}, AXIS: method}), place)
     changed = runs.take(Tree(place))

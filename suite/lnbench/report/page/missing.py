@@ -35,7 +35,7 @@ def _by_row(left: list[Json], axis: str) -> Iterator[Json]:
     for row, entries in rows.items():
         runs = sum(entry["runs"] for entry in entries)
         seconds = sum(entry["runs"] * entry["seconds_each"] for entry in entries)
-        what = f"{counted(len(entries), 'cell')} of"
+        what = counted(len(entries), "cell")
         yield {"what": what, "point": {axis: row}, "runs": runs, "seconds_each": seconds / runs}
 
 
