@@ -320,7 +320,8 @@ def verify_study(
 
 def _registered(study: Study, store: Store, say: Callable[[str], None]) -> Mapping[str, str]:
     """Register what the study's verdicts depend on, where it is not yet, and say so; return what records say of it."""
-    there = [record["provenance"].get("finished") for record in gather(plan_study(study), store.get).records.values()]
+    known = gather(plan_study(study.without_own), store.get).records  # a user's own row is no run of any claim
+    there = [record["provenance"].get("finished") for record in known.values()]
     done = register(study, store.path, records_since=known_since(study, there, store.path))
     if done.added:
         number = len(done.lock.entries)

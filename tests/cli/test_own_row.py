@@ -197,3 +197,30 @@ def test_an_alternative_has_no_row_of_ones_own(study: Study, tmp_path: Path) -> 
     study.path.write_text(changed, encoding="utf-8")
     with_row = asked_rows(load_study(study.path).tiers["cpu"], ["method=random_weights"])
     assert len(with_row.cells) == 5 and len(variant(with_row, "epochs").cells) == 3
+
+
+def test_runs_that_the_grid_has_already_are_not_made_twice(study: Study) -> None:
+    where = ["method={kind: reed_hard, beta: 0.8}"]  # at u20 a row of the grid under another name
+    alone = {job.run().id for job in plan_study(study).jobs}
+    assert len({job.run().id for job in plan_study(asked_rows(study, where)).jobs} - alone) == 4
+
+
+def test_an_input_of_another_row_is_still_found(study: Study) -> None:
+    """Inputs at a place of the grid name rows that are no rows of one's own."""
+    text = study.path.read_text(encoding="utf-8")
+    changed = text.replace("  vary: {method: [standard,", "  vary: {method: [standard, network, aul,").replace(
+        "  seeds: {n: 4",
+        "    - {at: {method: network}, method: standard, probes: [example_loss]}\n"
+        "    - {at: {method: aul}, method: {kind: reweighted, input: trust}}\n"
+        "  inputs: {trust: {kind: aul_trust, weight: clean, guard: true, at: {method: network}, per: seed}}\n"
+        "  seeds: {n: 4",
+    )
+    study.path.write_text(
+        changed.replace("    selection: last_epoch\n", "    selection: last_epoch\n    probes: []\n"), "utf-8"
+    )
+    loaded = load_study(study.path).tiers["cpu"]
+    assert len(asked_rows(loaded, ["method=random_weights"]).cells) == len(loaded.cells) + 2
+    reader = asked_rows(loaded, ["method={kind: reweighted, input: trust}"])
+    assert reader.cells[-1].recipe.needs == ("trust",)
+    with pytest.raises(LnbenchError, match="nothing"):
+        asked_rows(loaded, ["method={kind: reweighted, input: nothing}"])

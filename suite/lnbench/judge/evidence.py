@@ -53,21 +53,6 @@ class Evidence:
         """Return the runs that its inputs are made of, each once."""
         return list({run.id: run for derived in self.inputs for run in derived.runs}.values())
 
-    @property
-    def of_study(self) -> Evidence:
-        """Return the evidence without the records that only rows of a user's own rest on: no claim depends on them."""
-        study = self.study
-        if not study.own:
-            return self
-        kept = replace(self.plan, jobs=tuple(job for job in self.plan.jobs if not study.is_own(job.point)))
-        own = {run.id for key, (run, _) in self.by_job.items() if key in self._own_keys()}
-        shared = {run.id for key, (run, _) in self.by_job.items() if key not in self._own_keys()}
-        records = {name: record for name, record in self.records.items() if name not in own - shared}
-        return replace(self, plan=kept, records=records)
-
-    def _own_keys(self) -> set[tuple[str, int]]:
-        return {(point_key(job.point), job.seed) for job in self.plan.jobs if self.study.is_own(job.point)}
-
     def lacks(self, only: Callable[[Point], bool]) -> bool:
         """Return whether a run is missing at one of the points asked for."""
         return any((point_key(job.point), job.seed) not in self.by_job for job in self.plan.jobs if only(job.point))

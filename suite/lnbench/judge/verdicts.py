@@ -54,7 +54,7 @@ def judge(
         claims = _over_looks(planned)
         claims = _leave_one_out(claims, planned) if one_out else claims
         claims = _settle(claims, study, on_the_same_data(evidence, tries or {}))
-    claims, found = held_to([_worded(claim) for claim in claims], evidence.of_study, history)
+    claims, found = held_to([_worded(claim) for claim in claims], evidence, history)
     choices = tuple(_choices(evidence))
     return StudyResult(
         evidence, tuple(claims), choices, tuple(notes), dict(tries or {}), history=history, registration=found
