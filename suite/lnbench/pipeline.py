@@ -37,10 +37,10 @@ from lnbench.judge import judge as judge_evidence
 from lnbench.judge.measured import NOISE
 from lnbench.machine import resolve_device
 from lnbench.plan import Only, Plan, Run, check_claims, plan_study, selection
-from lnbench.report import known_since, load_failures, load_ledger, load_report, write_report
+from lnbench.report import known_since, load_failures, load_ledger, load_own_rows, load_report, write_report
 from lnbench.report.rows import claim_rows
 from lnbench.resources import find_study
-from lnbench.spec import LoadedStudy, Study, load_studies, load_study, variant
+from lnbench.spec import LoadedStudy, Study, asked_rows, load_studies, load_study, variant, with_rows
 from lnbench.spec.locks import History, history_of, of_report, read_copy
 from lnbench.store import Store, default_path
 from lnbench.training.gradient_noise import GradientNoise
@@ -154,7 +154,8 @@ def verify(
     `studies`: the path of a study file, the name of a known study, or several of either. Several are read and checked
     together, must all have the tier, and are then verified one after the other; an error in one file, a missing tier
     or a missing data set is raised before anything is trained. `claims`: train only what these need (all claims are
-    judged, and those that lack runs are "not-run"). `where`: train only at these values, such as "model=mlp1".
+    judged, and those that lack runs are "not-run"). `where`: train only at these values, such as "model=mlp1"; a
+    "method=NAME" of the catalog that the study's axis `method` does not have is a row of your own (docs/methods.md).
     `seeds`: how many; more than are planned are trained and not judged, fewer give numbers and no verdict, unless a
     look at so many is planned. `alternatives`: whether to train those that a contradiction must survive;
     `all_alternatives`: and those that a reproduction must. `store`: folder of finished runs (default: LNBENCH_STORE,
@@ -185,6 +186,7 @@ def verify(
     )
     check_backend(backend, place)
     chosen = [at_tier(loaded, tier) for loaded in load_studies([find_study(str(name)) for name in _several(studies)])]
+    chosen = [asked_rows(study, where) for study in chosen]
     check_claims(chosen, claims)
     for study in chosen:
         selection(study, claims, where)  # an axis or a value that is not there is an error before anything is trained
@@ -318,7 +320,8 @@ def verify_study(
 
 def _registered(study: Study, store: Store, say: Callable[[str], None]) -> Mapping[str, str]:
     """Register what the study's verdicts depend on, where it is not yet, and say so; return what records say of it."""
-    there = [record["provenance"].get("finished") for record in gather(plan_study(study), store.get).records.values()]
+    known = gather(plan_study(study.without_own), store.get).records  # a user's own row is no run of any claim
+    there = [record["provenance"].get("finished") for record in known.values()]
     done = register(study, store.path, records_since=known_since(study, there, store.path))
     if done.added:
         number = len(done.lock.entries)
@@ -367,7 +370,7 @@ def judge_report(folder: Path) -> StudyResult:
     """Judge the study of a report again, from the report's own records and against its own copy of the lock. Raises
     StoreError; LockError where that copy is damaged."""
     name, tier, seeds, get = load_report(folder)
-    study = study_at(name, tier)
+    study = with_rows(study_at(name, tier), load_own_rows(folder))
     history = of_report(read_copy(folder, study), history_of(study))
     result = judge_records(study, get, seeds, load_failures(folder), history=history)
     return replace(result, ledger=load_ledger(folder))

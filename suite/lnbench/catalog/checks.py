@@ -13,6 +13,7 @@ CHECKS = {
     "can_reach": ("CanReach", "can_reach:CanReach"),
     "agrees": ("Agrees", "agrees:Agrees"),
     "table": ("Table", "table:Table"),
+    "table_sides": ("TableSides", "table_sides:TableSides"),
     "ordered": ("Ordered", "ordered:Ordered"),
     "equivalent": ("Equivalent", "equivalent:Equivalent"),
     "trend": ("Trend", "trend:Trend"),

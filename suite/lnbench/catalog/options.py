@@ -110,6 +110,22 @@ class Part(Options):
         name = getattr(self, "reference", None)
         return (name,) if name else ()
 
+    def judged(self, effect: Any) -> Any:
+        """Return the effect as it is judged: the one that is named, unless the kind itself compares it with another
+        point."""
+        return effect
+
+    def bound(self, baseline: Any) -> Any:
+        """Return the part with what it must know of the paper's file (`spec.Baseline`): itself, unless what is printed
+        decides what there is to check."""
+        return self
+
+    def numbers(self, baseline: Any) -> tuple[Any, ...]:
+        """Return the printed numbers (`spec.Number`) of its references, in their order; of one that prints a word, none
+        here, and None where each member has a reference of its own."""
+        found = [baseline.references[name].number() for name in self.references()]
+        return tuple(number for number in found if number is not None)
+
     def place_of(self, reference: str) -> Location:
         """Return the keys under which the file names the reference."""
         return ("reference",)

@@ -50,7 +50,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of an axis, its levels rising, and what becomes of it."""
+    """A stretch of an axis, its levels rising (names: in the order of the file), and what becomes of it."""
 
     axis: str
     reducer: str
@@ -58,6 +58,9 @@ class Span:
 
     @property
     def numbers(self) -> list[float]:
+        """Return the levels as numbers; of names, their places."""
+        if not all(isinstance(level, int | float) for level in self.levels):
+            return [float(place) for place in range(len(self.levels))]
         return [float(level) for level in self.levels]  # type: ignore[arg-type]
 
 

@@ -89,9 +89,10 @@ def weak_margins(study: Study, report: dict[str, Any]) -> list[tuple[str, str, s
         for part in claim["parts"]:
             if part.get("margin") is None:
                 continue
-            half = part["margin"]
             for member in part["members"]:
-                values = member["values"]
+                half, values = member.get("margin", part["margin"]), member["values"]
+                if not isinstance(half, float | int):  # a cell of a table that prints a word
+                    continue
                 if len(values) < 3 or any(member["collapsed"]):
                     continue
                 sd = max(statistics.stdev(values), member["step"] / 2)

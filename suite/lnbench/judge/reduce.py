@@ -46,7 +46,8 @@ class Goal:
 def reduce(reducer: str, levels: Sequence[float], readings: Sequence[Reading], goal: Goal | None = None) -> Reading:
     """Return one number of a curve: `levels` (L,) rise, `readings` (L,) are the curve's values there.
 
-    drop: first minus last. gain: the mean of all but the first, minus the first. mean: of all, with equal weights.
+    drop: first minus last. gain: the mean of all but the first, minus the first. lead: the lowest of all but the last,
+    minus the last. mean: of all, with equal weights.
     steps: last minus first (of two levels). slope, kendall, area, exponent (of log y on log x): as `lnbench.stats` has
     them. argmax: where the curve is highest, tied maxima at the mean of their levels. crossing: see `crossing`. Raises
     ValueError for another name.
@@ -63,6 +64,8 @@ def reduce(reducer: str, levels: Sequence[float], readings: Sequence[Reading], g
         return Reading(values[0] - values[-1], step, collapsed)
     if reducer == "gain":
         return Reading(sum(values[1:]) / len(values[1:]) - values[0], step, collapsed)
+    if reducer == "lead":
+        return Reading(min(values[:-1]) - values[-1], step, collapsed)
     if reducer == "mean":
         return Reading(sum(values) / len(values), step / len(values), collapsed)
     if reducer == "steps":

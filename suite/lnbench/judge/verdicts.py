@@ -197,8 +197,8 @@ def _in_regime(check: Check, regime: list[PartResult], remedies: Mapping[str, st
 
 
 def _judge_part(name: str, part: Part, claim: Claim, evidence: Evidence, looks: int) -> PartResult:
-    effect = evidence.study.spec.effects[part.effect]
-    of_each = [evidence.members(one) for one in part.effects(effect)]
+    effect = part.judged(evidence.study.spec.effects[part.effect])
+    of_each = [evidence.members(one) for one in part.effects(evidence.study.spec.effects[part.effect])]
     members = tuple(member for found in of_each for member in found)
     apart = not_comparable(part, evidence.study, of_each)
     numbers: tuple[Number | None, ...] = numbers_of(part, evidence.study) or (None,)
@@ -220,6 +220,8 @@ def _judge_part(name: str, part: Part, claim: Claim, evidence: Evidence, looks: 
     elif missing:
         done, planned = len(missing[0].values), missing[0].planned
         verdict, why = Verdict.NOT_RUN.value, f"{done} of {planned} seeds have all their runs"
+        if part.each and getattr(part, "rows", None):
+            why = f"{len(members) - len(missing)} of {len(members)} cells have all their runs"
     if any(apart) and (all(apart) or verdict == Verdict.INCONCLUSIVE):
         verdict, why = Verdict.NOT_COMPARABLE.value, next(filter(None, apart))
     need = stats.seeds_to_decide(check) if verdict == Verdict.INCONCLUSIVE else None

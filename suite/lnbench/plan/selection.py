@@ -30,9 +30,16 @@ def selection(study: Study, claims: Collection[str] = (), where: Collection[str]
 
     def only(point: Mapping[str, Scalar]) -> bool:
         fits = all(point.get(axis) in values for axis, values in wanted.items())
-        return fits and (needed is None or point_key(point) in needed)
+        return fits and (needed is None or any(point_key(one) in needed for one in _read_at(study, point)))
 
     return only
+
+
+def _read_at(study: Study, point: Mapping[str, Scalar]) -> list[Mapping[str, Scalar]]:
+    """Return the point; for one in a row of a user's own, those of the study's methods in the same column."""
+    if not study.is_own(point):
+        return [point]
+    return [{**point, "method": level} for level in study.levels("method")]
 
 
 def _filters(study: Study, where: Collection[str]) -> dict[str, set[Scalar]]:
@@ -49,6 +56,8 @@ def _filters(study: Study, where: Collection[str]) -> dict[str, set[Scalar]]:
         if axis not in vary:
             raise LnbenchError(f"--where {text}: {study.key} has no axis '{axis}'; {did_you_mean(axis, vary)}")
         matching = [level for level in vary[axis] if _text(level) == value or str(level) == value]
+        if axis == "method":
+            matching += [row.label for row in study.own if value in (row.asked, row.label)]
         if not matching:
             levels = ", ".join(map(_text, vary[axis]))
             raise LnbenchError(f"--where {text}: no run is at that value; {axis} takes {levels}")

@@ -6,9 +6,11 @@ No torch is imported here, and matplotlib only where figures are drawn.
 
 from lnbench.report.compare import differences
 from lnbench.report.folder import (
+    is_report,
     known_since,
     load_failures,
     load_ledger,
+    load_own_rows,
     load_report,
     lock_apart,
     read_records,
@@ -23,10 +25,12 @@ from lnbench.report.scoreboard import read_results, replace_between_markers, sco
 
 __all__ = [
     "differences",
+    "is_report",
     "junit",
     "known_since",
     "load_failures",
     "load_ledger",
+    "load_own_rows",
     "load_report",
     "lock_apart",
     "markdown",

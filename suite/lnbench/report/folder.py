@@ -21,7 +21,7 @@ from lnbench.report.plain import Json
 from lnbench.report.result.chain import chain_head, record_sha256
 from lnbench.report.result.result import SCHEMA, result_to_json
 from lnbench.report.result.runs import all_records
-from lnbench.spec import Study
+from lnbench.spec import OwnRow, Study, rows_of
 from lnbench.spec.locks import COPY, apart, history_of, moment, read_copy
 from lnbench.spec.study import MOST_SEEDS
 from lnbench.store import Record, is_entry, read_export, write_atomically
@@ -142,6 +142,19 @@ def read_records(folder: Path) -> dict[str, Record]:
 def load_failures(folder: Path) -> dict[str, str]:
     """Return run id -> message of the runs that failed, as `gather` takes them. Raises StoreError."""
     return {entry["id"]: entry["message"] for entry in read_result(folder)["runs"]["failed"]}
+
+
+def is_report(folder: Path) -> bool:
+    """Return whether there is a report in the folder."""
+    return (folder / RESULT).is_file()
+
+
+def load_own_rows(folder: Path) -> list[OwnRow]:
+    """Return the rows of a user's own that a report has. Raises StoreError."""
+    try:
+        return rows_of(read_result(folder).get("own_rows", []))
+    except (KeyError, TypeError):
+        raise StoreError(f"{folder / RESULT}: 'own_rows' holds what is no row") from None
 
 
 def load_ledger(folder: Path) -> tuple[Json, ...]:

@@ -42,10 +42,12 @@ class Figures:
     claims: dict[str, str]  # claim id -> file
     experiments: dict[str, str]  # file -> what it shows
     detection: dict[str, str]
+    matrices: dict[tuple[str, str], str]  # (claim id, part) -> file
 
     def all(self) -> list[str]:
         """Return every file name, in the page's order."""
-        named = (self.forest, self.curves, *self.experiments, *self.detection, self.training, *self.claims.values())
+        named = (self.forest, self.curves, *self.experiments, *self.detection, self.training, *self.claims.values(),
+                 *self.matrices.values())  # fmt: skip
         return [name for name in named if name]
 
 
@@ -54,7 +56,13 @@ def figures_of(data: Json) -> Figures:
     claims = {
         claim["id"]: f"{anchor}.png"  # anchors are all different, also where file names ignore case
         for claim, anchor in zip(data["claims"], claim_anchors(data), strict=True)
-        if any(measured(member) for part in claim["parts"] for member in part["members"])
+        if any(measured(member) for part in in_forest(claim) for member in part["members"])
+    }
+    matrices = {
+        (claim["id"], part["name"]): f"{anchor}-table-{number}.png"
+        for claim, anchor in zip(data["claims"], claim_anchors(data), strict=True)
+        for number, part in enumerate(claim["parts"])
+        if "matrix" in part and any(cell["n"] for cell in part["matrix"]["cells"])
     }
     return Figures(
         forest="forest.png" if len(claims) > 1 else None,
@@ -63,7 +71,13 @@ def figures_of(data: Json) -> Figures:
         claims=claims,
         experiments=experiment_figures(data),
         detection=detection_figures(data),
+        matrices=matrices,
     )
+
+
+def in_forest(claim: Json) -> list[Json]:
+    """Return the parts that a forest plot has a row for: a table of many cells has its matrix."""
+    return [part for part in claim["parts"] if "matrix" not in part]
 
 
 EXPERIMENT_FIGURES = {  # experiment -> file -> what it shows

@@ -106,6 +106,11 @@ def without_rounding(numbers: tuple[float, ...], beside: tuple[float, ...]) -> t
     return tuple(0.0 if abs(number) <= least else number for number in numbers)
 
 
+def of_runs(part: Json, member: Json) -> bool:
+    """Return whether a member's effect is a share of runs: its part's is, or its cell prints that they diverged."""
+    return is_rate(part) or member.get("word") == "diverged"
+
+
 def unit_of(part: Json, step: float = 0.0) -> Unit:
     """Return the unit in which a part's effect is shown; `step` (in the metric's unit) says how many digits mean
     something."""
@@ -227,10 +232,10 @@ def region_of(part: Json, member: Json) -> Json:
 
 def shown(part: Json, member: Json) -> Shown:
     """Return a member of a part (both of `result.json`) on the scale of its metric."""
-    check, unit = member["check"], unit_of(part, member["step"] or 0.0)
+    rate, step = of_runs(part, member), member["step"] or 0.0
+    check, unit = member["check"], Unit(100.0, SHARE, 1) if rate else unit_of(part, step)
     reference, region = reference_of(part, member), region_of(part, member)
-    rate = is_rate(part)
-    if rate:
+    if is_rate(part):
         region = {"low": kind_named(part["kind"]).share_of_runs(part), "high": None}
     bounds = (0.0, 1.0) if rate else bounds_of(part["effect"])
     printed = reference["value"] if reference and not rate else None

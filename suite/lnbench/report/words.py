@@ -240,8 +240,11 @@ class Written:
 
 def margin_words(part: Json) -> str:
     """Return a part's margin, a difference: "2 points" of an accuracy."""
-    unit = shown(part, part["members"][0]).unit
-    return replace(unit, name="points" if unit.name == "%" else unit.name).edge(unit.of(part["margin"]))
+    unit = metric_unit(part["effect"], part["members"][0]["step"] or 0.0)
+    margin, points = part["margin"], replace(unit, name="points" if unit.name == "%" else unit.name)
+    if isinstance(margin, dict):
+        return f"the larger of {points.edge(unit.of(margin['floor']))} and {margin['spreads']:g} printed spreads"
+    return points.edge(unit.of(margin))
 
 
 def printed_words(reference: Json) -> str:

@@ -3,6 +3,7 @@
 from lnbench.spec.baseline import Baseline, Number, Place, Reference, baseline_schema, load_baseline
 from lnbench.spec.effects import EPOCH, Effect
 from lnbench.spec.load import LoadedStudy, load_studies, load_study
+from lnbench.spec.own_rows import asked_rows, rows_of, with_rows
 from lnbench.spec.parts import (
     Agrees,
     CanReach,
@@ -16,6 +17,7 @@ from lnbench.spec.parts import (
     Scaling,
     Shift,
     Table,
+    TableSides,
     Threshold,
     Trend,
     Within,
@@ -27,6 +29,7 @@ from lnbench.spec.study import (
     Cell,
     Choose,
     Claim,
+    OwnRow,
     Point,
     Runs,
     Seeds,
@@ -43,8 +46,9 @@ from lnbench.tiers import TIERS
 __all__ = [
     "EPOCH", "TIERS", "Agrees", "Alternative", "AnyRecipe", "Baseline", "CanReach", "Cell", "Choose", "Claim",
     "Correlation", "Effect", "Equivalent", "EveryRun", "ExperimentRecipe", "LoadedStudy", "Monotone", "Number",
-    "Ordered", "Part", "Place", "Point", "Ratio", "Recipe", "Reference", "Runs", "Scalar", "Scalars", "Scaling",
-    "Seeds", "Shift", "Source", "Study", "StudyFile", "StudySpec", "Table", "Threshold", "Trend", "VerdictRule",
-    "Within", "baseline_schema", "load_baseline", "load_studies", "load_study", "needed_points", "point_key",
-    "points_of", "recipe_of", "study_schema", "touches", "variant",
+    "Ordered", "OwnRow", "Part", "Place", "Point", "Ratio", "Recipe", "Reference", "Runs", "Scalar", "Scalars",
+    "Scaling", "Seeds", "Shift", "Source", "Study", "StudyFile", "StudySpec", "Table", "TableSides", "Threshold",
+    "Trend", "VerdictRule", "Within", "asked_rows", "baseline_schema", "load_baseline", "load_studies", "load_study",
+    "needed_points", "point_key", "points_of", "recipe_of", "rows_of", "study_schema", "touches", "variant",
+    "with_rows",
 ]  # fmt: skip

@@ -24,6 +24,10 @@ from lnbench.yamlfile.tree import position_of
 
 Count = Annotated[int, Field(ge=1)]
 
+WORDS: dict[str, Literal["diverged", "nothing"]] = {  # what a cell of a table prints in place of a number -> its sense
+    "Diverged": "diverged",
+    "—": "nothing",
+}
 MOST_WORDS = 25  # in a quote: enough to find the sentence, little enough to be a citation
 
 
@@ -156,6 +160,12 @@ class Reference(Strict):
                 )
                 raise Misfit("printed", f"printed: {is_what}; check the number and its unit")
         return self
+
+    @property
+    def word(self) -> Literal["diverged", "nothing"] | None:
+        """Return what a word says that is printed in place of a number in a table's cell: diverged, the training did;
+        nothing, there is no number. None for a number, and for words that say neither."""
+        return WORDS.get(self.printed.strip())
 
     def number(self) -> Number | None:
         """Return the printed number in the metric's own unit (percent as a fraction); None where a word is printed."""

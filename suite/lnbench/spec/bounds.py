@@ -14,6 +14,7 @@ from lnbench.spec.levels import is_number
 from lnbench.spec.recipe import Scalar
 
 Vary = Mapping[str, tuple[Scalar, ...]]
+ROUNDING = 1e-9  # relative: what binary fractions lose
 
 
 class Bounds(NamedTuple):
@@ -36,12 +37,14 @@ class Ground:
     """What a part is checked against.
 
     `effect`: None where its form is wrong; `vary`: None where the grid is not known; `numbers`: the printed numbers
-    that the part names, by reference, as far as they exist.
+    that the part names, by reference, as far as they exist; `words`: of those that print a word that a table knows, the
+    sense (`Reference.word`).
     """
 
     effect: Effect | None
     vary: Vary | None
     numbers: Mapping[str, Number] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def bounds(self) -> Bounds | None:
@@ -65,6 +68,14 @@ class Ground:
         if bounds is None or self.effect is None or margin < _width(self.effect, bounds):
             return ""
         return f"margin {margin:g} covers all of {bounds.describe()}; every outcome would pass"
+
+
+def finer_than_printed(margin: float, number: Number) -> str:
+    """Return that a margin is finer than the number is printed; "" where it is not."""
+    if margin >= number.unit / 2 * (1 - ROUNDING):
+        return ""
+    what = f"margin {margin:g} is below half the last printed digit ({number.unit / 2:g})"
+    return f"{what}; the paper does not say it that exactly"
 
 
 def bounds_of(effect: Effect, vary: Vary | None) -> Bounds | None:

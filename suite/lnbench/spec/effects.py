@@ -13,11 +13,12 @@ from lnbench.yamlfile.model import Strict
 from lnbench.yamlfile.problems import Misfit
 
 Reducer = Literal[
-    "drop", "gain", "mean", "slope", "kendall", "area", "argmax", "crossing", "exponent", "steps", "pearson",
+    "drop", "gain", "lead", "mean", "slope", "kendall", "area", "argmax", "crossing", "exponent", "steps", "pearson",
     "spearman", "pairs",
 ]  # fmt: skip
 COEFFICIENTS = ("pearson", "spearman")  # over points: the axes need not be numeric, and there may be several
-DIFFERENCES = ("drop", "gain", "steps")  # two of the metric's numbers apart
+DIFFERENCES = ("drop", "gain", "lead", "steps")  # two of the metric's numbers apart
+AS_WRITTEN = ("gain", "lead")  # may run over names: then the levels are in the order in which the file has them
 ON_THE_AXIS = ("argmax", "crossing")  # in the axis's own unit
 LOGARITHMIC = ("exponent",)  # needs a positive axis
 PAIRS = "pairs"  # the median of a number that two runs have together, over all pairs of the axis's levels

@@ -14,16 +14,15 @@ from pydantic import Field, field_validator, model_validator
 from lnbench import catalog
 from lnbench.catalog import Part as Part
 from lnbench.spec.baseline import Number
-from lnbench.spec.bounds import Ground
+from lnbench.spec.bounds import Ground, finer_than_printed
+from lnbench.spec.cells import Table as Table
+from lnbench.spec.cells import TableSides as TableSides
 from lnbench.spec.effects import PAIRS, Effect
-from lnbench.spec.levels import not_visited, same_point, word
-from lnbench.spec.recipe import Scalar
-from lnbench.yamlfile.problems import Fault, Location, Misfit
+from lnbench.yamlfile.problems import Fault, Misfit
 
 Edges = tuple[float | None, float | None]  # null: no edge on that side
 
 FEWEST_POINTS = 6  # stats.correlation.FEWEST_POINTS, written again so that reading a study imports no scipy
-ROUNDING = 1e-9  # relative: what binary fractions lose
 
 
 class OneNumber(Part):
@@ -87,76 +86,9 @@ class Agrees(Part):
     because: str
 
     def problems(self, ground: Ground) -> Iterator[Fault]:
-        yield from _no_finer_than_printed(self.margin, ground)
-        if what := ground.margin_covers_all(self.margin):
-            yield Fault(("margin",), what)
-
-
-class Table(Part):
-    """At least `at_least` of the cells (default: all) each lie within `margin` of their own printed number.
-
-    `cells`: reference -> the point of its cell, in addition to what the effect says in `at`. `columns`: the axis whose
-    values are the table's columns; within each, the order of our cells is shown against the printed one.
-    """
-
-    each: ClassVar[bool] = True
-
-    kind: Literal["table"]
-    cells: Annotated[dict[str, dict[str, Scalar]], Field(min_length=1)]
-    margin: Annotated[float, Field(gt=0)]
-    because: str
-    at_least: Annotated[int, Field(ge=1)] | None = None
-    columns: str | None = None
-
-    @model_validator(mode="after")
-    def _quota(self) -> Table:
-        if self.at_least is not None and self.at_least > len(self.cells):
-            raise Misfit("at_least", f"at_least: {self.at_least} of {len(self.cells)} cells cannot agree")
-        return self
-
-    def effects(self, effect: Effect) -> list[Effect]:
-        return [effect.at_point(point) for point in self.cells.values()]
-
-    def references(self) -> tuple[str, ...]:
-        return tuple(self.cells)
-
-    def place_of(self, reference: str) -> Location:
-        return ("cells", reference)
-
-    def said(self) -> dict[str, object]:
-        return {"margin": self.margin, "columns": self.columns, "at_least": self.at_least or len(self.cells)}
-
-    def misplaced(self, ground: Ground) -> Iterator[Fault]:
-        """Yield cells that are not one place of the grid, or are named twice; and a margin finer than a digit."""
-        yield from _no_finer_than_printed(self.margin, ground)
-        effect, vary = ground.effect, ground.vary
-        seen: dict[str, dict[str, Scalar]] = {}
-        for reference, cell in self.cells.items():
-            here = ("cells", reference)
-            twin = next((other for other, point in seen.items() if same_point(cell, point)), None)
-            if twin is not None:
-                yield Fault(here, f"table: the cell of '{reference}' is that of '{twin}' too", at_key=True)
-            seen[reference] = cell
-            for axis, value in cell.items():
-                unvisited = not_visited(axis, value, vary) if vary is not None else None
-                if unvisited:
-                    yield Fault((*here, axis), f"table: {unvisited}")
-                elif effect is not None and axis in (*effect.at, *effect.axes):
-                    what = f"table: the effect {self.effect} says {axis} for all cells; leave it out here"
-                    yield Fault((*here, axis), what)
-            for axis, levels in (vary or {}).items():
-                said = (*cell, *effect.at, *effect.axes) if effect is not None else vary or {}
-                if axis not in said and len(levels) > 1:
-                    what = f"table: say at which {axis} the cell is; it takes {', '.join(map(word, levels))}"
-                    yield Fault(here, what, at_key=True)
-            if self.columns is not None and self.columns not in cell:
-                yield Fault(("columns",), f"columns: the cell of '{reference}' names no {self.columns}")
-                break
-        lists = (*effect.at.values(), *(effect.minus or {}).values()) if effect is not None else ()
-        if any(isinstance(value, tuple) for value in lists):
-            yield Fault(("effect",), f"table: the effect {self.effect} is a family; a table's cells name its points")
-
-    def problems(self, ground: Ground) -> Iterator[Fault]:
+        for number in ground.numbers.values():
+            if what := finer_than_printed(self.margin, number):
+                yield Fault(("margin",), what)
         if what := ground.margin_covers_all(self.margin):
             yield Fault(("margin",), what)
 
@@ -309,13 +241,6 @@ class Correlation(Part):
         elif (points := ground.points(FEWEST_POINTS)) < FEWEST_POINTS:
             what = f"correlation: {points} points; a sample of points needs at least {FEWEST_POINTS}"
             yield Fault(("unit",), what)
-
-
-def _no_finer_than_printed(margin: float, ground: Ground) -> Iterator[Fault]:
-    for number in ground.numbers.values():
-        if margin < number.unit / 2 * (1 - ROUNDING):
-            what = f"margin {margin:g} is below half the last printed digit ({number.unit / 2:g})"
-            yield Fault(("margin",), f"{what}; the paper does not say it that exactly")
 
 
 def _edges_inside(region: Edges, ground: Ground) -> Iterator[Fault]:

@@ -18,8 +18,8 @@ from typing import Any
 from lnbench.catalog import Part
 from lnbench.identity import canonical_json, sha256
 from lnbench.spec.baseline import Baseline, Reference
-from lnbench.spec.effects import Effect
-from lnbench.spec.parts import Table
+from lnbench.spec.cells import Cells, Margin
+from lnbench.spec.effects import AS_WRITTEN, Effect
 from lnbench.spec.study import Claim, StudySpec
 
 Json = dict[str, Any]
@@ -168,13 +168,14 @@ def _claim(claim: Claim, spec: StudySpec, baseline: Baseline) -> Json:
 
 
 def _part(part: Part, spec: StudySpec, baseline: Baseline) -> Json:
-    numbers = [baseline.references[name] for name in part.references()]
+    numbers = [baseline.references[name] for name in (part.cells if isinstance(part, Cells) else part.references())]
     check = plain(part.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=NOT_JUDGED))
     if part.despite:
         check["despite"] = sorted(part.despite)
-    if isinstance(part, Table):
-        check.pop("columns", None)  # shown, not judged
-        check["at_least"] = part.at_least or len(part.cells)
+    if isinstance(part, Cells):
+        for shown in ("rows", "columns"):  # not judged
+            check.pop(shown, None)
+        check["at_least"] = part.at_least or len(part.references())
         pairs = zip(part.cells.values(), numbers, strict=True)
         check["cells"] = _sorted({"at": plain(dict(point)), "printed": _printed(number)} for point, number in pairs)
     elif numbers:
@@ -196,10 +197,16 @@ def _effect(effect: Effect, vary: Mapping[str, Any]) -> Json:
     if effect.along:
         found.pop("levels", None)
         found["along"] = [  # a list, as the axis that is written first is reduced first
-            {"axis": axis, "by": reducer, "levels": _sorted(plain(effect.levels_of(axis, tuple(vary.get(axis, ())))))}
+            {"axis": axis, "by": reducer, "levels": _levels(reducer, effect.levels_of(axis, tuple(vary.get(axis, ()))))}
             for axis, reducer in zip(effect.axes, effect.reducers, strict=True)
         ]
     return found
+
+
+def _levels(reducer: str, levels: tuple[Any, ...]) -> list[Any]:
+    """Return the levels of an axis without an order, unless the reducer takes names in the order of the file."""
+    named = not all(isinstance(level, int | float) for level in levels)
+    return list(plain(levels)) if named and reducer in AS_WRITTEN else _sorted(plain(levels))
 
 
 def _printed(reference: Reference) -> Json:
@@ -313,8 +320,21 @@ def _share(side: str) -> Any:
 
 
 def _table(part: Any, edge: Any) -> str:
-    least = part.at_least or len(part.cells)
-    return f"at least {least} of {len(part.cells)} cells within {_number(part.margin)} of their printed numbers"
+    margin = part.margin
+    words = _number(margin)
+    if isinstance(margin, Margin):
+        words = f"the larger of {_number(margin.floor)} and {_number(margin.spreads)} printed spreads"
+    return f"{_of_cells(part)} within {words} of their printed numbers"
+
+
+def _sides(part: Any, edge: Any) -> str:
+    against = ", ".join(f"{axis} {short(value)}" for axis, value in part.against.items())
+    return f"{_of_cells(part)} on the printed side of {against}"
+
+
+def _of_cells(part: Any) -> str:
+    judged = len(part.references())
+    return f"at least {part.at_least or judged} of {judged} cells"
 
 
 def _shift(part: Any, edge: Any) -> str:
@@ -330,6 +350,7 @@ _WORDS: dict[str, Any] = {
     "can_reach": lambda part, edge: f"one run {part.side} {_number(edge)}, the best of {part.best_of} as printed",
     "agrees": lambda part, edge: f"within {_number(part.margin)} of {_number(edge)}",
     "table": _table,
+    "table_sides": _sides,
     "ordered": lambda part, edge: f"above {_number(part.delta)}",
     "equivalent": lambda part, edge: f"within ±{_number(part.margin)}",
     "trend": lambda part, edge: f"tends {part.direction}",

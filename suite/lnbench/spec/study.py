@@ -8,7 +8,7 @@ whole; effects, claims and parts are changed key by key and can be omitted, neve
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -322,6 +322,16 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class OwnRow:
+    """A row of a user's own (`spec/own_rows.py`): as it was `asked` for, its value of the axis `method`, and the method
+    as a recipe has it."""
+
+    asked: str
+    label: str
+    method: str | dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Source:
     """How an input is made: by a kind of the catalog, with its options, from runs with the changes `of`, or from the
     run of the grid that is `at` these values of the reader's axes.
@@ -388,6 +398,21 @@ class Study:
     measured_path: Path | None
     sources: Mapping[str, Source] = field(default_factory=dict)  # by the name of the input
     files: Mapping[str, str] = field(default_factory=dict)  # "study", "baseline" -> sha256 of the file
+    own: tuple[OwnRow, ...] = ()  # rows that are not the study's: their cells are the last of `cells`
+
+    @property
+    def planned_cells(self) -> tuple[Cell, ...]:
+        """Return the cells of the study itself, without those of a user's own rows."""
+        return tuple(cell for cell in self.cells if not self.is_own(cell.point)) if self.own else self.cells
+
+    def is_own(self, point: Point) -> bool:
+        """Return whether a point lies in a row of a user's own."""
+        return any(point.get("method") == row.label for row in self.own)
+
+    @property
+    def without_own(self) -> Study:
+        """Return the study as its file has it."""
+        return replace(self, cells=self.planned_cells, own=()) if self.own else self
 
     @property
     def key(self) -> str:
@@ -399,7 +424,7 @@ class Study:
         where no run goes, or several do."""
         axes, cells = self._by_point
         point = {axis: value for axis, value in point.items() if axis != EPOCH}
-        levels = {axis: {cell.point[axis] for cell in self.cells} for axis in axes if axis not in point}
+        levels = {axis: {cell.point[axis] for cell in self.planned_cells} for axis in axes if axis not in point}
         if set(point) <= set(axes) and all(len(values) == 1 for values in levels.values()):
             place = tuple(point[axis] if axis in point else next(iter(levels[axis])) for axis in axes)
             if place in cells:

@@ -18,9 +18,10 @@ def variant(study: Study, key: str) -> Study:
     """Return the study under the alternative that its choices give for `key`.
 
     A value replaces the recipe's at every cell; `{times: 2}` multiplies the value there; `choose.from` replaces the
-    candidates of the choice, `choose.epochs` how long they train; `arm` lets some arms be trained as others are. Raises
-    KeyError where no choice tries `key`.
+    candidates of the choice, `choose.epochs` how long they train; `arm` lets some arms be trained as others are. Rows
+    of a user's own are left out: no claim depends on them. Raises KeyError where no choice tries `key`.
     """
+    study = study.without_own
     value = next(choice.try_[key] for choice in study.spec.choices if choice.try_ and key in choice.try_)
     if key in ("choose.from", "choose.epochs"):
         choose = study.spec.runs.choose

@@ -37,7 +37,18 @@ def read(path: Path) -> tuple[Mapping, list[Problem]]:
 
     Raises SpecError where there is no mapping to go on with.
     """
-    text = _text(path)
+    return _read(_text(path), path)
+
+
+def read_text(text: str, name: Path) -> Mapping:
+    """Return the mapping of a text that stands in no file; `name` is what its problems call it. Raises SpecError."""
+    tree, problems = _read(text, name)
+    if problems:
+        raise SpecError(problems)
+    return tree
+
+
+def _read(text: str, path: Path) -> tuple[Mapping, list[Problem]]:
     reader = _Reader(path)
     try:
         tree = reader.read(text)

@@ -10,6 +10,7 @@ import click
 
 from lnbench.errors import Exit, LnbenchError, Problem, SpecError, did_you_mean
 from lnbench.resources import find_study, root, study_paths
+from lnbench.spec.cells import Margin
 from lnbench.verdict import Standing
 
 if TYPE_CHECKING:
@@ -108,7 +109,10 @@ def _edges(part: Any) -> list[str]:
     said = []
     for name in ("threshold", "delta", "margin", "pi", "best_of"):
         value = getattr(part, name, None)
-        said += [f"{name.replace('_', ' ')} {value:g}"] if value is not None else []
+        if isinstance(value, Margin):
+            said.append(f"margin {value.floor:g}, or {value.spreads:g} printed spreads where that is larger")
+        elif value is not None:
+            said.append(f"{name.replace('_', ' ')} {value:g}")
     for name in ("side", "direction", "unit"):
         said += [f"{name} {getattr(part, name)}"] if getattr(part, name, None) else []
     if getattr(part, "region", None):

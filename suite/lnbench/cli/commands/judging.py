@@ -68,17 +68,20 @@ def report(
 ) -> int:
     """Write a report from what the store has, training nothing."""
     from lnbench.pipeline import judge_store, study_at
-    from lnbench.report import write_report
+    from lnbench.report import is_report, load_own_rows, write_report
+    from lnbench.spec import with_rows
 
     store = open_store(store_path)
     results = []
     for name in studies:
         study = study_at(name, tier or "smoke")
+        folder = (output or store.path / "reports") / study.key
+        if is_report(folder):  # the rows of a user's own that it has are written again
+            study = with_rows(study, load_own_rows(folder))
         result = judge_store(study, store, seeds)
         if not result.evidence.records:
             click.echo(f"{study.key}: the store {store.path} has none of its runs", err=True)
             continue
-        folder = (output or store.path / "reports") / study.key
         write_report(result, folder)
         print_verdicts(result)
         print_report(folder)

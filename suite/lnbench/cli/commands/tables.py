@@ -43,6 +43,10 @@ def print_verdicts(result: StudyResult) -> None:
             if words:
                 table.add_row("", "", _plain(words))
     console.print(table)
+    for row in result.study.own:
+        click.echo(
+            f"note: the row {row.label} is not the paper's and decides no claim; the report shows it in each table"
+        )
     for note in result.notes:
         click.echo(f"note: {note}")
 

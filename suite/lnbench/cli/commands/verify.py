@@ -24,7 +24,14 @@ from lnbench.tiers import PAPER_TIERS
 @click.command()
 @click.argument("studies", nargs=-1, required=True, metavar="STUDY...")
 @click.option("--claim", "claims", multiple=True, metavar="ID", help="Only what this claim needs (repeatable).")
-@click.option("--where", multiple=True, metavar="AXIS=VALUE", help="Only runs at this value, such as model=mlp1.")
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="AXIS=VALUE",
+    help="Only runs at this value, such as model=mlp1. A method "
+    "of the catalog that the study does not have, as in method=elr or 'method={kind: smoothing, amount: 0.2}', "
+    "is one more row of it.",
+)
 @tier_option
 @seeds_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
@@ -70,7 +77,7 @@ def verify(
     from lnbench.plan import check_claims, describe_cost, plan_study, selection
     from lnbench.report import write_report
     from lnbench.resources import find_study
-    from lnbench.spec import load_studies
+    from lnbench.spec import asked_rows, load_studies
 
     signal.signal(signal.SIGTERM, _as_interrupt)
     loaded = load_studies([find_study(name) for name in studies])
@@ -82,6 +89,7 @@ def verify(
         return Exit.NOTHING_SELECTED
     for study in chosen:
         demand_data(study, store, data_dir, seeds)
+    chosen = [asked_rows(study, where) for study in chosen]
     check_claims(chosen, claims)
     for study in chosen:
         selection(study, claims, where)

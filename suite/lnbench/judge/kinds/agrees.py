@@ -18,11 +18,12 @@ class WithinMargin(Kind[P]):
 
     def region(self, part: P, number: Number | None) -> Region:
         assert number is not None and isinstance(part, AgreesPart | Table), f"`{part.kind}` names a reference"
-        return Region.from_margin(number.value, part.margin)
+        return Region.from_margin(number.value, margin_of(part, number))
 
     def check(self, part: P, effect: Effect, member: Member, number: Number | None, rule: Rule) -> Check:
         assert number is not None and isinstance(part, AgreesPart | Table), f"`{part.kind}` names a reference"
-        return stats.agrees(member.values, printed(number), part.margin, step=member.step, **rule.options)
+        margin = margin_of(part, number)
+        return stats.agrees(member.values, printed(number), margin, step=member.step, **rule.options)
 
     def shown(self, x: float, check: Json, printed: float | None) -> float:
         """Return the number itself: the check is of its distance from the printed one."""
@@ -33,6 +34,11 @@ class Agrees(WithinMargin[AgreesPart]):
     """One printed number, for all members."""
 
     words = "agrees with a printed number"
+
+
+def margin_of(part: AgreesPart | Table, number: Number) -> float:
+    """Return the margin around a printed number: the part's, or its cell's own."""
+    return part.margin_of(number) if isinstance(part, Table) else part.margin
 
 
 def printed(number: Number) -> Printed:

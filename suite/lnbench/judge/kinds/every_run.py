@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from lnbench import stats
 from lnbench.judge.kinds.kind import ALPHA, Json, Kind, Rule, Writer, reached, uncounted
-from lnbench.judge.kinds.planning import Pilot, Prospect
+from lnbench.judge.kinds.planning import Pilot, Prospect, prospect_of_share
 from lnbench.judge.kinds.wording import counted
 from lnbench.judge.members import Member
 from lnbench.spec import Effect, Number, parts
@@ -34,9 +32,7 @@ class EveryRunAbove(Kind[parts.EveryRun]):
         self, part: parts.EveryRun, number: Number | None, pilot: Pilot | None, planned: int, looks: int
     ) -> Prospect:
         """Return the chance where truly every run does."""
-        alpha = ALPHA / looks
-        chance = 1.0 if part.pi**planned <= alpha else 0.0
-        return Prospect(pilot.effect if pilot else None, chance, math.ceil(math.log(alpha) / math.log(part.pi)))
+        return prospect_of_share(part.pi, pilot.effect if pilot else None, planned, ALPHA / looks)
 
     def sentence(self, part: Json, member: Json, write: Writer) -> str:
         found = member["check"]["details"].get("successes", 0)

@@ -179,10 +179,9 @@ def region_of(part: Part, number: Number | None) -> Region:
     return kind_of(part).region(part, number)
 
 
-def numbers_of(part: Part, study: Study) -> tuple[Number, ...]:
-    """Return the printed numbers that a part names: none, one, or one per member."""
-    found = [study.baseline.references[name].number() for name in part.references()]
-    return tuple(number for number in found if number is not None)
+def numbers_of(part: Part, study: Study) -> tuple[Number | None, ...]:
+    """Return the printed numbers that a part names: none, one, or one per member (None where that prints a word)."""
+    return cast("tuple[Number | None, ...]", part.numbers(study.baseline))
 
 
 def _checked(kind: Kind[Any], part: Part, effect: Effect, member: Member, number: Number | None, rule: Rule) -> Check:

@@ -57,6 +57,12 @@ def prospect(region: Region, pilot: Pilot | None, planned: int, looks: int, alph
     return Prospect(truth, power(planned) if planned >= 3 else 0.0, needed, largest)
 
 
+def prospect_of_share(pi: float, truth: float | None, planned: int, alpha: float) -> Prospect:
+    """Return the chance that so many runs show that a share `pi` of them does, where truly every run does."""
+    chance = 1.0 if pi**planned <= alpha else 0.0
+    return Prospect(truth, chance, math.ceil(math.log(alpha) / math.log(pi)))
+
+
 def _ladder() -> Iterator[int]:
     """Yield 3 to 30 one by one, then in steps of a tenth: nobody plans 347 seeds."""
     n = 3

@@ -6,6 +6,7 @@ from lnbench.report.figures.curves import curves, training
 from lnbench.report.figures.experiments import draw_experiments
 from lnbench.report.figures.forest import forest
 from lnbench.report.figures.loss_curves import draw_detection
+from lnbench.report.figures.matrix import matrix_figure
 from lnbench.report.names import curve_axis, figures_of
 from lnbench.report.plain import Json
 
@@ -26,4 +27,7 @@ def draw_all(data: Json) -> dict[str, bytes]:
     for claim in data["claims"]:
         if claim["id"] in figures.claims:
             drawn[figures.claims[claim["id"]]] = forest([claim], data["tier"])
+        for part in claim["parts"]:
+            if (claim["id"], part["name"]) in figures.matrices:
+                drawn[figures.matrices[claim["id"], part["name"]]] = matrix_figure(claim, part, data["tier"])
     return drawn

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from lnbench.drawing import GREY, INK, NORMAL, OTHER_STYLE, REGION, SMALL, VERDICT_STYLE, WIDTH, bare, png
-from lnbench.report.names import measured
+from lnbench.report.names import in_forest, measured
 from lnbench.report.numbers import exponent_of, power_of_ten
 from lnbench.report.plain import Json
 from lnbench.report.units import Shown, shown
@@ -46,7 +46,7 @@ class Row:
 
 def forest(claims: list[Json], tier: str) -> bytes:
     """Draw these claims, one below the other."""
-    groups = [(claim, _rows(claim, tier)) for claim in claims]
+    groups = [(claim, _rows(claim, tier)) for claim in claims if in_forest(claim)]
     height = sum(HEADER + sum(row.height for row in rows) for _, rows in groups) + LEGEND + MARGIN
 
     def paint(figure: Any) -> None:
@@ -64,7 +64,7 @@ def forest(claims: list[Json], tier: str) -> bytes:
 
 def _rows(claim: Json, tier: str) -> list[Row]:
     rows = []
-    for part in claim["parts"]:
+    for part in in_forest(claim):
         for member in part["members"]:
             view = shown(part, member)
             if tier == "smoke":  # the paper's number is for other data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 
+from lnbench.report.matrix import has_matrix
 from lnbench.report.names import is_number, place, text
 from lnbench.report.numbers import significant
 from lnbench.report.page.experiments import experiment_runs
@@ -17,6 +18,7 @@ from lnbench.report.words import counted, duration, escaped, listed, of_no_paper
 
 DASH = "–"
 NOT_JUDGED = ("not-run", "error")
+MOST_CELLS = 30  # lines of the table of runs, where another table has the same cells
 
 
 def background_sections(data: Json, training_figure: str | None) -> list[str]:
@@ -212,6 +214,8 @@ def _runs(data: Json) -> list[str]:
     ]
     failed = [f"- run `{entry['id'][:12]}` failed: {escaped(entry['message'])}" for entry in data["runs"]["failed"]]
     body = table(header, rows, right=range(1, len(header)))
+    if has_matrix(data) and len(rows) > MOST_CELLS:  # the tables above have every cell
+        body = [f"<details><summary>All {len(rows)} cells</summary>", "", *body, "", "</details>"]
     return ["## Runs", "", *intro, "", *body, "", *failed, ""]
 
 

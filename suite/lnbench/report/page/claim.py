@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lnbench.judge.kinds import kind_named
 from lnbench.report.names import claim_heading
@@ -11,7 +11,7 @@ from lnbench.report.page.beside import beside_words
 from lnbench.report.plain import Json
 from lnbench.report.said import as_tested, chosen_sentence, rests_sentence
 from lnbench.report.telescopes import page_prediction
-from lnbench.report.units import is_rate, reference_of, shown
+from lnbench.report.units import is_rate, of_runs, reference_of, shown
 from lnbench.report.words import (
     censored_words,
     counted,
@@ -33,8 +33,8 @@ from lnbench.verdict import Standing
 DASH = "–"
 
 
-def claim_section(claim: Json, tier: str, figure: str | None) -> list[str]:
-    """Return the lines of the section."""
+def claim_section(claim: Json, tier: str, figure: str | None, tables: Sequence[str] = ()) -> list[str]:
+    """Return the lines of the section; `tables`: those of the parts that are shown as a matrix."""
     lines = [f"### {claim_heading(claim)}", "", f"**{escaped(as_tested(claim))}**", ""]
     where = f" ({escaped(claim['where'])})" if claim["where"] else ""
     lines += [_said(claim, where), ""]
@@ -44,6 +44,7 @@ def claim_section(claim: Json, tier: str, figure: str | None) -> list[str]:
     rests = [f"{escaped(words)}." for words in (chosen_sentence(claim), rests_sentence(claim)) if words]
     if rests:
         lines += [" ".join(rests), ""]
+    lines += tables
     if figure:
         alt = f"What was measured and what was required, for every part of claim {claim['id']}"
         lines += [f"![{escaped(alt)}]({figure})", ""]
@@ -66,19 +67,27 @@ def _said(claim: Json, where: str) -> str:
 def _verdict(claim: Json, tier: str) -> list[str]:
     """Return the verdict and, part by part, what it rests on."""
     deciding = [part for part in claim["parts"] if part["decides"]]
-    reasons = [(part, member) for part in deciding for member in part["members"]]
+    reasons = [(part, member) for part in deciding for member in _one_by_one(part)]
     head = f"**{verdict_words(claim['verdict'])}**"
     why = f" ({escaped(claim['why'])})" if claim["why"] else ""
     look = claim.get("look")
     if look:
         why += f", at look {look['number']} of {look['of']} ({counted(look['seeds'], 'seed')})"
-    if len(reasons) == 1:
+    if len(reasons) == 1 and "matrix" not in reasons[0][0]:
         return [f"{head}{why}: {escaped(member_sentence(*reasons[0]))}.", *_regime(claim, tier)]
     lines = [f"{head}{why}. {_rule(claim, deciding)}", ""]
     return [*lines, *(_reason(part, member, tier) for part, member in reasons), *_regime(claim, tier)]
 
 
+def _one_by_one(part: Json) -> list[Json]:
+    """Return the members that have a line each; a table in matrix form has one for all."""
+    members: list[Json] = part["members"]
+    return members[:1] if "matrix" in part else members
+
+
 def _reason(part: Json, member: Json, tier: str) -> str:
+    if "matrix" in part:
+        return f"- `{part['name']}` ({part_words(part, tier)}): {escaped(part_line(part))}"
     words = part_words(part, tier) if len(part["members"]) == 1 else escaped(member["label"])
     return f"- `{part['name']}` ({words}): {escaped(member_sentence(part, member))}"
 
@@ -88,7 +97,7 @@ def _regime(claim: Json, tier: str) -> list[str]:
     regime = [part for part in claim["parts"] if part["name"] in claim.get("requires", {})]
     if not regime:
         return []
-    lines = [_reason(part, member, tier) for part in regime for member in part["members"]]
+    lines = [_reason(part, member, tier) for part in regime for member in _one_by_one(part)]
     return ["", "The claim can be tested only where this holds:", "", *lines]
 
 
@@ -97,6 +106,9 @@ def _rule(claim: Json, deciding: list[Json]) -> str:
     least = claim["rule"]["at_least"]
     if len(names) == 1 and "at_least" in deciding[0]:
         cells = len(deciding[0]["members"])
+        if deciding[0]["kind"] == "table_sides":
+            must = "must lie on the printed side of the cell that they are compared with"
+            return f"The claim is {names[0]}, and at least {deciding[0]['at_least']} of its {cells} cells {must}:"
         return f"The claim is {names[0]}, and at least {deciding[0]['at_least']} of its {cells} cells must agree:"
     if len(names) == 1:
         return f"The claim is {names[0]}, and all of its comparisons must hold:"
@@ -113,6 +125,9 @@ def _parts_table(claim: Json, tier: str) -> list[str]:
     header += [*(["p for", "p against"] if with_p else []), *(["printed number"] if printed else []), "lies"]
     rows = []
     for part in claim["parts"]:
+        if "matrix" in part:
+            rows.append(_table_row(part, claim, tier, printed=printed))
+            continue
         for index, member in enumerate(part["members"]):
             view, check = shown(part, member), member["check"]
             p_values = [p_words(check["p_reproduced"]), p_words(check["p_contradicted"])] if with_p else []
@@ -135,6 +150,23 @@ def _parts_table(claim: Json, tier: str) -> list[str]:
     raw = f"p for {p_words(claim['p_reproduced'])}, p against {p_words(claim['p_contradicted'])}"
     holm = f"{p_words(claim['p_contradicted_holm'])} after Holm's correction over the study's claims"
     return [*lines, "", f"The claim as a whole: {raw} ({holm})."]
+
+
+def _table_row(part: Json, claim: Json, tier: str, *, printed: bool) -> list[str]:
+    """Return the one row of a part whose cells stand in a matrix."""
+    cells = len(part["members"])
+    p_values = [p_words(part["p_reproduced"]), p_words(part["p_contradicted"])] if tier != "smoke" else []
+    return [
+        _role(part, claim),
+        f"{counted(cells, 'cell')}, in the table above<br>*{kind_named(part['kind']).words or part['kind']}*",
+        DASH,
+        DASH,
+        f"at least {part['at_least']} of {cells}",
+        str(min(member["check"]["n"] for member in part["members"])),
+        *p_values,
+        *([DASH] if printed else []),
+        part_words(part, tier),
+    ]
 
 
 def _metrics(claim: Json) -> str:
@@ -185,7 +217,7 @@ def _of_part(part: Json, claim: Json, tier: str) -> Iterator[str]:
         yield f"Reason for this {what}: {escaped(part['because'])}"
     references = [found for member in part["members"] if (found := reference_of(part, member))]
     for reference in references:
-        if reference["note"]:
+        if reference["note"] and reference["value"] is not None:
             yield f"Note on the printed number: {escaped(reference['note'])}"
     if claim.get("standing") != "identity" and any(reference["n"] == "unknown" for reference in references):
         numbers = "number" if part["reference"] else "numbers"
@@ -194,12 +226,12 @@ def _of_part(part: Json, claim: Json, tier: str) -> Iterator[str]:
         yield decide_words(part)
     if part["verdict"] in ("error", "not-run", "not-comparable") and part["why"] and part["why"] not in claim["why"]:
         yield escaped(part["why"])
-    for member in part["members"]:
+    for member in () if "matrix" in part else part["members"]:
         count, n = sum(member["collapsed"]), len(member["collapsed"])
         if count and not member["check"]["typical"]:  # else a note of the check says so
             yield f"{count} of {counted(n, 'seed')} with a collapsed run ({escaped(member['label'])})"
         # the verdict's sentence already says how many runs are above a threshold
-        yield from (escaped(note) for note in member["check"]["notes"] if not is_rate(part))
+        yield from (escaped(note) for note in member["check"]["notes"] if not of_runs(part, member))
     yield from (escaped(words) for words in beside_words(part))
     if tier != "smoke" and claim.get("standing") not in ("identity", "hypothesis"):
         yield from (escaped(words) for member in part["members"] if (words := page_prediction(part, member)))
@@ -215,7 +247,7 @@ def _every_seed(claim: Json) -> list[str]:
     seeds = sorted({seed for _, member in members.values() for seed in member["seeds"]})
     rows = []
     for label, (part, member) in members.items():
-        view = shown({**part, "kind": "values"} if is_rate(part) else part, member)
+        view = shown({**part, "kind": "values"} if is_rate(part) else part, {**member, "word": None})
         others = tuple(value for value in view.values if value is not None)  # one power of ten for all seeds
         cells = {
             seed: (DASH if value is None else view.number(view.unit.of(value), others)) + "†" * dead

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lnbench.report.names import place
 from lnbench.report.plain import Json
 from lnbench.report.words import counted, duration, escaped, listed, table
@@ -12,15 +14,36 @@ def left_section(data: Json) -> list[str]:
     left, untried = data.get("left", []), data.get("untried", [])
     if not left and not untried:
         return []
-    return ["## What is missing", "", *_of_the_study(left), *_of_alternatives(untried)]
+    axes = [part["matrix"]["rows"]["axis"] for claim in data["claims"] for part in claim["parts"] if "matrix" in part]
+    return ["## What is missing", "", *_of_the_study(left, axes[0] if axes else None), *_of_alternatives(untried)]
 
 
 CORE = "on one core of a small server; several cores share the runs (`docs/performance.md`)"
 
 
-def _of_the_study(left: list[Json]) -> list[str]:
+MOST = 12  # lines; the missing cells of a table are added up row by row where there are more
+
+
+def _by_row(left: list[Json], axis: str) -> Iterator[Json]:
+    """Yield what is missing, that of a table's cells once for each row."""
+    rows: dict[object, list[Json]] = {}
+    for entry in left:
+        if axis in entry["point"] and not entry["what"]:
+            rows.setdefault(entry["point"][axis], []).append(entry)
+        else:
+            yield entry
+    for row, entries in rows.items():
+        runs = sum(entry["runs"] for entry in entries)
+        seconds = sum(entry["runs"] * entry["seconds_each"] for entry in entries)
+        what = counted(len(entries), "cell")
+        yield {"what": what, "point": {axis: row}, "runs": runs, "seconds_each": seconds / runs}
+
+
+def _of_the_study(left: list[Json], rows_axis: str | None = None) -> list[str]:
     if not left:
         return []
+    if len(left) > MOST and rows_axis is not None:
+        left = list(_by_row(left, rows_axis))
     rows = [
         [
             escaped(", ".join(filter(None, (entry["what"], place(entry["point"]) if entry["point"] else "")))

@@ -3,10 +3,12 @@ out."""
 
 from __future__ import annotations
 
+from lnbench.report.matrix import matrix_parts
 from lnbench.report.names import claim_anchors, figures_of
 from lnbench.report.page.background import background_sections, core_seconds
 from lnbench.report.page.claim import claim_section
 from lnbench.report.page.ledger import ledger_fact
+from lnbench.report.page.matrix import matrix_section, own_rows_words
 from lnbench.report.page.registration import registration_fact
 from lnbench.report.page.trained import trained_section
 from lnbench.report.plain import Json
@@ -19,6 +21,7 @@ from lnbench.report.words import (
     duration,
     escaped,
     listed,
+    part_line,
     spaced_percent,
     table,
     tally,
@@ -60,7 +63,11 @@ def markdown(data: Json, *, linked: bool = False) -> str:
         lines += [f"![{words}]({FIGURES}/{file})", "", f"*{words}.*", ""]
     for claim in data["claims"]:
         figure = figures.claims.get(claim["id"])
-        lines += claim_section(claim, data["tier"], f"{FIGURES}/{figure}" if figure else None)
+        tables = []
+        for part in matrix_parts(claim):
+            drawn = figures.matrices.get((claim["id"], part["name"]))
+            tables += matrix_section(part, data, f"{FIGURES}/{drawn}" if drawn else None)
+        lines += claim_section(claim, data["tier"], f"{FIGURES}/{figure}" if figure else None, tables)
     lines += background_sections(data, f"{FIGURES}/{figures.training}" if figures.training else None)
     return "\n".join(_without_double_blanks(lines)) + "\n"
 
@@ -98,6 +105,8 @@ def _facts(data: Json) -> list[str]:
             "false part of a claim is decided in at most 7 % of studies: verdicts are about a typical run, not about "
             "the mean of all (`docs/statistics.md`)."
         )
+    own = own_rows_words(data)
+    facts += [f"{own}."] if own else []
     facts += [_seeds(data), _cost(data), *_data(data), *registration_fact(data), *ledger_fact(data)]
     return facts + [escaped(note[:1].upper() + note[1:]) + "." for note in data["notes"]]
 
@@ -201,6 +210,10 @@ def _against_region(claim: Json) -> list[str]:
     cells = []
     deciding = [part for part in claim["parts"] if part["decides"]]
     for part in deciding:
+        if "matrix" in part:
+            name = _which(part, part["members"][0], several=True).partition(",")[0].removesuffix(": ")
+            cells.append(f"{name}: {escaped(part_line(part))}")
+            continue
         for member in part["members"]:
             name = _which(part, member, several=len(deciding) > 1)
             view = shown(part, member)

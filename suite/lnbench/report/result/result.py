@@ -23,11 +23,13 @@ from lnbench.report.result.beside import beside_to_json
 from lnbench.report.result.chain import chain_to_json
 from lnbench.report.result.chosen import chosen_to_json
 from lnbench.report.result.loss_curves import detection_to_json, suspects_to_json
+from lnbench.report.result.matrix import matrix_to_json
 from lnbench.report.result.missing import left_to_json, untried_to_json
 from lnbench.report.result.plugins import judged_by
 from lnbench.report.result.runs import cells_to_json, data_to_json, environments_to_json, runs_to_json
 from lnbench.report.result.trained import trained_to_json
-from lnbench.spec import Effect, Number
+from lnbench.spec import Effect, Number, Part, Table, TableSides
+from lnbench.spec.cells import Margin
 from lnbench.stats import Check
 from lnbench.verdict import worded
 
@@ -95,6 +97,7 @@ def _where_there_is(result: StudyResult) -> Json:
         "judged_by": judged_by(result.study),
         "registration": dict(result.registration),
         "ledger": list(result.ledger),
+        "own_rows": [{"label": row.label, "method": plain(row.method)} for row in result.study.own],
     }
     return {name: shown for name, shown in found.items() if shown}
 
@@ -176,6 +179,7 @@ def part_to_json(result: PartResult, claim: ClaimResult, study: StudyResult) -> 
             {**_member(member), "check": check_to_json(check), **cell}
             for member, check, cell in zip(result.members, result.checks, _cells(result, study), strict=True)
         ],
+        **matrix_to_json(result, claim, study),
         **({"beside": plain(beside_to_json(result.beside, check_to_json))} if result.beside else {}),
     }
 
@@ -186,9 +190,27 @@ def _cells(result: PartResult, study: StudyResult) -> list[Json]:
     if not part.each:
         return [{}] * len(result.members)
     return [
-        {"region": region_to_json(region_of(part, number)), "reference": _reference(name, number, study)}
+        {
+            "region": region_to_json(region_of(part, number)),
+            "reference": _reference(name, number, study),
+            **_of_cell(part, name, number, study),
+        }
         for name, number in zip(part.references(), result.numbers, strict=True)
     ]
+
+
+def _of_cell(part: Part, name: str, number: Number | None, study: StudyResult) -> Json:
+    """Return what only some tables' cells have: a margin of their own, a word in place of a number, the number that
+    they are compared with."""
+    found: Json = {}
+    if isinstance(part, Table):
+        if isinstance(part.margin, Margin):
+            found["margin"] = None if number is None else part.margin.of(number)
+        if number is None:
+            found["word"] = study.study.baseline.references[name].word
+    elif isinstance(part, TableSides):
+        found["against"] = part.other(name)
+    return found
 
 
 def _effect(name: str, effect: Effect) -> Json:
@@ -242,9 +264,11 @@ def _censored(member: Member) -> Json:
 
 
 def _reference(name: str | None, number: Number | None, study: StudyResult) -> Json | None:
-    if not name or number is None:
+    if not name:
         return None
     reference = study.study.baseline.references[name]
+    if number is None and reference.word is None:
+        return None
     return {
         "id": name,
         "printed": reference.printed,
@@ -259,7 +283,7 @@ def _reference(name: str | None, number: Number | None, study: StudyResult) -> J
         "protocol": dict(reference.protocol),
         "source": reference.source,
         "note": reference.note,
-        "value": number.value,
+        "value": None if number is None else number.value,
     }
 
 

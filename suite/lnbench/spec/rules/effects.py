@@ -8,7 +8,7 @@ from functools import partial
 
 from lnbench import catalog
 from lnbench.errors import did_you_mean
-from lnbench.spec.effects import COEFFICIENTS, EPOCH, PAIRS, Effect
+from lnbench.spec.effects import AS_WRITTEN, COEFFICIENTS, EPOCH, PAIRS, Effect
 from lnbench.spec.levels import is_number, not_visited, same, same_point, word
 from lnbench.spec.recipe import Scalar
 from lnbench.yamlfile.tree import Position
@@ -75,7 +75,7 @@ def _axes(head: str, effect: Effect, vary: Vary, place: Place, error: Report) ->
         if len(levels) < 2:
             what = "there are no pairs" if reducer == PAIRS else "nothing runs along it"
             error(spot, f"{head}: {axis} has one value; {what}")
-        elif reducer == PAIRS:
+        elif reducer == PAIRS or reducer in AS_WRITTEN:
             continue
         elif not all(map(is_number, levels)):
             error(spot, f"{head}: {axis} is not numeric; nothing runs along it")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from lnbench.errors import did_you_mean
-from lnbench.spec.baseline import Baseline, Number
+from lnbench.spec.baseline import WORDS, Baseline, Number
 from lnbench.spec.bounds import Ground, Vary
 from lnbench.spec.effects import Effect
 from lnbench.spec.parts import Part
@@ -35,14 +35,18 @@ def check_parts(
             error(place("effect"), f"no effect '{part.effect}'; {did_you_mean(part.effect, effects)}")
             continue
         effect = effects[part.effect]
-        numbers = {}
+        numbers, words = {}, {}
         if baseline is not None:
             for reference in part.references():
                 where = place(*part.place_of(reference), key=part.each)
+                known = baseline.references.get(reference)
+                if known is not None and known.word is not None and getattr(part, "takes_words", False):
+                    words[reference] = known.word
+                    continue
                 number = _number(reference, part, effect, baseline, where, error)
                 if number is not None:
                     numbers[reference] = number
-        ground = Ground(effect, vary, numbers)
+        ground = Ground(effect, vary, numbers, words)
         faults = [*part.misplaced(ground)]
         what = misfit(part, effect) if effect is not None else ""
         if what:
@@ -65,7 +69,9 @@ def _number(
     found = known[reference]
     number = found.number()
     if number is None:
-        error(where, f"reference '{reference}' prints '{found.printed}', not a number in digits")
+        known_words = " or ".join(f"'{word}'" for word in WORDS)
+        tables = f", nor {known_words}" if getattr(part, "takes_words", False) else ""
+        error(where, f"reference '{reference}' prints '{found.printed}', not a number in digits{tables}")
         return None
     if effect is not None and found.metric != effect.metric:
         what = f"reference '{reference}' is a {found.metric}, the effect {part.effect} a {effect.metric}"

@@ -45,7 +45,7 @@ def check_tier(tree: Mapping, tier: str, path: Path, baseline: Baseline | None, 
     measured = None
     if spec.measured:
         measured = resources.baselines_for(path) / "measured" / f"{spec.measured}.json"
-    exact, sources = rules.grid.exact(spec), rules.grid.sources
+    exact, sources = _bound(rules.grid.exact(spec), baseline), rules.grid.sources
     study = Study(path.stem, tier, path, exact, tuple(cells), baseline, measured, sources)
     base = spec.runs.base
     has_arms = isinstance(base, ExperimentRecipe) or base.arm is not None
@@ -59,6 +59,16 @@ def check_tier(tree: Mapping, tier: str, path: Path, baseline: Baseline | None, 
     for place, what, severity in _comparisons(study, merged):
         findings.add(place, what, tier, severity)
     return None if findings.errors_at(tier) else study
+
+
+def _bound(spec: StudySpec, baseline: Baseline) -> StudySpec:
+    """Return the spec with parts that know what the paper prints in their cells."""
+    claims = []
+    for claim in spec.claims:
+        parts = {name: part.bound(baseline) for name, part in claim.parts.items()}
+        same = all(parts[name] is part for name, part in claim.parts.items())
+        claims.append(claim if same else claim.model_copy(update={"parts": parts}))
+    return spec.model_copy(update={"claims": tuple(claims)})
 
 
 def _cells_read(study: Study) -> tuple[Cell, ...]:
