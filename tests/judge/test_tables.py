@@ -251,3 +251,21 @@ def test_only_gain_and_lead_run_over_names(tmp_path: Path) -> None:
     parts = f"      claim: {{{TABLE}, cells: *cells}}\n      own: {{kind: ordered, effect: own}}\n"
     with pytest.raises(SpecError, match="method is not numeric"):
         load_study(write_table(tmp_path, effects=effects, parts=parts))
+
+
+@pytest.mark.parametrize(("wanted", "holds"), [("at_least: 3, ", True), ("at_least: 4, ", False), ("", False)])
+def test_the_direction_of_a_table_holds_where_as_many_cells_as_it_asks_for_are_there(
+    tmp_path: Path, wanted: str, holds: bool
+) -> None:
+    """Of four cells that are compared one is moved to the other side."""
+    study = table_study(tmp_path, parts=f"      claim: {{{SIDES}, {wanted}cells: *cells}}\n")
+    errors = as_printed(study)
+
+    def moved(method: str, arm: str, seed: int) -> float | None:
+        found, standard = errors(method, arm, seed), errors("standard", arm, seed)
+        assert found is not None and standard is not None
+        return 2 * standard - found if (method, arm) == ("oracle", "u40") else found
+
+    (claim,) = judge(evidence_of(study, moved)).claims
+    assert len(claim.parts["claim"].checks) == 4
+    assert claim.parts["claim"].direction_holds is holds

@@ -47,5 +47,5 @@ class TableSides(Kind[parts.TableSides]):
         checks = [member["check"] for member in part["members"]]
         agree = sum(check["p_reproduced"] <= check["alpha"] for check in checks)
         against = sum(check["p_contradicted"] <= check["alpha"] for check in checks)
-        sides = f"{agree} of {len(checks)} cells lie on the printed side, {against} on the other"
+        sides = f"{agree} of {len(checks)} cells are shown to lie on the printed side, {against} on the other"
         return f"{sides}; required: at least {part['at_least']}"
