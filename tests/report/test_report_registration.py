@@ -265,6 +265,93 @@ def test_another_standing_is_said_and_a_warning_where_it_was_raised_to_the_paper
     assert text in section(full.json())
     assert "The regions of all 3 claims were registered on 2026-01-01 12:00 UTC" in section(full.json())
     assert ("not judged as it was registered" in head(full.json())) == warns
+    verdict = found_claim(full, "N.2")
+    assert verdict["verdict"] == ("post-hoc" if warns else "held"), "no relabelled sentence becomes a paper's"
+    assert not warns or "standing was “surrogate”, is “paper”" in verdict["why"]
+
+
+def found_claim(world: World, claim: str, **tries: Any) -> dict[str, Any]:
+    data = result_to_json(world.result(**tries))
+    return next(one for one in data["claims"] if one["id"] == claim)
+
+
+FAILING = {"perceptron": (0.80, 0.40), "mlp1": (0.90, 0.60), "convnet4": (0.91, 0.85)}  # the MLP is below 70 %
+
+
+def failing(world: World) -> World:
+    """Make N1 fail, as run and under its alternative."""
+    world.run_all(FAILING)
+    return world.run_all(FAILING, world.alternative())
+
+
+def test_a_contradiction_is_not_taken_from_a_paper_by_saying_later_that_it_is_ours(full: World) -> None:
+    failing(full)
+    edits = (("| with noise.\n    quote", "| with noise.\n    standing: surrogate\n    quote"),)
+    tries = {"tries": full.tries()}
+    lock(full.study, (EARLY, ()))
+    assert found_claim(full, "N1", **tries)["verdict"] == "contradicted"
+    full.study.path.write_text(edited(STUDY, *edits))
+    full.study = load_study(full.study.path).tiers["full"]
+    full.plan = plan_study(full.study)
+    lock(full.study, (EARLY, ()), (LATE, edits))
+    claim = found_claim(full, "N1", tries=full.tries())
+    assert (claim["verdict"], claim["would_be"]) == ("post-hoc", "failed")
+    assert "who says it was changed after its first record: standing was “paper”, is “surrogate”" in claim["why"]
+    lock(full.study, (EARLY, edits))
+    assert found_claim(full, "N1", tries=full.tries())["verdict"] == "failed", "registered so before its records"
+
+
+def test_a_claim_that_is_called_not_testable_after_its_records_is_post_hoc(full: World) -> None:
+    failing(full)
+    edits = (("| with noise.\n    quote", "| with noise.\n    not_testable: too dear\n    quote"),)
+    full.study.path.write_text(edited(STUDY, *edits))
+    full.study = load_study(full.study.path).tiers["full"]
+    full.plan = plan_study(full.study)
+    lock(full.study, (EARLY, ()), (LATE, edits))
+    claim = found_claim(full, "N1")
+    assert (claim["verdict"], claim["would_be"]) == ("post-hoc", "not-testable")
+    assert "not testable was “none”, is “true”" in claim["why"]
+    lock(full.study, (EARLY, edits))
+    assert found_claim(full, "N1")["verdict"] == "not-testable"
+
+
+def test_an_alternative_added_after_the_records_holds_no_contradiction_back_until_it_is_run(full: World) -> None:
+    full.run_all(FAILING)
+    lock(full.study, (EARLY, ()))
+    assert found_claim(full, "N1")["verdict"] == "outside-as-run"
+    lock(full.study, (EARLY, ((", try: {epochs: {times: 2}}", ""),)), (LATE, ()))
+    claim = found_claim(full, "N1")
+    assert claim["verdict"] == "contradicted"
+    assert claim["why"] == "not run with what was added after its first record, which holds nothing back: epochs"
+    full.run_all(plan=full.alternative())
+    claim = found_claim(full, "N1", tries=full.tries())
+    assert claim["verdict"] == "depends-on" and claim["why"].endswith("(added after its first record: epochs)")
+
+
+def test_another_sentence_after_the_records_is_said(full: World) -> None:
+    says = ("says: Depth helps.", "says: Depth may help.")
+    lock(full.study, (EARLY, (says,)), (LATE, ()))
+    text = "- The sentence of N.2 was changed after the first record: was “Depth may help.”, is “Depth helps.”."
+    assert text in section(full.json())
+    lock(full.study, (EARLY, ()))
+    assert "The sentence of" not in section(full.json())
+
+
+def test_a_report_without_the_lock_that_it_was_judged_against_differs(full: World, tmp_path: Path) -> None:
+    lock(full.study, (EARLY, ()), (LATE, (LOOSER,)))
+    folder, result = tmp_path / "report", full.result()
+    write_report(result, folder)
+    assert not report_differs(folder, result)
+    copy = folder / "lock.json"
+    text = copy.read_text()
+    shorter = json.loads(text)
+    del shorter["entries"][1]
+    for content, line in ((None, "lock.json: missing"), (shorter, "lock.json: is not the one that it was judged")):
+        copy.unlink()
+        if content is not None:
+            copy.write_text(json.dumps(content))
+        assert [found for found in report_differs(folder, result) if line in found], line
+        copy.write_text(text)
 
 
 def test_other_runs_after_the_first_record_are_said(full: World) -> None:

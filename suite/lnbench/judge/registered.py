@@ -18,35 +18,48 @@ from lnbench.judge.results import ClaimResult
 from lnbench.plan import inputs_behind
 from lnbench.spec import needed_points, point_key
 from lnbench.spec.locks import Entry, History, moment
-from lnbench.spec.registration import changes, own_sha256, registration, shared_changes, weakened
+from lnbench.spec.registration import NOT_TESTABLE, changes, own_sha256, registration, shared_changes, weakened
 from lnbench.stats import Verdict
-from lnbench.verdict import Counts
+from lnbench.verdict import Counts, Standing
 
 Json = dict[str, Any]
 NEVER_FIRST = "none of its records says when it was made"
 
 
-def held_to(claims: list[ClaimResult], evidence: Evidence, history: History | None) -> tuple[list[ClaimResult], Json]:
-    """Return the claims with the verdict `post-hoc` where it is due, and what the report says of the registration.
-
-    Smoke is not registered, and without a history nothing is said.
-    """
-    study = evidence.study
-    if history is None or study.tier == "smoke":
-        return claims, {}
-    found = compared(evidence, history)
-    why = {claim["id"]: claim["post_hoc"] for claim in found["claims"]}
-    return [_held(claim, why[claim.claim.id]) for claim in claims], found
+def held_to(claims: list[ClaimResult], found: Json) -> list[ClaimResult]:
+    """Return the claims with the verdict `post-hoc` where it is due; `found`: as `compared` returns it, or {}."""
+    known = {claim["id"]: claim for claim in found.get("claims", ())}
+    return [_held(claim, known[claim.claim.id]) if known else claim for claim in claims]
 
 
-def _held(claim: ClaimResult, why: str) -> ClaimResult:
+def added_alternatives(found: Json) -> dict[str, list[str]]:
+    """Return the alternatives (`try`) that came after a claim's first record, by claim."""
+    return {claim["id"]: claim["added"] for claim in found.get("claims", ())}
+
+
+def _held(claim: ClaimResult, known: Json) -> ClaimResult:
     """Return the claim as `post-hoc`, with what it would be; where nothing was judged there is nothing to take back."""
     word = Verdict(claim.verdict)
-    nothing = (Verdict.NOT_RUN, Verdict.NOT_TESTABLE, Verdict.NOT_COMPARABLE)
+    why = "; ".join(filter(None, (known["post_hoc"], _credited(word, known["standing"]))))
+    nothing = {Verdict.NOT_RUN, Verdict.NOT_TESTABLE, Verdict.NOT_COMPARABLE}
+    if any(change["what"] == NOT_TESTABLE for change in known["changes"]):
+        nothing -= {Verdict.NOT_TESTABLE}  # taken out of judgement when its records were there
     if not why or word in nothing or word.counts is Counts.ERROR:
         return claim
     first = f"would be {word.words}" + (f" ({claim.why})" if claim.why else "")
     return replace(claim, verdict=Verdict.POST_HOC.value, why=f"{first}, but {why}", would_be=claim.verdict)
+
+
+def _credited(word: Verdict, standing: Json | None) -> str:
+    """Return why a change of who says a claim takes its verdict back: a failure that was a paper's, or a decision that
+    became a paper's, when its records were there. "" where it does not."""
+    if standing is None:
+        return ""
+    failed, decided = word.counts is Counts.FAIL, word.counts in (Counts.PASS, Counts.FAIL)
+    if (failed and standing["was"] == Standing.PAPER) or (decided and standing["now"] == Standing.PAPER):
+        was, now = (standing[key].replace("_", " ") for key in ("was", "now"))
+        return f"who says it was changed after its first record: standing was “{was}”, is “{now}”"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -61,9 +74,13 @@ class _Made:
     other: str  # the lock of another study, which it was trained for
 
 
-def compared(evidence: Evidence, history: History) -> Json:
-    """Return what was registered before the records that are judged, and what not, claim by claim."""
-    study, entries = evidence.study, history.entries
+def compared(evidence: Evidence, history: History | None) -> Json:
+    """Return what was registered before the records that are judged, and what not, claim by claim; {} at smoke, which
+    is not registered, and where no history is known."""
+    study = evidence.study
+    if history is None or study.tier == "smoke":
+        return {}
+    entries = history.entries
     content = registration(study.spec, study.baseline)
     number = {entry.sha256: index for index, entry in enumerate(entries, start=1)}
     made = {claim: _made(claim, evidence, entries, number) for claim in content["claims"]}
@@ -99,7 +116,8 @@ def _claim(claim: str, now: Json, content: Json, history: History, made: list[_M
     """Return when a claim's own terms (regions, rule, effects, regime) were registered as they stand, and what they
     were at its first record. `standing`: what it was then, where it was another. `records_since`: when the first record
     was made of those that the study had already, whatever became of them, when the claim was registered as it stands.
-    `shared`: the seeds and alternatives of all claims, where they are not what they were then.
+    `shared`: the seeds and alternatives of all claims, where they are not what they were then. `added`: alternatives
+    that were not there then. `sentence`: {was, now}, where its words are others.
 
     `status`: before (as they stand), late (nothing was registered yet), changed (they were others), unknown (what was
     registered cannot be read, or no record says when it was made), lost (a record names an entry that is not there),
@@ -127,6 +145,8 @@ def _claim(claim: str, now: Json, content: Json, history: History, made: list[_M
         "changes": [],
         "shared": [],
         "standing": None,
+        "added": [],
+        "sentence": None,
     }
     if not made:
         return {**found, "status": "before" if since else "open"}
@@ -141,9 +161,13 @@ def _claim(claim: str, now: Json, content: Json, history: History, made: list[_M
         return {**found, "status": "unknown", "told": NEVER_FIRST}
     earlier, later = entries[: min(placed)], list(entries[min(placed) :])
     found["standing"] = _standing(claim, now["standing"], earlier, later)
+    found["sentence"] = _sentence(claim, now["says"], (*earlier, *later), len(earlier))
     if earlier and not earlier[-1].readable:
         return {**found, "status": "unknown", "told": "what was registered at its first record cannot be read"}
-    found["shared"] = [asdict(one) for one in weakened(earlier[-1].content, content)] if earlier else []
+    if earlier:
+        found["shared"] = [asdict(one) for one in weakened(earlier[-1].content, content)]
+        there = {*earlier[-1].content["tries"], *earlier[-1].data.get("void", {})}
+        found["added"] = sorted({*content["tries"], *content.get("void", {})} - there)
     if (entry := _since(earlier, claim, hashed)) is not None:
         before_that = earlier[: earlier.index(entry)]
         return {**found, "records_before": 0, "status": "before", "registered": entry.when,
@@ -222,6 +246,15 @@ def _standing(claim: str, now: str, earlier: tuple[Entry, ...], later: list[Entr
         return None
     at = [entry.when for entry, terms in after if terms["standing"] == now]
     return {"was": was, "now": now, "at": at[0] if at else None}
+
+
+def _sentence(claim: str, now: str, entries: tuple[Entry, ...], earlier: int) -> Json | None:
+    """Return {was, now}, if a claim had another sentence at its first record (or when it was first registered, if
+    later); None where it had not."""
+    known = [(index, terms["says"]) for index, entry in enumerate(entries) if (terms := entry.claim(claim)) is not None]
+    before = [says for index, says in known if index < earlier]
+    was = before[-1] if before else known[0][1] if known else now
+    return None if was == now else {"was": was, "now": now}
 
 
 def _since(entries: tuple[Entry, ...], claim: str, hashed: str) -> Entry | None:

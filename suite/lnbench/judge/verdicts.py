@@ -18,7 +18,7 @@ from lnbench.judge.evidence import Evidence
 from lnbench.judge.gathering import on_the_same_data
 from lnbench.judge.kinds import ALPHA, check_member, kind_of, numbers_of
 from lnbench.judge.kinds.wording import p_is
-from lnbench.judge.registered import held_to
+from lnbench.judge.registered import added_alternatives, compared, held_to
 from lnbench.judge.results import ChoiceResult, ClaimResult, Look, PartResult, StudyResult
 from lnbench.spec import Claim, Number, Part, Study, touches
 from lnbench.spec.locks import History
@@ -47,14 +47,15 @@ def judge(
     """
     study = evidence.study
     notes: list[str] = []
+    found = compared(evidence, history)
     if study.tier == "smoke":
         claims = [_smoke(claim, evidence, notes) for claim in _judge_claims(evidence)]
     else:
         planned = _as_planned(evidence, notes)
         claims = _over_looks(planned)
         claims = _leave_one_out(claims, planned) if one_out else claims
-        claims = _settle(claims, study, on_the_same_data(evidence, tries or {}))
-    claims, found = held_to([_worded(claim) for claim in claims], evidence, history)
+        claims = _settle(claims, study, on_the_same_data(evidence, tries or {}), added_alternatives(found))
+    claims = held_to([_worded(claim) for claim in claims], found)
     choices = tuple(_choices(evidence))
     return StudyResult(
         evidence, tuple(claims), choices, tuple(notes), dict(tries or {}), history=history, registration=found
@@ -230,15 +231,20 @@ def _judge_part(name: str, part: Part, claim: Claim, evidence: Evidence, looks: 
     return PartResult(name, part, effect, members, checks, check, verdict, why, numbers, need, shown)
 
 
-def _settle(claims: list[ClaimResult], study: Study, tries: Mapping[str, Evidence]) -> list[ClaimResult]:
+def _settle(
+    claims: list[ClaimResult], study: Study, tries: Mapping[str, Evidence], added: Mapping[str, Sequence[str]]
+) -> list[ClaimResult]:
     """Let a decision stand only if it stands under the alternatives of what the paper leaves open, each judged on as
-    many seeds: a contradiction under every one, a reproduction under each one that was run."""
+    many seeds: a contradiction under every one, a reproduction under each one that was run. An alternative that was
+    `added` after a claim's first record counts where it was run; while it is not, it holds no contradiction back."""
     judged = {
         look: {key: _judge_claims(_planned(evidence), look) for key, evidence in tries.items()}
         for look in dict.fromkeys(claim.look for claim in claims if claim.verdict in ONE_WAY)
     }
     return [
-        _against_alternatives(claim, number, judged[claim.look], study) if claim.verdict in ONE_WAY else claim
+        _against_alternatives(claim, number, judged[claim.look], study, added.get(claim.claim.id, ()))
+        if claim.verdict in ONE_WAY
+        else claim
         for number, claim in enumerate(claims)
     ]
 
@@ -248,7 +254,7 @@ def _planned(evidence: Evidence) -> Evidence:
 
 
 def _against_alternatives(
-    claim: ClaimResult, number: int, judged: Mapping[str, list[ClaimResult]], study: Study
+    claim: ClaimResult, number: int, judged: Mapping[str, list[ClaimResult]], study: Study, added: Sequence[str]
 ) -> ClaimResult:
     """Hold a decided claim, the study's `number`-th, against its verdicts under the alternatives."""
     keys = [key for key in alternatives(study) if touches(study, key, claim.claim)]
@@ -264,7 +270,9 @@ def _against_alternatives(
     against = [key for key, verdict in tried.items() if verdict == opposite]
     if against:
         there = "outside" if opposite == Verdict.CONTRADICTED else "inside"
+        late = [key for key in against if key in added]
         why = f"it depends on what the paper leaves open: {there} the claimed range with {', '.join(against)}"
+        why += f" (added after its first record: {', '.join(late)})" if late else ""
         return replace(claim, verdict=Verdict.DEPENDS_ON.value, why=why)
     if claim.verdict == Verdict.REPRODUCED:
         return claim
@@ -273,11 +281,14 @@ def _against_alternatives(
         why = f"outside the claimed range as run; not decided with what the paper leaves open: {', '.join(others)}"
         return replace(claim, verdict=Verdict.INCONCLUSIVE.value, why=why)
     void = [key for choice in study.spec.choices for key in choice.void]  # a reason not to run one is no run of it
-    if untried or void:
+    open_ = [key for key in (*untried, *void) if key not in added]
+    if open_:
         word = worded(Verdict.CONTRADICTED, claim.claim.standing)
-        why = f"outside the claimed range; not called {word}, as not run with: {', '.join([*untried, *void])}"
+        why = f"outside the claimed range; not called {word}, as not run with: {', '.join(open_)}"
         return replace(claim, verdict=Verdict.OUTSIDE_AS_RUN.value, why=why)
-    return claim
+    late = [key for key in (*untried, *void) if key in added]
+    why = f"not run with what was added after its first record, which holds nothing back: {', '.join(late)}"
+    return replace(claim, why=why) if late else claim
 
 
 def _worded(claim: ClaimResult) -> ClaimResult:

@@ -199,8 +199,23 @@ def report_differs(folder: Path, result: StudyResult) -> list[str]:
     linked, named = (_page_differs(folder / PAGE, page) for page in pages)
     lines += linked and named
     lines += _page_differs(folder / JUNIT, _rendered(junit, stored))
+    lines += _copy_differs(folder, stored, result.study)
     missing = [name for name in figures_of(now).all() if not (folder / FIGURES / name).is_file()]
     return lines + [f"{FIGURES}/{name}: missing" for name in missing]
+
+
+def _copy_differs(folder: Path, stored: Json, study: Study) -> list[str]:
+    """Return a line if the lock that a report was judged against is not in the report any more."""
+    found = stored.get("registration")
+    entry = found.get("entry") if isinstance(found, dict) else None
+    if not isinstance(entry, dict):
+        return []
+    copy = read_copy(folder, study)
+    if copy is None:
+        return [f"{COPY}: missing"]
+    there = [one.sha256 for one in copy.entries]
+    same = there and there[-1] == entry.get("sha256") and len(there) == entry.get("number")
+    return [] if same else [f"{COPY}: is not the one that it was judged against"]
 
 
 def _without_chain(data: Json) -> Json:

@@ -23,7 +23,8 @@ from lnbench.spec.effects import AS_WRITTEN, Effect
 from lnbench.spec.study import Claim, StudySpec
 
 Json = dict[str, Any]
-_OTHERS = {"standing": "standing", "not_testable": "not testable", "collapse": "collapse",
+NOT_TESTABLE = "not testable"  # what a change of a claim is called that is not judged any more
+_OTHERS = {"standing": "standing", "not_testable": NOT_TESTABLE, "collapse": "collapse",
            "selection": "epoch that is read"}  # fmt: skip
 # of a part: `reference` is replaced by what it prints, and of `despite` only what it excuses counts, not the words
 NOT_JUDGED = {"effect", "ours", "because", "reference", "despite"}

@@ -38,6 +38,7 @@ def registration_fact(data: Json) -> list[str]:
         or not found["seeds"]["as_planned"]
         or any(one["dropped"] for one in found["changed"])
         or any(claim["standing"] and claim["standing"]["now"] == "paper" for claim in found["claims"])
+        or any(claim["verdict"] == "post-hoc" for claim in data["claims"])  # who says it was changed
     ):
         what = "The study was not judged as it was registered"
     else:
@@ -172,9 +173,10 @@ def _more(found: Json, data: Json) -> list[str]:
         facts.append(f"Without all their runs: {_ids(without)}. Holm's correction counts all {n} claims all the same.")
     for lock in sorted({lock for claim in found["claims"] for lock in claim["records_of"]}):
         claims = [claim for claim in found["claims"] if lock in claim["records_of"]]
+        rest = "rests on" if len(claims) == 1 else "rest on"
         many = counted(max(claim["records_of"][lock] for claim in claims), "record")
         facts.append(
-            f"Records that {_ids(claims)} rests on ({many} of a claim, at most) were trained for `{escaped(lock)}` and "
+            f"Records that {_ids(claims)} {rest} ({many} of a claim, at most) were trained for `{escaped(lock)}` and "
             "name an entry of its lock. For the claims here only their times count: a claim must have been registered "
             "here before them."
         )
@@ -208,6 +210,12 @@ def _more(found: Json, data: Json) -> list[str]:
         names = _ids([claim for claim in found["claims"] if claim["standing"] and _standing(claim) == (was, now, at)])
         when = f"on {_time(at)}" if at else "and not registered"
         facts.append(f"The standing of {names} changed {when}, after the first record: was {was}, is {now}.")
+    for claim in found["claims"]:
+        if claim["sentence"]:
+            was, now = (escaped(claim["sentence"][key]) for key in ("was", "now"))
+            facts.append(
+                f"The sentence of {escaped(claim['id'])} was changed after the first record: was “{was}”, is “{now}”."
+            )
     for claim in found["taken_out"]:
         when = f"on {_time(claim['taken_out'])}" if claim["taken_out"] else "since the last entry"
         where = f"; it is in `{claim['now_in']}` now" if claim["now_in"] else ""
