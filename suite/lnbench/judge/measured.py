@@ -19,7 +19,7 @@ from lnbench.judge.results import StudyResult
 
 SCHEMA = 2
 NOISE = 1e-5  # sd of the noise on gradients, relative to each entry
-REPEATS = 2  # times that each run is trained with it
+REPEATS = 8  # times that each run is trained with it; why so many: docs/drift.md
 
 
 def measured_content(result: StudyResult, with_noise: Sequence[StudyResult]) -> dict[str, Any]:

@@ -38,9 +38,18 @@ def added_alternatives(found: Json) -> dict[str, list[str]]:
 
 
 def _held(claim: ClaimResult, known: Json) -> ClaimResult:
-    """Return the claim as `post-hoc`, with what it would be; where nothing was judged there is nothing to take back."""
-    word = Verdict(claim.verdict)
-    why = "; ".join(filter(None, (known["post_hoc"], _credited(word, known["standing"]))))
+    """Return the claim as `post-hoc`, with what it would be; where nothing was judged there is nothing to take back.
+
+    A sentence that became a paper's when its records were there is neither credited to the paper nor held against it;
+    one that was a paper's and failed stays a failure, and says whose it was."""
+    word, standing = Verdict(claim.verdict), known["standing"]
+    if standing is not None:
+        was, now = (standing[key].replace("_", " ") for key in ("was", "now"))
+        moved = f"who says it was changed after its first record: standing was “{was}”, is “{now}”"
+        if word.counts is Counts.FAIL and standing["was"] == Standing.PAPER:
+            claim = replace(claim, why="; ".join(filter(None, (claim.why, moved))))
+    raised = standing is not None and standing["now"] == Standing.PAPER and word.counts in (Counts.PASS, Counts.FAIL)
+    why = "; ".join(filter(None, (known["post_hoc"], moved if raised else "")))
     nothing = {Verdict.NOT_RUN, Verdict.NOT_TESTABLE, Verdict.NOT_COMPARABLE}
     if any(change["what"] == NOT_TESTABLE for change in known["changes"]):
         nothing -= {Verdict.NOT_TESTABLE}  # taken out of judgement when its records were there
@@ -48,18 +57,6 @@ def _held(claim: ClaimResult, known: Json) -> ClaimResult:
         return claim
     first = f"would be {word.words}" + (f" ({claim.why})" if claim.why else "")
     return replace(claim, verdict=Verdict.POST_HOC.value, why=f"{first}, but {why}", would_be=claim.verdict)
-
-
-def _credited(word: Verdict, standing: Json | None) -> str:
-    """Return why a change of who says a claim takes its verdict back: a failure that was a paper's, or a decision that
-    became a paper's, when its records were there. "" where it does not."""
-    if standing is None:
-        return ""
-    failed, decided = word.counts is Counts.FAIL, word.counts in (Counts.PASS, Counts.FAIL)
-    if (failed and standing["was"] == Standing.PAPER) or (decided and standing["now"] == Standing.PAPER):
-        was, now = (standing[key].replace("_", " ") for key in ("was", "now"))
-        return f"who says it was changed after its first record: standing was “{was}”, is “{now}”"
-    return ""
 
 
 @dataclass(frozen=True)
@@ -250,8 +247,9 @@ def _standing(claim: str, now: str, earlier: tuple[Entry, ...], later: list[Entr
 
 def _sentence(claim: str, now: str, entries: tuple[Entry, ...], earlier: int) -> Json | None:
     """Return {was, now}, if a claim had another sentence at its first record (or when it was first registered, if
-    later); None where it had not."""
-    known = [(index, terms["says"]) for index, entry in enumerate(entries) if (terms := entry.claim(claim)) is not None]
+    later); None where it had not, or where the entries of the time have no sentences."""
+    found = [(index, entry.claim(claim)) for index, entry in enumerate(entries)]
+    known = [(index, terms["says"]) for index, terms in found if terms is not None and "says" in terms]
     before = [says for index, says in known if index < earlier]
     was = before[-1] if before else known[0][1] if known else now
     return None if was == now else {"was": was, "now": now}

@@ -235,8 +235,8 @@ def _settle(
     claims: list[ClaimResult], study: Study, tries: Mapping[str, Evidence], added: Mapping[str, Sequence[str]]
 ) -> list[ClaimResult]:
     """Let a decision stand only if it stands under the alternatives of what the paper leaves open, each judged on as
-    many seeds: a contradiction under every one, a reproduction under each one that was run. An alternative that was
-    `added` after a claim's first record counts where it was run; while it is not, it holds no contradiction back."""
+    many seeds: a contradiction under every one, a reproduction under each one that was run. `added`: by claim, the
+    alternatives that came after its first record; where one of these decides, it is said."""
     judged = {
         look: {key: _judge_claims(_planned(evidence), look) for key, evidence in tries.items()}
         for look in dict.fromkeys(claim.look for claim in claims if claim.verdict in ONE_WAY)
@@ -281,14 +281,14 @@ def _against_alternatives(
         why = f"outside the claimed range as run; not decided with what the paper leaves open: {', '.join(others)}"
         return replace(claim, verdict=Verdict.INCONCLUSIVE.value, why=why)
     void = [key for choice in study.spec.choices for key in choice.void]  # a reason not to run one is no run of it
-    open_ = [key for key in (*untried, *void) if key not in added]
+    open_ = [*untried, *void]
     if open_:
         word = worded(Verdict.CONTRADICTED, claim.claim.standing)
         why = f"outside the claimed range; not called {word}, as not run with: {', '.join(open_)}"
+        if all(key in added for key in open_):
+            why += f" (added after its first record; until then it was {word})"
         return replace(claim, verdict=Verdict.OUTSIDE_AS_RUN.value, why=why)
-    late = [key for key in (*untried, *void) if key in added]
-    why = f"not run with what was added after its first record, which holds nothing back: {', '.join(late)}"
-    return replace(claim, why=why) if late else claim
+    return claim
 
 
 def _worded(claim: ClaimResult) -> ClaimResult:

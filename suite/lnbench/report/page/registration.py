@@ -38,7 +38,6 @@ def registration_fact(data: Json) -> list[str]:
         or not found["seeds"]["as_planned"]
         or any(one["dropped"] for one in found["changed"])
         or any(claim["standing"] and claim["standing"]["now"] == "paper" for claim in found["claims"])
-        or any(claim["verdict"] == "post-hoc" for claim in data["claims"])  # who says it was changed
     ):
         what = "The study was not judged as it was registered"
     else:
