@@ -55,11 +55,20 @@ def seeds(value: int) -> dict[str, int]:
 class Epochs:
     """K runs that train together. A call is one epoch, without the evaluation at its end."""
 
-    def __init__(self, data: ImageData | DeviceData, spec: dict[str, Any], replicas: int, backend: str, compile: bool):
+    def __init__(
+        self,
+        data: ImageData | DeviceData,
+        spec: dict[str, Any],
+        replicas: int,
+        backend: str,
+        compile: bool,
+        inputs: dict[str, Any] | None = None,
+    ):
         on_device = data if isinstance(data, DeviceData) else DeviceData(data, torch.device("cpu"))
         self.replicas = replicas
         own = [seeds(number) for number in range(replicas)]
-        self.group = Group([spec] * replicas, own, on_device, BACKENDS[backend], compile)
+        given = [inputs or {}] * replicas
+        self.group = Group([spec] * replicas, own, on_device, BACKENDS[backend], compile, inputs=given)
 
     @property
     def examples(self) -> int:

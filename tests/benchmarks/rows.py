@@ -10,10 +10,12 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from lnbench.execute.local import execute
+from lnbench.given import Given
 from lnbench.plan import plan_study
 from lnbench.spec import load_study
 from lnbench.store import Store
@@ -156,6 +158,34 @@ def probe_overhead(size: Size) -> Readings:
     return Readings([100 * (1 / ratio - 1) for ratio in rates.values], rates.words)
 
 
+METHODS: dict[str, tuple[float, dict[str, Any]]] = {  # with the most that a step may cost, in steps of `standard`
+    "co_teaching": (2.1, {"forget_rate": 0.4, "gradual": 10, "answer": "first"}),
+    "reweighted": (1.05, {"input": "aul"}),
+    "mentornet_pd": (1.05, {"percentile": 0.75, "decay": 0.5, "dropout_first": 0.5, "dropout": 0.05}),
+    "random_weights": (1.05, {}),
+    "reed_hard": (1.05, {"beta": 0.8}),
+    "gce": (1.05, {"q": 0.7}),
+    "elr": (1.05, {"memory": 0.7, "strength": 3.0}),
+}
+
+
+def method_step(size: Size, method: str) -> Readings:
+    """The time of an epoch of a method over that of standard training, which has the same network, images and order."""
+    images = random_images("cifar10", size.of(8 * BATCH, BATCH))
+    data = DeviceData(images, CPU)
+    options = METHODS[method][1]
+    noise = {"kind": "replace_uniform", "rate": 0.4, "include_true_class": False}
+    spec = recipe(images, model="resnet8_aum", optimizer=SGD, noise=noise)
+    sha = TrainingSet(data, spec, seeds(0)).noise_facts["labels_sha256"]
+    trust = torch.rand(len(images.train_labels), generator=torch.Generator().manual_seed(0)).numpy()
+    aul = Given({"status": "ok", "labels_sha256": sha}, {"trust": trust})
+    given = {"aul": aul} if "input" in options else None
+    plain = Epochs(data, spec, 1, "loop", False)
+    ours = Epochs(data, {**spec, "method": {"kind": method, **options}}, 1, "loop", False, given)
+    pairs = interleaved(Side(plain, plain.examples), Side(ours, ours.examples), size.repeats)
+    return times_as_fast(pairs, "examples/s, standard first")
+
+
 class Silent:
     """A watcher that tells nobody."""
 
@@ -218,4 +248,9 @@ ROWS = [
     Row(9, "9", "sweep, one process a core: with a competing process / quiet", Goal("at least", 0.45),
         contended_over_quiet),
     Row(10, "10", "reload of a finished sweep, nothing trained", Goal("below", 50, "ms a run"), reload),
+    *(
+        Row(11, f"11 {name}", f"`{name}`: time of a step / of standard training's, ResNet-8", Goal("at most", most),
+            partial(method_step, method=name))
+        for name, (most, _) in METHODS.items()
+    ),
 ]  # fmt: skip

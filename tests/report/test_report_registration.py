@@ -323,7 +323,9 @@ def test_an_alternative_that_was_added_after_the_records_is_named_where_it_decid
     lock(full.study, (EARLY, ((", try: {epochs: {times: 2}}", ""),)), (LATE, ()))
     claim = found_claim(full, "N1")
     assert claim["verdict"] == "outside-as-run"
-    assert claim["why"].endswith("as not run with: epochs (added after its first record; until then it was contradicted)")
+    assert claim["why"].endswith(
+        "as not run with: epochs (added after its first record; until then it was contradicted)"
+    )
     full.run_all(plan=full.alternative())
     claim = found_claim(full, "N1", tries=full.tries())
     assert claim["verdict"] == "depends-on" and claim["why"].endswith("(added after its first record: epochs)")
