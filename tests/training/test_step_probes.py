@@ -18,7 +18,7 @@ from lnbench.execute.groups import Grouping
 from lnbench.plan import Run
 from lnbench.spec import Recipe
 from lnbench.training.batches import DeviceData, TrainingSet
-from lnbench.training.engine import Group, train, train_group
+from lnbench.training.engine import BACKENDS, Group, train, train_group
 from lnbench.training.hooks import Hooks, State, Stopped
 from lnbench.training.probes.history import HeldLoss
 from lnbench.training.probes.probe import Probe, StepView, Training, curve
@@ -87,8 +87,99 @@ def test_the_metrics_are_means_over_parts_of_the_curves() -> None:
     assert metrics["batch_clean_cosine_first_third"] == pytest.approx(sum(values[:9]) / 9)
     assert metrics["batch_clean_cosine_last_third"] == pytest.approx(sum(values[18:]) / 10)
     assert metrics["batch_clean_cosine_last_tenth"] == pytest.approx(sum(values[25:]) / 3)
-    named = {name for name in catalog.names("metric") if catalog.find("metric", name).value.probe == "batch_gradient"}
-    assert set(metrics) == named
+    assert set(metrics) == {name for name in metrics_of("batch_gradient") if "_mark_" not in name}
+
+
+def metrics_of(probe: str) -> set[str]:
+    return {name for name in catalog.names("metric") if catalog.find("metric", name).value.probe == probe}
+
+
+def test_marks_are_means_of_the_looks_around_them() -> None:
+    """Looks at 0, 3, 6 … 27 of 28 steps; a mark beyond the end of a run has no number."""
+    asked = {"kind": "batch_gradient", "every": 3, "marks": [0, 10, 40], "around": 4}
+    outcome = train(probed(probes=[asked], epochs=4), seeds(), digits())
+    values = outcome["probe_curves"]["batch_clean_cosine"]["values"]
+    metrics = outcome["metrics"]
+    assert set(metrics) == metrics_of("batch_gradient")
+    assert metrics["batch_clean_cosine_mark_1"] == pytest.approx(sum(values[:2]) / 2)  # 0, 3
+    assert metrics["batch_clean_cosine_mark_2"] == pytest.approx(sum(values[2:5]) / 3)  # 6, 9, 12
+    assert metrics["batch_clean_cosine_mark_3"] is None
+    exact = {"kind": "batch_gradient", "every": 3, "marks": [9], "around": 0}
+    once = train(probed(probes=[exact], epochs=4), seeds(), digits())["metrics"]
+    assert once["batch_clean_cosine_mark_1"] == values[3]
+
+
+@pytest.mark.parametrize("backend", ["loop", "stacked"])
+def test_members_are_counted_in_the_steps_own_pass(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = probed(probes=[{"kind": "member_accuracy", "every": 4}], epochs=2)
+    group = Group([spec] * 2 if backend == "stacked" else [spec], [seeds(1), seeds(2)][: 1 + (backend == "stacked")],
+                  digits(), BACKENDS[backend])  # fmt: skip
+    wanted: list[tuple[float, float]] = []
+    probe, truth = group.probes[0], torch.tensor(digits().data.train_labels).long()
+    look = probe.after
+
+    def watched(view: StepView) -> None:
+        look(view)
+        batch, logits = view.batches[0], view.seen.logits[0]  # type: ignore[union-attr, index]
+        given, clean = logits.argmax(1) == batch.label, truth[batch.image] == batch.label
+        wanted.append((given[~clean].float().mean().item(), given[clean].float().mean().item()))
+
+    monkeypatch.setattr(probe, "after", watched)
+    outcome = group.finish()[0]
+    assert len(wanted) == 4 and len(set(wanted)) > 1
+    for name, column in zip(("noisy_member_accuracy", "clean_member_accuracy"), zip(*wanted, strict=True), strict=True):
+        assert outcome["probe_curves"][name]["values"] == pytest.approx(column)
+    assert set(outcome["metrics"]) == {name for name in metrics_of("member_accuracy") if "_mark_" not in name}
+
+
+@pytest.mark.parametrize("rate, missing, there", [(1.0, "clean", "noisy"), (0.0, "noisy", "clean")])
+def test_a_batch_without_such_members_has_no_number_of_them(rate: float, missing: str, there: str) -> None:
+    asked: list[Any] = [{"kind": "member_accuracy", "every": 7}, {"kind": "fixed_gradient", "every": 7, "images": 50}]
+    outcome = train(probed(noise={**WRONG, "rate": rate}, probes=asked), seeds(), digits())
+    curves = outcome["probe_curves"]
+    assert curves[f"{missing}_member_accuracy"]["values"] == [None] * 3
+    assert None not in curves[f"{there}_member_accuracy"]["values"]
+    assert curves["fixed_noisy_cosine"]["values"] == [None] * 3
+    whole = curves["fixed_clean_cosine"]["values"]
+    assert whole == ([None] * 3 if missing == "clean" else pytest.approx([1.0] * 3))
+
+
+def test_a_network_that_learns_labels_by_heart_gives_noisy_members_theirs() -> None:
+    quick = {"kind": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0}
+    probes = [{"kind": "member_accuracy", "every": 1}]
+    spec = probed(model="mlp1", epochs=60, probes=probes, optimizer=quick)
+    metrics = train(spec, seeds(), digits())["metrics"]
+    assert metrics["noisy_member_accuracy_first_third"] < 0.8
+    assert metrics["noisy_member_accuracy_last_tenth"] > 0.95
+    assert metrics["clean_member_accuracy_first_third"] > metrics["noisy_member_accuracy_first_third"]
+
+
+def test_the_fixed_examples_are_the_same_in_every_look_whatever_the_batch() -> None:
+    """Before the first step runs of all batch sizes have the same network, so the same cosines; plain torch agrees."""
+    found = []
+    for batch in (16, 100):
+        group = Group([probed(batch_size=batch, probes=[{"kind": "fixed_gradient", "every": 1, "images": 120}])],
+                      [seeds(3)], digits())  # fmt: skip
+        net, data = group.backend.model.eval(), group.sets[0]
+        image, label = data.given()
+        image, label = image[:120], label[:120]
+        clean = data.labels[image] == label
+        pictures = data.on_device.images[data.identity[image]].float().div(digits().scale).movedim(-1, -3)
+        parts = [gradient(net, pictures[which], label[which]) for which in (clean | ~clean, clean, ~clean)]
+        wanted = [torch.cosine_similarity(part, parts[1], dim=0).item() for part in (parts[0], parts[2])]
+        curves = group.finish()[0]["probe_curves"]
+        assert [curves[name]["values"][0] for name in curves] == pytest.approx(wanted, rel=1e-4)
+        found.append(wanted)
+    assert found[0] == found[1]
+
+
+def test_new_step_probes_change_no_number_and_survive_a_resume() -> None:
+    asked = [{"kind": "fixed_gradient", "every": 2, "images": 40}, {"kind": "member_accuracy", "every": 2}]
+    spec, states = probed(model="resnet8_w8", epochs=2, probes=asked), list[State]()
+    whole = train(spec, seeds(), digits(), hooks=Hooks(tick=lambda progress: True, save=states.append))
+    assert train(spec, seeds(), digits(), state=states[8]) == whole
+    plain = train({key: value for key, value in spec.items() if key != "probes"}, seeds(), digits())
+    assert {key: value for key, value in whole.items() if key not in ("metrics", "probe_curves")} == plain
 
 
 def test_a_batch_without_a_clean_member_has_no_cosine() -> None:
@@ -193,10 +284,26 @@ def test_a_recipe_keeps_a_probes_options_in_its_identity() -> None:
 @pytest.mark.parametrize(
     ("probes", "told"),
     [
+        ([{"kind": "batch_gradient", "every": 0}], "greater than or equal to 1"),
+        ([{"kind": "batch_gradient", "every": 5, "marks": [4]}], "`marks` and `around` go together"),
+        ([{"kind": "member_accuracy", "every": 5, "around": 4}], "`marks` and `around` go together"),
+        ([{"kind": "member_accuracy", "every": 5, "marks": [9, 4], "around": 1}], "do not rise"),
+    ],
+)
+def test_what_the_options_of_a_step_probe_may_not_be(probes: list[Any], told: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        written(*probes)
+    assert told in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("probes", "told"),
+    [
         (["example_los"], "probes: 'example_los' is not known; did you mean 'example_loss'"),
         (["batch_gradient"], "probes: batch_gradient takes options; write {kind: batch_gradient, every: …}"),
         (["held_loss", "held_loss"], "probes: held_loss is asked for more than once"),
         ([{"kind": "batch_gradient", "every": 5}, {"kind": "batch_gradient", "every": 7}], "asked for more than once"),
+        (["fixed_gradient"], "write {kind: fixed_gradient, every: …, images: …}"),
         (["suspects"], "probes: suspects needs the probe example_loss"),
     ],
 )

@@ -16,6 +16,11 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+def required(options: type[Options]) -> list[str]:
+    """Return the names of the options that must be given, `kind` left out."""
+    return [name for name, field in options.model_fields.items() if name != "kind" and field.is_required()]
+
+
 class MayReadInput(Options):
     """The options of a method that can build on a record of other runs: `input` names it (`runs.inputs`), or is null.
 

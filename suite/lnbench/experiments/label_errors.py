@@ -37,7 +37,7 @@ from lnbench.loss_curves.measures import precision_recall, roc_auc
 from lnbench.loss_curves.mixture import NothingToSplit, fit_split
 from lnbench.loss_curves.scores import area_under_loss, area_under_margin
 from lnbench.machine import version_of
-from lnbench.noise.law import describe
+from lnbench.noise.law import describe, of_all
 from lnbench.randomness import Stream, derived_seed, permutation_at, u32
 from lnbench.stats.seeds import Floats, Mask
 from lnbench.training.hooks import Hooks, Progress, State
@@ -108,7 +108,8 @@ def draw(options: dict[str, Any], seeds: dict[str, int], data: ImageData) -> Dra
     shuffled = permutation_at(seeds["split"], Stream.SPLIT, 0, have, np.arange(have, dtype=np.int64))
     identity = np.sort(shuffled[:n])
     true = data.train_labels.astype(np.int64)[identity]
-    noise = catalog.find("noise", options["noise"]["kind"]).load()(n, data.classes, seeds["noise"], options["noise"])
+    kind = catalog.find("noise", options["noise"]["kind"]).load()
+    noise = of_all(kind(n, data.classes, seeds["noise"], options["noise"]), have)
     given = noise.labels(np.arange(n, dtype=np.int64), true, identity)
     chosen = with_labels(data, data.train_images[identity], given, data.test_images[:LOOKED_AT], data.test_labels)
     return Draw(chosen, given != true, describe(noise, true, identity), data.checksum)

@@ -32,6 +32,15 @@ class ReplaceUniform(Options):
     include_true_class: bool
 
 
+class ReplaceCount(Options):
+    """Of all images of the data set, before it is split, exactly floor(rate times their number) get a uniform random
+    label."""
+
+    kind: Literal["replace_count"]
+    rate: Annotated[float, Field(ge=0, le=1)]
+    include_true_class: bool
+
+
 class ResampleUniform(Options):
     """Each time an example is visited its label is, with probability `rate`, a uniform random one, drawn again each
     time."""
@@ -96,6 +105,8 @@ def entries() -> list[Entry]:
               words="alpha copies of each image with a uniform random label"),
         Entry("noise", "replace_uniform", target=f"{uniform}:ReplaceUniform", options=ReplaceUniform,
               words="each label replaced, at a rate, by a uniform random one"),
+        Entry("noise", "replace_count", target=f"{uniform}:ReplaceCount", options=ReplaceCount,
+              words="an exact number of all labels replaced by uniform random ones"),
         Entry("noise", "resample_uniform", target=f"{uniform}:ResampleUniform", options=ResampleUniform,
               words="each label, at every visit and at a rate, drawn again from the uniform law"),
         Entry("noise", "dilute_structured", target="lnbench.noise.structured:DiluteStructured",

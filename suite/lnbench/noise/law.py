@@ -65,6 +65,13 @@ def in_epoch(noise: LabelNoise, epoch: int) -> LabelNoise:
     return changed
 
 
+def of_all(noise: LabelNoise, images: int) -> LabelNoise:
+    """Return the noise, told how many images the whole data set has. It matters to a kind that replaces an exact number
+    of these (it has `of_all`)."""
+    told: LabelNoise = noise.of_all(images) if hasattr(noise, "of_all") else noise
+    return told
+
+
 def novel_images(noise: LabelNoise) -> int:
     """Return how many images beyond the clean ones a kind of noise shows."""
     return int(getattr(noise, "novel", 0))

@@ -8,7 +8,11 @@ a batch's labels are made on the device that trains, and the same seed gives the
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from lnbench.noise.law import Noise, random_label, share_wrong
 from lnbench.randomness import Stream, u32
@@ -72,6 +76,43 @@ class ReplaceUniform(Noise):
 
     def nominal_wrong(self) -> float:
         return float(self.options["rate"]) * share_wrong(self.classes, self.options["include_true_class"])
+
+
+@dataclass(frozen=True)
+class ReplaceCount(ReplaceUniform):
+    """Replacement of an exact number: of all N images of the data set, before it is split, floor(rate·N) get a label
+    that is a uniform draw (true class included or not). So a part of the images has a share of these that varies a
+    little, as in the code of the ETH report on batch sizes (its section 4).
+
+    Replaced are the images whose hash is among the floor(rate·N) smallest; no two images of a seed have the same. N is
+    what `of_all` was told, or else n.
+    """
+
+    whole: int = 0
+
+    def of_all(self, images: int) -> ReplaceCount:
+        return replace(self, whole=images)
+
+    @property
+    def replaced(self) -> int:
+        """Return how many labels of the whole data set are replaced."""
+        return int(Fraction(str(self.options["rate"])) * (self.whole or self.n))
+
+    @cached_property
+    def _first_kept(self) -> int:
+        """Return the smallest hash of an image that keeps its label; 2^32 where none does."""
+        hashes = u32(self.seed, Stream.NOISE, 0, np.arange(self.whole or self.n, dtype=np.int64))
+        return int(np.sort(hashes)[self.replaced]) if self.replaced < len(hashes) else 1 << 32
+
+    def labels(self, example: Any, clean: Any, identity: Any) -> Any:
+        replaced = u32(self.seed, Stream.NOISE, 0, identity) < self._first_kept
+        bits = u32(self.seed, Stream.NOISE, 1, identity)
+        drawn = random_label(bits, clean, self.classes, self.options["include_true_class"])
+        return clean + (drawn - clean) * replaced
+
+    def facts(self) -> dict[str, Any]:
+        """Return for the record how many labels were replaced, and of how many images."""
+        return {"replaced_of_all": self.replaced, "all_images": self.whole or self.n}
 
 
 @dataclass(frozen=True, slots=True)

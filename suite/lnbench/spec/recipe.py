@@ -22,7 +22,7 @@ from pydantic import (
 
 from lnbench import catalog
 from lnbench.catalog.options import ExperimentRecipe as ExperimentRecipe
-from lnbench.catalog.options import MayReadInput
+from lnbench.catalog.options import MayReadInput, required
 from lnbench.data.entries import Pixels as Pixels
 from lnbench.errors import did_you_mean
 from lnbench.training.probes.entries import method_problem, probe_problem
@@ -107,7 +107,7 @@ def _name(kind: str, key: str) -> Any:
             raise ValueError(f"{key}: '{name}' is not known; {did_you_mean(name, catalog.names(kind))}")
         options = catalog.find(kind, name).options
         if options is not None:
-            told = ", ".join(f"{option}: …" for option in options.model_fields if option != "kind")
+            told = ", ".join(f"{option}: …" for option in required(options))
             raise ValueError(f"{key}: {name} takes options; write {{kind: {name}, {told}}}")
         return name
 

@@ -14,7 +14,7 @@ from lnbench import catalog
 from lnbench.data.images import ImageData
 from lnbench.given import array_of
 from lnbench.methods.method import Beside, Examples, Method, Seen
-from lnbench.noise.law import LabelNoise, describe, in_epoch, novel_images
+from lnbench.noise.law import LabelNoise, describe, in_epoch, novel_images, of_all
 from lnbench.randomness import METHOD, Stream, permutation_at
 from lnbench.training.augment import PADDING, crop_and_flip, pad, shifts
 
@@ -145,7 +145,8 @@ class TrainingSet:
         read_elsewhere = (only, start, options.get("input"))
         of_noise = {name: outcome for name, outcome in given.items() if name not in read_elsewhere}
         extra = {"inputs": of_noise} if of_noise else {}
-        self.noise: LabelNoise = noise_class(clean, data.classes, seeds["noise"], recipe["noise"], **extra)
+        noise = noise_class(clean, data.classes, seeds["noise"], recipe["noise"], **extra)
+        self.noise: LabelNoise = of_all(noise, have)
         novel = shuffled[clean + validation :][: novel_images(self.noise)]
         # each image's number in the whole data set
         identity = np.concatenate((np.sort(shuffled[:clean]), novel))

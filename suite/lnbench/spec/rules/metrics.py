@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from lnbench import catalog
+from lnbench.catalog.options import required
 from lnbench.errors import did_you_mean
 from lnbench.spec.effects import EPOCH, Effect
 from lnbench.spec.levels import same
@@ -53,6 +54,8 @@ def not_yielded(metric: str, recipes: Iterable[AnyRecipe]) -> str:
                 return f"{metric} is a number of the experiment {about.experiments[0]}; {_known_for(None, metric)}"
             if about.probe and about.probe not in recipe.probe_names:
                 return f"{metric}, but a run does not measure it; give it `probes: [{_written(about.probe)}]`"
+            if without := _left_out_by(about.probe, recipe, metric):
+                return f"{metric}, but {without}"
             if about.key and getattr(recipe, about.key) is None:
                 return f"{metric}, but the runs have no `{about.key}`; set it in base"
             if about.split == "validation" and not recipe.dataset.validation:
@@ -64,12 +67,20 @@ def not_yielded(metric: str, recipes: Iterable[AnyRecipe]) -> str:
     return ""
 
 
+def _left_out_by(probe: str, recipe: Recipe, metric: str) -> str:
+    """Return why a recipe's options of a probe leave a metric out; "" where they do not."""
+    for own in recipe.probes:
+        if getattr(own, "kind", "") == probe and hasattr(own, "leaves_out"):
+            return str(own.leaves_out(metric))
+    return ""
+
+
 def _written(probe: str) -> str:
     """Return a probe as a recipe names it, with room for its options."""
     options = catalog.find("probe", probe).options
     if options is None:
         return probe
-    return f"{{kind: {probe}, {', '.join(f'{key}: …' for key in options.model_fields if key != 'kind')}}}"
+    return f"{{kind: {probe}, {', '.join(f'{key}: …' for key in required(options))}}}"
 
 
 def _known_for(experiment: str | None, metric: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from lnbench import catalog
 from lnbench.catalog.entry import Entry, Metric, with_metrics
-from lnbench.catalog.options import Count, Options
+from lnbench.catalog.options import Count, Options, required
 from lnbench.errors import did_you_mean
 
 # what the probe gradient_cosine yields, and when it looks
@@ -26,6 +28,9 @@ PRUNED_KEPT = (100, 80, 60, 50, 40, 30, 20, 15, 10, 5)
 PRUNED_SHARES_JUDGED = (80, 60, 50)
 
 
+MARKS = 3  # at most so many steps at which a curve over steps is read
+_FIRST_OF = ("first", "second", "third")
+
 # the parts of a curve over steps whose means are metrics: from and to, as shares of its looks, and in words
 CURVE_SPANS = {
     "first_third": (0, 1 / 3, "mean over the first third of the looks"),
@@ -38,18 +43,61 @@ _METHODS_COSINE = "cosine between the loss's gradient and the cross-entropy's on
 _PRUNED_AREA = "mean test accuracy over 5 to 60 per cent of the weights kept, the largest ones"
 
 
-class BatchGradientOptions(Options):
-    """Look at the batch before each step whose number, from 0, `every` divides."""
+class EverySteps(Options):
+    """Look at each step whose number, from 0, `every` divides.
+
+    marks: numbers of steps, rising, at most three; a curve's mean over the looks that are at most `around` steps away
+    from one is a metric. Both or neither.
+    """
+
+    every: Count
+    marks: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, max_length=MARKS)] = ()
+    around: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _both(self) -> EverySteps:
+        if bool(self.marks) != (self.around is not None):
+            raise ValueError("`marks` and `around` go together: which steps, and how far a look may be from them")
+        if list(self.marks) != sorted(set(self.marks)):
+            raise ValueError(f"marks: {list(self.marks)} do not rise")
+        return self
+
+    def leaves_out(self, metric: str) -> str:
+        """Return why a look with these options gives no such number; "" where it does."""
+        name, _, number = metric.rpartition("_mark_")
+        if name and int(number) > len(self.marks):
+            return f"its probe has {len(self.marks)} `marks`; give it {number}, with `around`"
+        return ""
+
+    @model_serializer(mode="wrap")
+    def _what_is_used(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = whole(self)
+        return found if self.marks else {key: found[key] for key in found if key not in ("marks", "around")}
+
+
+class BatchGradientOptions(EverySteps):
+    """Look at the batch before the step."""
 
     kind: Literal["batch_gradient"]
-    every: Count
 
 
-class FullGradientOptions(Options):
-    """Look at the batch before each step whose number, from 0, `every` divides."""
+class FullGradientOptions(EverySteps):
+    """Look at the batch before the step."""
 
     kind: Literal["full_clean_cosine"]
-    every: Count
+
+
+class FixedGradientOptions(EverySteps):
+    """Look, before the step, at the first `images` training examples, the same in every look."""
+
+    kind: Literal["fixed_gradient"]
+    images: Count
+
+
+class MemberAccuracyOptions(EverySteps):
+    """Look at what the step's own forward pass gives for its batch."""
+
+    kind: Literal["member_accuracy"]
 
 
 def asked(recipe: dict[str, Any]) -> list[tuple[Entry, dict[str, Any] | None]]:
@@ -67,7 +115,7 @@ def probe_problem(probes: Sequence[str | dict[str, Any]]) -> str | None:
             return f"probes: '{name}' is not known; {did_you_mean(name, catalog.names('probe'))}"
         entry = catalog.find("probe", name)
         if entry.options is not None and options is None:
-            keys = ", ".join(f"{key}: …" for key in entry.options.model_fields if key != "kind")
+            keys = ", ".join(f"{key}: …" for key in required(entry.options))
             return f"probes: {name} takes options; write {{kind: {name}, {keys}}}"
         if entry.options is None and options is not None:
             return f"probes: {name} takes no options; write its name alone"
@@ -148,15 +196,37 @@ def entries() -> list[Entry]:
                   words="cosine of a batch's gradient with that of the clean training data, every k steps"),
             **_over_steps("full_clean_cosine", -1, 1, "cosine of a batch's gradient with the clean training data's"),
         ),
+        *with_metrics(
+            Entry("probe", "fixed_gradient", target=f"{gradients}:FixedGradient", options=FixedGradientOptions,
+                  stacks=False, passes=_fixed_gradient_passes,
+                  words="cosines of gradients on the same training examples, every k steps"),
+            **_over_steps("fixed_clean_cosine", -1, 1,
+                          "cosine of the gradient of the same training examples with that of their clean members"),
+            **_over_steps("fixed_noisy_cosine", -1, 1,
+                          "cosine of the noisy members' gradient with the clean members', of the same examples"),
+        ),
+        *with_metrics(
+            Entry("probe", "member_accuracy", target=f"{gradients.replace('gradients', 'members')}:MemberAccuracy",
+                  options=MemberAccuracyOptions, stacks=True,
+                  words="how many of a batch's noisy and clean members get the label given, every k steps"),
+            **_over_steps("noisy_member_accuracy", 0, 1, "share of a batch's noisy members that get the label given"),
+            **_over_steps("clean_member_accuracy", 0, 1, "share of a batch's clean members that get the label given"),
+        ),
     ]  # fmt: skip
 
 
 def _over_steps(curve: str, low: float, high: float, words: str) -> dict[str, Metric]:
     """Return the metrics of a curve over steps."""
+    spans = {span: of for span, (_, _, of) in CURVE_SPANS.items()}
+    marks = {f"mark_{number}": f"mean around the {name} of its `marks`" for number, name in enumerate(_FIRST_OF, 1)}
     return {
-        f"{curve}_{span}": Metric(low, high, "none", False, f"{words}, {of}")
-        for span, (_, _, of) in CURVE_SPANS.items()
+        f"{curve}_{span}": Metric(low, high, "none", False, f"{words}, {of}") for span, of in (spans | marks).items()
     }
+
+
+def _fixed_gradient_passes(options: dict[str, Any], recipe: dict[str, Any]) -> float:
+    """Two gradients a look."""
+    return 6.0 * float(options["images"]) / float(options["every"] * recipe["batch_size"])
 
 
 def _full_gradient_passes(options: dict[str, Any], recipe: dict[str, Any]) -> float:

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from lnbench.methods.method import Loss, cross_entropies
-from lnbench.training.probes.entries import CLEAN_IMAGES, CURVE_SPANS, GRADIENT_COSINES
-from lnbench.training.probes.probe import Probe, StepView, Training, curve
+from lnbench.training.batches import Held
+from lnbench.training.probes.entries import CLEAN_IMAGES, GRADIENT_COSINES
+from lnbench.training.probes.looks import Looks
+from lnbench.training.probes.probe import Probe, StepView, Training
 
 
 class GradientCosine(Probe):
@@ -57,50 +59,7 @@ class GradientCosine(Probe):
         return {"metrics": metrics}
 
 
-class _Looks(Probe):
-    """Curves over steps: `curves` numbers at each k-th step, before the update, from step 0 on. On the device,
-    (K, looks, curves) float32."""
-
-    curves: tuple[str, ...]
-
-    def __init__(self, training: Training, options: Mapping[str, Any] | None):
-        super().__init__(training, options)
-        assert options is not None
-        self.every: int = options["every"]
-        self.steps = range(0, training.steps, self.every)
-        shape = (training.replicas, len(self.steps), len(self.curves))
-        self.values = torch.full(shape, torch.nan, device=training.device)
-
-    def at(self, step: int) -> bool:
-        return step % self.every == 0
-
-    def numbers(self, view: StepView) -> tuple[Tensor, ...]:
-        """Return (K,) for each of `curves`."""
-        raise NotImplementedError
-
-    def before(self, view: StepView) -> None:
-        for place, now in enumerate(self.numbers(view)):
-            self.values[:, view.step // self.every, place] = now
-
-    def tensors(self, epoch: int) -> dict[str, Tensor]:
-        return {self.curves[0]: self.values}
-
-    def outcome(self, run: int, epochs: int, diverged: bool) -> dict[str, Any]:
-        """Return the curves, and the mean of each over a span of the looks; what does not exist is left out of a mean.
-        A run that diverged has no means."""
-        columns = self.values[run].double().cpu()
-        metrics: dict[str, float | None] = {}
-        for name, values in zip(self.curves, columns.unbind(1), strict=True):
-            for span, (first, last, _) in CURVE_SPANS.items():
-                mean = values[int(first * len(values)) : max(1, int(last * len(values)))].nanmean().item()
-                metrics[f"{name}_{span}"] = None if diverged or mean != mean else mean
-        curves = {
-            name: curve("steps", self.steps, columns[:, place].tolist()) for place, name in enumerate(self.curves)
-        }
-        return {"metrics": metrics, "probe_curves": curves}
-
-
-class BatchGradient(_Looks):
+class BatchGradient(Looks):
     """The norm of a batch's gradient, and its cosine with that of the batch's clean members, at every k-th step.
 
     Before the update, on the batch that the step trains on, of the mean cross-entropy under the labels as given, in
@@ -114,7 +73,7 @@ class BatchGradient(_Looks):
         return view.gradient.norm(dim=1), _cosine(view.gradient, view.gradient_of(view.clean))
 
 
-class FullGradientCosine(_Looks):
+class FullGradientCosine(Looks):
     """The cosine of a batch's gradient with that of the clean training data, at every k-th step.
 
     The batch's gradient is that of `BatchGradient`; the other is the gradient of the mean cross-entropy on the true
@@ -130,6 +89,37 @@ class FullGradientCosine(_Looks):
 
     def numbers(self, view: StepView) -> tuple[Tensor, ...]:
         return (_cosine(view.gradient, self.training.backend.gradients(self.images, cross_entropies)),)
+
+
+class FixedGradient(Looks):
+    """Cosines of gradients on the same training examples, at every k-th step, before the update.
+
+    What `BatchGradient` measures depends on the batch's size twice: by the state of a network that such batches have
+    trained, and by how much the gradient of so few examples varies. On the same `images` examples, whatever the batch,
+    only the first is left. They are the first ones in the data set's order (all, if there are fewer), whole images with
+    the labels as given; a split draws which images a run has, so they are a random sample. `fixed_clean_cosine`: of
+    all of them with the clean ones; `fixed_noisy_cosine`: of the noisy ones with the clean ones. Null where there is no
+    clean or no noisy one.
+    """
+
+    curves = ("fixed_clean_cosine", "fixed_noisy_cosine")
+
+    def __init__(self, training: Training, options: Mapping[str, Any] | None):
+        super().__init__(training, options)
+        assert options is not None
+        self.held, self.clean = [], []
+        for data in training.sets:
+            image, label = data.given()
+            image, label = image[: options["images"]], label[: options["images"]]
+            self.held.append(Held(data.on_device.images, data.identity[image], label))
+            self.clean.append(data.labels[image] == label)
+
+    def numbers(self, view: StepView) -> tuple[Tensor, ...]:
+        members = (self.clean, [~clean for clean in self.clean])
+        of = [self.training.backend.gradients(self.held, cross_entropies, each) for each in members]
+        counts = [torch.stack([each.sum() for each in part]).double().unsqueeze(1) for part in members]
+        whole = sum(part.nan_to_num() * count for part, count in zip(of, counts, strict=True))
+        return _cosine(torch.where(counts[0] > 0, whole, torch.nan), of[0]), _cosine(of[1], of[0])
 
 
 def _cosine(one: Tensor, other: Tensor) -> Tensor:
