@@ -95,8 +95,8 @@ def test_the_chain_is_planned_round_by_round_and_priced(tmp_path: Path) -> None:
     assert len(plan_runs(plan)) == 3 + 4
     plain = Run({**reader.recipe, "method": "standard"}, reader.seeds)
     # two networks; and of a half run, 3 epochs for 4, a look at half of the examples on top: 3/4 · (6 + 1) / 6
-    assert reader.flop == pytest.approx(2 * plain.flop)
-    assert first.runs[0].flop == pytest.approx(plain.flop * 3 / 4 * 7 / 6)
+    assert reader.steps_flop == pytest.approx(2 * plain.steps_flop)
+    assert first.runs[0].steps_flop == pytest.approx(plain.steps_flop * 3 / 4 * 7 / 6)
     assert seconds_of(reader, "cpu") > seconds_of(plain, "cpu")
 
 

@@ -257,7 +257,10 @@ def test_putting_a_value_into_a_tree_leaves_the_tree() -> None:
 def test_a_runs_cost_follows_from_its_recipe() -> None:
     one = run(model="perceptron", epochs=3, noise={"kind": "dilute_uniform", "alpha": 9.0, "include_true_class": True})
     assert one.examples == 3000
-    assert one.flop == pytest.approx(6 * 640 * 3000 * 3)
+    assert one.steps_flop == pytest.approx(6 * 640 * 3000 * 3)
+    assert one.flop == pytest.approx(one.steps_flop + 2 * 640 * 497 * 3), "497 test images after each epoch"
+    held = run(model="perceptron", epochs=3, dataset={"name": "digits", "clean": 300, "validation": 100, "test": 50})
+    assert held.flop - held.steps_flop == pytest.approx(2 * 640 * 150 * 3)
     assert one.describe() == "perceptron alpha=9 lr=0.05 seed=0"
 
 

@@ -216,5 +216,5 @@ def test_an_average_that_is_not_whole_is_refused(wrong: dict[str, Any]) -> None:
 
 def test_a_pass_over_the_data_is_priced_where_a_network_has_batch_normalisation() -> None:
     for model, share in (("mlp1_w32", 1.0), ("resnet8_w8", 8 / 6)):
-        plain, with_ = (Run(recipe(model=model, **more), seeds()).flop for more in ({}, {"average": EMA}))
+        plain, with_ = (Run(recipe(model=model, **more), seeds()).steps_flop for more in ({}, {"average": EMA}))
         assert with_ == pytest.approx(plain * share)

@@ -260,10 +260,12 @@ def test_such_runs_are_not_stacked_and_cost_what_they_look_at() -> None:
     assert stacking.way(Run(probed(probes=["example_loss", "held_loss"]), seeds()))[0] == "stacked"
     with pytest.raises(ValueError, match="the stacked backend cannot train with the probe 'batch_gradient'"):
         train_group([probed()] * 2, [seeds(0), seeds(1)], digits(), backend="stacked")
-    plain = Run(probed(probes=[]), seeds()).flop
-    assert Run(probed(probes=["example_loss_eval"]), seeds()).flop == plain * 8 / 6
+    plain = Run(probed(probes=[]), seeds()).steps_flop
+    assert Run(probed(probes=["example_loss_eval"]), seeds()).steps_flop == plain * 8 / 6
     # at each tenth step two gradients of the batch: a fifth of what each step costs
-    assert Run(probed(probes=[{"kind": "batch_gradient", "every": 10}]), seeds()).flop == pytest.approx(plain * 1.2)
+    assert Run(probed(probes=[{"kind": "batch_gradient", "every": 10}]), seeds()).steps_flop == pytest.approx(
+        plain * 1.2
+    )
 
 
 # ---- the recipe

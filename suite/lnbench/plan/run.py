@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lnbench import catalog
 from lnbench.identity import canonical_json, content_id
 from lnbench.randomness import SEED_STREAMS, derived_seed
-from lnbench.training.shape import added_passes, examples_an_epoch, passes
+from lnbench.training.shape import added_passes, examples_an_epoch, method_entry, passes
 
 if TYPE_CHECKING:
     from lnbench.plan.inputs import Derived
@@ -90,18 +90,30 @@ class Run:
 
     @property
     def flop(self) -> float:
-        """Return the floating-point operations of the training: 6 · MACs · examples · epochs (forward 2, backward 4)
-        for each pass of a step, and those that its probes and its average add.
+        """Return the floating-point operations of the run: those of its steps, and 2 · MACs of each network for each
+        test and validation image after each epoch.
 
         For an experiment, its seconds in the operations that training does in that time on one core.
         """
         if self.seconds is not None:
             return self.seconds * EXPERIMENT_FLOP_A_SECOND
+        dataset = self.recipe["dataset"]
+        tested = dataset.get("test") or catalog.find("dataset", dataset["name"]).value.test
+        images = float(tested + dataset["validation"]) * float(self.recipe["epochs"])
+        return self.steps_flop + 2 * self._macs * images * method_entry(self.recipe)[0].networks
+
+    @property
+    def steps_flop(self) -> float:
+        """Return those of a training's steps: 6 · MACs · examples · epochs (forward 2, backward 4) for each pass of a
+        step, and those that its probes and its average add."""
+        per_example = (6 * passes(self.recipe) + 2 * added_passes(self.recipe)) * self._macs
+        return per_example * self.examples * float(self.recipe["epochs"])
+
+    @property
+    def _macs(self) -> float:
         source = catalog.find("dataset", self.recipe["dataset"]["name"]).value
         mmac = catalog.find("model", self.recipe["model"]).mmac
-        macs = 1e6 * mmac(source.shape, source.classes) if mmac else 0.0
-        per_example = (6 * passes(self.recipe) + 2 * added_passes(self.recipe)) * macs
-        return per_example * self.examples * float(self.recipe["epochs"])
+        return 1e6 * float(mmac(source.shape, source.classes)) if mmac else 0.0
 
     def describe(self) -> str:
         """Return a short line for progress and messages."""

@@ -77,13 +77,14 @@ else:
 class Dataset(Strict):
     """The data: `clean` training images of it, and `validation` more that no training sees.
 
-    `only`: the name of an input (`runs.inputs`) that says on which of the training examples a run trains; without it,
-    on all.
+    `test`: on how many test images a run is tested, the same in every run; without it, on all. `only`: the name of an
+    input (`runs.inputs`) that says on which of the training examples a run trains; without it, on all.
     """
 
     name: Annotated[str, name_of("dataset")]
     clean: Annotated[int, Field(gt=0)]
     validation: Annotated[int, Field(ge=0)] = 0
+    test: Annotated[int, Field(gt=0)] | None = None
     only: str | None = None
 
     _name = field_validator("name")(known("dataset"))
@@ -94,6 +95,9 @@ class Dataset(Strict):
         if self.clean + self.validation > have:
             wanted = f"{self.clean} clean" + (f" + {self.validation} validation" if self.validation else "")
             raise Misfit("clean", f"clean: {wanted} images, but {self.name} has {have} for training")
+        have = catalog.find("dataset", self.name).value.test
+        if self.test is not None and self.test > have:
+            raise Misfit("test", f"test: {self.test} images, but {self.name} has {have} for testing")
         return self
 
 
@@ -130,12 +134,12 @@ else:
 class Recipe(Strict):
     """Everything that decides a training but its seeds. Every default is spelled out in the file.
 
-    `pixels`, `probes`, `average`, `repeat`, `start` and `dataset.only` came later than the first records: where they
-    are not used they are no part of a run's identity, so that these stay what they are. `start` names the input whose
-    weights the network begins with; without it they are drawn. `repeat` asks for the same training once more: it
-    changes nothing but the seeds of the streams that arms do not share (`seeds.pair`). `arm` names a place of the grid,
-    so that `vary` can go over arms that differ in several keys (`set` gives them); it is no part of the identity
-    either.
+    `pixels`, `probes`, `average`, `repeat`, `start`, `dataset.test` and `dataset.only` came later than the first
+    records: where they are not used they are no part of a run's identity, so that these stay what they are. `start`
+    names the input whose weights the network begins with; without it they are drawn. `repeat` asks for the same
+    training once more: it changes nothing but the seeds of the streams that arms do not share (`seeds.pair`). `arm`
+    names a place of the grid, so that `vary` can go over arms that differ in several keys (`set` gives them); it is no
+    part of the identity either.
     """
 
     dataset: Dataset
@@ -232,8 +236,9 @@ class Recipe(Strict):
         """
         unused = {name for name in ("pixels", "probes", "average", "repeat", "start") if not getattr(self, name)}
         recipe = self.model_dump(mode="json", exclude={"selection", "arm", *unused})
-        if self.dataset.only is None:
-            del recipe["dataset"]["only"]
+        for name in ("test", "only"):
+            if recipe["dataset"][name] is None:
+                del recipe["dataset"][name]
         for name in ("noise", "method"):
             option = getattr(self, name)
             if hasattr(option, "identity"):

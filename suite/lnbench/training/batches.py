@@ -117,6 +117,15 @@ class Held:
         return len(self.labels)
 
 
+def test_images(have: int, wanted: int | None) -> np.ndarray:
+    """Return which of the `have` test images a run is tested on, rising: (wanted,) int64, the same for every run and
+    seed, drawn by the counter hash as a data set may lie class by class; all of them without `wanted`."""
+    numbers = np.arange(have, dtype=np.int64)
+    if wanted is None:
+        return numbers
+    return np.sort(permutation_at(0, Stream.SPLIT, 0, have, numbers)[:wanted])
+
+
 class TrainingSet:
     """What one run trains on, is validated on and is tested on: a function of its recipe, its seeds and its inputs.
 
@@ -161,8 +170,8 @@ class TrainingSet:
         self.labels = torch.from_numpy(labels[identity]).to(device)
         held = torch.from_numpy(held_out).to(device)
         self.validation = Held(on_device.images, held, torch.from_numpy(labels[held_out]).to(device))
-        every = torch.arange(len(on_device.test_labels), device=device)
-        self.test = Held(on_device.test_images, every, on_device.test_labels)
+        tested = torch.from_numpy(test_images(len(data.test_labels), recipe["dataset"].get("test"))).to(device)
+        self.test = Held(on_device.test_images, tested, on_device.test_labels[tested])
         self.noise_facts = describe(self.noise, labels[identity], identity)
         self.kept: torch.Tensor | None = None if only is None else self._kept(given, only)
         self._same_labels(options.get("input"))

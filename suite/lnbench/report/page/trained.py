@@ -191,12 +191,15 @@ class _Grid:
         if any(recipe["dataset"]["validation"] for recipe in self.recipes):
             held = self.told(lambda recipe: f"{recipe['dataset']['validation']:,}", "dataset.validation")
             parts.append(f"held out for validation: {held} more")
-        tested = self.told(lambda r: f"{self.trained['data'].get(r['dataset']['name'], {}).get('test', 0):,}")
-        parts.append(f"test images: {tested}")
+        parts.append(f"test images: {self.told(lambda recipe: self._tested(recipe['dataset']), 'dataset.test')}")
         if any(recipe["dataset"]["only"] for recipe in self.recipes):
             only = self.told(lambda recipe: _only(recipe["dataset"]["only"]), "dataset.only")
             parts.append(f"of the training images, trained on: {only}")
         return "; ".join(parts)
+
+    def _tested(self, dataset: Json) -> str:
+        have, wanted = self.trained["data"].get(dataset["name"], {}).get("test", 0), dataset.get("test")
+        return f"{have:,}" if wanted is None else f"{wanted:,} of {have:,}, the same in every run"
 
     def _block(self, key: str) -> str:
         """Return a named thing with all its options, told option by option for each of its kinds."""
