@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from lnbench import catalog
+from lnbench.spec import load_baseline
 from lnbench.training.schedules import constant, factors, momenta, momentum
 
 AN_EPOCH = 7
@@ -118,6 +120,53 @@ def test_the_report_of_seed_000s_one_cycle() -> None:
     assert moved[[0, 1499, 4999, 5999]] == pytest.approx([0.95, 0.85, 0.95, 0.95], rel=1e-9)
     assert rate.argmax() == moved.argmin() == 1499
     assert len({*rate[4999:].tolist()}) == 1
+
+
+@pytest.fixture(scope="module")
+def figure_3() -> dict[str, float]:
+    """The numbers of Figure 3 and of Table 1 of the ETH report, by what stands behind the stroke of their ids."""
+    references = load_baseline(Path(__file__).parents[2] / "baselines" / "eth2022.yaml").references
+    names = [name for name in references if name.startswith(("fig3", "table1"))]
+    shown = {name.partition("/")[2]: references[name].number() for name in names}
+    return {name: number.value for name, number in shown.items() if number is not None}
+
+
+def test_figure_3s_one_cycle_is_frozen_after_its_last_step(figure_3: dict[str, float]) -> None:
+    """E000-14: each of 10,000 steps is torch's to 1e-6, and past the end neither rate nor momentum moves."""
+    length, peak = int(figure_3["one-cycle-end-step"]), int(figure_3["one-cycle-peak-step"])
+    assert length == figure_3["scheduling-steps"]
+    options = {**ONE_CYCLE, "length": length, "unit": "steps"}
+    rate = figure_3["maximum-learning-rate"] * factors(schedule(options), options, 2 * length, 500)
+    moved = momenta(options, 2 * length, 500)
+    assert moved is not None
+    torch_rates, torch_momenta = torchs(options, 2 * length)
+    np.testing.assert_allclose(rate, figure_3["maximum-learning-rate"] * np.array(torch_rates), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(moved, torch_momenta, rtol=0, atol=1e-6)
+    for step, at in ((0, "start"), (peak - 1, "peak"), (length - 1, "end")):  # ours count from 0
+        assert rate[step] == pytest.approx(figure_3[f"one-cycle-rate-{at}"], rel=1e-6, abs=0)
+        assert moved[step] == pytest.approx(figure_3[f"one-cycle-momentum-{at}"], rel=1e-6, abs=0)
+    assert (rate.argmax(), moved.argmin()) == (peak - 1, peak - 1)
+    assert (np.diff(rate[:peak]) > 0).all() and (np.diff(rate[peak - 1 : length]) < 0).all()
+    assert (rate[length:] == rate[length - 1]).all() and (moved[length:] == moved[length - 1]).all()
+
+
+def test_figure_3s_cosine_is_frozen_at_zero(figure_3: dict[str, float]) -> None:
+    """E000-14: it falls at every step, is torch's to 1e-6, and no cycle follows: the rate stays 0, not nearly 0."""
+    length = int(figure_3["one-cycle-end-step"])
+    options = {**COSINE, "length": length, "unit": "steps"}
+    rate = figure_3["maximum-learning-rate"] * factors(schedule(options), options, 2 * length, 500)
+    torch_rates, _ = torchs(options, 2 * length)
+    np.testing.assert_allclose(rate, figure_3["maximum-learning-rate"] * np.array(torch_rates), rtol=0, atol=1e-6)
+    assert rate[0] == figure_3["cosine-rate-start"] and (np.diff(rate[: length + 1]) < 0).all()
+    assert (rate[length:] == figure_3["cosine-rate-end"]).all()
+    assert momenta(options, 2 * length, 500) is None  # the optimiser's own, as with a constant rate
+
+
+def test_figure_3s_constant_schedule_leaves_rate_and_momentum(figure_3: dict[str, float]) -> None:
+    steps, options = 2 * int(figure_3["one-cycle-end-step"]), {"kind": "constant"}
+    rate = figure_3["maximum-learning-rate"] * factors(schedule(options), options, steps, 500)
+    assert (rate == figure_3["constant-rate"]).all()
+    assert momenta(options, steps, 500) is None and figure_3["momentum"] == figure_3["constant-momentum"]
 
 
 def test_seed_003s_steps() -> None:
