@@ -143,7 +143,7 @@ def test_each_value_is_as_read(name: str, references: dict[str, Reference]) -> N
     assert one.protocol["schedule"].startswith({"one_cycle": "one-cycle", "constant": "none"}.get(schedule, schedule))
     level = NOISES[noise]
     assert one.estimand.level == level and one.estimand.true_class is (None if level is None else True)
-    assert one.estimand.noise == ("none" if level is None else "replace_uniform")
+    assert one.estimand.noise == ("none" if level is None else "replace_count")
     appendix = figure[3:5] in ("15", "16", "17")
     assert one.estimand.dataset == one.protocol["dataset"] == ("fashion_mnist" if appendix else "cifar10")
     assert one.where.appendix == ("A" if appendix else None)
