@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lnbench.randomness import MASK, Stream, below, derived_seed, factorise, key, mix, permutation_at, u32
+from lnbench.randomness import MASK, Stream, below, derived_seed, factorise, key, keyed, mix, permutation_at, u32
 
 WORD = st.integers(0, MASK)
 EXTREMES = [0, 1, 2, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, MASK]
@@ -67,6 +67,8 @@ def test_python_numpy_and_torch_agree_bit_for_bit(seed: int, stream: int, epoch:
     assert all(0 <= value <= MASK for value in plain)
     assert u32(seed, stream, epoch, np.array(counters, dtype=np.int64)).tolist() == plain
     assert u32(seed, stream, epoch, torch.tensor(counters, dtype=torch.int64)).tolist() == plain
+    known = torch.tensor(key(seed, stream, epoch))
+    assert keyed(known, torch.tensor(counters, dtype=torch.int64)).tolist() == plain
     epochs = np.full(len(counters), epoch, dtype=np.int64)
     assert u32(seed, stream, epochs, np.array(counters, dtype=np.int64)).tolist() == plain
     assert u32(seed, stream, torch.from_numpy(epochs), torch.tensor(counters)).tolist() == plain

@@ -37,6 +37,9 @@ AUDIT = 7  # which runs of a report are trained again (audit/): under a seed tha
 # What moves gradients where a drift reference is made (`training/gradient_noise.py`): in no run on record.
 GRADIENT = 7
 
+# What a network drops out while it trains (`models/torch_dropout.py`): under the seed of the order of examples.
+DROPOUT = 8
+
 
 # `lowbias32` of Christopher Wellons (hash-prospector; avalanche bias 0.17 %). Its second factor is written as a
 # negative number of the same low 32 bits: |x·c| then stays below 2^63 for every x < 2^32, so no int64 ever overflows.
@@ -70,7 +73,11 @@ def u32(seed: int, stream: int, epoch: Any, counter: Any) -> Any:
     `counter`: int64 array or tensor (or int) in [0, 2^32); `epoch`: int, or an array of counter's shape (label noise
     uses it for the copy's number). Two keyed rounds of `mix`, so that streams of neighbouring seeds share nothing.
     """
-    k = key(seed, stream, epoch)
+    return keyed(key(seed, stream, epoch), counter)
+
+
+def keyed(k: Any, counter: Any) -> Any:
+    """Return the integers of `u32` for a `key` that is known already: an int, or an int64 tensor of no dimension."""
     h = mix(counter ^ k)
     return mix((h + (k ^ 0x5BD1E995)) & MASK)
 

@@ -108,6 +108,7 @@ def test_all_data_sets_are_listed_when_none_is_named(tmp_path: Path) -> None:
     assert states == {
         "mnist": "missing",
         "fashion_mnist": "missing",
+        "fashion_mnist_32": "missing",
         "cifar10": "missing",
         "cifar100": "missing",
         "digits": "present",

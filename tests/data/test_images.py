@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lnbench.data import images, readers
 from lnbench.data.images import load
@@ -153,6 +154,50 @@ def test_a_gzip_file_of_something_else_is_a_data_error(fake_mnist: Any, tmp_path
     other = gzip.compress(b"something else")
     path.write_bytes(other + b"\0" * (path.stat().st_size - len(other)))
     assert "has MD5" in message(fake_mnist, tmp_path)
+
+
+# ---- images that are enlarged when they are read
+
+
+@pytest.fixture
+def fake_fashion(fake_mnist: Any) -> Any:
+    """The fake images as those that `fashion_mnist_32` enlarges; of the labels alone there are published checksums."""
+    arrays = {name: digest for name, digest in fake_mnist.source.arrays.items() if name.endswith("labels")}
+    source = replace(fake_mnist.source, name="fashion_mnist_32", shape=(1, 32, 32), arrays=arrays)
+    return replace(fake_mnist, source=source)
+
+
+def test_enlarged_images_are_those_that_torchvisions_resize_gives(fake_fashion: Any, tmp_path: Path) -> None:
+    transforms = pytest.importorskip("torchvision.transforms")
+    fake_fashion.put(tmp_path)
+    before = {path: path.stat() for path in tmp_path.rglob("*")}
+    data = load("fashion_mnist_32", root=tmp_path, sources=fake_fashion.sources)
+    resize = transforms.Resize((32, 32))  # bilinear and with antialias, as its defaults are
+    for split in ("train", "test"):
+        ours, raw = getattr(data, f"{split}_images"), fake_fashion.arrays[f"{split}_images"]
+        theirs = [np.asarray(resize(Image.fromarray(image))) for image in raw]
+        assert ours.shape == (len(raw), 1, 32, 32) and ours.dtype == np.uint8
+        assert np.array_equal(ours[:, 0], theirs)
+        assert np.array_equal(getattr(data, f"{split}_labels"), fake_fashion.arrays[f"{split}_labels"])
+    assert {path: path.stat() for path in tmp_path.rglob("*")}.keys() == before.keys()
+    assert all(path.stat().st_mtime_ns == then.st_mtime_ns for path, then in before.items())
+
+
+def test_channels_are_enlarged_each_by_itself_as_a_colour_image_is() -> None:
+    images = np.random.default_rng(2).integers(0, 256, (3, 3, 8, 9), dtype=np.uint8)
+    bilinear = Image.Resampling.BILINEAR
+    wanted = [Image.fromarray(image.transpose(1, 2, 0)).resize((13, 5), bilinear) for image in images]
+    found = readers._resized(images, (5, 13))
+    assert np.array_equal(found.transpose(0, 2, 3, 1), [np.asarray(image) for image in wanted])
+
+
+def test_one_changed_pixel_is_seen_before_images_are_enlarged(fake_fashion: Any, tmp_path: Path) -> None:
+    path = fake_fashion.put(tmp_path) / RAW
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    told = message(fake_fashion, tmp_path)
+    assert told.startswith(f"fashion_mnist_32 is damaged: {path} has MD5") and "`lnbench data fetch" in told
 
 
 @pytest.fixture

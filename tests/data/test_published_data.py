@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lnbench.data.images import ImageData, load
 from lnbench.data.root import check, status
@@ -39,6 +40,20 @@ def published(array: np.ndarray[Any, Any]) -> bytes:
 def test_decoded_arrays_are_the_published_ones(real: ImageData) -> None:
     for key, digest in SOURCES[real.name].arrays.items():
         assert hashlib.sha256(published(getattr(real, key))).hexdigest() == digest, key
+
+
+def test_fashion_mnist_enlarged_never_changes() -> None:
+    """Runs on record were trained on these bytes: another Pillow must give them too."""
+    root = os.environ.get("LNBENCH_DATA")
+    if not root or not status(Path(root), ["fashion_mnist_32"])[0].usable:
+        pytest.skip("LNBENCH_DATA has no Fashion-MNIST to read")
+    small, large = load("fashion_mnist", root=root), load("fashion_mnist_32", root=root)
+    assert large.checksum == "4bb0573bea16334b06d60b5d632146d75a039255173c2016b683805bd59dda2c"
+    resize = pytest.importorskip("torchvision.transforms").Resize((32, 32))
+    for number in range(0, 60_000, 997):
+        theirs = np.asarray(resize(Image.fromarray(small.train_images[number, 0])))
+        assert np.array_equal(large.train_images[number, 0], theirs)
+    assert np.array_equal(large.train_labels, small.train_labels)
 
 
 def test_every_class_has_its_share(real: ImageData) -> None:

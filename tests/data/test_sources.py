@@ -35,6 +35,13 @@ def test_cifar_sources_are_torchvisions(name: str) -> None:
     assert ours == [[f"{theirs.base_folder}/{name}", md5] for name, md5 in listed]
 
 
+def test_the_enlarged_fashion_mnist_is_read_from_the_files_of_the_other() -> None:
+    small, large = SOURCES["fashion_mnist"], SOURCES["fashion_mnist_32"]
+    assert (large.archives, large.mirrors, large.torchvision) == (small.archives, small.mirrors, small.torchvision)
+    assert (large.train, large.test, large.classes, large.shape) == (60_000, 10_000, 10, (1, 32, 32))
+    assert large.arrays == {name: small.arrays[name] for name in ("train_labels", "test_labels")}
+
+
 def test_idx_file_sizes_follow_from_the_shapes() -> None:
     for name in ("mnist", "fashion_mnist"):
         source = SOURCES[name]

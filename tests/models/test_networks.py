@@ -12,18 +12,21 @@ import torchvision
 from torch import nn
 
 from lnbench import catalog
-from lnbench.models import densenet, plain, resnet
+from lnbench.models import densenet, plain, resnet, vgg
 from lnbench.models.layers import Layer, mmac, parameters
 from lnbench.models.torch_densenet import DenseNet
+from lnbench.models.torch_dropout import Dropout
 from lnbench.models.torch_resnet import Block, ResNet
+from lnbench.models.torch_vgg import VGG, averaged
 from lnbench.training.flat import FlatParameters
 from lnbench.training.initial import initialise
 from tests.models.textbook import densenet as textbook_densenet
 from tests.models.textbook import resnet as textbook_resnet
+from tests.models.textbook import vgg as textbook_vgg
 from tests.training.plain_loop import network
 
 CPU = torch.device("cpu")
-MNIST, CIFAR = (1, 28, 28), (3, 32, 32)
+MNIST, CIFAR, GREY = (1, 28, 28), (3, 32, 32), (1, 32, 32)
 # (an image's shape, parameters, millions of multiply-accumulates): the papers', the Keras examples' and the table of
 # costs that the studies were planned with
 PRINTED = {
@@ -49,10 +52,18 @@ PRINTED = {
     "resnet18": (CIFAR, 11_173_962, 555.4),
     "densenet_bc40": (CIFAR, 176_122, 72.4),
     "densenet_bc100": (CIFAR, 769_162, 287.9),
+    "vgg16_bn": (GREY, 134_308_810, 431.6),
 }
-UNPRINTED = {"densenet_bc10": CIFAR, "resnet8_w8": CIFAR, "resnet8_aum": CIFAR, "resnet18_w16": CIFAR}
+UNPRINTED = {
+    "densenet_bc10": CIFAR,
+    "resnet8_w8": CIFAR,
+    "resnet8_aum": CIFAR,
+    "resnet18_w16": CIFAR,
+    "vgg11_bn_w512": GREY,
+    "vgg_small": (1, 8, 8),
+}
 SHAPES = {name: shape for name, (shape, _, _) in PRINTED.items()} | UNPRINTED
-FAMILIES = (plain, resnet, densenet)
+FAMILIES = (plain, resnet, densenet, vgg)
 SEQUENTIAL = ("perceptron", "mlp1", "mlp2", "mlp4", "convnet4")  # those that the plain loop has, too
 
 
@@ -133,6 +144,8 @@ def test_networks_are_priced_without_torch() -> None:
         ("lenet", (1, 8, 8), "8×8 pixels are too small for this network's convolutions"),
         ("densenet_bc40", (3, 3, 8), "3×8 pixels are too small for this network's pooling"),
         ("resnet20_aum", (3, 30, 32), "30×32 pixels cannot be halved 2 times"),
+        ("vgg16_bn", (1, 28, 28), "28×28 pixels are too small for this network's pooling"),
+        ("vgg_small", (1, 3, 8), "3×8 pixels are too small for this network's pooling"),
     ],
 )
 def test_images_that_a_network_cannot_take_are_refused(name: str, shape: tuple[int, int, int], message: str) -> None:
@@ -148,6 +161,13 @@ def test_odd_images_are_halved_upwards(name: str) -> None:
     assert build(name, shape).eval()(torch.zeros(2, *shape)).shape == (2, 10)
     places = [layer.places for layer in resnet.layers(name, shape, 10) if layer.kind == "conv"]
     assert places[0] == 13 * 9 and 7 * 5 in places and 4 * 3 in places
+
+
+@pytest.mark.parametrize("side", [8, 14, 28, 32])
+def test_the_small_vgg_takes_small_images_and_has_one_size(side: int) -> None:
+    shape = (1, side, side)
+    assert build("vgg_small", shape).eval()(torch.zeros(2, *shape)).shape == (2, 10)
+    assert parameters(vgg.layers, "vgg_small", shape, 10) == 14_906
 
 
 # ---- what they compute
@@ -187,19 +207,34 @@ def shaken(module: nn.Module) -> nn.Module:
     return module
 
 
+def drawing(module: nn.Module, step: int) -> nn.Module:
+    """With what its dropout layers, of seeds 0, 1, …, drop in this step."""
+    for seed, layer in enumerate(layer for layer in module.modules() if isinstance(layer, Dropout)):
+        layer.start(seed, CPU)
+        layer.draw(step)
+    return module
+
+
 SHORTCUTS = ("subsample", "average", "projection")
 IMAGES = torch.rand(4, 3, 16, 12, generator=torch.Generator().manual_seed(9))
 
 
 def small(kind: str) -> nn.Module:
+    if kind == "vgg":
+        return drawing(VGG((8, 8, "M", 16, "M", 16), 3, (24, 20), 0.4, 3, 7), step=5)
     return DenseNet((2,) * 3, 12, 48, 3, 7) if kind == "dense" else ResNet((2, 1, 2), 8, kind, 3, 7)  # type: ignore[arg-type]
 
 
 def same_with_gradients(module: nn.Module, one: torch.Tensor, other: torch.Tensor) -> None:
+    """The bias of a convolution before a normalisation has none: the mean that is taken off takes it along."""
     torch.testing.assert_close(one, other)
     ours, theirs = (torch.autograd.grad(logits.square().sum(), list(module.parameters())) for logits in (one, other))
-    for a, b in zip(ours, theirs, strict=True):
-        assert (a - b).norm() <= 1e-9 * b.norm() and b.any()
+    largest = max(gradient.norm() for gradient in theirs)
+    for (name, _), a, b in zip(module.named_parameters(), ours, theirs, strict=True):
+        if name.endswith("conv.bias"):
+            assert a.norm() <= 1e-12 * largest and b.norm() <= 1e-12 * largest
+        else:
+            assert (a - b).norm() <= 1e-9 * b.norm() and b.any(), name
 
 
 @pytest.mark.parametrize("shortcut", SHORTCUTS)
@@ -213,6 +248,50 @@ def test_a_densenet_computes_what_the_formulas_say() -> None:
     module = shaken(small("dense")).double()
     images = IMAGES.double()
     same_with_gradients(module, module(images), textbook_densenet(module, images, 2))
+
+
+def test_a_vgg_computes_what_the_formulas_say() -> None:
+    """The average pooling makes 3×3 of 4×3 pixels: windows overlap along one axis."""
+    module = shaken(small("vgg")).double()
+    images = IMAGES.double()
+    same_with_gradients(module, module(images), textbook_vgg(module, images, "11M1M1", side=3, step=5, share=0.4))
+
+
+@pytest.mark.parametrize("name", ["vgg16_bn", "vgg11_bn_w512"])
+def test_a_vgg_is_torchvisions_for_grey_images(name: str) -> None:
+    """As evaluated; VGG-11 with another head, and on larger images, of which the poolings leave 2×2 pixels."""
+    side = 32 if name == "vgg16_bn" else 64
+    images = torch.rand(3, 1, side, side, generator=torch.Generator().manual_seed(1))
+    ours = drawing(build(name, GREY), step=0)
+    initialise(ours, "kaiming_normal_fan_out_small_dense", 0)
+    with torch.device("meta"):  # it takes our weights as they lie: 500 MB of them
+        theirs = getattr(torchvision.models, name.removesuffix("_w512"))(num_classes=10)
+        theirs.features[0] = nn.Conv2d(1, 64, 3, padding=1)
+        if name == "vgg11_bn_w512":
+            theirs.avgpool = nn.AdaptiveAvgPool2d(1)
+            theirs.classifier = nn.Sequential(nn.Linear(512, 512), nn.ReLU(), nn.Dropout(), nn.Linear(512, 10))
+    with torch.no_grad():
+        for layer in ours.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.momentum = None  # they learn all of these images, which then differ in the last layer, too
+        ours(images)
+        own = dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True))
+        theirs.load_state_dict(own, assign=True)
+        logits = ours.eval()(images)
+        torch.testing.assert_close(logits, theirs.eval()(images), rtol=1e-4, atol=1e-5)
+    assert logits.std(0).min() > 3e-3  # it sees the images
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "side"), [(1, 1, 7), (7, 7, 7), (2, 3, 1), (3, 3, 2), (5, 8, 3), (2, 2, 7)]
+)
+def test_the_average_pooling_is_torchs(height: int, width: int, side: int) -> None:
+    x = torch.rand(2, 3, height, width, dtype=torch.float64, requires_grad=True)
+    weight = torch.rand(2, 3, side, side, dtype=torch.float64)
+    one, other = averaged(x, side), nn.functional.adaptive_avg_pool2d(x, side)
+    torch.testing.assert_close(one, other)
+    mine, theirs = (torch.autograd.grad((y * weight).sum(), x)[0] for y in (one, other))
+    torch.testing.assert_close(mine, theirs)
 
 
 def test_resnet18_is_torchvisions_with_a_small_stem() -> None:
@@ -233,7 +312,7 @@ def test_names_mean_the_shortcuts_of_their_papers(name: str, shortcut: str) -> N
     assert {block.shortcut for block in blocks if block.stride == 1} == {"identity"}
 
 
-@pytest.mark.parametrize("kind", [*SHORTCUTS, "dense"])
+@pytest.mark.parametrize("kind", [*SHORTCUTS, "dense", "vgg"])
 def test_a_pass_is_one_graph_and_stays_channels_last(kind: str) -> None:
     """`fullgraph` fails at any branch on data. A layout that changes on the way would be copied back at every layer."""
     module = shaken(small(kind)).to(memory_format=torch.channels_last)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from lnbench.randomness import DROPOUT, u32
 
 
 def _norm(x: Tensor, weights: Iterator[Tensor]) -> Tensor:
@@ -59,3 +62,26 @@ def densenet(module: nn.Module, images: Tensor, layers: int) -> Tensor:
             features = [_halved(F.conv2d(y, next(weights)))]
     y = _norm(torch.cat(features, 1), weights).relu()
     return y.flatten(2).mean(2) @ next(weights).T + next(weights)
+
+
+def vgg(module: nn.Module, images: Tensor, stack: str, side: int, step: int, share: float) -> Tensor:
+    """Simonyan & Zisserman 2015 with batch normalisation, in training mode, the weights of `module` in their order.
+
+    stack: "1" for a convolution, "M" for a pooling. Dropout layer l has the seed l and drops what it draws in `step`.
+    """
+    weights = iter(module.parameters())
+    x = images
+    for letter in stack:
+        if letter == "M":
+            x = x[:, :, : x.shape[2] // 2 * 2, : x.shape[3] // 2 * 2]
+            x = torch.stack([x[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)]).amax(0)
+        else:
+            x = _norm(F.conv2d(x, next(weights), next(weights), padding=1), weights).relu()
+    x = F.adaptive_avg_pool2d(x, side).flatten(1)
+    dense = list(weights)
+    for layer, (weight, bias) in enumerate(zip(dense[:-2:2], dense[1:-2:2], strict=True)):
+        x = (x @ weight.T + bias).relu()
+        drawn = u32(layer, DROPOUT, step, np.arange(x.numel())) / 2**32
+        kept = torch.from_numpy(drawn >= share).view(x.shape)
+        x = x * kept / (1 - share)
+    return x @ dense[-2].T + dense[-1]

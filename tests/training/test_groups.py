@@ -92,7 +92,7 @@ def test_a_stack_ends_where_the_loop_ends(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("model", ["mlp1", "convnet4", "resnet8_w8"])
+@pytest.mark.parametrize("model", ["mlp1", "convnet4", "resnet8_w8", "vgg_small"])
 def test_a_compiled_step_ends_where_the_eager_one_ends(digits: ImageData, model: str) -> None:
     backend = "stacked" if model == "mlp1" else "loop"
     spec = recipe(model=model, epochs=2, dataset={"name": "digits", "clean": 471, "validation": 0})

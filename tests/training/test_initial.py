@@ -7,11 +7,13 @@ import math
 import numpy as np
 import pytest
 import torch
+import torchvision
 from scipy import special, stats
 from torch import nn
 
 from lnbench import catalog
 from lnbench.randomness import Stream, u32
+from lnbench.training import initial as laws
 from lnbench.training.flat import FlatParameters
 from lnbench.training.initial import INITIALISATIONS, initialise
 from tests.training.plain_loop import draw_weights, network
@@ -20,9 +22,9 @@ CPU = torch.device("cpu")
 MNIST, CIFAR = (1, 28, 28), (3, 32, 32)
 
 
-def drawn(name: str, seed: int = 0, initial: str = "") -> nn.Module:
+def drawn(name: str, seed: int = 0, initial: str = "", size: tuple[int, int, int] | None = None) -> nn.Module:
     entry = catalog.find("model", name)
-    model = entry.load()(name, CIFAR if "res" in name or "dense" in name else MNIST, 10)
+    model = entry.load()(name, size or (CIFAR if "res" in name or "dense" in name else MNIST), 10)
     FlatParameters(model, CPU)
     initialise(model, initial or entry.initial, seed)
     return model
@@ -55,6 +57,8 @@ def test_each_model_has_the_initialisation_of_its_source() -> None:
     assert initial["resnet32_aum"] == "kaiming_normal_fan_out"
     assert initial["resnet18"] == initial["lenet"] == "torch_default"
     assert initial["densenet_bc100"] == "kaiming_normal_fan_out_zero_bias"
+    vgg = {"vgg16_bn", "vgg11_bn_w512", "vgg_small"}
+    assert {name for name, law in initial.items() if law == "kaiming_normal_fan_out_small_dense"} == vgg
 
 
 # ---- laws
@@ -90,6 +94,21 @@ def test_densenets_dense_layer_has_zero_biases() -> None:
         assert_normal(layer.weight.detach(), math.sqrt(2 / (layer.kernel_size[0] ** 2 * layer.out_channels)))
     assert_uniform(dense.weight.detach(), 1 / math.sqrt(dense.in_features))
     assert not dense.bias.any()
+
+
+def test_vggs_dense_layers_are_small_and_have_zero_biases() -> None:
+    for layer in layers(drawn("vgg11_bn_w512", 4, size=(1, 32, 32))):
+        fan_out = 9 * layer.out_channels if isinstance(layer, nn.Conv2d) else 0
+        assert_normal(layer.weight.detach(), math.sqrt(2 / fan_out) if fan_out else 0.01)
+        assert layer.bias is not None and not layer.bias.any()
+
+
+def test_vggs_first_weights_have_torchvisions_laws() -> None:
+    torch.manual_seed(0)
+    ours, theirs = layers(drawn("vgg11_bn_w512", size=CIFAR)), layers(torchvision.models.vgg11_bn(num_classes=10))
+    for mine, other in zip(ours[:9], theirs[:9], strict=True):  # eight convolutions, and a dense layer of another width
+        assert mine.weight.std().item() == pytest.approx(other.weight.std().item(), rel=0.1)
+        assert other.bias is not None and not other.bias.any()
 
 
 @pytest.mark.parametrize("name", ["lenet", "resnet18_w16"])
@@ -144,6 +163,13 @@ def test_a_tensors_number_is_its_place_in_the_network_and_a_weights_its_place_in
         fan_in = parameter[0].numel()
         expected = special.ndtri((bits + 0.5) / 2**32) * math.sqrt(2 / fan_in)
         np.testing.assert_allclose(parameter.detach().flatten().numpy(), expected, rtol=2e-7, err_msg=name)
+
+
+def test_a_large_tensor_is_drawn_in_pieces_and_no_weight_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = drawn("mlp1", 5)
+    monkeypatch.setattr(laws, "PIECE", 1000)
+    for one, other in zip(whole.parameters(), drawn("mlp1", 5).parameters(), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_first_weights_do_not_hang_on_how_they_lie_in_memory() -> None:

@@ -19,7 +19,12 @@ class Pixels(Options):
 
 
 # the others are read by torchvision, from files in the data root
-OWN_READERS = {"digits": "digits", "synthetic_mnist": "synthetic", "synthetic_cifar10": "synthetic"}
+OWN_READERS = {
+    "digits": "digits",
+    "synthetic_mnist": "synthetic",
+    "synthetic_cifar10": "synthetic",
+    "fashion_mnist_32": "resized",
+}
 
 
 def entries() -> list[Entry]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lnbench.data.root import check
 from lnbench.data.sources import Source
 from lnbench.data.synthetic import make
 from lnbench.data.unpack import unpack
@@ -69,6 +70,26 @@ def torchvision(source: Source, root: Path) -> Arrays:
             # is about the files, and the user needs to hear which data set and what to do
             raise damaged(source, root, str(error) or "its files do not have the form they should") from error
     return *_arrays(train), *_arrays(test)
+
+
+def resized(source: Source, root: Path) -> Arrays:
+    """Read as `torchvision` does, and bring each image to the source's size, bilinearly: the bytes that torchvision's
+    `Resize` makes of a PIL image. Nothing is written. Raises DataError where a file is not the published one."""
+    check(root, [source.name], {source.name: source})[0].demand()
+    train, train_labels, test, test_labels = torchvision(source, root)
+    size = source.shape[1:]
+    return _resized(train, size), train_labels, _resized(test, size), test_labels
+
+
+def _resized(images: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Return images (N, C, H, W) as (N, C, *size), each channel by itself."""
+    from PIL import Image
+
+    height, width = size
+    found = np.empty((*images.shape[:2], height, width), dtype=np.uint8)
+    for place in np.ndindex(images.shape[:2]):
+        found[place] = Image.fromarray(images[place]).resize((width, height), Image.Resampling.BILINEAR)
+    return found
 
 
 def _reader(source: Source) -> Callable[..., Any]:

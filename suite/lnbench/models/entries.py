@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from lnbench.catalog.entry import Entry
-from lnbench.models import densenet, plain, resnet
+from lnbench.models import densenet, plain, resnet, vgg
 from lnbench.models.layers import mmac
 
-FAMILIES = (plain, resnet, densenet)
+FAMILIES = (plain, resnet, densenet, vgg)
 
 
 def entries() -> list[Entry]:

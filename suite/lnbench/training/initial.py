@@ -21,6 +21,7 @@ from lnbench.randomness import Stream, u32
 Shape = tuple[int, ...]  # of a weight: (outputs, inputs) or (outputs, inputs, height, width)
 Law = tuple[Literal["uniform", "normal"], float]  # U(−spread, spread) or N(0, spread²); a spread of 0 is zeros
 ZERO: Law = ("uniform", 0.0)
+PIECE = 1 << 16  # weights drawn at once: of a dense layer of 10⁸ the integers would take gigabytes, and no cache
 
 
 def fans(shape: Shape) -> tuple[int, int]:
@@ -56,6 +57,13 @@ def kaiming_normal_fan_out_zero_bias(shape: Shape, bias: bool) -> Law:
     return ZERO if bias else kaiming_normal_fan_out(shape, bias)
 
 
+def kaiming_normal_fan_out_small_dense(shape: Shape, bias: bool) -> Law:
+    """N(0, 2 / fan_out) for convolutions, N(0, 0.01²) for dense layers; biases are zero. torchvision's for VGG."""
+    if bias:
+        return ZERO
+    return kaiming_normal_fan_out(shape, bias) if len(shape) == 4 else ("normal", 0.01)
+
+
 INITIALISATIONS: dict[str, Callable[[Shape, bool], Law]] = {
     law.__name__: law
     for law in (
@@ -64,6 +72,7 @@ INITIALISATIONS: dict[str, Callable[[Shape, bool], Law]] = {
         kaiming_normal,
         kaiming_normal_fan_out,
         kaiming_normal_fan_out_zero_bias,
+        kaiming_normal_fan_out_small_dense,
     )
 }
 
@@ -108,7 +117,7 @@ def initialise(module: nn.Module, name: str, seed: int) -> None:
         weight = layer.get_parameter("weight")
         law, spread = law_of(tuple(weight.shape), role == "bias")
         if spread:
-            parameter.copy_(_draw(law, spread, seed, number, parameter.numel()).view(parameter.shape))
+            parameter.copy_(_drawn(law, spread, seed, number, parameter))
         else:
             parameter.zero_()
 
@@ -120,9 +129,18 @@ def _parameters(module: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Paramete
             yield layer, role, parameter
 
 
-def _draw(law: str, spread: float, seed: int, number: int, count: int) -> torch.Tensor:
-    """Return (count,) float64 on the CPU."""
-    bits: torch.Tensor = u32(seed, Stream.INIT, number, torch.arange(count, dtype=torch.int64))
+def _drawn(law: str, spread: float, seed: int, number: int, like: torch.Tensor) -> torch.Tensor:
+    """Return the draws for a tensor, of its shape and type, on the CPU."""
+    drawn = torch.empty(like.shape, dtype=like.dtype)
+    for place, piece in enumerate(torch.split(drawn.view(-1), PIECE)):
+        index = torch.arange(place * PIECE, place * PIECE + len(piece), dtype=torch.int64)
+        piece.copy_(_draw(law, spread, seed, number, index))
+    return drawn
+
+
+def _draw(law: str, spread: float, seed: int, number: int, index: torch.Tensor) -> torch.Tensor:
+    """Return float64 for weights `index` (n,) int64 of tensor `number`."""
+    bits: torch.Tensor = u32(seed, Stream.INIT, number, index)
     if law == "uniform":
         unit = ((bits >> 8).double() + 0.5) / 2**24  # (0, 1)
         return (2 * unit - 1) * spread

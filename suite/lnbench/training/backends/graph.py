@@ -36,6 +36,7 @@ class Graph(Loop):
 
     def step(self, batches: list[Batch], number: int) -> None:
         (batch,) = batches
+        self._draw(number)
         self.lr.fill_(float(self.rates.lr[number, 0]))
         momentum = None
         if self.rates.momentum is not None:

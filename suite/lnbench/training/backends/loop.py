@@ -78,9 +78,16 @@ class Loop:
 
     def step(self, batches: list[Batch], number: int) -> None:
         (batch,) = batches
+        self._draw(number)
         moved = self.rates.momentum
         lr, momentum = float(self.rates.lr[number, 0]), None if moved is None else float(moved[number, 0])
         self._step(batch, number, lr, momentum)
+
+    def _draw(self, number: int) -> None:
+        """Before step `number` of the epoch: set what the networks drop out in it. No part of `_step`, as a CUDA graph
+        would keep the numbers of the step that it was recorded in."""
+        for network in self.networks:
+            network.draw(self.rates.epoch * self.data.steps_an_epoch + number)
 
     def _step(self, batch: Batch, number: int, lr: float | Tensor, momentum: float | Tensor | None) -> None:
         seen = self.data.seen(batch.example, self.rates.epoch, number, batch.beside)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from lnbench import catalog
-from lnbench.randomness import METHOD, u32
+from lnbench.models.torch_dropout import Dropout
+from lnbench.randomness import DROPOUT, METHOD, u32
 from lnbench.training.backends.compiling import compiled_or_eager
 from lnbench.training.backends.protocol import built
 from lnbench.training.batches import TrainingSet
@@ -35,6 +36,15 @@ class Network:
         kind = catalog.find("optimizer", optimizer["kind"]).load()
         self.optimiser = kind(optimizer, self.flat.weights, self.flat.biases)
         self.forward = compiled_or_eager(self.model) if compile else self.model
+        self.dropouts = [layer for layer in self.model.modules() if isinstance(layer, Dropout)]
+        for place, layer in enumerate(self.dropouts):
+            layer.start(u32(data.seeds["order"], DROPOUT, number, place), data.device)
+
+    def draw(self, step: int) -> None:
+        """Set what the network drops out in step number `step` of the training, from 0. A function of the run and the
+        step: nothing of it is in a checkpoint, and every pass of the step drops the same."""
+        for layer in self.dropouts:
+            layer.draw(step)
 
     @contextlib.contextmanager
     def at(self, weights: Tensor) -> Iterator[None]:
