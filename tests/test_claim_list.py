@@ -30,6 +30,8 @@ ABOUT_THE_AUL = {
     "A004-15-pair", "A004-15-precision", "A004-15-recall",  # and on CIFAR-100
 }  # fmt: skip
 
+BATCH_SIZE = {f"E000-{number:02}" for number in [1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 15, 17, 18]}
+
 
 @pytest.fixture(scope="module")
 def studies() -> list[LoadedStudy]:
@@ -100,6 +102,33 @@ def test_studies_of_the_aul_train_a_network_once(studies: list[LoadedStudy]) -> 
         assert runs[tier]["aul_modes"] < runs[tier]["aul_detection"]
         assert runs[tier]["aul_precision_cifar100"] < runs[tier]["aul_detection_cifar100"]
         assert len(runs[tier]["aul_consistency"] & runs[tier]["aul_detection"]) == 5
+
+
+def test_each_claim_about_batch_size_stands_once_with_a_control(studies: list[LoadedStudy]) -> None:
+    of_report = [study for study in studies if study.any.spec.paper == "eth2022"]
+    assert sorted(claim.id for study in of_report for claim in study.any.spec.claims) == sorted(BATCH_SIZE)
+    for study in of_report:
+        assert {"smoke", "full"} <= set(study.tiers), study.name
+        arms = study.tiers["full"].spec.runs.vary.get("arm", ())
+        assert "cycle-epochs" in arms or study.name in ("batch_lr_ratio", "vgg_fashion_mnist"), study.name
+
+
+def test_studies_of_batch_size_train_a_network_once(studies: list[LoadedStudy]) -> None:
+    """The report's studies and the bridge share their runs at a scale; schedules in steps end where the runs do."""
+    names = ("batch_size_reversal", "noisy_memorisation", "gradient_similarity", "batch_size_bridge")
+    by_name = {study.name: study for study in studies if study.name in names}
+    for tier in ("full", "lite", "cpu"):
+        runs = {name: {run.id for run in plan_runs(plan_study(by_name[name].tiers[tier]))} for name in names}
+        assert runs["noisy_memorisation"] <= runs["batch_size_reversal"] | runs["gradient_similarity"], tier
+        new = runs["batch_size_bridge"] - runs["batch_size_reversal"] - runs["gradient_similarity"]
+        recipes = [run.recipe for run in plan_runs(plan_study(by_name["batch_size_bridge"].tiers[tier]))
+                   if run.id in new]  # fmt: skip
+        assert all(recipe["schedule"] == {"kind": "constant"} for recipe in recipes), tier
+    for cell in by_name["batch_size_reversal"].tiers["cpu"].cells:
+        recipe = cell.recipe
+        assert isinstance(recipe, Recipe)
+        if cell.point["arm"] == "cycle":
+            assert 512 <= updates(recipe) <= 512 + -(-2000 // recipe.batch_size), "no more than an epoch at rate 0"
 
 
 def updates(recipe: Recipe) -> int:
