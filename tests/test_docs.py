@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("baselines/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("baselines/*.md"), ROOT / "reports/debates.md"])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -20,15 +20,18 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-@pytest.mark.parametrize("what", ["study", "baseline"])
+@pytest.mark.parametrize("what", ["study", "baseline", "questions"])
 def test_the_committed_schema_is_the_one_that_lnbench_prints(what: str) -> None:
-    from lnbench.spec import baseline_schema, study_schema
+    from lnbench.spec import baseline_schema, questions_schema, study_schema
 
+    printed = {"study": study_schema, "baseline": baseline_schema, "questions": questions_schema}[what]
     committed = json.loads((ROOT / f"docs/schema/{what}.schema.json").read_text(encoding="utf-8"))
-    assert committed == (study_schema() if what == "study" else baseline_schema())
+    assert committed == printed()
 
 
-def test_every_study_and_baseline_names_its_schema_for_editors() -> None:
+def test_every_spec_names_its_schema_for_editors() -> None:
+    first = (ROOT / "questions.yaml").read_text(encoding="utf-8").splitlines()[0]
+    assert first == "# yaml-language-server: $schema=docs/schema/questions.schema.json"
     for folder, name in (("claims", "study"), ("baselines", "baseline")):
         for file in (ROOT / folder).glob("*.yaml"):
             first = file.read_text(encoding="utf-8").splitlines()[0]

@@ -12,7 +12,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "suite" / "lnbench"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "questions.yaml",
+    ROOT / "reports/debates.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 WORDS = re.compile(r"\b(anew|hangs? on|whereof|thereof|is to be had|a seed each)\b", re.IGNORECASE)
 # What opens a noun phrase or a clause: the verb is then missing ("Return the runs that …", not "The runs that …").

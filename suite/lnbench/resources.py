@@ -1,4 +1,4 @@
-"""Where claims, baselines and reports are: in a checkout, or inside the installed package."""
+"""Where claims, baselines, questions and reports are: in a checkout, or inside the installed package."""
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ def find_study(name: str) -> Path:
         return known_paths[name]
     where = root() / "claims"
     raise LnbenchError(f"no study is named '{name}' in {where}; {did_you_mean(name, known_paths)}")
+
+
+def questions_for(study: Path) -> Path:
+    """Return the `questions.yaml` that goes with a study file: next to its `claims/`, whether there is one or not."""
+    return study.resolve().parent.parent / "questions.yaml"
 
 
 def baselines_for(study: Path) -> Path:

@@ -14,6 +14,7 @@ import pytest
 
 from lnbench.execute import local
 from lnbench.store import Store
+from tests.toys.project import paper, write_project
 from tests.toys.trained_study import Call
 
 
@@ -129,6 +130,42 @@ def test_the_scoreboard_is_what_the_reports_say(trained: Path, call: Call) -> No
     assert call("scoreboard")[0] == 0
     assert "TOY-01" in readme.read_text() and readme.read_text().endswith("end\n")
     assert call("scoreboard", "--check")[0] == 0
+
+
+def test_the_page_of_debates_is_written_and_held_to_the_reports(trained: Path, call: Call) -> None:
+    """A paper without a report asks the same as the toy: its claim is named as not run. What is edited is seen."""
+    text = (trained / "claims/toy.yaml").read_text()
+    asking = text.replace("  - id: TOY-01\n", "  - id: TOY-01\n    question: is-it-so\n")
+    (trained / "claims/toy.yaml").write_text(asking)
+    write_project(trained, asking.replace("TOY-", "OTHER-").replace("paper: toy", "paper: other"),
+                  paper(name="other", title="Another paper"), name="other", paper="other")  # fmt: skip
+    (trained / "questions.yaml").write_text(
+        "schema: 1\nquestions:\n  is-it-so: {title: 'Is it so?', about: One says so. Another does not.}\n"
+    )
+    call("verify", "toy", "--tier", "full", "-o", "reports")
+    (trained / "README.md").write_text("<!-- scoreboard:begin -->\n<!-- scoreboard:end -->\n")
+    code, out, _ = call("scoreboard")
+    page = trained / "reports/debates.md"
+    assert code == 0 and f"README.md, {Path('reports/debates.md')}" in out
+    written = page.read_text()
+    assert "## Is it so?\n\nOne says so. Another does not.\n" in written
+    assert "**[TOY-01](toy-full/report.md#claim-toy-01)**, tier full: " in written
+    assert "Not yet run here: OTHER-01 (study `other`) of Example 2026, Another paper." in written
+    assert "](reports/debates.md#is-it-so)" in (trained / "README.md").read_text()
+    assert call("scoreboard", "--check")[:2] == (
+        0, "README.md: the scoreboard is what the reports say\nreports/debates.md: the page is what the reports say\n"
+    )  # fmt: skip
+
+    page.write_text(written.replace("Not yet run here", "Refuted here"))
+    code, out, _ = call("scoreboard", "--check")
+    assert code == 1 and "reports/debates.md: the page is out of date" in out
+    assert "Refuted" in page.read_text()  # --check writes nothing
+    page.unlink()
+    code, out, _ = call("scoreboard", "--check")
+    assert code == 1 and "reports/debates.md: is missing" in out and not page.exists()
+    page.write_bytes(b"\xff")
+    assert call("scoreboard", "--check")[0] == 1
+    assert call("scoreboard")[0] == 0 and page.read_text() == written
 
 
 def test_store_export_and_import_round_trip(trained: Path, call: Call) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lnbench.report import read_results, replace_between_markers, scoreboard, write_report
-from lnbench.report.scoreboard import study_only
+from lnbench.report.paper_rows import study_only
 from tests.toys.report_world import World
 
 
@@ -38,16 +38,6 @@ def test_what_is_no_papers_claim_is_counted_apart(full: World) -> None:
     papers, surrogates, hypotheses = (table.index(f"**{name}") for name in ("Claims of papers", "Surr", "Hypotheses"))
     assert papers < table.index("[n-2](") < surrogates < table.index("[N1](") < hypotheses < table.index("[N.2](")
     assert "never counted as the paper's" in table
-
-
-def test_claims_of_two_papers_on_one_question_stand_side_by_side(full: World) -> None:
-    data = full.json()
-    other = copy.deepcopy(data)
-    other["paper"] |= {"id": "someone2021", "citation": "Someone 2021, Else"}
-    other |= {"study": "else", "key": "else-full"}
-    assert "how-robust" not in scoreboard([data])
-    table = scoreboard([data, other])
-    assert table.count("| `how-robust` |") == 2
 
 
 def test_reports_are_found_in_their_folder(full: World, tmp_path: Path) -> None:

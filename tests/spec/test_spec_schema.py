@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from lnbench import catalog
-from lnbench.spec import baseline_schema, study_schema
+from lnbench.spec import baseline_schema, questions_schema, study_schema
 from tests.toys.edited_study import BASELINE, STUDY
 
 jsonschema = pytest.importorskip("jsonschema")
@@ -21,7 +21,10 @@ def errors(schema: dict[str, Any], data: Any) -> list[str]:
     return [f"{list(error.path)}: {error.message}" for error in found]
 
 
-@pytest.mark.parametrize("schema", [study_schema(), baseline_schema()], ids=["study", "baseline"])
+SCHEMAS = {"study": study_schema(), "baseline": baseline_schema(), "questions": questions_schema()}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS.keys())
 def test_a_schema_is_valid_and_names_its_dialect(schema: dict[str, Any]) -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
@@ -29,8 +32,8 @@ def test_a_schema_is_valid_and_names_its_dialect(schema: dict[str, Any]) -> None
 
 
 def test_the_schemas_accept_every_file_of_the_repository(repository: Path) -> None:
-    for folder, schema in (("claims", study_schema()), ("baselines", baseline_schema())):
-        paths = sorted((repository / folder).glob("*.yaml"))
+    for pattern, what in (("claims/*.yaml", "study"), ("baselines/*.yaml", "baseline"), ("*.yaml", "questions")):
+        paths, schema = sorted(repository.glob(pattern)), SCHEMAS[what]
         assert paths
         for path in paths:
             assert errors(schema, yaml.safe_load(path.read_text(encoding="utf-8"))) == [], path

@@ -5,6 +5,8 @@ No torch is imported here, and matplotlib only where figures are drawn.
 """
 
 from lnbench.report.compare import differences
+from lnbench.report.debates import PAGE as DEBATES
+from lnbench.report.debates import debates_page, find_debates
 from lnbench.report.folder import (
     is_report,
     known_since,
@@ -24,7 +26,10 @@ from lnbench.report.result.result import result_to_json
 from lnbench.report.scoreboard import read_results, replace_between_markers, scoreboard
 
 __all__ = [
+    "DEBATES",
+    "debates_page",
     "differences",
+    "find_debates",
     "is_report",
     "junit",
     "known_since",

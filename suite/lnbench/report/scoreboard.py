@@ -1,101 +1,53 @@
-"""The README's scoreboard, from the result.json of every committed report.
-
-A study corrects its contradictions over its own claims (Holm). A paper is often several studies, and a reader sees all
-of them: so a contradiction is also held against all rows of its paper, and one that does not stand among these is shown
-and counted as what it is, its study's only.
-"""
+"""The README's scoreboard, from the result.json of every committed report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from lnbench.report.debates import Debate, debates_line
 from lnbench.report.folder import RESULT, read_result
 from lnbench.report.names import claim_anchors
+from lnbench.report.paper_rows import (
+    NOT_JUDGED,
+    Row,
+    counts_of,
+    families,
+    report_order,
+    study_only,
+    verdict_in_paper,
+)
 from lnbench.report.plain import Json
 from lnbench.report.said import as_tested, rests_on
-from lnbench.report.words import claim_words, counted, escaped, spaced_percent, table, tally
-from lnbench.stats import holm
-from lnbench.tiers import PAPER_TIERS, TIERS
-from lnbench.verdict import Counts, Standing, Verdict, counts_as
-
-TIER_ORDER = tuple(reversed(TIERS))
-NOT_JUDGED = (Verdict.NOT_RUN, Verdict.ERROR, Verdict.NOT_TESTABLE, Verdict.NOT_COMPARABLE)
-
-Row = tuple[str, str]  # the key of a report, the id of a claim in it
+from lnbench.report.words import counted, escaped, spaced_percent, table
+from lnbench.verdict import Counts, Standing, counts_as
 
 
-def scoreboard(results: Iterable[Json], reports: str = "reports") -> str:
+def scoreboard(results: Iterable[Json], reports: str = "reports", debates: Sequence[Debate] = ()) -> str:
     """Return Markdown tables: the verdicts by study and tier; how many false ones are to be expected for each paper;
-    one row for every claim and tier, with the sentence that was tested there, in one table for each standing; and,
-    where claims of several papers answer the same question, these side by side. `reports`: the folder that links start
-    from."""
-    ordered = sorted(results, key=_order)
+    and one row for every claim and tier, with the sentence that was tested there, in one table for each standing.
+    `reports`: the folder that links start from. `debates`: the sections of the page of debates, which one line links
+    to."""
+    ordered = sorted(results, key=report_order)
     if not ordered:
         return "No report is stored yet."
     alone = study_only(ordered)
     blocks = [
         *_by_study(ordered, reports, alone),
+        *debates_line(debates, reports),
         *_error_counts(ordered, alone),
         *_by_claim(ordered, reports, alone),
-        *_by_question(ordered, reports, alone),
     ]
     return "\n\n".join(blocks)
 
 
-def study_only(results: Iterable[Json]) -> dict[Row, int]:
-    """Return the rows that are contradicted (or failed) among the claims of their study, but not among all rows of
-    their paper, each with the number of these.
-
-    Holm's p over every claim and tier of the paper but smoke, from each claim's own p: before its study's correction,
-    with looks multiplied by their number. What was not judged counts with p = 1.
-    """
-    alone = {}
-    for family in _families(results).values():
-        adjusted = holm([_p(claim) for _, claim in family])
-        for (data, claim), p in zip(family, adjusted, strict=True):
-            if counts_as(claim["verdict"]) is Counts.FAIL and p > data["alpha"]:
-                alone[data["key"], claim["id"]] = len(family)
-    return alone
-
-
-def _families(results: Iterable[Json]) -> dict[str, list[tuple[Json, Json]]]:
-    """Return paper -> (report, claim) of each of its rows, smoke left out."""
-    families: dict[str, list[tuple[Json, Json]]] = {}
-    for data in results:
-        if data["tier"] in PAPER_TIERS:
-            families.setdefault(data["paper"]["id"], []).extend((data, claim) for claim in data["claims"])
-    return families
-
-
-def _p(claim: Json) -> float:
-    return 1.0 if claim["verdict"] in NOT_JUDGED else float(claim["p_contradicted"])
-
-
-def _verdict(data: Json, claim: Json, alone: dict[Row, int]) -> str:
-    """Return a claim's verdict in words: one that stands in its study only says so."""
-    words = claim_words(claim)
-    rows = alone.get((data["key"], claim["id"]))
-    return f"{words} in its study, but not among the {rows} rows of its paper (Holm)" if rows else words
-
-
-def _tally(data: Json, alone: dict[Row, int]) -> dict[Standing, str]:
-    """Return, for each standing, its verdicts in counts; those that stand in their study only are counted apart."""
-    apart = [claim for claim in data["claims"] if (data["key"], claim["id"]) in alone]
-    found = dict(tally(claim for claim in data["claims"] if claim not in apart))
-    for standing, words in tally(apart):
-        both = [found[standing]] if standing in found else []
-        found[standing] = ", ".join([*both, f"{words} in its study only"])
-    return {standing: found[standing] for standing in Standing if standing in found}
-
-
 def _error_counts(results: list[Json], alone: dict[Row, int]) -> list[str]:
     """Return how many false verdicts are to be expected, a row for each paper; none where there is only smoke."""
-    families = _families(results)
-    if not families:
+    papers = families(results)
+    if not papers:
         return []
     rows = []
-    for family in families.values():
+    for family in papers.values():
         judged = [(data, claim) for data, claim in family if claim["verdict"] not in NOT_JUDGED]
         expected = sum(data["alpha"] for data, _ in judged)
         refuted = [(data, claim) for data, claim in judged if counts_as(claim["verdict"]) is Counts.FAIL]
@@ -110,7 +62,7 @@ def _error_counts(results: list[Json], alone: dict[Row, int]) -> list[str]:
             str(len(refuted) - only),
             str(only),
         ])  # fmt: skip
-    alpha = spaced_percent(max(data["alpha"] for family in families.values() for data, _ in family))
+    alpha = spaced_percent(max(data["alpha"] for family in papers.values() for data, _ in family))
     intro = (
         f"**Error rates over a whole paper.** A row is a claim at a tier, smoke left out. If every judged claim were "
         f"false, on average at most {alpha} of them would be called `reproduced` (or `held`): so many false ones are "
@@ -131,16 +83,10 @@ def read_results(reports: Path) -> list[Json]:
     return [read_result(file.parent) for file in sorted(reports.glob(f"*/{RESULT}"))]
 
 
-def _order(data: Json) -> tuple[str, str, int, str]:
-    tier = data["tier"]
-    place = TIER_ORDER.index(tier) if tier in TIER_ORDER else len(TIER_ORDER)
-    return data["paper"]["id"], data["study"], place, tier
-
-
 def _by_study(results: list[Json], reports: str, alone: dict[Row, int]) -> list[str]:
     rows = []
     for data in results:
-        counts = _tally(data, alone)
+        counts = counts_of(((data, claim) for claim in data["claims"]), alone)
         papers = counts.pop(Standing.PAPER, "–")
         others = [f"{standing.plural}: {verdicts}" for standing, verdicts in counts.items()]
         rows.append([
@@ -164,7 +110,7 @@ def _by_claim(results: list[Json], reports: str, alone: dict[Row, int]) -> list[
                 f"[{escaped(claim['id'])}]({reports}/{data['key']}/report.md#{anchor})",
                 data["tier"],
                 escaped(as_tested(claim)),
-                "<br>".join(filter(None, [_verdict(data, claim, alone), rests_on(claim)])),
+                "<br>".join(filter(None, [verdict_in_paper(data, claim, alone), rests_on(claim)])),
                 _registered(data, claim["id"]),
             ]
             key = (data["study"], claim["id"])
@@ -199,27 +145,6 @@ def _registered(data: Json, claim: str) -> str:
     if found["status"] == "before" and found.get("shared"):
         return "before the runs; seeds or alternatives changed after the first"
     return words.get(found["status"], "–")
-
-
-def _by_question(results: list[Json], reports: str, alone: dict[Row, int]) -> list[str]:
-    """Return the questions that claims of at least two papers answer (smoke answers none)."""
-    answers: dict[str, list[tuple[str, list[str]]]] = {}
-    for data in results:
-        if data["tier"] == "smoke":
-            continue
-        for claim, anchor in zip(data["claims"], claim_anchors(data), strict=True):
-            if claim["question"]:
-                link = f"[{escaped(claim['id'])}]({reports}/{data['key']}/report.md#{anchor})"
-                row = [
-                    escaped(data["paper"]["citation"]),
-                    link,
-                    data["tier"],
-                    _verdict(data, claim, alone),
-                ]
-                answers.setdefault(claim["question"], []).append((data["paper"]["id"], row))
-    shared = {name: found for name, found in answers.items() if len({paper for paper, _ in found}) > 1}
-    rows = [[f"`{name}`", *row] for name in sorted(shared) for _, row in shared[name]]
-    return ["\n".join(table(["question", "paper", "claim", "tier", "verdict"], rows))] if rows else []
 
 
 def replace_between_markers(text: str, name: str, new: str) -> str:

@@ -23,6 +23,7 @@ from lnbench.spec.parts import (
     Within,
 )
 from lnbench.spec.points import needed_points, point_key, points_of
+from lnbench.spec.questions import Question, load_questions, questions_schema
 from lnbench.spec.recipe import AnyRecipe, ExperimentRecipe, Recipe, Scalar, Scalars, recipe_of
 from lnbench.spec.study import (
     Alternative,
@@ -46,9 +47,9 @@ from lnbench.tiers import TIERS
 __all__ = [
     "EPOCH", "TIERS", "Agrees", "Alternative", "AnyRecipe", "Baseline", "CanReach", "Cell", "Choose", "Claim",
     "Correlation", "Effect", "Equivalent", "EveryRun", "ExperimentRecipe", "LoadedStudy", "Monotone", "Number",
-    "Ordered", "OwnRow", "Part", "Place", "Point", "Ratio", "Recipe", "Reference", "Runs", "Scalar", "Scalars",
-    "Scaling", "Seeds", "Shift", "Source", "Study", "StudyFile", "StudySpec", "Table", "TableSides", "Threshold",
-    "Trend", "VerdictRule", "Within", "asked_rows", "baseline_schema", "load_baseline", "load_studies", "load_study",
-    "needed_points", "point_key", "points_of", "recipe_of", "rows_of", "study_schema", "touches", "variant",
-    "with_rows",
+    "Ordered", "OwnRow", "Part", "Place", "Point", "Question", "Ratio", "Recipe", "Reference", "Runs", "Scalar",
+    "Scalars", "Scaling", "Seeds", "Shift", "Source", "Study", "StudyFile", "StudySpec", "Table", "TableSides",
+    "Threshold", "Trend", "VerdictRule", "Within", "asked_rows", "baseline_schema", "load_baseline",
+    "load_questions", "load_studies", "load_study", "needed_points", "point_key", "points_of", "questions_schema",
+    "recipe_of", "rows_of", "study_schema", "touches", "variant", "with_rows",
 ]  # fmt: skip

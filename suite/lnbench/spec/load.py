@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from lnbench import resources
 from lnbench.errors import Problem, SpecError, did_you_mean
 from lnbench.spec.baseline import Baseline, load_baseline
+from lnbench.spec.questions import load_questions
 from lnbench.spec.rules.findings import Findings
 from lnbench.spec.rules.tier import check_tier
 from lnbench.spec.study import Study, StudyFile
@@ -53,12 +54,13 @@ def load_study(path: Path) -> LoadedStudy:
         raise SpecError([*unread, *more])
     baseline, baseline_problems = _baseline(tree, path, findings)
     _whole_file(tree, findings)
+    question_problems = _questions(tree, path, findings)
     checked = {}
     for tier in reversed(findings.tiers):  # `full` first: its words are kept where tiers share an error
         study = check_tier(tree, tier, path, baseline, findings)
         if study is not None:
             checked[tier] = study
-    problems = [*findings.problems(), *baseline_problems]
+    problems = [*findings.problems(), *baseline_problems, *question_problems]
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         raise SpecError(errors)
@@ -116,6 +118,29 @@ def _baseline(tree: Mapping, path: Path, findings: Findings) -> tuple[Baseline |
         return load_baseline(folder / f"{paper}.yaml"), []
     except SpecError as error:
         return None, error.problems
+
+
+def _questions(tree: Mapping, path: Path, findings: Findings) -> list[Problem]:
+    """Report each question that the file of questions does not have, and return what is wrong with that file.
+
+    It is an error, as a misspelt name would take a claim out of its debate and nobody would see it. Where there is no
+    such file, or it has no question, nothing is known and any name will do.
+    """
+    asked = [
+        (index, claim["question"])
+        for index, claim in enumerate(items(tree, "claims"))
+        if isinstance(claim, Mapping) and isinstance(claim.get("question"), str)
+    ]
+    file = resources.questions_for(path)
+    try:
+        known = load_questions(file) if asked else {}
+    except SpecError as error:
+        return error.problems
+    for index, name in asked if known else []:
+        if name not in known:
+            what = f"question: '{name}' is not in {file.name}; {did_you_mean(name, known)}"
+            findings.add(position_of(tree, ["claims", index, "question"]), what)
+    return []
 
 
 def _whole_file(tree: Mapping, findings: Findings) -> None:

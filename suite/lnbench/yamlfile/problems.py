@@ -119,6 +119,8 @@ def _words(item: Any, place: Location, model: Any) -> str:
         return str(context["error"])
     if kind == "too_short":
         return f"{name}: is empty; at least {context['min_length']} must be given here"
+    if kind == "string_too_short":
+        return f"{name}: is empty; at least {context['min_length']} character must be given here"
     if kind == "string_pattern_mismatch":
         return f"{name}: {_show(given)} is not a name; use letters, digits, '.', '_' and '-', a letter or digit first"
     message = item["msg"].removeprefix("Input should be ").removeprefix("a ")

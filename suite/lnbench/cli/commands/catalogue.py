@@ -228,11 +228,11 @@ def _unsaid(study: LoadedStudy) -> list[Problem]:
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["study", "baseline"]), default="study")
+@click.argument("what", type=click.Choice(["study", "baseline", "questions"]), default="study")
 def schema(what: str) -> int:
-    """Print the JSON Schema of study (default) or baseline files, for editors."""
-    from lnbench.spec import baseline_schema, study_schema
+    """Print the JSON Schema of study files (default), baselines or questions.yaml, for editors."""
+    from lnbench.spec import baseline_schema, questions_schema, study_schema
 
-    found = study_schema() if what == "study" else baseline_schema()
+    found = {"study": study_schema, "baseline": baseline_schema, "questions": questions_schema}[what]()
     click.echo(json.dumps(found, indent=1, ensure_ascii=False, sort_keys=True))
     return Exit.OK

@@ -12,7 +12,7 @@ import click
 from lnbench.cli.commands.options import data_option, open_store, seeds_option, store_option, tier_from, tier_option
 from lnbench.cli.commands.tables import exit_code, print_report, print_verdicts
 from lnbench.errors import Exit, LnbenchError, SpecError
-from lnbench.resources import root
+from lnbench.resources import questions_for, root, study_paths
 
 
 @click.command()
@@ -193,27 +193,57 @@ def write_measured(path: Path, content: dict[str, Any], replace: bool) -> None:
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Exit 1 if README differs from what the reports say; write nothing.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Exit 1 if README or the page of debates is not what the reports say.",
+)
 @click.argument("readme", type=click.Path(path_type=Path), default=Path("README.md"))
 @click.option(
     "--reports", type=click.Path(path_type=Path), default=Path("reports"), show_default=True, help="Folder of reports."
 )
 def scoreboard(check: bool, readme: Path, reports: Path) -> int:
-    """Write the table of all committed verdicts into README."""
-    from lnbench.report import read_results, replace_between_markers
+    """Write the tables of all committed verdicts into README, and the page of debates next to the reports.
+
+    The page, debates.md, has the questions that claims of at least two papers ask, with the words of questions.yaml;
+    what is not run yet is known from the studies that `lnbench list` shows.
+    """
+    from lnbench.report import DEBATES, debates_page, find_debates, read_results, replace_between_markers
     from lnbench.report import scoreboard as table
+    from lnbench.spec import load_questions, load_studies
     from lnbench.store import write_atomically
 
     found = read_results(reports)
+    paths = study_paths()
+    questions = load_questions(questions_for(paths[0])) if paths else {}
+    debates = find_debates(found, questions, load_studies(paths))
     try:
         text = readme.read_text(encoding="utf-8")
     except OSError as error:
         raise LnbenchError(f"{readme}: cannot be read: {error.strerror}") from None
-    new = replace_between_markers(text, "scoreboard", table(found))
+    new = replace_between_markers(text, "scoreboard", table(found, debates=debates))
+    page = reports / DEBATES
+    before, after = _read_page(page), debates_page(debates)
     if check:
         click.echo(f"{readme}: the scoreboard is {'what the reports say' if new == text else 'out of date'}")
-        return Exit.OK if new == text else Exit.CONTRADICTED
+        state = "missing" if before is None else "what the reports say" if before == after else "out of date"
+        click.echo(f"{page}: {'is ' if before is None else 'the page is '}{state}")
+        return Exit.OK if (new, after) == (text, before) else Exit.CONTRADICTED
     if new != text:
         write_atomically(readme, new.encode())
-    click.echo(f"{len(found)} reports -> {readme}")
+    if before != after:
+        write_atomically(page, after.encode())
+    click.echo(f"{len(found)} reports -> {readme}, {page}")
     return Exit.OK
+
+
+def _read_page(page: Path) -> str | None:
+    """Return the page as it is; None where there is none. Raises LnbenchError where it cannot be read."""
+    try:
+        return page.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise LnbenchError(f"{page}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        return ""  # no page of ours

@@ -75,7 +75,7 @@ def _verdict(claim: Json, tier: str) -> list[str]:
         why += f", at look {look['number']} of {look['of']} ({counted(look['seeds'], 'seed')})"
     if len(reasons) == 1 and "matrix" not in reasons[0][0]:
         return [f"{head}{why}: {escaped(member_sentence(*reasons[0]))}.", *_regime(claim, tier)]
-    lines = [f"{head}{why}. {_rule(claim, deciding)}", ""]
+    lines = [f"{head}{why}. {rule_words(claim, deciding)}", ""]
     return [*lines, *(_reason(part, member, tier) for part, member in reasons), *_regime(claim, tier)]
 
 
@@ -101,7 +101,8 @@ def _regime(claim: Json, tier: str) -> list[str]:
     return ["", "The claim can be tested only where this holds:", "", *lines]
 
 
-def _rule(claim: Json, deciding: list[Json]) -> str:
+def rule_words(claim: Json, deciding: list[Json]) -> str:
+    """Return how many of the deciding parts must hold: "Both `a` and `b` must hold:"."""
     names = [f"`{part['name']}`" for part in deciding]
     least = claim["rule"]["at_least"]
     if len(names) == 1 and "at_least" in deciding[0]:

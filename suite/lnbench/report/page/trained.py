@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from lnbench.report.grid import deciding_axes, with_changes
 from lnbench.report.names import is_number
 from lnbench.report.numbers import as_written
 from lnbench.report.page.recipe_words import (
@@ -76,7 +76,7 @@ class _Grid:
     def __init__(self, trained: Json, data: Json) -> None:
         self.trained, self.data, self.base = trained, data, trained["base"]
         self.points = [cell["point"] for cell in trained["cells"]]
-        self.recipes = [_with(self.base, cell["changes"]) for cell in trained["cells"]] or [self.base]
+        self.recipes = [with_changes(self.base, cell["changes"]) for cell in trained["cells"]] or [self.base]
         self.axes = [axis for axis, levels in trained["vary"].items() if len(levels) > 1]
 
     # ---- one value, or which value where
@@ -99,15 +99,7 @@ class _Grid:
 
     def _deciding(self, found: list[str]) -> tuple[str, ...]:
         """Return the fewest axes that tell which value a cell has."""
-        for size in range(1, len(self.axes) + 1):
-            for axes in itertools.combinations(self.axes, size):
-                seen: dict[Any, str] = {}
-                if all(
-                    seen.setdefault(tuple(point[axis] for axis in axes), value) == value
-                    for value, point in zip(found, self.points, strict=True)
-                ):
-                    return axes
-        return tuple(self.axes)
+        return deciding_axes(self.axes, self.points, found)
 
     # ---- rows
 
@@ -336,18 +328,6 @@ def _names_epochs(data: Json) -> bool:
 def _kind(value: Any) -> str | None:
     """Return the name of a named thing, with options or without."""
     return str(value["kind"]) if isinstance(value, dict) else value
-
-
-def _with(base: Json, changes: Json) -> Json:
-    """Return a recipe with the changes of a cell."""
-    recipe: Json = {key: dict(value) if isinstance(value, dict) else value for key, value in base.items()}
-    for key, value in changes.items():
-        block, _, option = key.partition(".")
-        if option:
-            recipe[block][option] = value
-        else:
-            recipe[block] = value
-    return recipe
 
 
 def _only(name: str | None) -> str:
