@@ -128,7 +128,7 @@ def test_studies_of_batch_size_train_a_network_once(studies: list[LoadedStudy]) 
         recipe = cell.recipe
         assert isinstance(recipe, Recipe)
         if cell.point["arm"] == "cycle":
-            assert 512 <= updates(recipe) <= 512 + -(-2000 // recipe.batch_size), "no more than an epoch at rate 0"
+            assert 384 <= updates(recipe) <= 384 + -(-2000 // recipe.batch_size), "no more than an epoch at rate 0"
 
 
 def updates(recipe: Recipe) -> int:
