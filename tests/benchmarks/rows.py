@@ -187,6 +187,26 @@ def method_step(size: Size, method: str) -> Readings:
     return times_as_fast(pairs, "examples/s, standard first")
 
 
+LOOKED = 50  # steps from one look to the next
+
+
+def step_probe(size: Size) -> Readings:
+    """The time of a training whose batches' gradients are looked at every 50 steps over that of the same without: two
+    looks in a hundred steps."""
+    every = size.of(LOOKED)
+    images = random_images("cifar10", 2 * every * BATCH)
+    data, noise = DeviceData(images, CPU), {"kind": "replace_uniform", "rate": 0.4, "include_true_class": False}
+    spec = recipe(images, model="resnet8_aum", optimizer=SGD, noise=noise)
+    plain = Epochs(data, spec, 1, "loop", False)
+    asked = [{"kind": "batch_gradient", "every": every}]
+    ours = Epochs(data, {**spec, "probes": asked}, 1, "loop", False)
+    pairs = interleaved(Side(plain, plain.examples), Side(ours, ours.examples), size.repeats)
+    (probe,) = ours.group.probes
+    if probe.values.isnan().any() or probe.values.shape[1] != 2:
+        raise AssertionError("a look is missing")
+    return times_as_fast(pairs, "examples/s, without a look first")
+
+
 class Silent:
     """A watcher that tells nobody."""
 
@@ -254,4 +274,6 @@ ROWS = [
             partial(method_step, method=name))
         for name, (most, _) in METHODS.items()
     ),
+    Row(12, "12", "`batch_gradient` every 50 steps: time of training / without, ResNet-8", Goal("at most", 1.1),
+        step_probe),
 ]  # fmt: skip

@@ -44,6 +44,14 @@ def test_a_number_of_a_probe_with_options_says_how_to_ask_for_it(toy: Folder) ->
     toy.load(*asks_for("batch_clean_cosine_last_tenth"), with_key(probes))
 
 
+def test_a_number_of_a_look_needs_that_look(toy: Folder) -> None:
+    probe = "probes: [{kind: effective_batch, batch: 32, alphas: [0, 5], draws: 4, at: AT}]"
+    because = "but its probe does not look after the last step; add 1 to `at`"
+    ask = asks_for("»effective_batch_slope_end")
+    toy.refuses(*ask, with_key(probe.replace("AT", "[0, 0.5]")), because=because)
+    toy.load(*asks_for("effective_batch_slope_end"), with_key(probe.replace("AT", "[0, 0.5, 1]")))
+
+
 @pytest.mark.parametrize(
     ("line", "gist"),
     [
@@ -51,6 +59,10 @@ def test_a_number_of_a_probe_with_options_says_how_to_ask_for_it(toy: Folder) ->
         ("probes: [»batch_gradient]", "probes: batch_gradient takes options; write {kind: batch_gradient, every: …}"),
         ("probes: »[suspects]", "probes: suspects needs the probe example_loss; write [example_loss, suspects]"),
         ("probes: [{kind: batch_gradient, every: »0}]", "every: must be greater than or equal to 1, not 0"),
+        (
+            "probes: [»{kind: noise_gradient, images: 9, redraws: 9, at: [1, 0]}]",
+            "at: [1.0, 0.0] do not rise",
+        ),
         ("average: {kind: ema, decay: »1}", "decay: must be less than 1, not 1"),
         ("average: {kind: »swe, decay: 0.9}", "did you mean 'swa'"),
         (AVERAGE.replace("epochs}", "»days}"), "unit: 'days' is not known"),

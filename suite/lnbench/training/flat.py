@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
@@ -16,6 +18,7 @@ class FlatParameters:
 
     def __init__(self, module: nn.Module, device: torch.device):
         named = list(module.named_parameters())
+        self.names = [name for name, _ in named]
         sizes = [parameter.numel() for _, parameter in named]
         self.weights = torch.zeros(sum(sizes), device=device)
         self.gradient = torch.zeros_like(self.weights)
@@ -28,6 +31,12 @@ class FlatParameters:
             parameter.grad = _view(self.gradient[part], shape)
             self.biases[part] = name.rpartition(".")[2] == "bias"
             start += size
+
+    def rows(self, gradients: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return (n, P): n gradients, given by the names of the parameters as (n, *shape) each, in the order in which
+        `gradient` has one."""
+        parts = [gradients[name] for name in self.names]
+        return torch.cat([(part.movedim(2, -1) if part.dim() == 5 else part).flatten(1) for part in parts], 1)
 
 
 def _view(vector: torch.Tensor, shape: torch.Size) -> torch.Tensor:

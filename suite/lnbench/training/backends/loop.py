@@ -18,6 +18,8 @@ from lnbench.methods.method import Method, Seen, cross_entropies, of_examples
 from lnbench.training.backends.network import Network
 from lnbench.training.backends.protocol import (
     EVALUATION_BATCH,
+    EXAMPLE_GRADIENTS,
+    EXAMPLES_AT_ONCE,
     Losses,
     Pass,
     Rates,
@@ -194,6 +196,29 @@ class Loop:
         first.model.train(was_training)
         gradient = first.flat.gradient.double().unsqueeze(0)
         return gradient if members is None else gradient / members[0].sum()  # on the device: nothing waits for it
+
+    def example_gradients(self, held: list[Held], losses: Losses) -> Iterator[Tensor]:
+        """Yield them by torch.func: one gradient, mapped over the examples."""
+        (images,) = held
+        first = self.networks[0]
+        model, flat = first.model, first.flat
+        fixed = {name: tensor.detach() for name, tensor in (*model.named_parameters(), *model.named_buffers())}
+        weights = {name: fixed.pop(name) for name in flat.names}
+
+        def loss(weights: dict[str, Tensor], image: Tensor, label: Tensor) -> Tensor:
+            logits = torch.func.functional_call(model, (weights, fixed), (image.unsqueeze(0),))
+            return losses(logits, label.unsqueeze(0)).sum()
+
+        each = torch.func.vmap(torch.func.grad(loss), (None, 0, 0))
+        most = max(1, min(EXAMPLES_AT_ONCE, EXAMPLE_GRADIENTS // self.parameters))
+        count = 1 << (most.bit_length() - 1)
+        for index, labels in zip(torch.split(images.index, count), torch.split(images.labels, count), strict=True):
+            was_training = model.training
+            model.eval()
+            with torch.no_grad():
+                rows = flat.rows(each(weights, self.pixels(images.images[index]), labels))
+            model.train(was_training)
+            yield rows.unsqueeze(0)
 
     def snapshot(self) -> list[Tensor]:
         return [torch.cat([all_weights(network.model) for network in self.networks])]

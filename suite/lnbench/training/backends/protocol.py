@@ -16,6 +16,9 @@ from lnbench.methods.method import Method
 from lnbench.training.batches import Batch, Held
 
 EVALUATION_BATCH = 1000
+# of how many images, and of how many numbers, the gradients of single ones are held at once: 128 MiB, and what the
+# passes of so many images take
+EXAMPLES_AT_ONCE, EXAMPLE_GRADIENTS = 64, 1 << 25
 Losses = Callable[[Tensor, Tensor], Tensor]  # of logits (n, classes) and labels (n,): (n,)
 
 
@@ -93,6 +96,16 @@ class Backend(Protocol):
 
         members: of each replica (n,) bool, the images that count; NaN where none does. Raises NotImplementedError where
         the backend compares no gradients; the catalog says which probes need them (`Entry.stacks`).
+        """
+        ...
+
+    def example_gradients(self, held: list[Held], losses: Losses) -> Iterator[Tensor]:
+        """Yield (K, n, P) float32 on the device: the gradient of each image's own loss, of each replica, with respect
+        to all its weights, in the order of `gradients` and as it is evaluated. Leaves no trace.
+
+        The images' order is kept. A piece is of at most EXAMPLES_AT_ONCE images and EXAMPLE_GRADIENTS numbers, or of
+        one image; all have the same number of images, a power of 2, but the last. Raises NotImplementedError where
+        `gradients` does.
         """
         ...
 

@@ -206,6 +206,9 @@ class Stacked:
     def gradients(self, held: list[Held], losses: Losses, members: list[Tensor] | None = None) -> Tensor:
         raise NotImplementedError("the stacked backend compares no gradients (groups.py gives such runs to the loop)")
 
+    def example_gradients(self, held: list[Held], losses: Losses) -> Iterator[Tensor]:
+        raise NotImplementedError("the stacked backend compares no gradients (groups.py gives such runs to the loop)")
+
     def snapshot(self) -> list[Tensor]:
         parts = [part.transpose(1, 2) if part.dim() == 3 else part for part in self.parts]  # as a module has them
         return list(torch.cat([part.flatten(1) for part in parts], dim=1))

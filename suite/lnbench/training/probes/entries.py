@@ -12,6 +12,15 @@ from lnbench import catalog
 from lnbench.catalog.entry import Entry, Metric, with_metrics
 from lnbench.catalog.options import Count, Options, required
 from lnbench.errors import did_you_mean
+from lnbench.training.probes.at_shares import (
+    CLEAN_IMAGES,
+    EffectiveBatchOptions,
+    NoiseGradientOptions,
+    effective_batch_metrics,
+    effective_batch_passes,
+    noise_gradient_metrics,
+    noise_gradient_passes,
+)
 
 # what the probe gradient_cosine yields, and when it looks
 GRADIENT_COSINES = {
@@ -20,7 +29,6 @@ GRADIENT_COSINES = {
     "gradient_cosine_half": "after half of the steps",
     "gradient_cosine_end": "after the last step",
 }
-CLEAN_IMAGES = 4096  # at most so many clean training images give the gradient that others are compared with
 
 
 # what the probe pruned_accuracy looks at: per cent of a network's weights that are kept, and of these what is a metric
@@ -211,6 +219,18 @@ def entries() -> list[Entry]:
                   words="how many of a batch's noisy and clean members get the label given, every k steps"),
             **_over_steps("noisy_member_accuracy", 0, 1, "share of a batch's noisy members that get the label given"),
             **_over_steps("clean_member_accuracy", 0, 1, "share of a batch's clean members that get the label given"),
+        ),
+        *with_metrics(
+            Entry("probe", "noise_gradient", target="lnbench.training.probes.noise_gradient:NoiseGradient",
+                  options=NoiseGradientOptions, stacks=False, passes=noise_gradient_passes,
+                  words="how far the gradients of wrong labels agree, and where they lead, at shares of the training"),
+            **noise_gradient_metrics(),
+        ),
+        *with_metrics(
+            Entry("probe", "effective_batch", target="lnbench.training.probes.effective_batch:EffectiveBatch",
+                  options=EffectiveBatchOptions, stacks=False, passes=effective_batch_passes,
+                  words="how many clean examples a batch of diluted ones is worth, at shares of the training"),
+            **effective_batch_metrics(),
         ),
     ]  # fmt: skip
 

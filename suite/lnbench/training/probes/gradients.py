@@ -10,7 +10,8 @@ from torch import Tensor
 
 from lnbench.methods.method import Loss, cross_entropies
 from lnbench.training.batches import Held
-from lnbench.training.probes.entries import CLEAN_IMAGES, GRADIENT_COSINES
+from lnbench.training.probes.at_shares import CLEAN_IMAGES
+from lnbench.training.probes.entries import GRADIENT_COSINES
 from lnbench.training.probes.looks import Looks
 from lnbench.training.probes.probe import Probe, StepView, Training
 
@@ -41,7 +42,7 @@ class GradientCosine(Probe):
         backend = self.training.backend
         assert isinstance(backend.method, Loss)  # `method_problem` has seen to it
         own, plain = (backend.gradients(self.images, losses) for losses in (backend.method.loss, cross_entropies))
-        now = _cosine(own, plain).float()
+        now = cosine(own, plain).float()
         for place, mark in enumerate(self.marks):
             if mark == step:
                 self.values[:, place] = now
@@ -70,7 +71,7 @@ class BatchGradient(Looks):
     curves = ("batch_gradient_norm", "batch_clean_cosine")
 
     def numbers(self, view: StepView) -> tuple[Tensor, ...]:
-        return view.gradient.norm(dim=1), _cosine(view.gradient, view.gradient_of(view.clean))
+        return view.gradient.norm(dim=1), cosine(view.gradient, view.gradient_of(view.clean))
 
 
 class FullGradientCosine(Looks):
@@ -88,7 +89,7 @@ class FullGradientCosine(Looks):
         self.images = [data.clean_images(CLEAN_IMAGES) for data in training.sets]
 
     def numbers(self, view: StepView) -> tuple[Tensor, ...]:
-        return (_cosine(view.gradient, self.training.backend.gradients(self.images, cross_entropies)),)
+        return (cosine(view.gradient, self.training.backend.gradients(self.images, cross_entropies)),)
 
 
 class FixedGradient(Looks):
@@ -119,10 +120,10 @@ class FixedGradient(Looks):
         of = [self.training.backend.gradients(self.held, cross_entropies, each) for each in members]
         counts = [torch.stack([each.sum() for each in part]).double().unsqueeze(1) for part in members]
         whole = sum(part.nan_to_num() * count for part, count in zip(of, counts, strict=True))
-        return _cosine(torch.where(counts[0] > 0, whole, torch.nan), of[0]), _cosine(of[1], of[0])
+        return cosine(torch.where(counts[0] > 0, whole, torch.nan), of[0]), cosine(of[1], of[0])
 
 
-def _cosine(one: Tensor, other: Tensor) -> Tensor:
+def cosine(one: Tensor, other: Tensor) -> Tensor:
     """Return (K,): of (K, P) each."""
     pairs = zip(one, other, strict=True)
     return torch.stack([(first @ second) / (first.norm() * second.norm()) for first, second in pairs])
