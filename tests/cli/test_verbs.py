@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -94,6 +95,23 @@ def test_measure_trains_what_is_missing_and_replaces_a_reference_of_the_old_form
     assert code == 2 and "write it again: `lnbench measure STUDY --replace`" in err
     assert call("measure", "toy", "--seeds", "4", "--replace")[0] == 0
     assert json.loads(file.read_text())["effects"][0]["seeds"] == [0, 1, 2, 3]
+
+
+def test_a_reference_that_stays_keeps_no_other_from_being_written(
+    trained: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "available_cores", lambda: 0)
+    toy = (trained / "claims/toy.yaml").read_text()
+    other = re.sub(r"id: (\S+)", r"id: \1-other", toy).replace("smoke/toy", "smoke/other")
+    for claim in re.findall(r"id: (\S+)", toy):
+        other = re.sub(rf"^(\s+){claim}:", rf"\1{claim}-other:", other, flags=re.MULTILINE)
+    (trained / "claims/other.yaml").write_text(other)
+    file = trained / "baselines/measured/smoke/toy.json"
+    file.write_text('{"schema": 1, "effects": []}')
+    code, out, err = call("measure", "toy", "other")
+    assert code == 2 and "toy.json" in err and "--replace" in err
+    assert file.read_text() == '{"schema": 1, "effects": []}'
+    assert "other.json" in out and (trained / "baselines/measured/smoke/other.json").is_file()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"effects": [{"effect": "noisy"}]}', '{"effects": 3}'])

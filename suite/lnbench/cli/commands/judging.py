@@ -142,7 +142,7 @@ def measure(
 ) -> int:
     """Write what lnbench measures to baselines/measured, as the reference for drift.
 
-    Trains on the CPU what the store lacks, and all runs twice more with small noise on the gradients, in a store
+    Trains on the CPU what the store lacks, and all runs eight times more with small noise on the gradients, in a store
     that is thrown away: how far that moves a number is how far it may move later (docs/drift.md). A reference that
     differs is shown and stays, unless --replace is given.
     """
@@ -165,9 +165,16 @@ def measure(
                 if part.verdict in ("not-run", "error"):
                     raise LnbenchError(f"{at.key}: {claim.claim.id}: {part.why}")
     noisy = [with_gradient_noise(alone, training, repeat, seeds) for repeat in range(1, REPEATS + 1)]
+    refused = []
     for number, (at, result) in enumerate(zip(chosen, results, strict=True)):
         assert at.measured_path is not None
-        write_measured(at.measured_path, measured_content(result, [repeat[number] for repeat in noisy]), replace)
+        content = measured_content(result, [repeat[number] for repeat in noisy])
+        try:
+            write_measured(at.measured_path, content, replace)
+        except LnbenchError as error:  # one reference that stays is no reason to lose the others
+            refused.append(str(error))
+    if refused:
+        raise LnbenchError("; ".join(refused))
     return Exit.OK
 
 
