@@ -80,7 +80,7 @@ def _remove_old_figures(folder: Path, data: Json) -> None:
     names = set(figures_of(data).all())
     for file in sorted((folder / FIGURES).glob("*.png")):
         known = file.name in ("forest.png", "curves.png", "training.png")
-        ours = known or file.name.startswith(("claim-", "experiment-", "detection-"))
+        ours = known or file.name.startswith(("claim-", "experiment-", "detection-", "steps-"))
         if ours and file.name not in names and file.is_file():
             file.unlink()
 

@@ -42,12 +42,13 @@ class Figures:
     claims: dict[str, str]  # claim id -> file
     experiments: dict[str, str]  # file -> what it shows
     detection: dict[str, str]
+    steps: dict[str, str]
     matrices: dict[tuple[str, str], str]  # (claim id, part) -> file
 
     def all(self) -> list[str]:
         """Return every file name, in the page's order."""
-        named = (self.forest, self.curves, *self.experiments, *self.detection, self.training, *self.claims.values(),
-                 *self.matrices.values())  # fmt: skip
+        named = (self.forest, self.curves, *self.experiments, *self.detection, *self.steps, self.training,
+                 *self.claims.values(), *self.matrices.values())  # fmt: skip
         return [name for name in named if name]
 
 
@@ -71,6 +72,7 @@ def figures_of(data: Json) -> Figures:
         claims=claims,
         experiments=experiment_figures(data),
         detection=detection_figures(data),
+        steps=step_figures(data),
         matrices=matrices,
     )
 
@@ -112,6 +114,19 @@ def detection_figures(data: Json) -> dict[str, str]:
         "detection-suspects.png": bool(data.get("suspects")),
     }
     return {file: words for file, words in DETECTION_FIGURES.items() if there[file]}
+
+
+def step_curve_names(data: Json) -> list[str]:
+    """Return the curves over steps that some run has, in the runs' order."""
+    return list(dict.fromkeys(name for cell in data["cells"] for name in cell.get("step_curves", {})))
+
+
+def step_figures(data: Json) -> dict[str, str]:
+    """Return the figures of curves over steps, and what each shows."""
+    names = step_curve_names(data)
+    return {
+        f"steps-{name.replace('_', '-')}.png": f"{name.replace('_', ' ').capitalize()} over steps" for name in names
+    }
 
 
 def measured(member: Json) -> bool:

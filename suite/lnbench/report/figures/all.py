@@ -7,6 +7,7 @@ from lnbench.report.figures.experiments import draw_experiments
 from lnbench.report.figures.forest import forest
 from lnbench.report.figures.loss_curves import draw_detection
 from lnbench.report.figures.matrix import matrix_figure
+from lnbench.report.figures.step_curves import draw_step_curves
 from lnbench.report.names import curve_axis, figures_of
 from lnbench.report.plain import Json
 
@@ -24,6 +25,7 @@ def draw_all(data: Json) -> dict[str, bytes]:
         drawn[figures.training] = training(data)
     drawn |= draw_experiments(data)
     drawn |= draw_detection(data)
+    drawn |= draw_step_curves(data)
     for claim in data["claims"]:
         if claim["id"] in figures.claims:
             drawn[figures.claims[claim["id"]]] = forest([claim], data["tier"])

@@ -17,7 +17,7 @@ MOST_PANELS = 12
 
 def curves(data: Json, axis: str) -> bytes:
     """Draw test accuracy against the axis, one line for each combination of the others."""
-    lines = _grouped([cell for cell in data["cells"] if has_accuracies(cell)], axis)
+    lines = grouped([cell for cell in data["cells"] if has_accuracies(cell)], axis)
 
     def paint(figure: Any) -> None:
         longest = max(len(name) for name in lines)
@@ -54,7 +54,7 @@ def _seeds_title(data: Json, lines: dict[str, list[Json]]) -> str:
     return f"{data['key']}: dots are single runs, {seeds} per cell; {middle}"
 
 
-def _grouped(cells: list[Json], axis: str) -> dict[str, list[Json]]:
+def grouped(cells: list[Json], axis: str) -> dict[str, list[Json]]:
     """Return line name -> its cells in order of the axis; lines in the file's order."""
     lines: dict[str, list[Json]] = {}
     for cell in cells:
@@ -117,7 +117,7 @@ def training(data: Json) -> bytes:
     of the numeric one (or one panel for all)."""
     axis = curve_axis(data)
     cells = [cell for cell in data["cells"] if has_accuracies(cell)]
-    panels = _grouped(cells, axis) if axis else {"": cells}
+    panels = grouped(cells, axis) if axis else {"": cells}
     shown = dict(list(panels.items())[:MOST_PANELS])
     columns = min(3, len(shown))
     rows = math.ceil(len(shown) / columns)
@@ -155,7 +155,7 @@ def training(data: Json) -> bytes:
             if number + columns >= len(shown):
                 axes.set_xlabel("epoch", fontsize=SMALL)
         _accuracy_limits(first)
-        _level_legend(figure, names, height)
+        level_legend(figure, names, height)
 
     return png(height, paint)
 
@@ -185,7 +185,8 @@ def _epoch_axis(axes: Any, epochs: int) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
-def _level_legend(figure: Any, names: list[str], height: float) -> None:
+def level_legend(figure: Any, names: list[str], height: float) -> None:
+    """Put a legend of several lines under the panels of a figure `height` inches high."""
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], label=name, markersize=6, **style_of(index)) for index, name in enumerate(names)]

@@ -59,7 +59,7 @@ def markdown(data: Json, *, linked: bool = False) -> str:
         ]
     if figures.curves:
         lines += [f"![Test accuracy of every cell, one dot per seed]({FIGURES}/{figures.curves})", ""]
-    for file, words in (figures.experiments | figures.detection).items():
+    for file, words in (figures.experiments | figures.detection | figures.steps).items():
         lines += [f"![{words}]({FIGURES}/{file})", "", f"*{words}.*", ""]
     for claim in data["claims"]:
         figure = figures.claims.get(claim["id"])

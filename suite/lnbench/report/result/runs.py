@@ -3,6 +3,7 @@ alone."""
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +16,8 @@ from lnbench.report.plain import Json, in_order, plain, without_paths
 from lnbench.report.result.experiments import experiment_cell
 from lnbench.spec import Cell, Effect, ExperimentRecipe, Recipe
 from lnbench.store import Record
+
+STEP_POINTS = 60  # of a curve over steps, at most: a run may have thousands of looks
 
 
 def cells_to_json(evidence: Evidence) -> list[Json]:
@@ -76,7 +79,28 @@ def _cell(cell: Cell, runs: dict[int, tuple[Run, Record]], metrics: list[str], e
                 for seed, outcome in zip(seeds, outcomes, strict=True)
             ]
         },
+        **({"step_curves": steps} if (steps := step_curves(outcomes, metrics)) else {}),
     }
+
+
+def step_curves(outcomes: list[dict[str, Any]], metrics: list[str]) -> Json:
+    """Return the curves over steps of a cell's runs that a metric is read off, by name: of each seed {at, values}, at
+    most STEP_POINTS points, each the mean over as many looks (None where there is nothing to average)."""
+    found: Json = {}
+    for outcome in outcomes:
+        for name, curve in outcome.get("probe_curves", {}).items():
+            if curve["axis"] == "steps" and any(metric.startswith(f"{name}_") for metric in metrics):
+                found.setdefault(name, []).append(_thinned(curve["at"], curve["values"]))
+    return found
+
+
+def _thinned(at: list[int], values: list[float | None]) -> Json:
+    """Return a curve with at most STEP_POINTS points: means over blocks of looks, at the middle of each block."""
+    size = -(-len(at) // STEP_POINTS)
+    blocks = [slice(start, start + size) for start in range(0, len(at), max(1, size))]
+    there = [[value for value in values[block] if value is not None] for block in blocks]
+    means = [statistics.fmean(block) if block else None for block in there]
+    return {"at": [statistics.fmean(at[block]) for block in blocks], "values": plain(means)}
 
 
 def _noise(outcomes: list[dict[str, Any]]) -> Json:
