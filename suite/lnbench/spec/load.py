@@ -88,7 +88,6 @@ def load_studies(paths: list[Path]) -> list[LoadedStudy]:
     for path in {path.absolute(): path for path in paths}.values():
         try:
             study = load_study(path)
-            tree = reader.load(path)
         except SpecError as error:
             problems += error.problems
             continue
@@ -96,7 +95,8 @@ def load_studies(paths: list[Path]) -> list[LoadedStudy]:
         for index, claim in enumerate(study.any.spec.claims):
             if claim.id in places:
                 what = f"claim id '{claim.id}' is already in {places[claim.id]}"
-                problems.append(Problem(path, *position_of(tree, ["claims", index, "id"]), what))
+                place = position_of(reader.load(path), ["claims", index, "id"])
+                problems.append(Problem(path, *place, what))
             places.setdefault(claim.id, path)
     if problems:
         raise SpecError(problems)

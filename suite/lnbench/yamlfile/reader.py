@@ -125,6 +125,27 @@ def _syntax(error: yaml.MarkedYAMLError) -> tuple[int, int, str]:
     return (mark.line + 1, mark.column + 1, what) if mark else (0, 0, what)
 
 
+class _Composer(yaml.composer.Composer, yaml.resolver.Resolver):
+    """Makes nodes of events that are there already, as SafeLoader makes them of those that it scans."""
+
+    def __init__(self, events: list[yaml.Event]):
+        yaml.composer.Composer.__init__(self)
+        yaml.resolver.Resolver.__init__(self)
+        self._events, self._next = events, 0
+
+    def peek_event(self) -> yaml.Event | None:
+        return self._events[self._next] if self._next < len(self._events) else None
+
+    def check_event(self, *kinds: type[yaml.Event]) -> bool:
+        event = self.peek_event()
+        return event is not None and (not kinds or isinstance(event, kinds))
+
+    def get_event(self) -> yaml.Event | None:
+        event = self.peek_event()
+        self._next += 1
+        return event
+
+
 class _Reader:
     """Turns YAML nodes into plain data, collecting problems as it goes."""
 
@@ -135,17 +156,16 @@ class _Reader:
         self._open: set[int] = set()  # collections being read: one that meets itself again is a loop
 
     def read(self, text: str) -> Any:
-        self._check_events(text)  # one by one: composing a deep file would exhaust Python's stack
-        loader = yaml.SafeLoader(text)
-        try:
-            node = loader.get_single_node()
-        finally:
-            loader.dispose()
+        events = self._checked_events(text)  # before composing: that of a deep file would exhaust Python's stack
+        node = _Composer(events).get_single_node()
         return None if node is None else self._value(node)
 
-    def _check_events(self, text: str) -> None:
+    def _checked_events(self, text: str) -> list[yaml.Event]:
+        """Return what the scanner finds, gone through once: PyYAML takes most of a study's loading for it."""
+        events: list[yaml.Event] = []
         depth = nodes = documents = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            events.append(event)
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             nodes += isinstance(event, yaml.NodeEvent)
@@ -159,6 +179,7 @@ class _Reader:
             tag = getattr(event, "tag", None)
             if tag is not None:
                 self._problem(event, f"the tag '{tag.replace(_TAG, '!!')}' is not allowed in a spec; leave it out")
+        return events
 
     def _problem(self, where: yaml.Node | yaml.Event, what: str) -> None:
         self.problems.append(Problem(self.path, *_at(where), what))
