@@ -42,7 +42,7 @@ def _held(claim: ClaimResult, known: Json) -> ClaimResult:
 
     A sentence that became a paper's when its records were there is neither credited to the paper nor held against it;
     one that was a paper's and failed stays a failure, and says whose it was."""
-    word, standing = Verdict(claim.verdict), known["standing"]
+    word, standing, moved = Verdict(claim.verdict), known["standing"], ""
     if standing is not None:
         was, now = (standing[key].replace("_", " ") for key in ("was", "now"))
         moved = f"who says it was changed after its first record: standing was “{was}”, is “{now}”"

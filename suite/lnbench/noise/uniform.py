@@ -69,10 +69,15 @@ class ReplaceUniform(Noise):
     not)."""
 
     def labels(self, example: Any, clean: Any, identity: Any) -> Any:
-        replaced = u32(self.seed, Stream.NOISE, 0, identity) < round(self.options["rate"] * 2**32)
+        replaced = u32(self.seed, Stream.NOISE, 0, identity) < self.threshold
         bits = u32(self.seed, Stream.NOISE, 1, identity)
         drawn = random_label(bits, clean, self.classes, self.options["include_true_class"])
         return clean + (drawn - clean) * replaced
+
+    @property
+    def threshold(self) -> int:
+        """Return the hash below which an image's label is replaced."""
+        return round(float(self.options["rate"]) * 2**32)
 
     def nominal_wrong(self) -> float:
         return float(self.options["rate"]) * share_wrong(self.classes, self.options["include_true_class"])
@@ -104,11 +109,9 @@ class ReplaceCount(ReplaceUniform):
         hashes = u32(self.seed, Stream.NOISE, 0, np.arange(self.whole or self.n, dtype=np.int64))
         return int(np.sort(hashes)[self.replaced]) if self.replaced < len(hashes) else 1 << 32
 
-    def labels(self, example: Any, clean: Any, identity: Any) -> Any:
-        replaced = u32(self.seed, Stream.NOISE, 0, identity) < self._first_kept
-        bits = u32(self.seed, Stream.NOISE, 1, identity)
-        drawn = random_label(bits, clean, self.classes, self.options["include_true_class"])
-        return clean + (drawn - clean) * replaced
+    @property
+    def threshold(self) -> int:
+        return self._first_kept
 
     def facts(self) -> dict[str, Any]:
         """Return for the record how many labels were replaced, and of how many images."""
