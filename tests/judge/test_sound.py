@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from lnbench.judge import Evidence, gather, judge
+from lnbench.judge.reduce import Reading
+from lnbench.judge.run_numbers import yielded
 from lnbench.judge.sound import fault, other_data
 from lnbench.plan import Run, plan_study
 from lnbench.spec import variant
@@ -88,6 +90,20 @@ def test_a_curve_that_is_too_short_or_not_there_is_an_error(world: World) -> Non
 
     result = claims(edited(world, edit))["T-01"]
     assert "has test_loss of 0 epochs, and epoch 1 is read" in result.parts["loss"].why
+
+
+@pytest.mark.parametrize("metric", ["effective_batch_trend_end", "noise_isotropy_p_end", "test_accuracy_averaged"])
+def test_a_record_of_a_version_that_did_not_measure_it_is_an_error_and_null_a_collapse(
+    world: World, metric: str
+) -> None:
+    run = plan_study(world.study).jobs[0].run()
+    record = world.get(world.accuracy)(run)
+    record["outcome"]["metrics"] = {}
+    found = yielded(metric, record)
+    assert isinstance(found, str) and f"run {run.id}: it has no {metric}: it was made by a version" in found
+    record["outcome"]["metrics"][metric] = None
+    reading = yielded(metric, record)
+    assert isinstance(reading, Reading) and reading.collapsed
 
 
 def on_other_data(run: Run, outcome: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ from lnbench.training.engine import Group, train
 from lnbench.training.hooks import Hooks, State
 from lnbench.training.probes import effective_batch
 from lnbench.training.probes.at_shares import EffectiveBatchOptions, sizes_up_to
-from lnbench.training.probes.effective_batch import EffectiveBatch, equal_batch, mean_cosines, slope
+from lnbench.training.probes.effective_batch import EffectiveBatch, equal_batch, mean_cosines, slope, trend
 from tests.toys.small_runs import dilution, recipe, seeds
 
 ASKED = {"kind": "effective_batch", "batch": 8, "alphas": [0, 1, 5], "draws": 3, "at": [0, 0.5, 1]}
@@ -118,6 +118,18 @@ def test_the_slope_is_that_of_least_squares_over_those_that_have_a_size() -> Non
     assert slope(alphas, [128, 32, 128 / 36, 128 / 441]) == pytest.approx(-2)
     assert slope(alphas, [128, 64, 128 / 6, 128 / 21]) == pytest.approx(-1)
     assert math.isnan(slope(alphas, [128.0, math.nan, math.nan, math.nan]))
+
+
+def test_the_trend_counts_a_batch_without_a_size_as_smaller_or_larger_than_all() -> None:
+    nan = math.nan
+    assert trend([(128.0, ""), (40.0, ""), (3.0, "")]) == -1
+    assert trend([(3.0, ""), (40.0, ""), (128.0, "")]) == 1
+    assert trend([(5.0, ""), (5.0, ""), (5.0, "")]) == 0
+    assert trend([(128.0, ""), (nan, "below"), (nan, "below")]) == pytest.approx(-2 / 3)
+    assert trend([(nan, "above"), (128.0, ""), (nan, "below")]) == -1
+    assert trend([(nan, "below"), (1.0, ""), (nan, "above")]) == 1
+    assert trend([(128.0, ""), (3.0, ""), (40.0, "")]) == pytest.approx(-1 / 3)
+    assert math.isnan(trend([(128.0, ""), (nan, "")]))
 
 
 def test_batches_are_compared_up_to_twice_their_size_or_512() -> None:
@@ -257,6 +269,7 @@ def test_the_record_has_all_cosines_and_says_on_which_side_a_size_is_missing() -
     assert metrics["effective_batch_slope_start"] == pytest.approx(slope([0, 1, 5], [8, 4, 2]))
     assert metrics["effective_batch_slope_half"] == pytest.approx(slope([1, 5], [8, 1]))
     assert metrics["effective_batch_slope_end"] is None
+    assert [metrics[f"effective_batch_trend_{part}"] for part in ("start", "half", "end")] == [-1, -1, -5 / 6]
     assert set(metrics) == {
         name for name in catalog.names("metric") if catalog.find("metric", name).value.probe == "effective_batch"
     }

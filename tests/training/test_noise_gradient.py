@@ -178,6 +178,10 @@ def test_the_numbers_are_those_of_plain_torch(monkeypatch: pytest.MonkeyPatch) -
         assert found["noisy_clean_gradient_cosine"] == pytest.approx(cosine, abs=1e-5)
         fall = -(moved_loss(net, other, -mean / mean.norm(), 1e-6) - moved_loss(net, other, -mean / mean.norm(), -1e-6))
         assert found["overfit_direction"] == pytest.approx(fall / 2e-6, rel=1e-4)
+        right = group.sets[0].labels[group.sets[0].given()[0][probe.held_back]]
+        redrawn = [gradient(net, pictures(other).double(), (right + shift) % 10) for shift in range(1, 10)]
+        along = torch.stack([others - each for each in redrawn]).mean(0) @ mean / mean.norm()
+        assert found["overfit_direction_beyond"] == pytest.approx(along.item(), rel=1e-3)
         scale = others.norm().item() / math.sqrt(len(others))
         assert found["overfit_direction_scaled"] == pytest.approx(fall / 2e-6 / scale, rel=1e-4)
         assert abs(found["overfit_direction_random"]) < 4 * scale / math.sqrt(8)
@@ -296,6 +300,14 @@ def test_random_directions_are_of_length_1_uniform_and_the_same_for_any_piece(mo
     assert {abs(value) for value in alone.tolist()} == {2.0}
 
 
+def test_before_training_wrong_labels_lead_to_any_others_and_to_these_no_more_than_to_others() -> None:
+    """A network that has seen no label, tried with 40 seeds: what falls in any case is no sign of overfitting."""
+    found = [measured(*made(probed({**ASKED, "at": [0]}), seed)) for seed in range(40)]
+    falls, beyond = (torch.tensor([each[f"overfit_direction{of}"] for each in found]) for of in ("", "_beyond"))
+    assert falls.mean() > 5 * falls.std() / math.sqrt(40)
+    assert abs(beyond.mean()) < 3.3 * beyond.std() / math.sqrt(40)
+
+
 def test_a_step_against_its_own_gradient_is_the_steepest() -> None:
     """Where the held-back examples are the sample itself the fall is the gradient's length: √P in the random scale."""
     group, probe = made(probed())
@@ -411,16 +423,16 @@ def test_a_run_that_diverged_was_not_looked_at_where_it_would_have_ended() -> No
 
 
 def test_what_is_asked_for_is_priced() -> None:
-    """Three gradients in a batch (9 forward passes) and ten of single examples (15 each) of 20 images, three times."""
+    """Four gradients in a batch (12 forward passes) and ten of single examples (15 each) of 20 images, three times."""
     plain = Run(probed(probes=[]), seeds()).steps_flop
     asked = Run(probed(), seeds()).steps_flop
-    forward = 3 * 20 * (9 + 10 * 15)
+    forward = 3 * 20 * (12 + 10 * 15)
     assert asked == pytest.approx(plain * (1 + forward / 3 / (200 * 3)))
     large = probed(
         {**ASKED, "redraws": 99}, model="vgg16_bn", dataset={"name": "cifar10", "clean": 200, "validation": 0}
     )
     without = Run({**large, "probes": []}, seeds()).steps_flop
-    forward = 3 * 20 * (9 + 10 * 15 + 3 * 100)  # the sums of 100 draws are too large to be held
+    forward = 3 * 20 * (12 + 10 * 15 + 3 * 100)  # the sums of 100 draws are too large to be held
     assert Run(large, seeds()).steps_flop == pytest.approx(without * (1 + forward / 3 / (200 * 3)))
 
 

@@ -192,10 +192,13 @@ class Evidence:
         if record is None or isinstance(record, str):
             return record
         recipe, outcome, epoch = self.study.at(point).recipe, record["outcome"], _epoch_of(point)
-        if isinstance(recipe, ExperimentRecipe) or metric in outcome.get("metrics", {}):
+        about = catalog.find("metric", metric).value
+        if isinstance(recipe, ExperimentRecipe):
             return yielded(metric, record)
-        if catalog.find("metric", metric).value.reading:
+        if about.reading:
             return self._of_arrays(metric, [record], epoch or recipe.epochs)
+        if about.probe or metric in outcome.get("metrics", {}):
+            return yielded(metric, record)
         return read_off(metric, recipe.selection, record, epoch)
 
     def _record(self, point: Point, seed: int) -> Record | str | None:

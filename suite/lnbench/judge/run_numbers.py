@@ -10,7 +10,7 @@ from typing import Any
 from lnbench import catalog
 from lnbench.judge.counts import things
 from lnbench.judge.reduce import Reading
-from lnbench.judge.sound import curve_fault, fault
+from lnbench.judge.sound import curve_fault, fault, lacking
 from lnbench.stats import accuracy_step, is_collapsed
 from lnbench.store import Record
 from lnbench.training.entries import SMOOTHING
@@ -27,6 +27,8 @@ def yielded(metric: str, record: Record) -> Reading | str:
     not exist (the run diverged; a level was never reached) is a collapse; a number about a classifier's test images
     collapses with its accuracy at the end. A message where the number cannot be right."""
     entry, outcome = catalog.find("metric", metric), record["outcome"]
+    if not entry.target and metric not in outcome.get("metrics", {}):
+        return lacking(metric, record)
     value, about = entry.load()(outcome) if entry.target else outcome["metrics"].get(metric), entry.value
     if value is None:
         return Reading(math.nan, 0.0, True)

@@ -45,6 +45,11 @@ def curve_fault(metric: str, curve: str, epoch: int, record: Record) -> str:
     return next(filter(None, faults), "")
 
 
+def lacking(metric: str, record: Record) -> str:
+    """Return that a record has no number for a metric that its run yields, not even null: another lnbench made it."""
+    return _repaired(f"it has no {metric}: it was made by a version of lnbench that does not measure it", record)
+
+
 def _repaired(what: str, record: Record) -> str:
     """Return what is wrong, in which record, and what to do."""
     record_id = str(record["id"])

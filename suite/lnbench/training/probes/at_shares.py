@@ -39,6 +39,9 @@ NOISE_GRADIENT: dict[str, tuple[float, float, str]] = {
         -float("inf"), float("inf"),
         "fall of the loss of other noisy examples per unit of length against the noisy examples' mean gradient",
     ),
+    "overfit_direction_beyond": (
+        -float("inf"), float("inf"), "overfit_direction less what it is under other wrong labels, in the mean over them",
+    ),
     "overfit_direction_random": (
         -float("inf"), float("inf"), "fall of the same loss per unit of length, mean over random directions",
     ),
@@ -132,22 +135,27 @@ def noise_gradient_metrics() -> dict[str, Metric]:
 
 def effective_batch_metrics() -> dict[str, Metric]:
     """Return the metrics of effective_batch."""
-    words = "slope of the log of the effective batch size over log(1 + alpha)"
+    endless = float("inf")
+    found = {
+        "trend": (-1.0, 1.0, "rank correlation (Kendall's tau-a) of the effective batch size with alpha"),
+        "slope": (-endless, endless, "slope of the log of the effective batch size over log(1 + alpha)"),
+    }
     return {
-        f"effective_batch_slope_{part}": Metric(-float("inf"), float("inf"), "none", False, f"{words}, {when}")
+        f"effective_batch_{name}_{part}": Metric(low, high, "none", False, f"{words}, {when}")
+        for name, (low, high, words) in found.items()
         for part, when in PARTS.items()
     }
 
 
 def noise_gradient_passes(options: dict[str, Any], recipe: dict[str, Any]) -> float:
-    """Price three gradients in a batch, and each example's own under every class; and one in a batch for each draw of
+    """Price four gradients in a batch, and each example's own under every class; and one in a batch for each draw of
     labels where their sums are too large to be held."""
     source = catalog.find("dataset", recipe["dataset"]["name"]).value
     layers = catalog.find("model", recipe["model"]).layers
     parameters = sum(layer.parameters for layer in layers(source.shape, source.classes)) if layers else 0
     rows = 1 + int(options["redraws"])
     alone = 0 if rows * parameters <= LABEL_SUMS else 3.0 * rows
-    return _spread(options, recipe, int(options["images"]) * (9.0 + EACH * source.classes + alone))
+    return _spread(options, recipe, int(options["images"]) * (12.0 + EACH * source.classes + alone))
 
 
 def effective_batch_passes(options: dict[str, Any], recipe: dict[str, Any]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,7 +46,8 @@ class EffectiveBatch(Shares):
     s − |ḡ|²/(1 + alpha)², and B_eff = B (s − |ḡ|²) / (s (1 + alpha)² − |ḡ|²): a little steeper than −2 at first. A
     network that has learnt something does not give each class the same probability; uniform labels then have a mean
     gradient of their own. Where it points against ḡ, as it does in a network that knows the classes, a diluted batch
-    soon has a cosine below that of a single clean example, or below 0, and no effective size.
+    soon has a cosine below that of a single clean example, or below 0, and no effective size. Such a one is smaller
+    than any other: a trend over alpha counts it so (`trend`), a slope has to leave it out.
     """
 
     name = "effective_batch"
@@ -109,8 +111,15 @@ class EffectiveBatch(Shares):
             [equal_batch(self.sizes, row, cosine) for cosine in targets]
             for row, targets in zip(clean.tolist(), diluted.tolist(), strict=True)
         ]
-        slopes = [slope(self.alphas, [size for size, _ in look]) for look in found]
-        metrics = {f"effective_batch_slope_{part}": at for part, at in self.parts(slopes, diverged).items()}
+        of_looks = {
+            "trend": [trend(look) for look in found],
+            "slope": [slope(self.alphas, [size for size, _ in look]) for look in found],
+        }
+        metrics = {
+            f"effective_batch_{name}_{part}": at
+            for name, values in of_looks.items()
+            for part, at in self.parts(values, diverged).items()
+        }
         curves = {
             f"effective_batch_alpha_{alpha:g}": self.curve([look[place][0] for look in found])
             for place, alpha in enumerate(self.alphas)
@@ -174,6 +183,20 @@ def equal_batch(sizes: Sequence[int], cosines: Sequence[float], target: float) -
 def _height(cosine: float) -> float:
     """Return atanh of a cosine, whose rounding may have made it 1."""
     return math.atanh(min(1 - 1e-12, max(-1 + 1e-12, cosine))) if math.isfinite(cosine) else math.nan
+
+
+def trend(found: Sequence[tuple[float, str]]) -> float:
+    """Return Kendall's tau-a of sizes and sides (`equal_batch`) with the rising alphas that they are of: of all pairs,
+    the share that rises less the share that falls. NaN where a number is missing.
+
+    A size that lies below all clean batches is smaller than any other, one above them larger: that it has no value is
+    no reason to leave it out. Two of them on one side are equal.
+    """
+    heights = [{"below": 0.0, "above": math.inf}.get(side, size) for size, side in found]
+    if any(map(math.isnan, heights)):
+        return math.nan
+    pairs = list(itertools.combinations(heights, 2))
+    return sum((second > first) - (second < first) for first, second in pairs) / len(pairs)
 
 
 def slope(alphas: Sequence[float], sizes: Sequence[float]) -> float:

@@ -12,7 +12,7 @@ from torch import Tensor
 from lnbench.methods.method import cross_entropies
 from lnbench.noise.law import random_label
 from lnbench.randomness import PROBE, u32
-from lnbench.training.backends.protocol import Backend
+from lnbench.training.backends.protocol import Backend, Losses
 from lnbench.training.batches import Held
 from lnbench.training.probes.at_shares import LABEL_SUMS, NOISE_GRADIENT
 from lnbench.training.probes.gradients import cosine
@@ -51,7 +51,11 @@ class NoiseGradient(Shares):
     from the weights against the first sample's mean gradient g: it falls at first by h · g/|g| per unit of length, h
     their mean gradient. This derivative is exact, and costs one gradient, where a small step would cost a pass and its
     rounding. `overfit_direction` is that number: more than 0 says that a step that fits some wrong labels fits others.
-    `overfit_direction_random` is the mean of the same number over DIRECTIONS directions drawn uniformly. Over all
+    That is so in a network that has seen no label yet, too: a step that makes right labels less certain fits any wrong
+    ones. So `overfit_direction_beyond` is that number less what it is with other wrong labels for the held-back images, in
+    the exact mean over all of them, uniform over the classes that are not the true one (`any_wrong_label`). For noise
+    of that law it has mean 0 before the labels were trained on; what it is later is about the labels that the network
+    was given. `overfit_direction_random` is the mean of the same number over DIRECTIONS directions drawn uniformly. Over all
     directions it has mean 0 and standard deviation |h|/√P, for P weights; `overfit_direction_scaled` is the number over
     that scale, which is √P times the cosine of g and h.
 
@@ -77,21 +81,23 @@ class NoiseGradient(Shares):
         )
         self.labels = torch.stack([self._held(self.noisy).labels, *redrawn])
 
-    def _held(self, example: Tensor) -> Held:
-        """Return training examples, by their numbers among all of the noise, with their labels as given."""
+    def _held(self, example: Tensor, *, true: bool = False) -> Held:
+        """Return training examples, by their numbers among all of the noise, with their labels as given, or true."""
         image, label = self.data.given_to(example)
-        return Held(self.data.on_device.images, self.data.identity[image], label)
+        labels = self.data.labels[image] if true else label
+        return Held(self.data.on_device.images, self.data.identity[image], labels)
 
-    def _gradient(self, example: Tensor) -> Tensor:
+    def _gradient(self, example: Tensor, losses: Losses = cross_entropies, *, true: bool = False) -> Tensor:
         """Return (P,) float64: the mean gradient of a sample; NaN of too small a one."""
         backend = self.training.backend
         if len(example) < FEWEST:
             return torch.full((backend.parameters,), torch.nan, dtype=torch.float64, device=self.training.device)
-        return backend.gradients([self._held(example)], cross_entropies)[0]
+        return backend.gradients([self._held(example, true=true)], losses)[0]
 
     def numbers(self) -> Tensor:
         noisy, other, clean = (self._gradient(each) for each in (self.noisy, self.held_back, self.clean))
-        falls = (other @ noisy) / noisy.norm()
+        redrawn = self._gradient(self.held_back, any_wrong_label, true=True)
+        falls, beyond = (each @ noisy / noisy.norm() for each in (other, other - redrawn))
         seed = u32(self.data.seeds["order"], PROBE, DIRECTION, 0)
         random = along_random(other, seed, DIRECTIONS).mean()
         scale = other.norm() / math.sqrt(len(other))
@@ -101,7 +107,7 @@ class NoiseGradient(Shares):
             ratios = resultants(self.training.backend, self._held(self.noisy), self.labels, classes)
             agreement = [ratios[0], ratios[0] / ratios[1:].mean(), p_value(ratios[0], ratios[1:])]
         (alike,) = cosine(noisy.unsqueeze(0), clean.unsqueeze(0))
-        return torch.stack([*agreement, alike, falls, random, falls / scale])
+        return torch.stack([*agreement, alike, falls, beyond, random, falls / scale])
 
     def outcome(self, run: int, epochs: int, diverged: bool) -> dict[str, Any]:
         columns = self.found(diverged).T.tolist()
@@ -112,6 +118,12 @@ class NoiseGradient(Shares):
             curves[name] = self.curve(values)
         sizes = {"noisy": len(self.noisy), "held_back": len(self.held_back), "clean": len(self.clean)}
         return {"metrics": metrics, "probe_curves": curves, "noise_gradient": sizes}
+
+
+def any_wrong_label(logits: Tensor, true: Tensor) -> Tensor:
+    """Return (B,) the cross-entropies of (B, C) logits, each in its mean over the C − 1 labels that are not `true`."""
+    logs = logits.log_softmax(1)
+    return (logs.gather(1, true.unsqueeze(1)).squeeze(1) - logs.sum(1)) / (logits.shape[1] - 1)
 
 
 def resultants(backend: Backend, held: Held, labels: Tensor, classes: int) -> Tensor:
