@@ -39,6 +39,7 @@ PRINTED = {
     "convnet4": (MNIST, 1_676_266, 19.9),
     "convnet6": (CIFAR, 1_341_226, 39.7),
     "lenet": (MNIST, 431_080, 2.3),
+    "lenet5": (CIFAR, 62_006, 0.65),
     "resnet20": (CIFAR, 269_722, 40.6),
     "resnet32": (CIFAR, 464_154, 68.9),
     "resnet44": (CIFAR, 658_586, 97.2),

@@ -30,6 +30,9 @@ def run_of(record: Record, records: Records) -> Run:
     train another run, or the report lacks what the run builds on."""
     content = record["content"]
     recipe, seeds, inputs = content["recipe"], content["seeds"], content["inputs"]
+    named = recipe.get("experiment")
+    if named in catalog.names("experiment") and catalog.find("experiment", named).timed:
+        raise Untrainable("its numbers are times of the machine that made it; `lnbench verify` takes them here")
     try:
         versions = catalog.versions(recipe)
     except (KeyError, TypeError, AttributeError) as error:

@@ -106,8 +106,11 @@ def used(recipe: dict[str, Any]) -> dict[str, Entry]:
         found["dataset"] = find("dataset", name)
     if "model" not in recipe:  # an experiment that trains no network of the catalog
         return found
+    found["model"] = find("model", recipe["model"])
+    if "optimizer" not in recipe:  # one that times several of them
+        return found
     found |= {kind: find(kind, recipe[kind]["kind"]) for kind in ("noise", "optimizer", "schedule")}
-    found |= {"model": find("model", recipe["model"]), "method": find("method", name_and_options(recipe["method"])[0])}
+    found["method"] = find("method", name_and_options(recipe["method"])[0])
     if "base" in recipe["optimizer"]:
         found["base"] = find("optimizer", recipe["optimizer"]["base"]["kind"])
     for probe, _ in map(name_and_options, recipe.get("probes", ())):

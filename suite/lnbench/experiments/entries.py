@@ -125,6 +125,20 @@ _LABEL_ERRORS: dict[str, Yield] = {
 }
 
 
+_OVER = "time of an epoch over SGD's, median over turns:"
+
+
+_EPOCH_TIMES: dict[str, Yield] = {
+    "time_ratio_sam": (0, INF, f"{_OVER} SAM"),
+    "time_ratio_asam": (0, INF, f"{_OVER} ASAM"),
+    "time_ratio_asam_sam": (0, INF, "time of an epoch of ASAM over SAM's, median over turns"),
+    "time_ratio_swa": (0, INF, f"{_OVER} SGD with averaged weights"),
+    "time_ratio_bootstrapped": (0, INF, f"{_OVER} SGD with bootstrapping"),
+    "time_ratio_sam_bootstrapped": (0, INF, f"{_OVER} SAM with bootstrapping"),
+    "seconds_an_epoch": (0, INF, "seconds of an epoch of SGD on the images that are timed, median over turns"),
+}
+
+
 # name -> (lowest, highest, the experiments that yield it, words)
 YIELDS: dict[str, tuple[float, float, tuple[str, ...], str]] = {
     name: (low, high, experiments, words)
@@ -133,6 +147,7 @@ YIELDS: dict[str, tuple[float, float, tuple[str, ...], str]] = {
         (("ntk",), _NTK),
         (("label_law",), _LABEL_LAW),
         (("label_errors",), _LABEL_ERRORS),
+        (("epoch_times",), _EPOCH_TIMES),
         (("linear_network", "ntk"), _BOTH),
     )
     for name, (low, high, words) in yields.items()
@@ -163,6 +178,9 @@ def entries() -> list[Entry]:
         Entry("experiment", "label_errors", target=f"{where}.label_errors:run", options=experiment.LabelErrors,
               seconds=experiment.label_errors_seconds,
               words="wrong labels of one noise draw found by AUL, by AUM and by confident learning"),
+        Entry("experiment", "epoch_times", target=f"{where}.epoch_times:run", options=experiment.EpochTimes,
+              seconds=experiment.epoch_times_seconds, timed=True,
+              words="epochs of SGD, SAM, ASAM and weight averaging, timed in turns on one machine"),
         *(Entry("metric", name, words=words,
                 value=Metric(low, high, "none", False, words, yielded_by, share_of=_SHARES.get(name, "")))
           for name, (low, high, yielded_by, words) in YIELDS.items()),

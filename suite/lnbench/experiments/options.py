@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from lnbench.catalog import find, names
-from lnbench.catalog.options import Count, ExperimentRecipe, NotNegative, Positive
+from lnbench.catalog.options import BelowOne, Count, ExperimentRecipe, NotNegative, Positive
 from lnbench.data.entries import Pixels
 from lnbench.errors import did_you_mean
 from lnbench.methods.entries import NoisyLoss
@@ -236,6 +236,78 @@ def network_of(recipe: dict[str, Any], images: int, shares: int = 1) -> dict[str
         "schedule": schedule,
         "epochs": recipe["epochs"] // shares,
     }
+
+
+class EpochTimes(ExperimentRecipe):
+    """Epochs of SGD, SAM, ASAM and weight averaging, timed in turns on one machine (`experiments/epoch_times.py`)."""
+
+    experiment: Literal["epoch_times"]
+    dataset: DatasetName
+    clean: Count  # training images of an epoch that is timed
+    test: Count  # images that it is evaluated on
+    model: ModelName
+    batch_size: Count
+    lr: Positive
+    momentum: BelowOne
+    weight_decay: NotNegative
+    sam_rho: Positive
+    asam_rho: Positive
+    asam_eta: NotNegative
+    epochs: Count  # of a whole training: it has one pass for the statistics of averaged weights
+    turns: Annotated[int, Field(ge=3, le=1000)]
+    augment: Literal["none", "crop_flip"]
+    pixels: Pixels | None
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        return (self.dataset,)
+
+    @model_validator(mode="after")
+    def _has_a_batch(self) -> EpochTimes:
+        if self.batch_size > self.clean:
+            what = f"batch_size: {self.batch_size} is larger than the data, {self.clean} images"
+            raise Misfit("batch_size", what)
+        return self
+
+    def training(self) -> dict[str, Any]:
+        return {**timed_network(self.identity(), "sgd", self.turns), "selection": "last_epoch"}
+
+
+def timed_network(recipe: dict[str, Any], name: str, epochs: int) -> dict[str, Any]:
+    """Return the training of `epoch_times` that is called `name` (sgd, sam, asam or swa), for so many epochs: a recipe
+    as the engine takes it."""
+    base = {"kind": "sgd", "momentum": recipe["momentum"], "nesterov": False}
+    stepping = {"lr": recipe["lr"], "weight_decay": recipe["weight_decay"]}
+    optimizer: dict[str, Any] = {
+        "sam": {"kind": "sam", "rho": recipe["sam_rho"], "base": base, **stepping},
+        "asam": {"kind": "asam", "rho": recipe["asam_rho"], "eta": recipe["asam_eta"], "base": base, **stepping},
+    }.get(name, {**base, **stepping})
+    average = {"average": {"kind": "swa", "start": 1, "every": 1, "unit": "epochs"}} if name == "swa" else {}
+    pixels = {} if recipe["pixels"] is None else {"pixels": recipe["pixels"]}
+    return {
+        "dataset": {"name": recipe["dataset"], "clean": recipe["clean"], "validation": 0, "test": recipe["test"]},
+        "noise": {"kind": "none"},
+        "model": recipe["model"],
+        "method": "standard",
+        "optimizer": optimizer,
+        "schedule": {"kind": "constant"},
+        "batch_size": recipe["batch_size"],
+        "epochs": epochs,
+        "augment": recipe["augment"],
+        "precision": "fp32",
+        **pixels,
+        **average,
+    }
+
+
+def epoch_times_seconds(recipe: dict[str, Any]) -> float:
+    """Return seconds on one core: six epochs' steps (SAM and ASAM have two each), two passes and four evaluations a
+    turn."""
+    source, mmac = find("dataset", recipe["dataset"]).value, find("model", recipe["model"]).mmac
+    macs = 1e6 * mmac(source.shape, source.classes) if mmac else 0.0
+    a_turn = recipe["clean"] * (6 * 6 + 2 * 2) + recipe["test"] * 4 * 2
+    steps = 6 * recipe["clean"] / recipe["batch_size"]
+    return float((recipe["turns"] + 1) * (macs * a_turn / 6e10 + 4e-4 * steps))
 
 
 def label_errors_seconds(recipe: dict[str, Any]) -> float:

@@ -2,7 +2,8 @@
 
 The networks of Rolnick et al. 2018, who give their numbers of layers only: the shapes are those of the Keras examples
 that their settings (AdaDelta, batch 128) come from, and "4 layers" counts the convolutions (docs/decisions.md). And
-LeNet (20-50-FC500) as the authors of the AUL paper have it in their later code.
+LeNet (20-50-FC500) as the authors of the AUL paper have it in their later code. `lenet5` (6-16-FC120-84) is the small
+network of the report on SAM and label noise (section 6), as its code has it.
 """
 
 from __future__ import annotations
@@ -67,6 +68,11 @@ NETWORKS: dict[str, Plain] = {
     "lenet": Plain(
         (Conv(20, 5, same=False), Pool(), Conv(50, 5, same=False), Pool(), Dense(500)),
         "2 convolutions 5×5 without padding (20, pool, 50, pool), 500 dense",
+        initial="torch_default",
+    ),
+    "lenet5": Plain(
+        (Conv(6, 5, same=False), Pool(), Conv(16, 5, same=False), Pool(), Dense(120), Dense(84)),
+        "2 convolutions 5×5 without padding (6, pool, 16, pool), 120 and 84 dense",
         initial="torch_default",
     ),
 }
