@@ -10,8 +10,8 @@ the same share of the data set the ratios are those of whole epochs. What is com
 
     swa                2 parts, for a training of E epochs: E epochs of SGD that keep the average, and one more pass over
                        the images for the statistics of batch normalisations (Izmailov et al. 2018, section 3.2)
-    bootstrapped       2 epochs and a pass of predictions over the training images: the report's code makes these anew
-                       in every epoch of the first training
+    bootstrapped       2 epochs and a pass of predictions over the training images: the report's code makes these
+                       again in every epoch of the first training
     sam_bootstrapped   the same with SAM's epochs
 
 Another run, another time: these records come out again as numbers of the same kind, and not as the same numbers.
@@ -142,7 +142,7 @@ class _Clocks:
         return epoch
 
     def _norms(self) -> None:
-        """One pass over the epoch's batches that estimates the statistics of batch normalisations; they stay as they
+        """Make one pass over the epoch's batches that estimates the statistics of batch normalisations; they stay as they
         were."""
         import torch
 
