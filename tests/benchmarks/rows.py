@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,29 @@ def step_probe(size: Size) -> Readings:
     return times_as_fast(pairs, "examples/s, without a look first")
 
 
+def steps_with(size: Size, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Readings:
+    """The time of an epoch's steps of a training that is changed over that of SGD's, with the same network, images and
+    order. Neither side evaluates."""
+    images = random_images("cifar10", size.of(8 * BATCH, BATCH))
+    data, noise = DeviceData(images, CPU), {"kind": "replace_uniform", "rate": 0.4, "include_true_class": False}
+    spec = recipe(images, model="resnet8_aum", optimizer=SGD, noise=noise)
+    plain, ours = (Epochs(data, each, 1, "loop", False) for each in (spec, change(spec)))
+    pairs = interleaved(Side(plain, plain.examples), Side(ours, ours.examples), size.repeats)
+    return times_as_fast(pairs, "examples/s, SGD first")
+
+
+def with_sam(spec: dict[str, Any]) -> dict[str, Any]:
+    """SAM around the same SGD."""
+    stepping = {key: SGD[key] for key in ("lr", "weight_decay")}
+    base = {key: value for key, value in SGD.items() if key not in stepping}
+    return {**spec, "optimizer": {"kind": "sam", **stepping, "rho": 0.1, "base": base}}
+
+
+def with_swa(spec: dict[str, Any]) -> dict[str, Any]:
+    """An average that the weights enter after each step: more often than any study lets them, which says an epoch."""
+    return {**spec, "average": {"kind": "swa", "start": 1, "every": 1, "unit": "steps"}}
+
+
 class Silent:
     """A watcher that tells nobody."""
 
@@ -276,4 +300,8 @@ ROWS = [
     ),
     Row(12, "12", "`batch_gradient` every 50 steps: time of training / without, ResNet-8", Goal("at most", 1.1),
         step_probe),
+    Row(13, "13 sam", "`sam`: time of a step / of SGD's, ResNet-8", Goal("at most", 2.1),
+        partial(steps_with, change=with_sam)),
+    Row(13, "13 swa", "`swa`, an iterate each step: time of an epoch's steps / of SGD's, ResNet-8, no evaluation",
+        Goal("at most", 1.02), partial(steps_with, change=with_swa)),
 ]  # fmt: skip

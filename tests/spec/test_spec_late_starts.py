@@ -18,8 +18,11 @@ INPUT = (
 
 @pytest.mark.parametrize("start", ["start: 6, every: 1, unit: epochs", "start: 5001, every: 1, unit: steps"])
 def test_an_average_begins_before_the_training_ends(toy: Folder, start: str) -> None:
-    with pytest.raises(SpecError, match=r"average: it begins after .* but the training ends after"):
+    with pytest.raises(SpecError, match=r"average: it begins after .* but the training ends after") as caught:
         toy.load(("selection: last_epoch", f"selection: last_epoch\n    average: {{kind: swa, {start}}}"))
+    problem = caught.value.problems[0]
+    line = problem.path.read_text().splitlines()[problem.line - 1]
+    assert line[problem.column - 1 :].startswith(start.partition(" ")[2].partition(",")[0])  # at the number itself
 
 
 def test_an_average_may_begin_with_the_last_step(toy: Folder) -> None:

@@ -218,3 +218,49 @@ def test_a_pass_over_the_data_is_priced_where_a_network_has_batch_normalisation(
     for model, share in (("mlp1_w32", 1.0), ("resnet8_w8", 8 / 6)):
         plain, with_ = (Run(recipe(model=model, **more), seeds()).steps_flop for more in ({}, {"average": EMA}))
         assert with_ == pytest.approx(plain * share)
+
+
+# ---- SWA as the paper has it: a constant rate, then a cyclic one, and the mean of the weights at its least rates
+
+
+def test_swa_over_a_cyclic_rate_is_a_plain_loops() -> None:
+    """Two epochs at 0.1, then cycles of one epoch from 0.05 to 0.01; the weights behind each cycle are averaged."""
+    cyclic = {"kind": "cyclic", "start": 2, "length": 1, "unit": "epochs", "per": "step", "high": 0.5, "low": 0.1}
+    spec, streams, data = (
+        averaged({**SWA, "start": 3}, schedule=cyclic, epochs=5, model="mlp1"),
+        seeds(2),
+        digits().data,
+    )
+    examples = plain_loop.NoisyCopies(data, spec, streams)
+    net = plain_loop.network("mlp1", data.shape, data.classes)
+    plain_loop.draw_weights(net, streams["init"])
+    optimiser, taken = plain_loop.optimiser(spec["optimizer"], net), list[list[torch.Tensor]]()
+    for epoch in range(5):
+        order = permutation_at(streams["order"], plain_loop.ORDER, epoch, 300, torch.arange(300))
+        for number, batch in enumerate(order.split(32)):
+            rate = 0.1 if epoch < 2 else 0.05 + (number + 1) / 10 * (0.01 - 0.05)
+            optimiser.param_groups[0]["lr"] = rate
+            optimiser.zero_grad()
+            F.cross_entropy(net(torch.stack([examples[e][0] for e in batch])), examples.labels[batch]).backward()
+            optimiser.step()
+        if epoch >= 2:
+            assert rate == pytest.approx(0.01)
+            taken.append([parameter.detach().clone() for parameter in net.parameters()])
+    with torch.no_grad():
+        for parameter, *each in zip(net.parameters(), *taken, strict=True):
+            parameter.copy_(torch.stack(each).mean(0))
+    accuracy, loss = on_test_images(net)
+    curves = train(spec, streams, digits())["curves"]
+    assert curves["test_loss_averaged"][-1] == pytest.approx(loss, rel=1e-4)
+    assert curves["test_accuracy_averaged"][-1] == pytest.approx(accuracy, abs=0.003)
+    assert abs(curves["test_loss"][-1] - loss) > 0.002  # or the test shows nothing
+
+
+@pytest.mark.parametrize("average", AVERAGES, ids=KINDS)
+def test_an_average_holds_one_copy_of_the_weights(average: dict[str, Any]) -> None:
+    group = Group([averaged(average)], [seeds()], digits())
+    group.finish()
+    assert group.average is not None
+    held = {part.untyped_storage().data_ptr(): part.untyped_storage().nbytes() for part in group.average.weights}
+    assert sum(held.values()) == 4 * group.backend.parameters
+    assert {name for name in vars(group.average) if name not in ("options", "steps_an_epoch")} == {"weights"}

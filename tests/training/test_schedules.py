@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from lnbench import catalog
 from lnbench.spec import load_baseline
+from lnbench.training.averages import Swa
 from lnbench.training.schedules import constant, factors, momenta, momentum
 
 AN_EPOCH = 7
@@ -256,5 +257,95 @@ def test_linear_by_steps_falls_at_each_step_and_stays_at_its_end() -> None:
     ],
 )
 def test_levels_and_linear_refuse_what_they_cannot_be(options: dict[str, Any], what: str) -> None:
+    with pytest.raises(ValidationError, match=what):
+        checked(options)
+
+
+# ---- exponential, against torch's, and cyclic, against the formula of Izmailov et al. 2018
+
+FALLING = {"kind": "exponential", "rate": 0.1, "unit": "epochs", "per": "epoch"}
+CYCLIC = {"kind": "cyclic", "start": 15, "length": 1, "unit": "epochs", "per": "step", "high": 0.5, "low": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("unit", "per", "ticks"), [("epochs", "epoch", 7), ("steps", "step", 1), ("epochs", "step", 0)]
+)
+def test_exponential_is_torchs(unit: str, per: str, ticks: int) -> None:
+    options = {**FALLING, "unit": unit, "per": per}
+    checked(options)
+    found = factors(schedule(options), options, STEPS, AN_EPOCH)
+    each = 0.1 if ticks else 0.1 / AN_EPOCH  # of k a step: the rate moves within an epoch, too
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    twin, wanted = torch.optim.lr_scheduler.ExponentialLR(optimiser, np.exp(-each)), []
+    for step in range(STEPS):
+        wanted.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        if (step + 1) % (ticks or 1) == 0:
+            twin.step()
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)
+    assert momenta(options, STEPS, AN_EPOCH) is None
+
+
+def izmailov(i: int, c: int, high: float, low: float) -> float:
+    """Section 3.2: alpha(i) = (1 − t(i))·alpha_1 + t(i)·alpha_2, t(i) = (mod(i − 1, c) + 1) / c, i from 1."""
+    t = ((i - 1) % c + 1) / c
+    return (1 - t) * high + t * low
+
+
+@pytest.mark.parametrize(
+    ("changes", "start", "c"),
+    [
+        ({}, 15 * AN_EPOCH, AN_EPOCH),
+        ({"length": 2, "start": 3}, 3 * AN_EPOCH, 2 * AN_EPOCH),
+        ({"unit": "steps", "start": 11, "length": 9}, 11, 9),
+        ({"unit": "steps", "start": 0, "length": 1}, 0, 1),
+        ({"start": EPOCHS}, STEPS, AN_EPOCH),
+        ({"start": 0, "length": 3 * EPOCHS}, 0, 3 * STEPS),
+    ],
+)
+def test_cyclic_is_the_papers_formula_from_its_start_on(changes: dict[str, Any], start: int, c: int) -> None:
+    options = {**CYCLIC, **changes}
+    checked(options)
+    found = factors(schedule(options), options, STEPS, AN_EPOCH)
+    wanted = [1.0] * start + [izmailov(step - start + 1, c, 0.5, 0.1) for step in range(start, STEPS)]
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)
+
+
+def test_cyclic_by_epochs_moves_between_them() -> None:
+    options = {**CYCLIC, "per": "epoch", "start": 2, "length": 4}
+    found = factors(schedule(options), options, STEPS, AN_EPOCH).reshape(EPOCHS, AN_EPOCH)
+    assert (found == found[:, :1]).all()
+    assert found[:7, 0] == pytest.approx([1, 1, 0.4, 0.3, 0.2, 0.1, 0.4])
+
+
+@pytest.mark.parametrize("unit", ["epochs", "steps"])
+def test_an_average_takes_the_iterate_behind_the_last_step_of_each_cycle(unit: str) -> None:
+    """Seed 003's two phases over 20 epochs: 75 % at one rate, then cycles of an epoch, one iterate each at the least
+    rate. From the schedule's own start the weights that phase 1 ended with enter, too (the paper's algorithm 1)."""
+    each = 1 if unit == "epochs" else AN_EPOCH
+    options = {**CYCLIC, "unit": unit, "start": 15 * each, "length": each}
+    rates = factors(schedule(options), options, STEPS, AN_EPOCH)
+    for start, first in ((15, 15 * AN_EPOCH), (16, 16 * AN_EPOCH)):
+        average = Swa({"kind": "swa", "start": start * each, "every": each, "unit": unit}, [], AN_EPOCH)
+        taken = [step for step in range(1, STEPS + 1) if average.count(step) > average.count(step - 1)]
+        assert taken == [*range(first, STEPS + 1, AN_EPOCH)]
+        for step in taken:
+            assert rates[step - 1] == pytest.approx(1.0 if step == 15 * AN_EPOCH else 0.1)  # of the step behind it
+    assert [step + 1 for step in range(STEPS) if rates[step] == pytest.approx(0.1)] == taken
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({**CYCLIC, "low": 0.6}, "low: 0.6 is above high, 0.5"),
+        ({**CYCLIC, "high": 0.0}, "greater than 0"),
+        ({**CYCLIC, "length": 0}, "greater than or equal to 1"),
+        ({**CYCLIC, "start": -1}, "greater than or equal to 0"),
+        ({**CYCLIC, "unit": "steps", "per": "epoch"}, "has its length in epochs"),
+        ({**FALLING, "rate": 0.0}, "greater than 0"),
+        ({**FALLING, "unit": "steps"}, "falls with each epoch, not with each step"),
+    ],
+)
+def test_exponential_and_cyclic_refuse_what_they_cannot_be(options: dict[str, Any], what: str) -> None:
     with pytest.raises(ValidationError, match=what):
         checked(options)

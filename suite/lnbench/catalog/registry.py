@@ -95,8 +95,8 @@ ENGINE_VERSION = 1  # of training/engine.py: raised when a run of the same recip
 
 def used(recipe: dict[str, Any]) -> dict[str, Entry]:
     """Return the entry of every name of a recipe that its outcome depends on, by the part that it plays: `noise`,
-    `base` (the optimiser that another one wraps), `probe NAME` … A data set is left out where the recipe names none,
-    because the images are given with it."""
+    `base` (the optimiser that another one wraps), `rho_schedule` (how that other one's neighbourhood moves), `probe
+    NAME` … A data set is left out where the recipe names none, because the images are given with it."""
     found: dict[str, Entry] = {}
     if "experiment" in recipe:
         found["experiment"] = find("experiment", recipe["experiment"])
@@ -113,6 +113,8 @@ def used(recipe: dict[str, Any]) -> dict[str, Entry]:
     found["method"] = find("method", name_and_options(recipe["method"])[0])
     if "base" in recipe["optimizer"]:
         found["base"] = find("optimizer", recipe["optimizer"]["base"]["kind"])
+    if "rho_schedule" in recipe["optimizer"]:
+        found["rho_schedule"] = find("schedule", recipe["optimizer"]["rho_schedule"]["kind"])
     for probe, _ in map(name_and_options, recipe.get("probes", ())):
         found[f"probe {probe}"] = find("probe", probe)
     if "average" in recipe:

@@ -186,6 +186,7 @@ class Recipe(Strict):
             raise Misfit("pixels", what)
         self._enough_novel_images(source.train)
         self._average_begins()
+        self._rho_moves()
         mmac = catalog.find("model", self.model).mmac
         if mmac is not None:
             try:
@@ -204,12 +205,26 @@ class Recipe(Strict):
     def _average_begins(self) -> None:
         """Check that an average of weights begins before the end: else the plain network would be measured as one."""
         start, unit = getattr(self.average, "start", 0), getattr(self.average, "unit", "epochs")
-        length = self.epochs
-        if start and unit == "steps":
-            length *= -(-examples_an_epoch(self.identity()) // self.batch_size)
+        length = self._length(unit) if start else self.epochs
         if start > length:
             what = f"average: it begins after {start} {unit}, but the training ends after {length}"
             raise Misfit("average.start", what)
+
+    def _rho_moves(self) -> None:
+        """Check that every milestone of a `rho_schedule` is reached: else another schedule than it says would be
+        measured."""
+        schedule = getattr(self.optimizer, "rho_schedule", None)
+        last: int = max(getattr(schedule, "milestones", ()), default=0)
+        unit: str = getattr(schedule, "unit", "epochs")
+        if last and last >= (length := self._length(unit)):
+            what = f"rho_schedule: its milestone {last} is never reached, as the training ends after {length} {unit}"
+            raise Misfit("optimizer.rho_schedule.milestones", what)
+
+    def _length(self, unit: str) -> int:
+        """Return the length of the training, in `epochs` or in `steps`."""
+        if unit == "epochs":
+            return self.epochs
+        return self.epochs * -(-examples_an_epoch(self.identity()) // self.batch_size)
 
     @property
     def reads(self) -> tuple[tuple[str, str], ...]:

@@ -205,13 +205,17 @@ class Group:
         """Return what the schedules give at each step of an epoch."""
         total, length = self.epochs * self.steps_an_epoch, self.steps_an_epoch
         steps = range(epoch * length, (epoch + 1) * length)
-        rates, momenta = np.empty((length, len(self.recipes))), []
+        rates, momenta, radii = np.empty((length, len(self.recipes))), [], []
         for run, (recipe, schedule) in enumerate(zip(self.recipes, self.schedules, strict=True)):
             options, base = recipe["schedule"], recipe["optimizer"]["lr"]
             rates[:, run] = [base * schedule(options, step, total, length) for step in steps]
             if options.get("momentum") is not None:
                 momenta.append([momentum(options, step, total, length) for step in steps])
-        return Rates(epoch, rates, np.array(momenta, dtype=np.float64).T if momenta else None)
+            if (moves := recipe["optimizer"].get("rho_schedule")) is not None:
+                factor, rho = catalog.find("schedule", moves["kind"]).load(), recipe["optimizer"]["rho"]
+                radii.append([rho * factor(moves, step, total, length) for step in steps])
+        momentum_of, rho_of = (np.array(each, dtype=np.float64).T if each else None for each in (momenta, radii))
+        return Rates(epoch, rates, momentum_of, rho_of)
 
     def record(self) -> None:
         """Close an epoch: one value on each curve of each run. The one place where the device is asked."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from lnbench.catalog import find
 from lnbench.catalog.entry import Entry, Input, Metric
@@ -73,31 +73,6 @@ class AdamBase(Options):
 
 class Adam(AdamBase, _Stepping):
     """Adam (Kingma & Ba 2015, algorithm 1); the decay is added to the gradient (L2, as in torch.optim.Adam)."""
-
-
-class _Wrapping(_Stepping):
-    """An optimiser that hands another gradient to its `base`, which then steps with this one's rate and decay."""
-
-    rho: Positive
-    base: Annotated[SgdBase | AdaDeltaBase | AdamBase, Field(discriminator="kind")]
-
-    @property
-    def has_momentum(self) -> bool:
-        """Return whether there is a momentum that a schedule could cycle."""
-        return self.base.has_momentum
-
-
-class Sam(_Wrapping):
-    """Sharpness-aware minimisation (Foret et al. 2021, algorithm 1): the gradient is taken `rho` uphill."""
-
-    kind: Literal["sam"]
-
-
-class Asam(_Wrapping):
-    """Adaptive SAM (Kwon et al. 2021, algorithm 1): uphill in units of each weight's own size, |w| + `eta`."""
-
-    kind: Literal["asam"]
-    eta: NotNegative
 
 
 class ConstantSchedule(Options):
@@ -206,6 +181,99 @@ class LinearSchedule(_Paced):
         return self
 
 
+class ExponentialSchedule(Options):
+    """The rate falls by the factor e^−k with each `unit`, k = `rate`: e^(−k·t), with t in epochs or in steps; the rate
+    moves at every step, or at every epoch only (torch's ExponentialLR, its gamma e^−k)."""
+
+    kind: Literal["exponential"]
+    rate: Positive
+    unit: Literal["steps", "epochs"]
+    per: Literal["step", "epoch"]
+
+    @model_validator(mode="after")
+    def _whole_epochs(self) -> Self:
+        if (self.per, self.unit) == ("epoch", "steps"):
+            raise Misfit("unit", "unit: a rate that moves per epoch falls with each epoch, not with each step")
+        return self
+
+
+class CyclicSchedule(_Paced):
+    """The rate stays as it is up to `start`; from there it falls along a line from `high` to `low` times itself, again
+    in each cycle of `length` (Izmailov et al. 2018, section 3.2). The last step of a cycle is taken at `low`."""
+
+    kind: Literal["cyclic"]
+    start: Annotated[int, Field(ge=0)]
+    high: Positive
+    low: NotNegative
+
+    @model_validator(mode="after")
+    def _falls(self) -> Self:
+        if self.low > self.high:
+            raise Misfit("low", f"low: {self.low:g} is above high, {self.high:g}; a cycle falls from high to low")
+        return self
+
+
+# how the neighbourhood of a wrapping optimiser moves: any of these gives the factor of `rho` at each step
+RhoSchedule = Annotated[
+    ConstantSchedule | StepSchedule | LevelsSchedule | ExponentialSchedule, Field(discriminator="kind")
+]
+
+
+class _Wrapping(_Stepping):
+    """An optimiser that hands another gradient to its `base`, which then steps with this one's rate and decay.
+
+    rho_schedule: the factor of `rho` at each step, as a schedule gives that of the learning rate; null: always 1, which
+    `constant` is another word for.
+    """
+
+    later: ClassVar[tuple[str, ...]] = ("rho_schedule",)  # than the first records: no part of them where not used
+
+    rho: Positive
+    base: Annotated[SgdBase | AdaDeltaBase | AdamBase, Field(discriminator="kind")]
+    rho_schedule: RhoSchedule | None = None
+
+    @property
+    def has_momentum(self) -> bool:
+        """Return whether there is a momentum that a schedule could cycle."""
+        return self.base.has_momentum
+
+    @field_validator("rho_schedule")
+    @classmethod
+    def _constant_is_none(cls, schedule: Options | None) -> Options | None:
+        return None if isinstance(schedule, ConstantSchedule) else schedule
+
+    @model_serializer(mode="wrap")
+    def _what_is_used(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = whole(self)
+        unused = [name for name in self.later if getattr(self, name) == type(self).model_fields[name].default]
+        return {name: value for name, value in found.items() if name not in unused}
+
+
+class Sam(_Wrapping):
+    """Sharpness-aware minimisation (Foret et al. 2021, algorithm 1): the gradient is taken `rho` uphill."""
+
+    kind: Literal["sam"]
+
+
+class Asam(_Wrapping):
+    """Adaptive SAM (Kwon et al. 2021, algorithm 1): uphill in units of each weight's own size.
+
+    scaled: `weights`, as in the authors' code: |w| + `eta` for weights, 1 for biases. `all`, as in the widely used code
+    of D. Samuel (davda54/sam): |w| for biases too, and no eta; that code suggests rho 2.
+    """
+
+    later: ClassVar[tuple[str, ...]] = (*_Wrapping.later, "scaled")
+    kind: Literal["asam"]
+    eta: NotNegative
+    scaled: Literal["weights", "all"] = "weights"
+
+    @model_validator(mode="after")
+    def _no_eta_of_all(self) -> Self:
+        if self.scaled == "all" and self.eta:
+            raise Misfit("eta", "eta: where all are scaled by their size alone there is none; write eta: 0")
+        return self
+
+
 class SwaAverage(Options):
     """Stochastic weight averaging (Izmailov et al. 2018, algorithm 1): the mean of the weights after `start` steps (or
     epochs) and after each further `every`."""
@@ -298,6 +366,8 @@ def entries() -> list[Entry]:
         Entry("schedule", "linear", target=f"{schedule}:linear", options=LinearSchedule),
         Entry("schedule", "cosine", target=f"{schedule}:cosine", options=CosineSchedule),
         Entry("schedule", "one_cycle", target=f"{schedule}:one_cycle", options=OneCycleSchedule),
+        Entry("schedule", "exponential", target=f"{schedule}:exponential", options=ExponentialSchedule),
+        Entry("schedule", "cyclic", target=f"{schedule}:cyclic", options=CyclicSchedule),
         Entry("average", "swa", target=f"{average}:Swa", options=SwaAverage, passes=_norm_passes,
               words="the plain mean of the weights at regular points, from a start on"),
         Entry("average", "ema", target=f"{average}:Ema", options=EmaAverage, passes=_norm_passes,

@@ -52,11 +52,16 @@ class Optimiser:
         *,
         weight_decay: Scalar | None = None,
         momentum: Scalar | None = None,
+        rho: Scalar | None = None,
     ) -> None:
-        """Update `weights`; gradients are left as they are. What is not given is as the options have it."""
+        """Update `weights`; gradients are left as they are. What is not given is as the options have it.
+
+        rho: a schedule's, in place of the options' one, of an optimiser that has a `rho_schedule`.
+        """
         decay = self.options["weight_decay"] if weight_decay is None else weight_decay
+        options = self.options if rho is None else {**self.options, "rho": rho}
         self.update(
-            weights, gradient_at, self.state, self.options, lr=lr, weight_decay=decay, momentum=momentum, in_place=True
+            weights, gradient_at, self.state, options, lr=lr, weight_decay=decay, momentum=momentum, in_place=True
         )
 
     @staticmethod
@@ -188,7 +193,9 @@ class Sam(Optimiser):
 
         e = ρ · g / ‖g‖,  g the gradient at w, of the loss alone: the decay is the base's, at w.
 
-    The norm is over all weights of the network. The state is the base's.
+    The norm is over all weights of the network. `rho` is a number, or a tensor () where a schedule moves it. Of the
+    weights as many numbers are held while the second gradient is taken as there are weights: those at w + e. The state
+    is the base's.
     """
 
     @staticmethod
@@ -209,7 +216,7 @@ class Sam(Optimiser):
     ) -> tuple[Tensor, State]:
         def uphill(at: Tensor) -> Tensor:
             gradient = gradient_at(at)
-            return gradient_at(at + gradient * (options["rho"] / _norm(gradient)))
+            return gradient_at((gradient * (options["rho"] / _norm(gradient))).add_(at))
 
         return _base(options).update(
             weights, uphill, state, options["base"],
@@ -221,6 +228,14 @@ class Asam(Optimiser):
     """ASAM (Kwon et al. 2021, algorithm 1, element-wise, p = 2): as SAM, with
 
         e = ρ · T²g / ‖Tg‖,  T = |w| + η for weights and 1 for biases, as in the authors' code.
+
+    That code scales the parameters whose name contains "weight"; what is a bias here is one whose name ends with
+    "bias". Every parameter of lnbench's networks has one of these two names, so the two rules say the same, and both
+    scale the weights of batch normalisations. A plug-in's parameter with another name is scaled here.
+
+    `scaled: all` is T = |w| of every number, biases too, without η: the code of D. Samuel (davda54/sam, its option
+    `adaptive`, for which it suggests ρ = 2), which the report on SAM and label noise uses. It adds 1e-12 to the norm;
+    here a norm is at least 1e-16. Where a number is 0, such as a bias before the first step, nothing is uphill.
 
     The state is the base's, and which numbers are biases.
     """
@@ -246,9 +261,11 @@ class Asam(Optimiser):
         biases = state["biases"]
 
         def uphill(at: Tensor) -> Tensor:
-            size = (at.abs() + options["eta"]).masked_fill(biases, 1.0)
+            size = at.abs() if options.get("scaled") == "all" else (at.abs() + options["eta"]).masked_fill(biases, 1.0)
             scaled = gradient_at(at) * size
-            return gradient_at(at + size * scaled * (options["rho"] / _norm(scaled)))
+            above = size.mul_(scaled).mul_(options["rho"] / _norm(scaled)).add_(at)
+            del size, scaled  # while the gradient there is taken, nothing else is held
+            return gradient_at(above)
 
         of_base = {name: tensor for name, tensor in state.items() if name != "biases"}
         weights, of_base = _base(options).update(

@@ -62,6 +62,29 @@ def one_cycle(options: dict[str, Any], step: int, steps: int, steps_an_epoch: in
     return _cycle(options, step, steps_an_epoch, first, 1.0, first / options["final_div_factor"])
 
 
+def exponential(options: dict[str, Any], step: int, steps: int, steps_an_epoch: int) -> float:
+    """Return e^(−k·t), k = `rate`: t epochs, or steps, are finished. As torch's ExponentialLR with gamma e^−k."""
+    if options["per"] == "epoch":
+        return math.exp(-options["rate"] * (step // steps_an_epoch))
+    return math.exp(-options["rate"] * step / (1 if options["unit"] == "steps" else steps_an_epoch))
+
+
+def cyclic(options: dict[str, Any], step: int, steps: int, steps_an_epoch: int) -> float:
+    """Stay at 1 up to `start`, then fall from `high` to `low` in each cycle of `length` (Izmailov et al. 2018, section
+    3.2): with the cycle's c steps (or epochs) numbered from 1, number i has the factor
+
+        (1 − i/c) · high + i/c · low
+
+    so its last one has `low`, and a cycle of 1 has `low` throughout.
+    """
+    now, length = _place(options, step, steps_an_epoch)
+    start = options["start"] * (length // options["length"])
+    if now < start:
+        return 1.0
+    share = ((now - start) % length + 1) / length
+    return float((1 - share) * options["high"] + share * options["low"])
+
+
 def momentum(options: dict[str, Any], step: int, steps: int, steps_an_epoch: int) -> float | None:
     """Return the momentum (of Adam: β₁) that takes the place of the optimiser's at this step; None where it keeps its
     own.

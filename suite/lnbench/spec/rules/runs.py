@@ -24,7 +24,7 @@ from lnbench.yamlfile.tree import Mapping, Position, block, items, position_of
 MOST_CELLS = 5_000
 
 
-OF_EXAMPLES = ("kept", "trust", "selection")  # what an input gives that is about each training example
+OF_EXAMPLES = ("kept", "trust", "selection", "predictions")  # what an input gives that is about each training example
 
 
 DEEPEST_KEY = 5  # dots in a recipe's key, such as optimizer.lr
@@ -359,11 +359,16 @@ class RunRules:
             self.error(self.at("runs", "choose", key=True), "choose: an experiment holds no images out to choose by")
             return
         self._held_out(choose)
-        schedules = (cell.recipe.schedule for cell in self.cells if isinstance(cell.recipe, Recipe))
+        recipes = [cell.recipe for cell in self.cells if isinstance(cell.recipe, Recipe)]
+        schedules = [recipe.schedule for recipe in recipes]
+        moves = [recipe for recipe in recipes if getattr(recipe.optimizer, "rho_schedule", None) is not None]
         for axis, level in (choose.epochs.at if choose.epochs else {}).items():
             self._point(self.at("runs", "choose", "epochs", "at", axis), axis, level, "choose", runs)
         if choose.epochs is not None and any(getattr(one, "kind", "") != "constant" for one in schedules):
             what = "choose: fewer epochs would cut the schedule short; leave `epochs` out, or keep the rate constant"
+            self.error(self.at("runs", "choose", "epochs"), what)
+        elif choose.epochs is not None and moves:
+            what = "choose: fewer epochs would cut the rho_schedule short; leave `epochs` out, or keep rho constant"
             self.error(self.at("runs", "choose", "epochs"), what)
         place = self.at("runs", "choose", "key")
         base = self.tree["runs"]["base"]

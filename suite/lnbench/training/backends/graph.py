@@ -30,7 +30,7 @@ class Graph(Loop):
         self.size = self.recipe["batch_size"]
         self.graph: torch.cuda.CUDAGraph | None = None
         self.lr = torch.zeros((), device=self.device)
-        self.momentum = torch.zeros((), device=self.device)
+        self.momentum, self.rho = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         self.batch: Batch | None = None
         self.captured: Pass
 
@@ -38,22 +38,25 @@ class Graph(Loop):
         (batch,) = batches
         self._draw(number)
         self.lr.fill_(float(self.rates.lr[number, 0]))
-        momentum = None
-        if self.rates.momentum is not None:
-            self.momentum.fill_(float(self.rates.momentum[number, 0]))
-            momentum = self.momentum
+        moved = self._moved(number)
         if len(batch) < self.size:
-            self._step(batch, number, self.lr, momentum)
+            self._step(batch, number, self.lr, *moved)
             return
         if self.graph is None or self.batch is None:
-            self._capture(batch, number, momentum)
+            self._capture(batch, number, moved)
         assert self.graph is not None and self.batch is not None
         for fixed, now in zip(_tensors(self.batch), _tensors(batch), strict=True):
             fixed.copy_(now)
         self.graph.replay()
         self.seen = self.captured
 
-    def _capture(self, batch: Batch, number: int, momentum: Tensor | None) -> None:
+    def _moved(self, number: int) -> list[Tensor | None]:
+        """Return momentum and rho at step `number` of the epoch, each in its fixed place; None for what no schedule
+        moves."""
+        given = ((self.momentum, self.rates.momentum), (self.rho, self.rates.rho))
+        return [None if values is None else place.fill_(float(values[number, 0])) for place, values in given]
+
+    def _capture(self, batch: Batch, number: int, moved: list[Tensor | None]) -> None:
         """Record a step on copies of this batch; the warm-up's steps leave no trace."""
         shift = None if batch.shift is None else batch.shift.clone()
         self.batch = Batch(batch.example.clone(), batch.image.clone(), batch.label.clone(), shift)
@@ -62,13 +65,13 @@ class Graph(Loop):
         stream.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP):
-                self._step(self.batch, number, self.lr, momentum)
+                self._step(self.batch, number, self.lr, *moved)
         torch.cuda.current_stream(self.device).wait_stream(stream)
         for name, tensor in self.tensors().items():
             tensor.copy_(before[name])
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
-            self._step(self.batch, number, self.lr, momentum)
+            self._step(self.batch, number, self.lr, *moved)
         self.captured = self.seen  # a replay writes there again
 
 

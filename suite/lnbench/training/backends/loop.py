@@ -29,7 +29,7 @@ from lnbench.training.backends.protocol import (
 from lnbench.training.batches import Batch, Held, Pixels, TrainingSet, method_of
 from lnbench.training.gradient_noise import PLACES, GradientNoise
 from lnbench.training.initial import all_weights
-from lnbench.training.optimisers import GradientAt
+from lnbench.training.optimisers import GradientAt, Scalar
 
 
 class Loop:
@@ -81,9 +81,9 @@ class Loop:
     def step(self, batches: list[Batch], number: int) -> None:
         (batch,) = batches
         self._draw(number)
-        moved = self.rates.momentum
-        lr, momentum = float(self.rates.lr[number, 0]), None if moved is None else float(moved[number, 0])
-        self._step(batch, number, lr, momentum)
+        rates = self.rates
+        moved = (None if each is None else float(each[number, 0]) for each in (rates.momentum, rates.rho))
+        self._step(batch, number, float(rates.lr[number, 0]), *moved)
 
     def _draw(self, number: int) -> None:
         """Before step `number` of the epoch: set what the networks drop out in it. No part of `_step`, as a CUDA graph
@@ -91,7 +91,9 @@ class Loop:
         for network in self.networks:
             network.draw(self.rates.epoch * self.data.steps_an_epoch + number)
 
-    def _step(self, batch: Batch, number: int, lr: float | Tensor, momentum: float | Tensor | None) -> None:
+    def _step(
+        self, batch: Batch, number: int, lr: Scalar, momentum: Scalar | None = None, rho: Scalar | None = None
+    ) -> None:
         seen = self.data.seen(batch.example, self.rates.epoch, number, batch.beside)
         inputs = self.pixels(self.data.pictures(batch.image, batch.shift))
         logits = tuple(self._logits(network, inputs) for network in self.networks)
@@ -102,7 +104,7 @@ class Loop:
             gradient_at = self._gradient_at(network, losses[place], inputs, batch.label, seen, own)
             if self.gradient_noise is not None:
                 gradient_at = self._with_noise(gradient_at, self.gradient_noise)
-            network.optimiser.step(network.flat.weights, gradient_at, lr, momentum=momentum)
+            network.optimiser.step(network.flat.weights, gradient_at, lr, momentum=momentum, rho=rho)
         with torch.no_grad():
             answer, loss = self.method.answer(logits), _mean(losses)
             self.loss_sum += loss.sum(dtype=torch.float64)
@@ -278,6 +280,10 @@ class _Networks:
         self.classes = loop.data.on_device.classes
         self.seed = loop.data.method_seed
         self.inputs = loop.data.inputs
+
+    def labels(self) -> tuple[Tensor, Tensor]:
+        image, given = self._loop.data.given()
+        return given, self._loop.data.labels[image]
 
     def held(self) -> list[list[Tensor]]:
         return [[network.flat.weights, *network.model.buffers()] for network in self._loop.networks]

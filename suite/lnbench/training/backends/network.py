@@ -19,6 +19,8 @@ from lnbench.training.batches import TrainingSet
 from lnbench.training.flat import FlatParameters
 from lnbench.training.initial import first_weights
 
+SWAPPED = 1 << 16  # how many weights change places at a time: what a core's cache holds
+
 
 class Network:
     """Network number `number` of a run: the first starts from the run's own `init` seed, each further one from a seed
@@ -48,15 +50,17 @@ class Network:
 
     @contextlib.contextmanager
     def at(self, weights: Tensor) -> Iterator[None]:
-        """Put `weights` (P,) in place of the network's own for a while. Its buffers, the running statistics of batch
-        normalisation among them, are afterwards what they were, whatever passes are made meanwhile."""
+        """Put `weights` (P,) in place of the network's own for a while; meanwhile those lie in `weights`, so that no
+        third copy is needed. Afterwards both are what they were, and so are the network's buffers, the running
+        statistics of batch normalisation among them, whatever passes are made meanwhile."""
         buffers = list(self.model.buffers())
-        before = [tensor.clone() for tensor in (self.flat.weights, *buffers)]
-        self.flat.weights.copy_(weights)
+        before = [tensor.clone() for tensor in buffers]
+        _swap(self.flat.weights, weights)
         try:
             yield
         finally:
-            for tensor, kept in zip((self.flat.weights, *buffers), before, strict=True):
+            _swap(self.flat.weights, weights)
+            for tensor, kept in zip(buffers, before, strict=True):
                 tensor.copy_(kept)
 
     @torch.no_grad()
@@ -81,6 +85,15 @@ class Network:
             **{f"buffer.{name}": buffer for name, buffer in self.model.named_buffers()},
             **{f"optimiser.{name}": tensor for name, tensor in self.optimiser.state.items()},
         }
+
+
+@torch.no_grad()
+def _swap(one: Tensor, other: Tensor) -> None:
+    """Let two vectors (P,) change places, a piece at a time."""
+    for here, there in zip(torch.split(one, SWAPPED), torch.split(other, SWAPPED), strict=True):
+        kept = here.clone()
+        here.copy_(there)
+        there.copy_(kept)
 
 
 def init_seed(seed: int, number: int) -> int:

@@ -25,11 +25,12 @@ Losses = Callable[[Tensor, Tensor], Tensor]  # of logits (n, classes) and labels
 @dataclass(frozen=True)
 class Rates:
     """What the schedules give in one epoch, from 0: the learning rate of each of K replicas at each of its S steps,
-    (S, K) float64; and, where a schedule moves it, the momentum."""
+    (S, K) float64; and, where a schedule moves them, the momentum, and the `rho` of an optimiser of two gradients."""
 
     epoch: int
     lr: np.ndarray
     momentum: np.ndarray | None
+    rho: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
