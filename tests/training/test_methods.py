@@ -64,6 +64,8 @@ def made(name: str) -> Method:
         "reweighted": {"kind": "reweighted", "input": "aul"},
         "half": {"kind": "half", "half": 0, "input": None},
         "incv": {"kind": "incv", "input": "a", "gradual": 1, "warm_up": 0, "symmetric": True, "answer": "first"},
+        "label_smoothing": {"kind": "label_smoothing", "smoothing": 0.1},
+        "bootstrapped": {"kind": "bootstrapped", "input": "first", "smoothing": 0.1},
         "gce": {"kind": "gce", "q": 0.7},
         "elr": {"kind": "elr", "memory": 0.7, "strength": 3.0},
         "noisy_loss": {"kind": "noisy_loss", "alpha": 1.0, "form": "definition"},

@@ -172,7 +172,7 @@ def test_a_run_resumed_at_any_step_ends_with_the_same_bits(
 
 @pytest.mark.parametrize("model", ["mlp1", "resnet8_w8"])
 def test_probes_leave_a_training_of_two_passes_alone(digits: DeviceData, model: str) -> None:
-    asked = ["example_loss", "example_margin", "gradient_cosine", "final_weights"]
+    asked = ["example_loss", "example_margin", "gradient_cosine", "final_predictions", "final_weights"]
     asked += [{"kind": "batch_gradient", "every": 2}, {"kind": "fixed_gradient", "every": 2, "images": 16}]
     ends = []
     for probes in ([], asked):

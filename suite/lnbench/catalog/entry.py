@@ -48,8 +48,8 @@ class Input:
     probes: tuple[str, ...]  # what the runs must measure
     # What its arrays are for. kept (N,) bool: examples to train on; weights (W,) float32: a start; trust (N,) float32,
     # in [0, 1]: how far each example's label is believed; selection: `kept` and `candidates` (N,) bool, those that a
-    # method selected and those that it may still select from.
-    gives: Literal["", "kept", "weights", "trust", "selection"] = ""
+    # method selected and those that it may still select from; predictions (N,) int16: classes to learn as labels.
+    gives: Literal["", "kept", "weights", "trust", "selection", "predictions"] = ""
     # Of an input `per: seed`: what each of its runs changes, beside `of`; one run with no further change by default.
     each: tuple[Mapping[str, Any], ...] = ({},)
     # Whether it builds on what its runs were given: each outcome then has `given`, name -> the outcome of an input of

@@ -81,6 +81,26 @@ class Reweighted(ReadsInput):
     kind: Literal["reweighted"]
 
 
+class LabelSmoothing(Options):
+    """Label smoothing: `smoothing` of the target is spread evenly over the classes other than the label."""
+
+    kind: Literal["label_smoothing"]
+    smoothing: BelowOne
+
+    def identity(self) -> dict[str, Any] | str:
+        """Return the options that decide a run: at smoothing 0 it is the cross-entropy, so it shares its runs."""
+        return self.model_dump(mode="json") if self.smoothing else "standard"
+
+
+class Bootstrapped(ReadsInput):
+    """Bootstrapping (the report on SAM and label noise, section 4.3): the labels are what the input `input`
+    (`predictions`) says that another training ended with, smoothed by `smoothing` as `label_smoothing` does."""
+
+    gives: ClassVar[str] = "predictions"
+    kind: Literal["bootstrapped"]
+    smoothing: BelowOne
+
+
 class GeneralisedCrossEntropy(Options):
     """Generalised cross-entropy (Zhang & Sabuncu 2018): (1 − p^q) / q of the label's probability p."""
 
@@ -148,6 +168,10 @@ def entries() -> list[Entry]:
               words="cross-entropy on the examples whose labels are right"),
         Entry("method", "reweighted", target=f"{room}.reweighted:Reweighted", options=Reweighted, stacks=False,
               words="losses weighed by how far another training trusts the label"),
+        Entry("method", "label_smoothing", target=f"{room}.label_smoothing:LabelSmoothing", options=LabelSmoothing,
+              words="a share of the target is spread over the other classes"),
+        Entry("method", "bootstrapped", target=f"{room}.bootstrapped:Bootstrapped", options=Bootstrapped, stacks=False,
+              words="cross-entropy against what another training predicts of the training images"),
         Entry("method", "gce", target=f"{room}.gce:GeneralisedCrossEntropy", options=GeneralisedCrossEntropy,
               words="generalised cross-entropy"),
         Entry("method", "elr", target=f"{room}.elr:EarlyLearning", options=EarlyLearning, stacks=False,

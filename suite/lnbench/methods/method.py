@@ -109,6 +109,11 @@ class Networks(Protocol):
         Raises ValueError where the input has no such array."""
         ...
 
+    def labels(self) -> tuple[Tensor, Tensor]:
+        """Return the labels of the run's training examples as given (in the first epoch), and the true ones: (n,) int64
+        each, by their numbers in `Seen`. For what a record says of a method; only an oracle learns from true labels."""
+        ...
+
     def held(self) -> list[list[Tensor]]:
         """Return all tensors of each network (weights and buffers). What is written there is trained on."""
         ...

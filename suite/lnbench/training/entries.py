@@ -376,4 +376,7 @@ def entries() -> list[Entry]:
         *probes.entries(),
         Entry("input", "weights", target="lnbench.training.warm_start:last_weights",
               value=Input(("final_weights",), "weights"), words="the weights that a training run ended with"),
+        Entry("input", "predictions", target="lnbench.training.predicted:last_predictions",
+              value=Input(("final_predictions",), "predictions"),
+              words="what a training run takes its training images for at its end"),
     ]  # fmt: skip

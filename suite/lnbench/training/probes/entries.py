@@ -47,6 +47,7 @@ CURVE_SPANS = {
 }
 
 
+_PREDICTED = "share of training examples whose image's prediction at the end"
 _METHODS_COSINE = "cosine between the loss's gradient and the cross-entropy's on clean labels"
 _PRUNED_AREA = "mean test accuracy over 5 to 60 per cent of the weights kept, the largest ones"
 
@@ -191,6 +192,18 @@ def entries() -> list[Entry]:
         ),
         Entry("probe", "final_weights", target="lnbench.training.probes.weights:FinalWeights",
               words="the network's weights at the end, for another training to start from"),
+        *with_metrics(
+            Entry("probe", "final_predictions", target="lnbench.training.probes.predictions:FinalPredictions",
+                  passes=lambda options, recipe: 1 / recipe["epochs"],  # one look in the whole training
+                  words="the class that the network predicts of each training example, at the end"),
+            predictions_changed=Metric(
+                0, 1, "train", True, f"{_PREDICTED} is another class than the label as given",
+                share_of="training examples",
+            ),
+            predictions_right=Metric(
+                0, 1, "train", True, f"{_PREDICTED} is the true class", share_of="training examples"
+            ),
+        ),
         *with_metrics(
             Entry("probe", "batch_gradient", target=f"{gradients}:BatchGradient", options=BatchGradientOptions,
                   stacks=False, passes=lambda options, recipe: 6 / options["every"],
