@@ -13,8 +13,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from lnbench.data.label_files import LabelFiles
 from lnbench.data.root import Status, data_root, status
 from lnbench.errors import LnbenchError, did_you_mean
 from lnbench.execute.groups import Task, check_backend
@@ -22,6 +23,7 @@ from lnbench.execute.local import execute, local_crew
 from lnbench.execute.registering import register
 from lnbench.execute.work import Watcher
 from lnbench.execute.worker import Report
+from lnbench.identity import canonical_json
 from lnbench.judge import (
     ClaimResult,
     Evidence,
@@ -36,6 +38,7 @@ from lnbench.judge import (
 from lnbench.judge import judge as judge_evidence
 from lnbench.judge.measured import NOISE
 from lnbench.machine import resolve_device
+from lnbench.noise.law import demand_labels, reads_file
 from lnbench.plan import Only, Plan, Run, check_claims, plan_study, selection
 from lnbench.report import known_since, load_failures, load_ledger, load_own_rows, load_report, write_report
 from lnbench.report.rows import claim_rows
@@ -251,17 +254,29 @@ def missing_data(study: Study, data_dir: Path | None) -> list[Status]:
 
 
 def demand_data(study: Study, store: Store, data_dir: Path | None, seeds: int | None = None) -> None:
-    """Check that the data sets are there, unless the first look needs no training: nothing is downloaded unasked.
+    """Check that the data sets and label files are there, unless the first look needs no training: nothing is
+    downloaded unasked.
 
-    Raises DataError that names the command which fetches what is missing.
+    Raises DataError that names the command which fetches what is missing, or the file and its place.
     """
     _demand_data(plan_study(study, look_sizes(study, seeds)[0]), store, data_dir)
 
 
 def _demand_data(plan: Plan, store: Store, data_dir: Path | None) -> None:
-    missing = missing_data(plan.study, data_dir)
-    if missing and gather(plan, store.get).missing:
-        missing[0].demand()
+    missing, read = missing_data(plan.study, data_dir), label_demands(plan)
+    if (missing or read) and gather(plan, store.get).missing:
+        for state in missing:
+            state.demand()
+        for dataset, noise in read:
+            demand_labels(noise, dataset, LabelFiles(data_dir, plan.study.label_files))
+
+
+def label_demands(plan: Plan) -> list[tuple[str, dict[str, Any]]]:
+    """Return (data set, options) of each noise, once, whose labels a run of the plan reads from a file."""
+    runs = [*plan.choosing_runs, *plan.provisional_runs(), *plan.input_runs]
+    trained = [run.recipe for run in runs if run.experiment is None]
+    found = {canonical_json([one["dataset"]["name"], one["noise"]]): one for one in trained if reads_file(one["noise"])}
+    return [(one["dataset"]["name"], one["noise"]) for one in found.values()]
 
 
 def verify_study(

@@ -18,6 +18,7 @@ from typing import Any
 from lnbench import catalog
 from lnbench.audit.choose import Records, Untrainable, all_of, draw, price, run_of
 from lnbench.audit.compare import Difference, Fate, compare, fate_of
+from lnbench.data.label_files import LabelFiles
 from lnbench.data.root import data_root, status
 from lnbench.errors import DataError, LnbenchError
 from lnbench.execute.local import execute_runs
@@ -25,6 +26,7 @@ from lnbench.execute.work import Watcher
 from lnbench.identity import canonical_json
 from lnbench.judge import FromStore
 from lnbench.machine import cuda_devices
+from lnbench.noise.law import demand_labels
 from lnbench.plan import Run
 from lnbench.report import read_records, read_result
 from lnbench.store import Record, Store
@@ -125,6 +127,9 @@ def _placed(record: Record, records: Records, device: str, data_dir: Path | None
         names = sorted({name for one in all_of(run) for name in _datasets(one)})
         for state in status(data_root(data_dir), names) if names else []:
             state.demand()
+        for one in all_of(run):
+            if one.experiment is None:
+                demand_labels(one.recipe["noise"], one.recipe["dataset"]["name"], LabelFiles(data_dir))
     except DataError as error:
         return Drawn(record, run, place, seconds, str(error))
     return Drawn(record, run, place, seconds)

@@ -178,6 +178,7 @@ class Trainer:
             torch.cuda.empty_cache()
 
     def _train(self, task: Task) -> None:
+        from lnbench.data.label_files import LabelFiles
         from lnbench.training.checkpoints import load_state, save_state
         from lnbench.training.engine import train_group
         from lnbench.training.hooks import Hooks, Progress, State
@@ -205,7 +206,8 @@ class Trainer:
         def save(state: State) -> None:
             save_state(state, ids, file, self.store.write)
 
-        hooks = Hooks(tick, self.stop, save, self.gradient_noise)
+        files = LabelFiles(self.data_root, {name: path for run in task.runs for name, path in run.files.items()})
+        hooks = Hooks(tick, self.stop, save, self.gradient_noise, files)
         recipes, seeds = [run.recipe for run in task.runs], [run.seeds for run in task.runs]
         if task.runs[0].experiment:
             more = {"state": state, "hooks": hooks, "device": self.device}

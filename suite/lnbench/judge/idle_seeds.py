@@ -38,6 +38,6 @@ def fingerprints(record: Record) -> Iterator[tuple[str, Any]]:
             yield "the same training loss after every epoch", tuple(losses)
     noise, law = outcome.get("noise", {}), record["content"]["recipe"]["noise"]
     # wrong labels that are given (by people) or certain (every label moves) are the same for all seeds
-    drawn = bool(law.get("alpha")) or 0 < law.get("rate", 0) < 1
+    drawn = noise["table"].get("drawn") if "table" in noise else bool(law.get("alpha")) or 0 < law.get("rate", 0) < 1
     if drawn and noise.get("realised_wrong") and noise.get("labels_sha256"):
         yield "the same wrong labels", noise["labels_sha256"]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from lnbench import catalog
 from lnbench.randomness import below
+
+if TYPE_CHECKING:
+    from lnbench.data.images import ImageData
+    from lnbench.data.label_files import LabelFiles
 
 CHUNK = 1 << 15  # examples at a time when all labels are gone through: a quarter MB of int64 per array
 
@@ -29,6 +35,8 @@ class LabelNoise(Protocol):
     """Which image and which label each training example has. `clean` (n,) int64 are the true labels.
 
     A kind that draws new labels in each epoch also has `at(epoch)`, the noise as it is in that epoch: see `in_epoch`.
+    One that must know the whole data set has `of_all` or `on`, and one that reads files `demand`: see `on_data` and
+    `demand_labels`.
     """
 
     size: int
@@ -70,6 +78,28 @@ def of_all(noise: LabelNoise, images: int) -> LabelNoise:
     of these (it has `of_all`)."""
     told: LabelNoise = noise.of_all(images) if hasattr(noise, "of_all") else noise
     return told
+
+
+def on_data(noise: LabelNoise, data: ImageData, files: LabelFiles) -> LabelNoise:
+    """Return the noise, told of the data set that its labels are of (`of_all`), and where label files lie on this
+    machine. It matters to a kind whose labels stand in a table of the whole data set (it has `on`). Raises DataError
+    where such a kind cannot have its labels."""
+    told = of_all(noise, len(data.train_labels))
+    found: LabelNoise = told.on(data, files) if hasattr(told, "on") else told
+    return found
+
+
+def reads_file(noise: Mapping[str, Any]) -> bool:
+    """Return whether a noise's options may name a file of labels (its kind has `demand`)."""
+    return hasattr(catalog.find("noise", noise["kind"]).load(), "demand")
+
+
+def demand_labels(noise: Mapping[str, Any], dataset: str, files: LabelFiles) -> None:
+    """Check that the files that a noise's options name are there (its kind has `demand`). Raises DataError that says
+    which one, and where to put it."""
+    kind = catalog.find("noise", noise["kind"]).load()
+    if hasattr(kind, "demand"):
+        kind.demand(noise, dataset, files)
 
 
 def novel_images(noise: LabelNoise) -> int:

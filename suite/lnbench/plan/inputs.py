@@ -118,7 +118,8 @@ class Reader:
 class Inputs:
     """The inputs of a study: `sources` says how each is made. What is asked for twice is one object.
 
-    `at`: the study's cell at a point; `paired`: the streams that its arms share, seed by seed.
+    `at`: the study's cell at a point; `paired`: the streams that its arms share, seed by seed; `files`: sha256 -> path
+    of the label files that its recipes name.
     """
 
     def __init__(
@@ -126,8 +127,10 @@ class Inputs:
         sources: Mapping[str, Source],
         at: Callable[[Mapping[str, Scalar]], Cell] | None = None,
         paired: tuple[str, ...] = (),
+        files: Mapping[str, str] | None = None,
     ):
         self.sources, self._at, self._paired = sources, at, paired
+        self._files = files or {}
         self._recipes: dict[str, list[tuple[tuple[str, ...], dict[str, Any]]]] = {}
         self._made: dict[str, Derived] = {}
 
@@ -135,7 +138,13 @@ class Inputs:
         """Return the run of a recipe that reads the inputs `needs`, by name; `reader`: the run of the grid that it is,
         or is for."""
         reads = {name: self._derived(name, recipe, seeds, reader) for name in needs}
-        return Run(recipe, seeds, {name: derived.id for name, derived in reads.items()}, reads)
+        return Run(recipe, seeds, {name: derived.id for name, derived in reads.items()}, reads, self._files_of(recipe))
+
+    def _files_of(self, recipe: dict[str, Any]) -> dict[str, str]:
+        """Return sha256 -> path of the label file that a recipe's noise reads, where the study says where it lies."""
+        noise = recipe.get("noise")
+        name = str(noise.get("sha256")) if isinstance(noise, dict) else ""
+        return {name: self._files[name]} if name in self._files else {}
 
     def _derived(self, name: str, recipe: dict[str, Any], seeds: dict[str, int], reader: Reader) -> Derived:
         source = self.sources[name]

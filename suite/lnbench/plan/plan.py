@@ -87,7 +87,7 @@ class Plan:
 def plan_study(study: Study, seeds: int | None = None) -> Plan:
     """Return the plan of a study; `seeds` overrides how many seeds the verdict's runs have."""
     runs = study.spec.runs
-    inputs = Inputs(study.sources, study.at, runs.seeds.pair)
+    inputs = Inputs(study.sources, study.at, runs.seeds.pair, study.label_files)
     choices = choices_of(study.cells, runs.choose, inputs) if runs.choose else {}
     jobs = []
     for seed in range(seeds or runs.seeds.n):

@@ -26,13 +26,15 @@ class Run:
     """One training, or one run of an experiment: everything that decides its outcome, and nothing else.
 
     `inputs`: name -> id of the records that it builds on. `reads`: the same inputs with the runs that they are made of;
-    empty for a run that is known from its record alone.
+    empty for a run that is known from its record alone. `files`: sha256 -> path on this machine of the label file that
+    its noise reads; its recipe, and so its id, has the checksum only.
     """
 
     recipe: dict[str, Any]
     seeds: dict[str, int]
     inputs: dict[str, str] = field(default_factory=dict)
     reads: Mapping[str, Derived] = field(default_factory=dict, compare=False, repr=False)
+    files: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def content(self) -> dict[str, Any]:

@@ -175,8 +175,8 @@ class Recipe(Strict):
             raise Misfit("schedule", what)
         method: str = self.method if isinstance(self.method, str) else getattr(self.method, "kind", "")
         probes = [_plain(probe) for probe in self.probes]
-        if problem := probe_problem(probes) or method_problem(method, probes):
-            raise Misfit("probes", problem)
+        if wrong := probe_problem(probes) or method_problem(method, probes):
+            raise Misfit("probes", wrong)
         if getattr(self.noise, "redraws", False) and (method == "oracle" or isinstance(self.method, MayReadInput)):
             what = f"method: {method} needs labels that stay, and this noise draws them again in each epoch"
             raise Misfit("method", what)
@@ -184,6 +184,8 @@ class Recipe(Strict):
         if self.pixels and not len(self.pixels.mean) == len(self.pixels.std) == source.shape[0]:
             what = f"pixels: {self.dataset.name} has {source.shape[0]} channels; give mean and std one number for each"
             raise Misfit("pixels", what)
+        if hasattr(self.noise, "misfit") and (problem := self.noise.misfit(source)):
+            raise Misfit(f"noise.{problem[0]}", problem[1])
         self._enough_novel_images(source.train)
         self._average_begins()
         self._rho_moves()

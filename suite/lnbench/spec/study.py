@@ -398,6 +398,7 @@ class Study:
     measured_path: Path | None
     sources: Mapping[str, Source] = field(default_factory=dict)  # by the name of the input
     files: Mapping[str, str] = field(default_factory=dict)  # "study", "baseline" -> sha256 of the file
+    label_files: Mapping[str, str] = field(default_factory=dict)  # sha256 -> path, of those that its recipes name
     own: tuple[OwnRow, ...] = ()  # rows that are not the study's: their cells are the last of `cells`
 
     @property

@@ -12,9 +12,10 @@ import torch
 
 from lnbench import catalog
 from lnbench.data.images import ImageData
+from lnbench.data.label_files import LabelFiles
 from lnbench.given import array_of
 from lnbench.methods.method import Beside, Examples, Method, Seen
-from lnbench.noise.law import LabelNoise, describe, in_epoch, novel_images, of_all
+from lnbench.noise.law import LabelNoise, describe, in_epoch, novel_images, on_data
 from lnbench.randomness import METHOD, Stream, permutation_at
 from lnbench.training.augment import PADDING, crop_and_flip, pad, shifts
 
@@ -132,6 +133,7 @@ class TrainingSet:
     `kept` (M,) int64: the numbers of the examples that it trains on, where the recipe's `dataset.only` names an input
     that keeps some; None: all of them. `start` (W,) float32: the weights that the network starts with; None: they are
     drawn.
+    `files`: where label files lie, for noise that reads one.
     `identity` (n,) and `labels` (n,) are of the clean images, in the data set's order, and behind them of the novel
     images that its noise shows, in the order of the draw.
     """
@@ -142,6 +144,7 @@ class TrainingSet:
         recipe: dict[str, Any],
         seeds: dict[str, int],
         inputs: Mapping[str, Any] | None = None,
+        files: LabelFiles | None = None,
     ):
         data, device = on_device.data, on_device.device
         have = len(data.train_labels)
@@ -155,7 +158,7 @@ class TrainingSet:
         of_noise = {name: outcome for name, outcome in given.items() if name not in read_elsewhere}
         extra = {"inputs": of_noise} if of_noise else {}
         noise = noise_class(clean, data.classes, seeds["noise"], recipe["noise"], **extra)
-        self.noise: LabelNoise = of_all(noise, have)
+        self.noise: LabelNoise = on_data(noise, data, files or LabelFiles())
         novel = shuffled[clean + validation :][: novel_images(self.noise)]
         # each image's number in the whole data set
         identity = np.concatenate((np.sort(shuffled[:clean]), novel))

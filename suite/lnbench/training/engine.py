@@ -118,7 +118,7 @@ class Group:
         self.inputs = inputs or [{} for _ in recipes]
         self.recipes, self.data, self.device, self.hooks = recipes, data, data.device, hooks or Hooks()
         self.sets = [
-            TrainingSet(data, recipe, own, given)
+            TrainingSet(data, recipe, own, given, self.hooks.files)
             for recipe, own, given in zip(recipes, seeds, self.inputs, strict=True)
         ]
         if len({data.examples for data in self.sets}) > 1:

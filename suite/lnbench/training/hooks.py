@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lnbench.data.label_files import LabelFiles
 from lnbench.training.gradient_noise import GradientNoise
 
 
@@ -48,10 +49,12 @@ class Hooks:
 
     `tick` is asked after every step and says whether to save; `should_stop` then says whether to leave off, which saves
     and raises Stopped. `save` gets a copy, which the run does not change. `gradient_noise`: for `lnbench measure` only;
-    what is trained with it is no run of its recipe, and no record may be made of it.
+    what is trained with it is no run of its recipe, and no record may be made of it. `files`: where the label files lie
+    that a recipe's noise may read; a recipe knows such a file by its checksum.
     """
 
     tick: Callable[[Progress], bool] = lambda progress: False
     should_stop: Callable[[], bool] = lambda: False
     save: Callable[[State], None] = lambda state: None
     gradient_noise: GradientNoise | None = None
+    files: LabelFiles = field(default_factory=LabelFiles)

@@ -12,6 +12,8 @@ from lnbench.cli.commands.options import data_option
 from lnbench.errors import DataError, Exit
 
 if TYPE_CHECKING:
+    from lnbench.data.label_sets import LabelStatus
+    from lnbench.data.root import Status
     from lnbench.data.transfer import Progress
 
 
@@ -23,7 +25,8 @@ def data() -> None:
 @data.command()
 @data_option
 def status(data_dir: Path | None) -> int:
-    """Show which data sets are there."""
+    """Show which data sets are there, and which labels that people gave."""
+    from lnbench.data.label_sets import label_status
     from lnbench.data.root import data_root
     from lnbench.data.root import status as states
     from lnbench.data.sources import find
@@ -32,6 +35,9 @@ def status(data_dir: Path | None) -> int:
     for entry in states(data_root(data_dir)):
         fault = f"; {entry.fault}" if entry.fault else ""
         click.echo(f"  {entry.state:<10} {find(entry.name).describe()}{fault}")
+    for labels in label_status(data_root(data_dir)):
+        fault = f"; {labels.fault}" if labels.fault else ""
+        click.echo(f"  {labels.state:<10} {labels.about.describe()}{fault}")
     return Exit.OK
 
 
@@ -53,9 +59,14 @@ def _names(names: tuple[str, ...]) -> list[str]:
 def fetch(names: tuple[str, ...], data_dir: Path | None) -> int:
     """Download data sets (from torchvision's mirrors), check them, and unpack them."""
     from lnbench.data.fetch import fetch as download
+    from lnbench.data.label_sets import LABEL_SETS, label_status
     from lnbench.data.root import data_root
 
-    wanted = _names(names)
+    labels = {about.name: dataset for dataset, about in LABEL_SETS.items() if about.name in names}
+    for state in label_status(data_root(data_dir), labels.values()):
+        state.demand()  # their authors' files are not downloaded: the error says where they are available
+    names = tuple(name for name in names if name not in labels)
+    wanted = _names(names) if names else []
     if not wanted:
         click.echo("nothing to fetch: this needs no download")
         return Exit.OK
@@ -83,12 +94,16 @@ def _tell() -> Callable[[Progress], None]:
 @click.argument("names", nargs=-1)
 @data_option
 def check(names: tuple[str, ...], data_dir: Path | None) -> int:
-    """Verify the checksums of the data sets named, or of all that are there."""
+    """Verify the checksums of the data sets and label sets named, or of all that are there."""
+    from lnbench.data.label_sets import LABEL_SETS, label_status
     from lnbench.data.root import check as checked
     from lnbench.data.root import data_root
 
-    worst = Exit.OK
-    for entry in checked(data_root(data_dir), _names(names)):
+    worst, root = Exit.OK, data_root(data_dir)
+    labels = [dataset for dataset, about in LABEL_SETS.items() if not names or about.name in names]
+    others = tuple(name for name in names if name not in {LABEL_SETS[dataset].name for dataset in labels})
+    found: list[Status | LabelStatus] = [*(checked(root, _names(others)) if others or not names else [])]
+    for entry in [*found, *label_status(root, labels, verify=True)]:
         click.echo(entry.describe())
         if entry.state == "damaged" or (names and entry.state != "present"):
             worst = Exit.RUN_FAILED

@@ -7,6 +7,7 @@ from lnbench.report.matrix import matrix_parts
 from lnbench.report.names import claim_anchors, figures_of
 from lnbench.report.page.background import background_sections, core_seconds
 from lnbench.report.page.claim import claim_section
+from lnbench.report.page.labels import labels_section
 from lnbench.report.page.ledger import ledger_fact
 from lnbench.report.page.matrix import matrix_section, own_rows_words
 from lnbench.report.page.registration import registration_fact
@@ -49,6 +50,7 @@ def markdown(data: Json, *, linked: bool = False) -> str:
         _how_to_read(data),
         "",
         *trained_section(data, linked),
+        *labels_section(data),
         "## Claims, one by one",
         "",
     ]

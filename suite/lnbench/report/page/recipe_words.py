@@ -130,6 +130,8 @@ def value_words(value: Any) -> str:
         return ", ".join(
             [*filter(None, [kind]), *(option_words(k, value_words(v), kind) for k, v in value.items() if k != "kind")]
         )
+    if isinstance(value, list) and value and all(isinstance(row, list) for row in value):
+        return f"a {len(value)} × {len(value[0])} matrix"
     if isinstance(value, list):
         return listed(map(value_words, value)) or "none"
     return escaped(text(value))

@@ -22,6 +22,7 @@ from lnbench.report.plain import Json, interval_to_json, plain, region_to_json, 
 from lnbench.report.result.beside import beside_to_json
 from lnbench.report.result.chain import chain_to_json
 from lnbench.report.result.chosen import chosen_to_json
+from lnbench.report.result.labels import labels_to_json
 from lnbench.report.result.loss_curves import detection_to_json, suspects_to_json
 from lnbench.report.result.matrix import matrix_to_json
 from lnbench.report.result.missing import left_to_json, untried_to_json
@@ -92,6 +93,7 @@ def _where_there_is(result: StudyResult) -> Json:
     found = {
         "detection": detection_to_json(evidence),
         "suspects": suspects_to_json(evidence),
+        "labels": labels_to_json(evidence),
         "left": left_to_json(evidence),
         "untried": untried_to_json(result),
         "judged_by": judged_by(result.study),

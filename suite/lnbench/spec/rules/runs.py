@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from lnbench import catalog
 from lnbench.catalog.options import ExperimentRecipe, MayReadInput
-from lnbench.errors import did_you_mean
+from lnbench.data.label_files import sha256_of
+from lnbench.errors import DataError, did_you_mean
 from lnbench.identity import canonical_json
+from lnbench.noise.entries import LabelsFile
 from lnbench.spec.dotted import leaves, overlap, put_at, value_at
 from lnbench.spec.levels import is_number, not_visited, same, word
 from lnbench.spec.points import grid
@@ -50,6 +53,8 @@ class RunRules:
         self.sources: dict[str, Source] = {}
         self._trees: list[Mapping] = []  # of the cells' recipes, with their places in the file
         self._seen: set[str] = set()  # inputs that were looked at, each with the recipe that reads it, and where
+        self.label_files: dict[str, str] = {}  # sha256 -> path, of the label files that recipes name
+        self._digests: dict[str, str] = {}  # path of such a file, where it is there -> its sha256
         self.without_parity: dict[Position, set[str]] = {}  # where `fast` stands -> the networks that may not have it
 
     def error(self, place: Position, what: str) -> None:
@@ -149,10 +154,39 @@ class RunRules:
 
     def _recipe(self, tree: Mapping) -> AnyRecipe | None:
         try:
-            return recipe_of(tree)
+            recipe = recipe_of(tree)
         except ValidationError as error:
             self.findings.add_all(problems_of(error, tree, self.findings.path, AnyRecipe), self.tier)
             return None
+        self._label_file(recipe, tree)
+        return recipe
+
+    def _label_file(self, recipe: AnyRecipe, tree: Mapping) -> None:
+        """Check that a recipe says which label file it reads, by the sha256 that the file has. A file that is not there
+        is no error here: who judges needs no labels."""
+        noise = getattr(recipe, "noise", None)
+        if not isinstance(noise, LabelsFile):
+            return
+        path = None if noise.path is None else str(self.findings.path.absolute().parent / noise.path)
+        try:
+            real = self._digest(path)
+        except DataError as error:
+            self.error(position_of(tree, ["noise", "path"]), f"path: {error}")
+            return
+        if noise.sha256 is None:
+            known = f"it is {real}" if real else f"there is no file {path} to take it from" if path else "and its path"
+            self.error(position_of(tree, ["noise"]), f"labels_file: write the file's sha256; {known}")
+        elif real is not None and real != noise.sha256:
+            what = f"sha256: that of {noise.path} is {real}; write this one if these are the labels meant"
+            self.error(position_of(tree, ["noise", "sha256"]), what)
+        elif path is not None:
+            self.label_files.setdefault(noise.sha256, path)
+
+    def _digest(self, path: str | None) -> str | None:
+        """Return the sha256 of a file; None where it is not there. Raises DataError."""
+        if path is not None and path not in self._digests and Path(path).exists():
+            self._digests[path] = sha256_of(Path(path))
+        return None if path is None else self._digests.get(path)
 
     def _precision(self, recipe: AnyRecipe, tree: Mapping, runs: Runs) -> None:
         """Check that `fast` is used for claims only where a committed study shows what it changes."""

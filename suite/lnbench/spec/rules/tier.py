@@ -46,7 +46,8 @@ def check_tier(tree: Mapping, tier: str, path: Path, baseline: Baseline | None, 
     if spec.measured:
         measured = resources.baselines_for(path) / "measured" / f"{spec.measured}.json"
     exact, sources = _bound(rules.grid.exact(spec), baseline), rules.grid.sources
-    study = Study(path.stem, tier, path, exact, tuple(cells), baseline, measured, sources)
+    label_files = rules.grid.label_files
+    study = Study(path.stem, tier, path, exact, tuple(cells), baseline, measured, sources, label_files=label_files)
     base = spec.runs.base
     has_arms = isinstance(base, ExperimentRecipe) or base.arm is not None
     if has_arms:
