@@ -17,7 +17,27 @@ ROOT = Path(__file__).parent.parent
 CLAIMS = ROOT / "claims"
 ROLNICK = sorted(["effective_batch_size", *(path.stem for path in CLAIMS.glob("rolnick_*.yaml"))])
 TRAINED = [name for name in ROLNICK if name != "rolnick_identities"]
-NUMBERS = ("01", "04", "06", "07", "11", "13", "14", "15", "17", "18", "19", "20", "21", "22", "23", "25", "26", "27", "28")
+NUMBERS = (
+    "01",
+    "04",
+    "06",
+    "07",
+    "11",
+    "13",
+    "14",
+    "15",
+    "17",
+    "18",
+    "19",
+    "20",
+    "21",
+    "22",
+    "23",
+    "25",
+    "26",
+    "27",
+    "28",
+)
 ON_MNIST = {
     *(f"R001-{number}" for number in NUMBERS),
     "R001-24-mnist",  # its steps on MNIST; the claim's others are CIFAR-10's

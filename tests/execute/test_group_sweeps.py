@@ -67,7 +67,7 @@ def probed(plan: Plan) -> Plan:
 # ---- nothing happens
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.long)])
 def test_groups_give_the_records_of_runs_one_by_one(
     whole: tuple[Plan, Store], store: Store, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,7 +144,9 @@ def test_a_worker_that_is_killed_is_replaced_and_its_group_goes_on(
     assert sorted(one["resumed"] for one in provenance(store)) == [False] * 3 + [True] * 3
 
 
-@pytest.mark.parametrize("everything", [True, False], ids=["all processes", "the parent"])
+@pytest.mark.parametrize(
+    "everything", [True, pytest.param(False, marks=pytest.mark.long)], ids=["all processes", "the parent"]
+)
 def test_after_kill_9_the_next_call_goes_on(
     whole: tuple[Plan, Store], tmp_path: Path, store: Store, everything: bool
 ) -> None:

@@ -209,7 +209,7 @@ def _trained(task_id: str, how: str = "trained", message: str = "") -> Any:
 # ---- reading it
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_a_sweep_makes_the_input_and_trains_on_it(tmp_path: Path, workers: int) -> None:
     plan = small(tmp_path, seeds=1)
     store = Store(tmp_path / "store")

@@ -313,7 +313,7 @@ def test_runs_on_kept_examples_are_not_stacked(tmp_path: Path) -> None:
 # ---- weights to start from
 
 
-@pytest.mark.parametrize(("backend", "workers"), [("loop", 0), ("stacked", 1)])
+@pytest.mark.parametrize(("backend", "workers"), [("loop", 0), pytest.param("stacked", 1, marks=pytest.mark.long)])
 def test_a_run_goes_on_from_the_weights_of_another(tmp_path: Path, backend: str, workers: int) -> None:
     """A second stage whose rate is nearly 0 tests as the first one did at its end, to the bit."""
     path = study_file(tmp_path, WARM, "start: [null, before]", "start: before", epochs=1)

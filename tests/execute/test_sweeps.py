@@ -395,7 +395,9 @@ def test_ctrl_c_in_this_process_leaves_a_checkpoint(
 
 
 @pytest.mark.parametrize(
-    ("how", "words"), [(signal.SIGKILL, "killed by signal 9"), (signal.SIGTERM, "told to end")], ids=["KILL", "TERM"]
+    ("how", "words"),
+    [(signal.SIGKILL, "killed by signal 9"), pytest.param(signal.SIGTERM, "told to end", marks=pytest.mark.long)],
+    ids=["KILL", "TERM"],
 )
 def test_a_real_worker_that_is_killed_or_told_to_end_is_replaced(
     undisturbed: Any, tmp_path: Path, how: signal.Signals, words: str
