@@ -78,7 +78,7 @@ def test_each_is_checked_by_smoke_and_stated_at_the_papers_scale(studies: list[L
 def test_what_is_trained_is_mnist_and_can_be_trained_here(studies: list[LoadedStudy]) -> None:
     """Every study of trained networks has a tier for two cores; smoke needs no download."""
     for study in studies:
-        if not study.name in ROLNICK or not isinstance(study.any.spec.runs.base, Recipe):
+        if study.name not in ROLNICK or not isinstance(study.any.spec.runs.base, Recipe):
             continue
         assert "cpu" in study.tiers, study.name
         for name, tier in study.tiers.items():

@@ -9,7 +9,7 @@ import pytest
 from tests.calibration.scenarios import SCENARIOS, Rates, Scenario, measure
 
 CASES = [pytest.param(s, n, id=f"{s.name}, n = {n}") for s in SCENARIOS for n in s.seeds]
-# of three numbers of seeds the least and the most, which bound the others; all of them where there is time
+# of the numbers of seeds the least and the most; `long` has them all
 QUICK = [pytest.param(s, n, id=f"{s.name}, n = {n}") for s in SCENARIOS for n in sorted({min(s.seeds), max(s.seeds)})]
 
 

@@ -8,8 +8,8 @@ another order, and a ratio is taken within a turn. The number of a run is the me
 An epoch is what the engine does in it: all steps on `clean` images, and an evaluation on `test` images; where both are
 the same share of the data set the ratios are those of whole epochs. What is composed of it:
 
-    swa                2 parts, for a training of E epochs: E epochs of SGD that keep the average, and one more pass over
-                       the images for the statistics of batch normalisations (Izmailov et al. 2018, section 3.2)
+    swa                for a training of E epochs: E epochs of SGD that keep the average, and one more pass over the
+                       images for the statistics of batch normalisations (Izmailov et al. 2018, section 3.2)
     bootstrapped       2 epochs and a pass of predictions over the training images: the report's code makes these
                        again in every epoch of the first training
     sam_bootstrapped   the same with SAM's epochs
@@ -142,7 +142,7 @@ class _Clocks:
         return epoch
 
     def _norms(self) -> None:
-        """Make one pass over the epoch's batches that estimates the statistics of batch normalisations; they stay as they
+        """Estimate the statistics of batch normalisations in one pass over the epoch's batches; they stay as they
         were."""
         import torch
 

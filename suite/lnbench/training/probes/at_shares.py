@@ -40,7 +40,7 @@ NOISE_GRADIENT: dict[str, tuple[float, float, str]] = {
         "fall of the loss of other noisy examples per unit of length against the noisy examples' mean gradient",
     ),
     "overfit_direction_beyond": (
-        -float("inf"), float("inf"), "overfit_direction less what it is under other wrong labels, in the mean over them",
+        -float("inf"), float("inf"), "overfit_direction less what it is under other wrong labels, in the mean",
     ),
     "overfit_direction_random": (
         -float("inf"), float("inf"), "fall of the same loss per unit of length, mean over random directions",

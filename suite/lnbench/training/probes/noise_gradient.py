@@ -52,12 +52,12 @@ class NoiseGradient(Shares):
     their mean gradient. This derivative is exact, and costs one gradient, where a small step would cost a pass and its
     rounding. `overfit_direction` is that number: more than 0 says that a step that fits some wrong labels fits others.
     That is so in a network that has seen no label yet, too: a step that makes right labels less certain fits any wrong
-    ones. So `overfit_direction_beyond` is that number less what it is with other wrong labels for the held-back images, in
-    the exact mean over all of them, uniform over the classes that are not the true one (`any_wrong_label`). For noise
-    of that law it has mean 0 before the labels were trained on; what it is later is about the labels that the network
-    was given. `overfit_direction_random` is the mean of the same number over DIRECTIONS directions drawn uniformly. Over all
-    directions it has mean 0 and standard deviation |h|/√P, for P weights; `overfit_direction_scaled` is the number over
-    that scale, which is √P times the cosine of g and h.
+    ones. So `overfit_direction_beyond` is that number less what it is with other wrong labels for the held-back images,
+    in the exact mean over all of them, uniform over the classes that are not the true one (`any_wrong_label`). For
+    noise of that law it has mean 0 before the labels were trained on; what it is later is about the labels that the
+    network was given. `overfit_direction_random` is the mean of the same number over DIRECTIONS directions drawn
+    uniformly. Over all directions it has mean 0 and standard deviation |h|/√P, for P weights;
+    `overfit_direction_scaled` is the number over that scale, which is √P times the cosine of g and h.
 
     `noisy_clean_gradient_cosine`: of the first sample's mean gradient with the clean one's.
     """
