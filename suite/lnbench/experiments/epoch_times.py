@@ -24,6 +24,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,8 @@ def run(
         row = clocks.turn(turn)
         if turn >= 0:
             seconds = np.vstack((seconds, row))
-        done = {"seconds": seconds}
-        progress = Progress(0, 1, max(0, turn + 1), options["turns"])
-        attend(hooks, progress, lambda done=done: State(0, len(done["seconds"]), [], [], done))
+        done = partial(State, 0, len(seconds), [], [], {"seconds": seconds})
+        attend(hooks, Progress(0, 1, max(0, turn + 1), options["turns"]), done)
     if not np.isfinite(seconds).all():
         raise ValueError("a time is not finite")
     metrics = ratios(seconds, options["epochs"])
