@@ -188,7 +188,8 @@ def test_verify_trains_both_stages_fresh_and_warm_and_judges(
     (report,) = tmp_path.glob("report/**/result.json")
     result = json.loads(report.read_text())
     assert [claim["id"] for claim in result["claims"]] == ["T-1", "T-2"]
-    assert "bootstrapped" in report.with_name("report.md").read_text()
+    page = report.with_name("report.md").read_text()
+    assert "`bootstrapped`" in page and "schedule of ρ step, milestones 2, gamma 10" in page
 
 
 def test_a_first_training_that_diverged_fails_its_readers_with_a_sentence(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from lnbench.data.images import load
 from lnbench.errors import SpecError
 from lnbench.identity import canonical_json
 from lnbench.plan import Run
+from lnbench.report.result.trained import trained_to_json
 from lnbench.spec import load_study, recipe_of
 from lnbench.training import train
 from lnbench.training.backends.loop import Loop
@@ -340,3 +341,27 @@ def test_a_choice_on_fewer_epochs_does_not_cut_a_rho_schedule_short(tmp_path: Pa
     path.write_text(path.read_text().replace("  set: []\n", f"  {choose}\n"))
     with pytest.raises(SpecError, match="would cut the rho_schedule short"):
         load_study(path)
+
+
+def test_a_report_says_which_arm_moves_rho_and_which_does_not(tmp_path: Path) -> None:
+    optimizer = (
+        "{kind: asam, lr: 0.1, weight_decay: 0, rho: 0.1, eta: 0, base: {kind: sgd, momentum: 0.9, nesterov: false}, "
+        "rho_schedule: {kind: exponential, rate: 0.1, unit: epochs, per: epoch}}"
+    )
+    path = study(tmp_path, f"{optimizer}\n    arm: falling")
+    rules = """vary: {arm: [falling, flat, all]}
+  set:
+    - {at: {arm: flat}, optimizer.rho_schedule: null}
+    - {at: {arm: all}, optimizer.scaled: all}
+"""
+    text = path.read_text().replace("vary: {noise.alpha: [0, 2]}\n  set: []\n", rules)
+    text = text.replace("at: {noise.alpha: 0}", "at: {arm: falling}")
+    path.write_text(text.replace("along: {noise.alpha: drop}", "at: {arm: flat}, minus: {arm: all}"))
+    told = trained_to_json(load_study(path).tiers["smoke"])
+    assert told["base"]["optimizer"]["rho_schedule"] == FALLING
+    changes = {cell["point"]["arm"]: cell["changes"] for cell in told["cells"]}
+    assert changes == {
+        "falling": {},
+        "flat": {"optimizer.rho_schedule": None},
+        "all": {"optimizer.scaled": "all"},
+    }

@@ -256,7 +256,7 @@ class Recipe(Strict):
         for name in ("test", "only"):
             if recipe["dataset"][name] is None:
                 del recipe["dataset"][name]
-        for name in ("noise", "method"):
+        for name in ("noise", "method", "optimizer"):
             option = getattr(self, name)
             if hasattr(option, "identity"):
                 recipe[name] = option.identity()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lnbench.catalog import find
 from lnbench.catalog.entry import Entry, Input, Metric
@@ -242,11 +242,10 @@ class _Wrapping(_Stepping):
     def _constant_is_none(cls, schedule: Options | None) -> Options | None:
         return None if isinstance(schedule, ConstantSchedule) else schedule
 
-    @model_serializer(mode="wrap")
-    def _what_is_used(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        found: dict[str, Any] = whole(self)
-        unused = [name for name in self.later if getattr(self, name) == type(self).model_fields[name].default]
-        return {name: value for name, value in found.items() if name not in unused}
+    def identity(self) -> dict[str, Any]:
+        """Return the options that decide a run."""
+        unused = {name for name in self.later if getattr(self, name) == type(self).model_fields[name].default}
+        return self.model_dump(mode="json", exclude=unused)
 
 
 class Sam(_Wrapping):

@@ -44,6 +44,8 @@ LABELS = {  # of keys whose name alone does not say it
     "sigma": "standard deviation σ of the label noise",
     "noise_period": "label noise on and off in turns of so many steps (0: always on)",
     "rho": "radius ρ of SAM",
+    "rho_schedule": "schedule of ρ",
+    "scaled": "scaled by their own size:",
     "adadelta.rho": "ρ",
     "points": "steps at which curves are read (log-spaced)",
     "neurons_kept": "neurons kept for figures",
