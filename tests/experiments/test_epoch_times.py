@@ -22,7 +22,7 @@ from tests.toys.experiment_cases import Interrupting, seeds
 
 ASKED: dict[str, Any] = {
     "experiment": "epoch_times", "dataset": "digits", "clean": 64, "test": 20, "model": "resnet8_w8", "batch_size": 32,
-    "lr": 0.1, "momentum": 0.9, "weight_decay": 0.0005, "sam_rho": 0.1, "asam_rho": 0.5, "asam_eta": 0.01,
+    "lr": 0.1, "momentum": 0.9, "weight_decay": 0.0005, "sam_rho": 0.1, "asam_rho": 0.5, "asam_eta": 0.01, "asam_scaled": "weights",
     "epochs": 200, "turns": 3, "augment": "none", "pixels": None,
 }  # fmt: skip
 
@@ -106,6 +106,7 @@ def test_an_audit_does_not_train_it_again() -> None:
     ("changes", "told"),
     [
         ({"batch_size": 65}, "batch_size: 65 is larger than the data, 64 images"),
+        ({"asam_scaled": "all"}, "asam_eta: where all are scaled by their size alone there is none"),
         ({"turns": 2}, "greater than or equal to 3"),
         ({"sam_rho": 0.0}, "greater than 0"),
         ({"model": "resnet9"}, "resnet9"),

@@ -253,6 +253,7 @@ class EpochTimes(ExperimentRecipe):
     sam_rho: Positive
     asam_rho: Positive
     asam_eta: NotNegative
+    asam_scaled: Literal["weights", "all"]
     epochs: Count  # of a whole training: it has one pass for the statistics of averaged weights
     turns: Annotated[int, Field(ge=3, le=1000)]
     augment: Literal["none", "crop_flip"]
@@ -267,6 +268,8 @@ class EpochTimes(ExperimentRecipe):
         if self.batch_size > self.clean:
             what = f"batch_size: {self.batch_size} is larger than the data, {self.clean} images"
             raise Misfit("batch_size", what)
+        if self.asam_scaled == "all" and self.asam_eta:
+            raise Misfit("asam_eta", "asam_eta: where all are scaled by their size alone there is none; write 0")
         return self
 
     def training(self) -> dict[str, Any]:
@@ -280,7 +283,14 @@ def timed_network(recipe: dict[str, Any], name: str, epochs: int) -> dict[str, A
     stepping = {"lr": recipe["lr"], "weight_decay": recipe["weight_decay"]}
     optimizer: dict[str, Any] = {
         "sam": {"kind": "sam", "rho": recipe["sam_rho"], "base": base, **stepping},
-        "asam": {"kind": "asam", "rho": recipe["asam_rho"], "eta": recipe["asam_eta"], "base": base, **stepping},
+        "asam": {
+            "kind": "asam",
+            "rho": recipe["asam_rho"],
+            "eta": recipe["asam_eta"],
+            "scaled": recipe["asam_scaled"],
+            "base": base,
+            **stepping,
+        },
     }.get(name, {**base, **stepping})
     average = {"average": {"kind": "swa", "start": 1, "every": 1, "unit": "epochs"}} if name == "swa" else {}
     pixels = {} if recipe["pixels"] is None else {"pixels": recipe["pixels"]}
