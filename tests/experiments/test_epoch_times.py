@@ -22,8 +22,8 @@ from tests.toys.experiment_cases import Interrupting, seeds
 
 ASKED: dict[str, Any] = {
     "experiment": "epoch_times", "dataset": "digits", "clean": 64, "test": 20, "model": "resnet8_w8", "batch_size": 32,
-    "lr": 0.1, "momentum": 0.9, "weight_decay": 0.0005, "sam_rho": 0.1, "asam_rho": 0.5, "asam_eta": 0.01, "asam_scaled": "weights",
-    "epochs": 200, "turns": 3, "augment": "none", "pixels": None,
+    "lr": 0.1, "momentum": 0.9, "weight_decay": 0.0005, "sam_rho": 0.1, "asam_rho": 0.5, "asam_eta": 0.01,
+    "asam_scaled": "weights", "epochs": 200, "turns": 3, "augment": "none", "pixels": None,
 }  # fmt: skip
 
 
