@@ -202,6 +202,12 @@ def test_two_seeds_of_hard_images_agree_on_most_wrong_labels_and_not_on_all() ->
     assert not np.array_equal(first, second)
 
 
+def test_the_margins_that_are_kept_are_those_of_the_very_same_images_and_seed() -> None:
+    turned = replace(DIGITS, train_images=DIGITS.train_images[::-1].copy())  # with the checksum of the others
+    first, other, again = (of_images(told(HARD, data=data)) for data in (DIGITS, turned, DIGITS))
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
 def test_a_class_without_images_is_nobodys_neighbour() -> None:
     data = replace(DIGITS, classes=12, checksum="with two more classes")
     assert of_images(told({"kind": "hard_images", "rate": 1.0}, data=data)).max() <= 9

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lnbench.plan import plan_study
-from lnbench.spec import Recipe, load_study
+from lnbench.spec import Recipe, load_study, variant
 from lnbench.spec.registration import registration
 from tests.toys.edited_study import STUDY, Folder, edited
 from tests.toys.labelled import MATRIX, noisy_digits, write_labels
@@ -122,6 +122,12 @@ def study_with(folder: Path, path: str) -> Path:
     digest = write_labels(folder / "claims" / path, noisy_digits())
     noise = f'{{kind: labels_file, path: "{path}", sha256: {digest}}}'
     return write_project(folder, LABELLED.replace("FILE", noise), paper(), name="labelled")
+
+
+def test_the_alternatives_of_a_study_read_its_file_too(tmp_path: Path) -> None:
+    study = load_study(study_with(tmp_path, "mine.npy")).tiers["full"]
+    for run in plan_study(variant(study, "epochs")).provisional_runs():
+        assert dict(run.files) == (study.label_files if run.recipe["noise"]["kind"] == "labels_file" else {})
 
 
 def test_where_the_file_lies_is_no_part_of_a_run_nor_of_what_is_registered(tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ class RunRules:
         noise = getattr(recipe, "noise", None)
         if not isinstance(noise, LabelsFile):
             return
-        path = None if noise.path is None else str(self.findings.path.absolute().parent / noise.path)
+        path = None if noise.path is None else str(self.findings.path.absolute().parent / Path(noise.path).expanduser())
         try:
             real = self._digest(path)
         except DataError as error:
