@@ -52,6 +52,9 @@ ABOUT_THE_AUL = {
 
 BATCH_SIZE = {f"E000-{number:02}" for number in range(1, 19) if number != 14}  # 14, the schedules, is a test
 
+# 09 is arithmetic (tests/spec/test_baseline_sam2022.py), 12 the schedules of rho (tests/training/test_rho_schedules.py)
+SAM = {f"S003-{number:02}" for number in range(1, 15) if number not in (9, 12)} | {"S003-05-double"}
+
 
 @pytest.fixture(scope="module")
 def studies() -> list[LoadedStudy]:
@@ -149,6 +152,27 @@ def test_studies_of_batch_size_train_a_network_once(studies: list[LoadedStudy]) 
         assert isinstance(recipe, Recipe)
         if cell.point["arm"] == "cycle":
             assert 384 <= updates(recipe) <= 384 + -(-2000 // recipe.batch_size), "no more than an epoch at rate 0"
+
+
+def test_each_claim_about_sam_and_red_noise_stands_once(studies: list[LoadedStudy]) -> None:
+    of_report = [study for study in studies if study.any.spec.paper == "sam2022"]
+    assert sorted(claim.id for study in of_report for claim in study.any.spec.claims) == sorted(SAM)
+    for study in of_report:
+        assert {"smoke", "full"} <= set(study.tiers), study.name
+        assert "cpu" in study.tiers or study.name == "sam_cost", study.name  # whose full tier is about a CPU
+
+
+def test_human_noise_is_compared_at_its_own_rates(studies: list[LoadedStudy]) -> None:
+    """The uniform arms have the published rates of the human labels, and the matrix arms their tables."""
+    (study,) = (study for study in studies if study.name == "red_vs_blue")
+    for name in ("full", "lite", "cpu"):
+        noise = {cell.point["arm"]: cell.recipe.identity()["noise"] for cell in study.tiers[name].cells}
+        for rate, human in ((17, "random1"), (40, "worst")):
+            uniform = noise[f"uniform-{rate}"]
+            assert (uniform["kind"], uniform["include_true_class"]) == ("replace_uniform", False)
+            assert uniform["rate"] == {"random1": 0.17234, "worst": 0.40208}[human]
+            assert noise[f"matrix-{rate}"] == {"kind": "class_conditional", "like": human}
+            assert noise[human] == {"kind": "human", "labels": human}
 
 
 def updates(recipe: Recipe) -> int:
