@@ -42,6 +42,17 @@ def test_list_show_plan_explain_and_doctor_say_what_they_should(trained: Path, c
     assert json.loads(call("schema", "baseline")[1])["title"] == "Baseline"
 
 
+def test_a_plan_of_a_part_has_its_runs_and_choices_alone(trained: Path, call: Call) -> None:
+    whole = [line for line in call("plan", "toy", "--tier", "full")[1].splitlines() if line.startswith(" ")]
+    axis, value = whole[1].split()[:2]  # the first cell, behind the head
+    code, out, _ = call("plan", "toy", "--tier", "full", "--where", f"{axis}={value}")
+    cells = [line for line in out.splitlines() if line.startswith(f" {axis} ")]
+    assert code == 0 and cells == [line for line in whole[1:] if line.split()[:2] == [axis, value]]
+    assert 0 < len(cells) < len(whole) - 1 or len(whole) == 2
+    assert call("plan", "toy", "--where", f"{axis}=nothing")[0] == 2
+    assert "no such claim here" in call("plan", "toy", "--claim", "TOY-99")[2]
+
+
 def test_more_seeds_train_only_what_the_store_lacks(trained: Path, call: Call) -> None:
     code, out, _ = call("verify", "toy", "--tier", "smoke", "--seeds", "8")
     assert code == 0

@@ -8,7 +8,7 @@ are *jobs*. Planning trains nothing and imports no torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -74,6 +74,12 @@ class Plan:
         """Return the training runs behind the choices, each once."""
         runs = {run.id: run for choice in self.choices for _, runs in choice.candidates for run in runs}
         return list(runs.values())
+
+    def part(self, only: Callable[[Mapping[str, Scalar]], bool]) -> Plan:
+        """Return the plan of the points that are asked for, and the choices that these wait for."""
+        jobs = tuple(job for job in self.jobs if only(job.point))
+        waited_for = {job.choice.id for job in jobs if job.choice is not None}
+        return Plan(self.study, tuple(choice for choice in self.choices if choice.id in waited_for), jobs)
 
     def resolve(self, outcomes: Mapping[str, Outcome]) -> Iterator[tuple[Job, Run | None]]:
         """Yield every job with its run; None where its choice is not made yet. `outcomes`: by record id."""

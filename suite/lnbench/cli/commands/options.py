@@ -56,6 +56,24 @@ def seeds_option(function: Function) -> Function:
     )
 
 
+def claims_option(function: Function) -> Function:
+    """Add --claim."""
+    return click.option(
+        "--claim", "claims", multiple=True, metavar="ID", help="Only what this claim needs (repeatable)."
+    )(function)
+
+
+def where_option(function: Function) -> Function:
+    """Add --where."""
+    return click.option(
+        "--where",
+        multiple=True,
+        metavar="AXIS=VALUE",
+        help="Only runs at this value, such as model=mlp1. A method of the catalog that the study does not have, as in "
+        "method=elr or 'method={kind: smoothing, amount: 0.2}', is one more row of it.",
+    )(function)
+
+
 def open_store(path: Path | None) -> Store:
     """Return the store at `--store`, else at its default place; it tells on stderr what it sets aside."""
     from lnbench.store import Store, default_path

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lnbench.cli.commands.options import open_store, seeds_option, store_option, tier_from, tier_option
+from lnbench.cli.commands.options import (
+    claims_option,
+    open_store,
+    seeds_option,
+    store_option,
+    tier_from,
+    tier_option,
+    where_option,
+)
 from lnbench.errors import Exit, LnbenchError
 
 if TYPE_CHECKING:
@@ -21,23 +29,35 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("study")
+@claims_option
+@where_option
 @tier_from("smoke")
 @seeds_option
 @click.option("--device", default="cpu", show_default=True, help="What the time is estimated for: cpu or cuda.")
 @store_option
-def plan(study: str, tier: str, seeds: int | None, device: str, store_path: Path | None) -> int:
+def plan(
+    study: str,
+    claims: tuple[str, ...],
+    where: tuple[str, ...],
+    tier: str,
+    seeds: int | None,
+    device: str,
+    store_path: Path | None,
+) -> int:
     """Show the runs that a study needs, which of them the store has, and what the rest costs."""
     from rich.console import Console
     from rich.table import Table
 
     from lnbench.cli.commands.progress import duration
     from lnbench.pipeline import study_at
-    from lnbench.plan import Run, describe_cost, plan_study, seconds_of
+    from lnbench.plan import Run, check_claims, describe_cost, plan_study, seconds_of, selection
+    from lnbench.spec import asked_rows
 
     if device not in ("cpu", "cuda"):
         raise LnbenchError(f"--device {device}: plan prices for cpu or cuda")
-    at = study_at(study, tier)
-    made = plan_study(at, seeds)
+    at = asked_rows(study_at(study, tier), where)
+    check_claims([at], claims)
+    made = plan_study(at, seeds).part(selection(at, claims, where))
     store = open_store(store_path)
     outcomes = {}
     for choice in made.choices:

@@ -11,7 +11,15 @@ from types import FrameType
 
 import click
 
-from lnbench.cli.commands.options import data_option, open_store, seeds_option, store_option, tier_option
+from lnbench.cli.commands.options import (
+    claims_option,
+    data_option,
+    open_store,
+    seeds_option,
+    store_option,
+    tier_option,
+    where_option,
+)
 from lnbench.cli.commands.progress import Display, display
 from lnbench.cli.commands.tables import exit_code, print_report, print_verdicts
 from lnbench.errors import Exit
@@ -23,15 +31,8 @@ from lnbench.tiers import PAPER_TIERS
 
 @click.command()
 @click.argument("studies", nargs=-1, required=True, metavar="STUDY...")
-@click.option("--claim", "claims", multiple=True, metavar="ID", help="Only what this claim needs (repeatable).")
-@click.option(
-    "--where",
-    multiple=True,
-    metavar="AXIS=VALUE",
-    help="Only runs at this value, such as model=mlp1. A method "
-    "of the catalog that the study does not have, as in method=elr or 'method={kind: smoothing, amount: 0.2}', "
-    "is one more row of it.",
-)
+@claims_option
+@where_option
 @tier_option
 @seeds_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
@@ -105,7 +106,8 @@ def verify(
     )
     results = []
     for study in chosen:
-        click.echo(f"{study.key}: {study.spec.title}; {describe_cost(plan_study(study, seeds), place)}")
+        asked_for = plan_study(study, seeds).part(selection(study, claims, where))
+        click.echo(f"{study.key}: {study.spec.title}; {describe_cost(asked_for, place)}")
         result = verify_study(study, store, training, seeds=seeds, claims=claims, where=where)
         folder = (output or store.path / "reports") / study.key
         write_report(result, folder)
