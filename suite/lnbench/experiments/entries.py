@@ -133,8 +133,9 @@ _EPOCH_TIMES: dict[str, Yield] = {
     "time_ratio_asam": (0, INF, f"{_OVER} ASAM"),
     "time_ratio_asam_sam": (0, INF, "time of an epoch of ASAM over SAM's, median over turns"),
     "time_ratio_swa": (0, INF, f"{_OVER} SGD with averaged weights"),
-    "time_ratio_bootstrapped": (0, INF, f"{_OVER} SGD with bootstrapping"),
-    "time_ratio_sam_bootstrapped": (0, INF, f"{_OVER} SAM with bootstrapping"),
+    "time_ratio_bootstrapped": (0, INF, f"{_OVER} SGD with bootstrapping, predictions in each epoch, computed"),
+    "time_ratio_bootstrapped_once": (0, INF, f"{_OVER} SGD with bootstrapping, predictions once, computed"),
+    "time_ratio_sam_bootstrapped": (0, INF, f"{_OVER} SAM with bootstrapping, predictions in each epoch, computed"),
     "seconds_an_epoch": (0, INF, "seconds of an epoch of SGD on the images that are timed, median over turns"),
 }
 

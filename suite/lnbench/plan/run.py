@@ -84,6 +84,8 @@ class Run:
         """
         recipe = self.recipe
         if self.experiment:
+            if "turns" in recipe:  # of SGD, SAM, ASAM and weight averaging each
+                return 4 * int(recipe["clean"]) * int(recipe["turns"])
             if "clean" in recipe:
                 return int(recipe["clean"]) * int(recipe["epochs"]) * (2 if recipe.get("folds") else 1)
             each = recipe.get("images") or (1 if recipe.get("batch") == "one" else recipe.get("samples", 1))
