@@ -20,6 +20,12 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 pytest.register_assert_rewrite("tests.toys")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process a core, but four where there are fewer: many tests wait for processes that they have started."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(4, cores)
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The folder that holds claims/ and baselines/."""

@@ -381,11 +381,15 @@ def with_gradient_noise(
         return [judge_store(study, store, seeds) for study in studies]
 
 
-def judge_report(folder: Path) -> StudyResult:
-    """Judge the study of a report again, from the report's own records and against its own copy of the lock. Raises
-    StoreError; LockError where that copy is damaged."""
+def judge_report(folder: Path, studies: Path | None = None) -> StudyResult:
+    """Judge the study of a report again, from the report's own records and against its own copy of the lock.
+
+    studies: the folder in which the study's file lies; None: the known ones. Raises StoreError; LockError where that
+    copy is damaged; LnbenchError where there is no such study.
+    """
     name, tier, seeds, get = load_report(folder)
-    study = with_rows(study_at(name, tier), load_own_rows(folder))
+    where = name if studies is None else studies / f"{name}.yaml"
+    study = with_rows(study_at(where, tier), load_own_rows(folder))
     history = of_report(read_copy(folder, study), history_of(study))
     result = judge_records(study, get, seeds, load_failures(folder), history=history)
     return replace(result, ledger=load_ledger(folder))

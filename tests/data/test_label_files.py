@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from lnbench.data import arrays
-from lnbench.data.label_files import GivenLabels, LabelFiles, agreement, complete, parsed
+from lnbench.data.label_files import GivenLabels, LabelFiles, agreement, bytes_of, complete, parsed
 from lnbench.errors import DataError
 from tests.toys.labelled import DIGITS, noisy_digits, write_labels
 
@@ -234,3 +235,10 @@ def test_a_part_of_the_images_keeps_the_others_labels() -> None:
     found = complete(given, DIGITS, Path("a.csv"))
     assert found[0] == found[1299] == 4 and np.array_equal(found[1:1299], TRUE[1:1299])
     assert hashlib.sha256(TRUE.tobytes()).hexdigest() == hashlib.sha256(DIGITS.train_labels.tobytes()).hexdigest()
+
+
+def test_a_pipe_or_a_folder_is_no_file_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npy")
+    for path in (tmp_path / "pipe.npy", tmp_path, Path("/dev/zero")):
+        with pytest.raises(DataError, match="is no file; give a file of labels"):
+            bytes_of(path)

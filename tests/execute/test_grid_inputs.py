@@ -12,6 +12,7 @@ from lnbench.execute.local import execute
 from lnbench.judge import gather
 from lnbench.pipeline import Quiet
 from lnbench.plan import Plan, plan_study
+from lnbench.report.result.runs import runs_to_json
 from lnbench.spec import load_study
 from lnbench.store import Store
 from tests.toys.small_runs import write_study
@@ -63,6 +64,8 @@ def test_it_is_trained_once_and_the_readers_after_it(tmp_path: Path) -> None:
     assert evidence.missing == 0
     weighted = [record for run, record in evidence.by_job.values() if run.inputs]
     assert weighted and all(set(record["outcome"]["inputs"]) == {"aul"} for record in weighted)
+    counted = runs_to_json(evidence)
+    assert counted["planned"] == counted["done"] == len(plan.jobs)  # a run that is an input too is one run
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,13 @@ def test_an_arm_is_told_by_what_set_changes_for_it() -> None:
     assert "| epochs | 1 (differs by arm, below) |" in text
 
 
+def test_an_arm_is_not_told_by_what_another_axis_changes() -> None:
+    text = section(study_at("sam_noise", "smoke"))
+    rows = [line for line in text.splitlines() if line.startswith("| `s")]
+    assert rows and not any("label noise" in row for row in rows)
+    assert "`hard_images`" in text and "rate 0.3" in text  # the table above the arms has it
+
+
 def test_an_experiment_is_told_by_its_own_options() -> None:
     text = section(study_at("label_noise_sgd_linear", "full"))
     assert re.search(r"\| steps \| [\d,]+ \(differs by arm, below\) \|", text)

@@ -62,6 +62,7 @@ def whole_numbers(values: Any, what: str) -> npt.NDArray[np.int64]:
     if array.dtype.kind not in "iuf":
         raise DataError(f"{what} holds {array.dtype.name}, not integers; a label is the number of a class, from 0")
     if array.dtype.kind == "f":
+        array = array.astype(np.float64)  # a half's rounding would warn
         bad = np.flatnonzero(~np.isfinite(array.ravel()) | (array.ravel() != np.round(array.ravel())))
         if bad.size:
             value = array.ravel()[bad[0]]

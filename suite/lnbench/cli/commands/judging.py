@@ -21,7 +21,13 @@ from lnbench.resources import questions_for, root, study_paths
     "--check", is_flag=True, help="Exit 1 if a report differs from what its records give, whatever the verdicts."
 )
 @click.option("--write", is_flag=True, help="Write the report again from its records.")
-def judge(folders: tuple[Path, ...], check: bool, write: bool) -> int:
+@click.option(
+    "--claims",
+    "studies",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Take the study's file from this folder. [default: the known ones]",
+)
+def judge(folders: tuple[Path, ...], check: bool, write: bool, studies: Path | None) -> int:
     """Judge a report's stored records again.
 
     FOLDER is a folder such as reports/rolnick_mnist-cpu. Needs no GPU, no data and no torch.
@@ -31,7 +37,7 @@ def judge(folders: tuple[Path, ...], check: bool, write: bool) -> int:
 
     results, differs = [], False
     for folder in folders:
-        result = judge_report(folder)
+        result = judge_report(folder, studies)
         if write:
             write_report(result, folder)
         lines = report_differs(folder, result)
@@ -84,7 +90,7 @@ def report(
             continue
         write_report(result, folder)
         print_verdicts(result)
-        print_report(folder)
+        print_report(folder, study)
         results.append(result)
     return exit_code(results)
 

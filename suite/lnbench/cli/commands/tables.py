@@ -13,6 +13,8 @@ from lnbench.report.plain import Json
 from lnbench.report.result.result import about_claim, part_to_json
 from lnbench.report.said import as_tested, chosen_sentence, rests_on, rests_sentence
 from lnbench.report.words import decide_words, part_line
+from lnbench.resources import study_paths
+from lnbench.spec import Study
 from lnbench.verdict import Counts, Verdict, counts_as
 
 
@@ -51,10 +53,12 @@ def print_verdicts(result: StudyResult) -> None:
         click.echo(f"note: {note}")
 
 
-def print_report(folder: Path) -> None:
-    """Print where the report is, and how to judge its records again."""
+def print_report(folder: Path, study: Study) -> None:
+    """Print where the report is, and how to judge its records again: a study of a user's own is found by its folder."""
+    known = {path.resolve() for path in study_paths()}
+    own = "" if study.path.resolve() in known else f" --claims {study.path.parent}"
     click.echo(f"report: {folder / 'report.md'}")
-    click.echo(f"to judge its records again: lnbench judge {folder}")
+    click.echo(f"to judge its records again: lnbench judge {folder}{own}")
 
 
 def _word(part: PartResult, result: StudyResult) -> str:

@@ -114,7 +114,7 @@ def verify(
         print_verdicts(result)
         for message in dict.fromkeys(result.evidence.failures.values()):
             click.echo(f"a run failed: {message}", err=True)
-        print_report(folder)
+        print_report(folder, study)
         results.append(result)
     return exit_code(results, claims)
 

@@ -47,5 +47,9 @@ class TableSides(Kind[parts.TableSides]):
         checks = [member["check"] for member in part["members"]]
         agree = sum(check["p_reproduced"] <= check["alpha"] for check in checks)
         against = sum(check["p_contradicted"] <= check["alpha"] for check in checks)
+        if all(check["n"] < stats.FEWEST_TO_DECIDE for check in checks):
+            return (
+                f"{len(checks)} cells, with too few seeds to show on which side they lie; required: {part['at_least']}"
+            )
         sides = f"{agree} of {len(checks)} cells are shown to lie on the printed side, {against} on the other"
         return f"{sides}; required: at least {part['at_least']}"

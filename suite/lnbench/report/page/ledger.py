@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from lnbench import catalog
 from lnbench.report.plain import Json
 from lnbench.report.words import counted, escaped, table
 
 HEADING = "Removed, or made more than once"
+AUDIT = (
+    " `lnbench audit FOLDER -k 3` trains three of the runs again, drawn at random, and compares them with their "
+    "records."
+)
 
 
 def chain_words(data: Json) -> list[str]:
@@ -16,10 +21,15 @@ def chain_words(data: Json) -> list[str]:
     return [
         f"The chain over {counted(chain['n'], 'record')} ends in `{chain['head']}`. With `--check`, a record that was "
         "removed or changed since is named. Who rewrites records, chain and page together leaves no trace here, only "
-        "in the history of the repository. `lnbench audit FOLDER -k 3` trains three of the runs again, drawn at "
-        "random, and compares them with their records.",
+        f"in the history of the repository.{'' if _timed(data) else AUDIT}",
         "",
     ]
+
+
+def _timed(data: Json) -> bool:
+    """Return whether the numbers are times, which another run does not give again."""
+    name = data.get("trained", {}).get("base", {}).get("experiment")
+    return name in catalog.names("experiment") and bool(catalog.find("experiment", name).timed)
 
 
 def ledger_fact(data: Json) -> list[str]:

@@ -288,8 +288,8 @@ class _Grid:
             changes: dict[str, list[str]] = {}
             for cell in cells:
                 for key, value in cell["changes"].items():
-                    if key in self.trained["vary"] and key != "arm":
-                        continue
+                    if {key, key.partition(".")[0]} & (self.trained["vary"].keys() - {"arm"}):
+                        continue  # the table above tells it, by its own axis
                     told = self._whole(key, value) if key in BLOCKS else changed_value_words(key, cell["changes"])
                     if told not in changes.setdefault(key, []):
                         changes[key].append(told)

@@ -118,7 +118,9 @@ def runs_to_json(evidence: Evidence) -> Json:
     """Return how many runs were planned and what became of them, and what they cost, the choosing runs included."""
     records = trainings(evidence)
     verdict_runs = [record for _, record in evidence.by_job.values()]
-    choosing, behind = evidence.plan.choosing_runs, evidence.input_runs
+    own = {run.id for run, _ in evidence.by_job.values()} | {run.id for run in evidence.plan.provisional_runs()}
+    choosing = evidence.plan.choosing_runs
+    behind = [run for run in evidence.input_runs if run.id not in own]  # an input may be made of a run of the grid
     flags = [record["outcome"]["status"] == "diverged" for record in verdict_runs if _experiment(record)] + [
         flag
         for cell in evidence.study.cells
