@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lnbench.data.label_files import LabelFiles
 from lnbench.data.root import Status, data_root, status
 from lnbench.errors import LnbenchError, did_you_mean
+from lnbench.execute.crew import Crew
 from lnbench.execute.groups import Task, check_backend
 from lnbench.execute.local import execute, local_crew
 from lnbench.execute.registering import register
@@ -76,8 +77,8 @@ class Training:
 
     `device`: "cpu", "cuda" or "cuda:N". `workers`: processes; None for the default, 0 for this process.
     `alternatives`: whether those of a contradicted claim are trained, or only looked up; `all_alternatives`: those of a
-    reproduced one too. `watching` opens the display
-    of one training; `say` is told in a line why more is trained.
+    reproduced one too. `watching` opens the display of one training; `say` is told in a line why more is trained.
+    `crew`: who trains, where several studies share one (`execute.local.lasting_crew`); None for one of each study.
     """
 
     device: str = "cpu"
@@ -88,6 +89,7 @@ class Training:
     all_alternatives: bool = False
     watching: Callable[[], AbstractContextManager[Watcher]] = lambda: nullcontext(Quiet())
     say: Callable[[str], None] = lambda line: None
+    crew: Crew | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -309,7 +311,7 @@ def verify_study(
             done = execute(
                 [plan], store, watcher,
                 device=training.device, data_root=training.data_dir, workers=training.workers,
-                backend=training.backend, only=only, registered=registered,
+                backend=training.backend, only=only, registered=registered, crew=training.crew,
             )  # fmt: skip
         return done.failures
 

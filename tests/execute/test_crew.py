@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +16,8 @@ import pytest
 
 from lnbench.errors import LnbenchError
 from lnbench.execute.crew import Shard
-from lnbench.execute.local import execute
+from lnbench.execute.local import execute, lasting_crew
+from lnbench.execute.pool import Pool
 from lnbench.execute.work import Work
 from lnbench.plan import Job, Plan, Run
 from lnbench.store import Store
@@ -35,6 +37,51 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Store]:
     plan, store = small_plan(folder, seeds=4, choose=CHOICE), Store(folder / "store")
     assert execute([plan], store, Watcher(), workers=0).trained == 12
     return plan, store
+
+
+# ---- a crew for several studies
+
+
+def test_a_lasting_pool_starts_its_processes_once_and_ends_them_with_the_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+    start = Pool._start
+    monkeypatch.setattr(Pool, "_start", lambda pool, store: started.append(start(pool, store)) or started[-1])
+    store = Store(tmp_path / "store")
+    plans = [small_plan(folder(tmp_path, name), seeds=seeds) for name, seeds in (("one", 1), ("two", 2))]
+    with lasting_crew("cpu", None, 1) as crew:
+        first, second = (execute([plan], store, Watcher(), crew=crew) for plan in plans)
+        assert first.trained and second.trained and not first.failures and not second.failures
+        assert len(started) == 1 and started[0].process.is_alive()
+        os.kill(started[0].process.pid, signal.SIGKILL)  # while it has nothing to do
+        started[0].process.join()
+        third = execute([small_plan(folder(tmp_path, "three"), seeds=3)], store, Watcher(), crew=crew)
+        assert third.trained and not third.failures and len(started) == 2
+    assert not any(member.process.is_alive() for member in started)
+    alone = Store(tmp_path / "alone")
+    execute([plans[1]], alone, Watcher(), workers=0)
+    assert all(store.get(record["id"])["outcome"] == record["outcome"] for record in alone.records())  # type: ignore
+
+
+def test_an_interrupted_lasting_pool_has_no_process_left_and_can_be_used_again(tmp_path: Path) -> None:
+    class Interrupting(Watcher):
+        def report(self, report: Any) -> None:
+            raise KeyboardInterrupt
+
+    plan, store = small_plan(tmp_path, seeds=2), Store(tmp_path / "store")
+    with lasting_crew("cpu", None, 1) as crew:
+        with pytest.raises(KeyboardInterrupt):
+            execute([plan], store, Interrupting(), crew=crew)
+        assert isinstance(crew, Pool) and crew.members == []
+        assert not execute([plan], store, Watcher(), crew=crew).failures
+    assert all(store.get(run.id) for run in plan.provisional_runs())
+
+
+def folder(parent: Path, name: str) -> Path:
+    made = parent / name
+    made.mkdir()
+    return made
 
 
 # ---- a crew of our own

@@ -6,7 +6,8 @@ happens to this process, finished runs stay and the next call goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,21 @@ def execute_runs(
     """
     work = Work([], store, watcher, lambda point: True, Grouping(device.partition(":")[0], ways=ways or {}), runs=runs)
     return _done(work, None, device, data_root, workers)
+
+
+@contextmanager
+def lasting_crew(device: str, data_root: Path | None, workers: int | None) -> Iterator[Crew]:
+    """Yield the crew of this machine for several calls of `execute` with one store: its processes are started once, as
+    they are needed, and end with the block."""
+    crew = local_crew(device, data_root, workers)
+    if not isinstance(crew, Pool):
+        yield crew
+        return
+    crew.lasting = True
+    try:
+        yield crew
+    finally:
+        crew.close()
 
 
 def local_crew(

@@ -33,7 +33,11 @@ class Worker:
 
 
 class Pool:
-    """A crew (`crew.py`) of worker processes; a worker that dies is replaced."""
+    """A crew (`crew.py`) of worker processes; a worker that dies is replaced.
+
+    Its processes end with the work, unless it is `lasting`: then they wait for more of it, of the same store, until the
+    pool is closed. Starting them takes seconds, as each imports torch.
+    """
 
     def __init__(
         self,
@@ -41,8 +45,10 @@ class Pool:
         device: str = "cpu",
         data_root: Path | None = None,
         gradient_noise: GradientNoise | None = None,
+        *,
+        lasting: bool = False,
     ):
-        self.workers, self.device, self.data_root = workers, device, data_root
+        self.workers, self.device, self.data_root, self.lasting = workers, device, data_root, lasting
         self.gradient_noise = gradient_noise
         self.context = multiprocessing.get_context("spawn")
         # A byte that is shared, and no Event: a worker that is killed while it asks an Event keeps that one's lock for
@@ -54,7 +60,8 @@ class Pool:
         self.noted: set[str] = set()  # every worker finds the same things amiss
 
     def run(self, work: Work) -> None:
-        """Train until nothing is left; in any case end the processes before returning. Once per pool."""
+        """Train until nothing is left. The processes end before it returns, unless the pool is lasting; in any case
+        where it is interrupted."""
         try:
             while work.left:
                 self._give_out(work)
@@ -62,11 +69,14 @@ class Pool:
                 for ready in wait(connections, timeout=0.5):
                     member = next(member for member in self.members if member.connection is ready)
                     self._hear(member, work)
-        finally:
-            self._end()
+        except BaseException:
+            self.close()
+            raise
+        if not self.lasting:
+            self.close()
 
-    def _end(self) -> None:
-        """Let the workers finish their step and write their checkpoints."""
+    def close(self) -> None:
+        """End the processes: let them finish their step and write their checkpoints."""
         self.stop.value = 1
         for member in self.members:
             with contextlib.suppress(OSError, ValueError):
@@ -78,6 +88,8 @@ class Pool:
                 member.process.kill()
                 member.process.join()
             member.connection.close()
+        self.members.clear()
+        self.stop.value = 0  # for processes that more work may start
 
     def _start(self, store: Store) -> Worker:
         ours, theirs = self.context.Pipe()

@@ -6,6 +6,7 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -73,6 +74,7 @@ def verify(
     STUDY is a YAML file or the name of a known study, such as rolnick_mnist. You can stop it at any time; the same
     command resumes.
     """
+    from lnbench.execute.local import lasting_crew
     from lnbench.machine import resolve_device
     from lnbench.pipeline import Training, demand_data, verify_study
     from lnbench.plan import check_claims, describe_cost, plan_study, selection
@@ -105,17 +107,19 @@ def verify(
         say=click.echo,
     )
     results = []
-    for study in chosen:
-        asked_for = plan_study(study, seeds).part(selection(study, claims, where))
-        click.echo(f"{study.key}: {study.spec.title}; {describe_cost(asked_for, place)}")
-        result = verify_study(study, store, training, seeds=seeds, claims=claims, where=where)
-        folder = (output or store.path / "reports") / study.key
-        write_report(result, folder)
-        print_verdicts(result)
-        for message in dict.fromkeys(result.evidence.failures.values()):
-            click.echo(f"a run failed: {message}", err=True)
-        print_report(folder, study)
-        results.append(result)
+    with lasting_crew(place, data_dir, workers) as crew:
+        training = replace(training, crew=crew)
+        for study in chosen:
+            asked_for = plan_study(study, seeds).part(selection(study, claims, where))
+            click.echo(f"{study.key}: {study.spec.title}; {describe_cost(asked_for, place)}")
+            result = verify_study(study, store, training, seeds=seeds, claims=claims, where=where)
+            folder = (output or store.path / "reports") / study.key
+            write_report(result, folder)
+            print_verdicts(result)
+            for message in dict.fromkeys(result.evidence.failures.values()):
+                click.echo(f"a run failed: {message}", err=True)
+            print_report(folder, study)
+            results.append(result)
     return exit_code(results, claims)
 
 
