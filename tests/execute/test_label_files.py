@@ -118,7 +118,7 @@ def test_without_the_file_nothing_is_trained(tmp_path: Path) -> None:
     assert verify(study, tier="smoke", store=tmp_path / "store", workers=0).studies
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_a_file_that_changes_after_the_check_fails_the_run_and_no_other(tmp_path: Path, workers: int) -> None:
     study, labels, digest = write_labelled(tmp_path)
     plan = plan_of(study)

@@ -211,7 +211,7 @@ def test_nothing_is_kept_of_a_diverged_run_or_where_nothing_is_left() -> None:
     assert low_aul([outcome([[1.0]])], {"drop": 0.9})["status"] == "failed"
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_a_run_trains_on_what_the_first_one_kept(tmp_path: Path, workers: int) -> None:
     plan = small(tmp_path, seeds=1)
     store = Store(tmp_path / "store")

@@ -163,7 +163,9 @@ class _Runs:
             values = [recipe[key] for recipe in self.recipes]
             if key == "experiment" or key in READING or all(value is None for value in values):
                 continue
-            if any(isinstance(value, dict) for value in values):
+            if key == "pixels":
+                yield key, self.told(pixels_words)
+            elif any(isinstance(value, dict) for value in values):
                 yield BLOCKS.get(key, label(key, kind)), self._block(key)
             elif key == "model":
                 yield "network", self.told(self._network, key)
