@@ -240,5 +240,5 @@ def test_a_part_of_the_images_keeps_the_others_labels() -> None:
 def test_a_pipe_or_a_folder_is_no_file_and_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.npy")
     for path in (tmp_path / "pipe.npy", tmp_path, Path("/dev/zero")):
-        with pytest.raises(DataError, match="is no file; give a file of labels"):
+        with pytest.raises(DataError, match="is not a file; give a file of labels"):
             bytes_of(path)

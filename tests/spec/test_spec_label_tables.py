@@ -115,7 +115,7 @@ def test_a_wrong_or_missing_checksum_prints_the_files_own(toy: Folder) -> None:
 
 
 def test_a_folder_is_no_file_of_labels(toy: Folder) -> None:
-    toy.refuses_text(with_noise(f'{{kind: labels_file, path: »".", sha256: "{ZERO}"}}'), "is no file")
+    toy.refuses_text(with_noise(f'{{kind: labels_file, path: »".", sha256: "{ZERO}"}}'), "is not a file")
 
 
 def study_with(folder: Path, path: str) -> Path:

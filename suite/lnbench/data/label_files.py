@@ -108,7 +108,7 @@ def bytes_of(path: Path) -> bytes:
     """Return a file's bytes. Raises DataError where it cannot be read, is no file, or is larger than 64 MiB."""
     try:
         if path.exists() and not path.is_file():  # a pipe would be waited for, a device read without end
-            raise DataError(f"{path} is no file; give a file of labels")
+            raise DataError(f"{path} is not a file; give a file of labels")
         size = path.stat().st_size
         if size > MOST_BYTES:
             raise DataError(f"{path} has {size:,} bytes; a file of labels has at most {MOST_BYTES:,}")

@@ -83,23 +83,26 @@ def execute_runs(
 def lasting_crew(device: str, data_root: Path | None, workers: int | None) -> Iterator[Crew]:
     """Yield the crew of this machine for several calls of `execute` with one store: its processes are started once, as
     they are needed, and end with the block."""
-    crew = local_crew(device, data_root, workers)
-    if not isinstance(crew, Pool):
-        yield crew
-        return
-    crew.lasting = True
+    crew = local_crew(device, data_root, workers, lasting=True)
     try:
         yield crew
     finally:
-        crew.close()
+        if isinstance(crew, Pool):
+            crew.close()
 
 
 def local_crew(
-    device: str, data_root: Path | None, workers: int | None, gradient_noise: GradientNoise | None = None
+    device: str,
+    data_root: Path | None,
+    workers: int | None,
+    gradient_noise: GradientNoise | None = None,
+    *,
+    lasting: bool = False,
 ) -> Crew:
-    """Return the crew of this machine: so many worker processes, or this process for none."""
+    """Return the crew of this machine: so many worker processes, or this process for none. `lasting`: as `Pool` has
+    it."""
     if workers is None:
         workers = 1 if device.startswith("cuda") else available_cores()
     if workers:
-        return Pool(workers, device, data_root, gradient_noise)
+        return Pool(workers, device, data_root, gradient_noise, lasting=lasting)
     return ThisProcess(device, data_root, gradient_noise)
