@@ -44,11 +44,22 @@ class DataError(LnbenchError):
     exit_code = Exit.RUN_FAILED
 
 
+# in the text of a RuntimeError like any other: the CPU's allocator, CUDA outside torch's allocator, CUDA's libraries
+_NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "_STATUS_ALLOC_FAILED", "CUFFT_ALLOC_FAILED")
+
+
 def out_of_memory(error: BaseException) -> bool:
-    """Return whether it is an error of memory: a GPU's, Python's, or the CPU allocator's, which is a RuntimeError like
-    any other."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in str(error)
+    """Return whether it is an error of memory, a GPU's, Python's or the CPU allocator's, or one that hides such an
+    error: where memory runs out while a CUDA graph is recorded, the end of the recording raises an error of its own."""
+    for _ in range(10):  # of a chain that is no circle
+        names = {kind.__name__ for kind in type(error).__mro__}
+        if names & {"MemoryError", "OutOfMemoryError"} or any(words in str(error) for words in _NO_MEMORY):
+            return True
+        before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if before is None:
+            return False
+        error = before
+    return False
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -50,8 +50,28 @@ class OutOfMemoryError(RuntimeError):
     """As torch's: known by its name."""
 
 
+def masked() -> Exception:
+    """What the end of a CUDA graph's capture raises where memory ran out inside it."""
+    try:
+        try:
+            raise OutOfMemoryError("CUDA out of memory")
+        finally:
+            raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+    except RuntimeError as error:
+        return error
+
+
 @pytest.mark.parametrize(
-    "error", [MemoryError(), OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory: 9 GB")]
+    "error",
+    [
+        MemoryError(),
+        OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("can't allocate memory: 9 GB"),
+        RuntimeError("CUDA error: out of memory\nCompile with TORCH_USE_CUDA_DSA"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        masked(),
+    ],
 )
 def test_no_memory_left_is_70_and_called_no_bug(error: Exception, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, error)

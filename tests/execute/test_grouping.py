@@ -59,6 +59,17 @@ def test_a_group_is_as_many_as_stay_in_the_cache(model: str, dataset: str, most:
     assert most == STACK_MOST or (most + 1) * weights * 12 > 4 * 2**20
 
 
+def test_on_a_gpu_a_group_is_not_as_small_as_a_cores_cache() -> None:
+    runs = many(20, model="mlp1", dataset={"name": "mnist", "clean": 300, "validation": 0})
+    assert len(task_of(runs, device="cuda", backend="stacked").runs) == STACK_MOST
+
+
+def test_batch_normalisation_in_bfloat16_is_not_compiled() -> None:
+    """It would keep its statistics in bfloat16, and gains nothing."""
+    assert task_of([run(**RESNET)]).compile
+    assert not task_of([run(**RESNET, precision="fast")]).compile
+
+
 @pytest.mark.parametrize(("workers", "size"), [(0, 6), (1, 6), (2, 3), (4, 2), (5, 2), (6, 1), (64, 1)])
 def test_no_worker_stands_idle_while_another_has_several(workers: int, size: int) -> None:
     assert len(task_of(many(6), workers=workers).runs) == size

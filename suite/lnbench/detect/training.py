@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 from lnbench import catalog
 from lnbench.detect.data import Labelled
 from lnbench.detect.options import Options, recipe
-from lnbench.errors import Exit, LnbenchError
+from lnbench.errors import Exit, LnbenchError, out_of_memory
 from lnbench.identity import content_id
 from lnbench.loss_curves.scores import area_under_loss, area_under_margin
 from lnbench.machine import available_cores, environment
@@ -119,8 +118,6 @@ class Trainer:
             return made
 
     def _trained(self, run: DetectRun) -> Record:
-        if self.device.startswith("cuda"):
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when torch first calls cuBLAS
         import torch
 
         from lnbench.training import prepare, train
@@ -137,7 +134,9 @@ class Trainer:
                 self._on_device = DeviceData(self.data.for_training(), device)
             state = load_state([run.id], file)
             outcome = train(run.recipe, run.seeds, self._on_device, device, state=state, hooks=self._hooks(run))
-        except (MemoryError, torch.OutOfMemoryError):
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
             what = f"{run.describe()} does not fit into the memory of {self.device}"
             raise TrainingFailed(f"{what}; give a smaller --batch-size or --size, or another --device") from None
         finally:

@@ -4,8 +4,9 @@ On the CPU, dense networks are stacked, and the step of the stack compiled, wher
 more: that is worth a compiler's seconds. A full group is as many replicas as keep their weights and optimiser states in
 STACK_BYTES, about a core's share of cache, because a stack that leaves the cache is no faster than its runs one after
 another. A method with several networks or a state of its own, and an optimiser of two passes, go one run at a time: the
-catalog says which can be stacked (`Entry.stacks`). Networks with batch normalisation run one at a time, compiled from
-ten minutes on (it takes their compiler half a minute, and saves a sixth); all others one at a time, as torch runs them.
+catalog says which can be stacked (`Entry.stacks`). Networks with batch normalisation run one at a time, in float32
+compiled from ten minutes on (it takes their compiler half a minute, and saves a sixth; in bfloat16 it saves nothing,
+and a compiled batch normalisation keeps its statistics in bfloat16); all others one at a time, as torch runs them.
 Convolutions are never stacked: grouped convolutions are slower than the same ones in turn. Smoke never compiles. On a
 GPU everything is looped until a GPU has shown what is faster (docs/performance.md has the measurements behind each
 sentence).
@@ -113,7 +114,8 @@ class Grouping:
         if kinds == {"dense"} and (on_cpu or self.backend == "stacked") and not not_stacked(run.recipe):
             compiled = self._worth_compiling(run, "dense", self._full(run))
             return ("stacked" if compiled or self.backend == "stacked" else "loop"), compiled
-        return "loop", on_cpu and "norm" in kinds and self._worth_compiling(run, "norm", 1)
+        compiles = on_cpu and "norm" in kinds and run.recipe["precision"] == "fp32"
+        return "loop", compiles and self._worth_compiling(run, "norm", 1)
 
     def _worth_compiling(self, run: Run, kind: str, replicas: int) -> bool:
         return not self.smoke(run.id) and seconds_of(run, self.device) * replicas >= SECONDS_WORTH_COMPILING[kind]
@@ -127,7 +129,9 @@ class Grouping:
         return self._shapes[run.id]
 
     def _full(self, run: Run) -> int:
-        """Replicas of a full group."""
+        """Replicas of a full group. A GPU has no cache of a core's size to leave."""
+        if self.device != "cpu":
+            return STACK_MOST
         parameters = sum(layer.parameters for layer in layers(run))
         return max(1, min(STACK_MOST, STACK_BYTES // (4 * TENSORS_A_WEIGHT * parameters)))
 

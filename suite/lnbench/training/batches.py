@@ -176,6 +176,8 @@ class TrainingSet:
         tested = torch.from_numpy(test_images(len(data.test_labels), recipe["dataset"].get("test"))).to(device)
         self.test = Held(on_device.test_images, tested, on_device.test_labels[tested])
         self.noise_facts = describe(self.noise, labels[identity], identity)
+        none = torch.zeros(0, dtype=torch.int64, device=device)
+        self.noise.labels(none, none, none)  # what a noise moves to the device it moves now, and not in the first batch
         self.kept: torch.Tensor | None = None if only is None else self._kept(given, only)
         self._same_labels(options.get("input"))
         self.left_out = torch.arange(0, device=device)  # numbers of the examples by which the method is watched

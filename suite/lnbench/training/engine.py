@@ -7,6 +7,8 @@ asked for numbers once an epoch, never inside one. Runs of equal shape can be tr
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -34,14 +36,41 @@ JOINED = ("metrics", "counted", "arrays", "probe_curves")  # of an outcome: what
 
 
 def prepare(device: torch.device) -> None:
-    """Set the reference arithmetic: TF32 off, deterministic kernels. Once a process."""
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    """Set the reference arithmetic: deterministic kernels only (an operation that has none is an error), no TF32, no
+    sums of bfloat16 numbers. Once a process; `train_group` sets it for as long as it trains."""
+    torch.use_deterministic_algorithms(True)
     # every value is written before it is read
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when torch first calls cuBLAS
+        if device.index is not None:
+            torch.cuda.set_device(device)  # a CUDA graph records what is done on the current device
         torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.benchmark = False
+
+
+@contextlib.contextmanager
+def reference_arithmetic(device: torch.device) -> Iterator[None]:
+    """Do as `prepare` in this context; afterwards torch is as it was, so that a program that trains with lnbench keeps
+    its own settings. (Only the device that is the current one stays.)"""
+    settings = [
+        (torch.utils.deterministic, "fill_uninitialized_memory"),
+        (torch.backends.cuda.matmul, "allow_tf32"),
+        (torch.backends.cuda.matmul, "allow_bf16_reduced_precision_reduction"),
+        (torch.backends.cudnn, "allow_tf32"),
+        (torch.backends.cudnn, "benchmark"),
+    ]
+    before = [(of, name, getattr(of, name)) for of, name in settings]
+    strict, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    prepare(device)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(strict, warn_only=warns)
+        for of, name, value in before:
+            setattr(of, name, value)
 
 
 def train(
@@ -96,9 +125,10 @@ def train_group(
     saved first).
     """
     check_group(recipes, seeds, data, device, backend)
-    on_device = data if isinstance(data, DeviceData) else DeviceData(data, torch.device(device))
-    group = Group(recipes, seeds, on_device, BACKENDS[backend], compile, state or State(), hooks or Hooks(), inputs)
-    return group.finish()
+    with reference_arithmetic(data.device if isinstance(data, DeviceData) else torch.device(device)):
+        on_device = data if isinstance(data, DeviceData) else DeviceData(data, torch.device(device))
+        group = Group(recipes, seeds, on_device, BACKENDS[backend], compile, state or State(), hooks or Hooks(), inputs)
+        return group.finish()
 
 
 class Group:

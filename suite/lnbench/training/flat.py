@@ -7,34 +7,46 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
+# Numbers of float32 at whose multiples a parameter begins. A GPU's libraries want 256 bytes, or fall back to slower
+# kernels; a CPU's do not care.
+BEGINS_AT = {"cuda": 64}
+
 
 class FlatParameters:
-    """Moves a module's parameters into one vector `weights` (P,) float32, their gradients into `gradient` (P,).
+    """Moves a module's parameters into one vector `weights` (V,) float32, their gradients into `gradient` (V,).
 
     The module keeps working: its parameters become views. Convolution kernels lie channels-last in the vector, the
     layout in which CPUs and GPUs convolve fastest. The optimiser then needs a few operations on one vector.
-    `biases` (P,) bool: which of the numbers are biases, of a layer or of a normalisation.
+    `biases` (V,) bool: which of the numbers are biases, of a layer or of a normalisation. `count`: the number P of
+    parameters. On a GPU V is larger, as gaps lie between them: zeros, whose gradients are zeros.
     """
 
     def __init__(self, module: nn.Module, device: torch.device):
         named = list(module.named_parameters())
         self.names = [name for name, _ in named]
-        sizes = [parameter.numel() for _, parameter in named]
-        self.weights = torch.zeros(sum(sizes), device=device)
+        self.count = sum(parameter.numel() for _, parameter in named)
+        self._parts: list[slice] = []
+        begins_at, end = BEGINS_AT.get(device.type, 1), 0
+        for _, parameter in named:
+            start = -(-end // begins_at) * begins_at
+            end = start + parameter.numel()
+            self._parts.append(slice(start, end))
+        self.weights = torch.zeros(end, device=device)
         self.gradient = torch.zeros_like(self.weights)
         self.biases = torch.zeros_like(self.weights, dtype=torch.bool)
-        start = 0
-        for (name, parameter), size in zip(named, sizes, strict=True):
-            part = slice(start, start + size)
+        for (name, parameter), part in zip(named, self._parts, strict=True):
             shape = parameter.shape
             parameter.data = _view(self.weights[part], shape)
             parameter.grad = _view(self.gradient[part], shape)
             self.biases[part] = name.rpartition(".")[2] == "bias"
-            start += size
+
+    def without_gaps(self, vector: torch.Tensor) -> torch.Tensor:
+        """Return (P,): a vector (V,), such as `gradient`, without what lies between the parameters."""
+        return vector if len(vector) == self.count else torch.cat([vector[part] for part in self._parts])
 
     def rows(self, gradients: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Return (n, P): n gradients, given by the names of the parameters as (n, *shape) each, in the order in which
-        `gradient` has one."""
+        """Return (n, P): n gradients, given by the names of the parameters as (n, *shape) each, in the order of
+        `without_gaps`."""
         parts = [gradients[name] for name in self.names]
         return torch.cat([(part.movedim(2, -1) if part.dim() == 5 else part).flatten(1) for part in parts], 1)
 

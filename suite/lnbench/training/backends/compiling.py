@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from lnbench.errors import out_of_memory
+
 
 class NotCompiled(UserWarning):
     """torch.compile failed, and training goes on without it."""
@@ -29,9 +31,9 @@ def compiled_or_eager(function: Callable[..., Any]) -> Callable[..., Any]:
         if compiled is not None:
             try:
                 return compiled(*arguments)
-            except torch.OutOfMemoryError:  # it would not fit uncompiled either
-                raise
             except Exception as error:  # of any kind: compilers fail in many ways
+                if out_of_memory(error):  # it would not fit uncompiled either
+                    raise
                 reason = str(error).strip().splitlines()
                 what = f"{type(error).__name__}: {reason[0] if reason else ''}"
                 told = f"torch.compile fails here, so training runs uncompiled ({what})"

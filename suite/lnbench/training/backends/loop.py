@@ -65,7 +65,7 @@ class Loop:
 
     @property
     def parameters(self) -> int:
-        return self.networks[0].flat.weights.numel()
+        return self.networks[0].flat.count
 
     def begin(self, rates: Rates, *, afresh: bool) -> None:
         self.rates = rates
@@ -142,14 +142,15 @@ class Loop:
     def _with_noise(self, gradient_at: GradientAt, noise: GradientNoise) -> GradientAt:
         """Return the gradient with noise on each entry, other noise each time that it is asked for."""
         if self.noise_row is None:
-            entries = torch.arange(self.parameters + PLACES, device=self.device)
+            entries = torch.arange(len(self.networks[0].flat.weights) + PLACES, device=self.device)
             self.noise_row = noise.row(entries).float()
         row = self.noise_row
 
         def noisy(at: Tensor) -> Tensor:
             self.gradients_made += 1
             place = noise.place(self.gradients_made)
-            return gradient_at(at).mul_(row[place : place + self.parameters])
+            gradient = gradient_at(at)
+            return gradient.mul_(row[place : place + len(gradient)])
 
         return noisy
 
@@ -196,7 +197,7 @@ class Loop:
             total = found.sum() / len(images) if counts is None else (found * counts).sum()
             total.backward()  # type: ignore[no-untyped-call]
         first.model.train(was_training)
-        gradient = first.flat.gradient.double().unsqueeze(0)
+        gradient = first.flat.without_gaps(first.flat.gradient).double().unsqueeze(0)
         return gradient if members is None else gradient / members[0].sum()  # on the device: nothing waits for it
 
     def example_gradients(self, held: list[Held], losses: Losses) -> Iterator[Tensor]:

@@ -176,6 +176,8 @@ class Stacked:
 
     @torch.no_grad()
     def evaluate(self, held: list[Held], each: Tensor | None = None) -> Tensor:
+        if self.device.type == "cuda":
+            return self._evaluated_together(held, each)
         results = []
         for replica, images in enumerate(held):
             parts = [part[replica : replica + 1] for part in self.parts]
@@ -190,6 +192,22 @@ class Stacked:
                     torch.split(each[replica], EVALUATION_BATCH)[number].copy_(cross_entropies(logits, labels))
             results.append(torch.stack((right.double(), loss)))
         return torch.stack(results)
+
+    def _evaluated_together(self, held: list[Held], each: Tensor | None) -> Tensor:
+        """Return what `evaluate` does. On a GPU all replicas' images go through at once, as launching each replica's
+        operations would take longer than they do; on a CPU one after the other, as their weights stay in the cache."""
+        right = torch.zeros(self.replicas, dtype=torch.int64, device=self.device)
+        loss = torch.zeros(self.replicas, dtype=torch.float64, device=self.device)
+        for number, parts in enumerate(zip(*map(pieces, held), strict=True)):
+            images = [one.images[index] for one, (index, _) in zip(held, parts, strict=True)]
+            labels = torch.stack([labels for _, labels in parts])
+            logits = self._forward(self.parts, self.pixels(torch.stack(images)).flatten(2))
+            losses = cross_entropies(logits.flatten(0, 1), labels.flatten()).view(labels.shape)
+            right += (logits.argmax(2) == labels).sum(1)
+            loss += losses.sum(1).double()
+            if each is not None:
+                torch.split(each, EVALUATION_BATCH, dim=1)[number].copy_(losses)
+        return torch.stack((right.double(), loss), dim=1)
 
     @torch.no_grad()
     def logits(self, held: list[Held]) -> list[Tensor]:

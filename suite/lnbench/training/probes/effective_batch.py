@@ -153,8 +153,7 @@ def mean_cosines(pieces: Iterable[Tensor], direction: Tensor, sizes: int) -> Ten
                     break
                 rows = torch.cat((other, rows))
             rows = rows[::2] + rows[1::2]
-    counts = [1 << (sizes - 1 - size) for size in range(sizes)]
-    return found / torch.tensor(counts, device=found.device)
+    return found / 2 ** torch.arange(sizes - 1, -1, -1, device=found.device)  # sums of each size
 
 
 def equal_batch(sizes: Sequence[int], cosines: Sequence[float], target: float) -> tuple[float, str]:
