@@ -13,6 +13,10 @@ import pytest
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
+# Trainings that a test starts without a word on processes run in its own: a process of theirs takes seconds to import
+# torch. What is about processes says how many it wants.
+os.environ["LNBENCH_WORKERS"] = "0"
+
 # Ctrl-C is heard in tests, however they were started: a job in the background of a shell inherits that it is not.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from lnbench.data.label_files import LabelFiles
 from lnbench.data.root import Status, data_root, status
 from lnbench.errors import LnbenchError, did_you_mean
-from lnbench.execute.crew import Crew
+from lnbench.execute.crew import Crew, Shard
 from lnbench.execute.groups import Task, check_backend
 from lnbench.execute.local import execute, local_crew
 from lnbench.execute.registering import register
-from lnbench.execute.work import Watcher
+from lnbench.execute.work import Execution, Watcher
 from lnbench.execute.worker import Report
 from lnbench.identity import canonical_json
 from lnbench.judge import (
@@ -299,27 +299,12 @@ def verify_study(
     """
     reads = FromStore(store)
 
-    def train(plan: Plan, only: Only) -> dict[str, str]:
-        _demand_data(plan, store, training.data_dir)
-        registered: Mapping[str, str] = {}
-        there = gather(plan, store.get)
-        if there.missing:
-            store.demand_writable()
-        if study.tier != "smoke" and there.lacks(only):
-            registered = _registered(study, store, training.say)
-        with training.watching() as watcher:
-            done = execute(
-                [plan], store, watcher,
-                device=training.device, data_root=training.data_dir, workers=training.workers,
-                backend=training.backend, only=only, registered=registered, crew=training.crew,
-            )  # fmt: skip
-        return done.failures
-
     def trained(plan: Plan, only: Only) -> Evidence:
-        return gather(plan, store.get, train(plan, only), reads)
+        return gather(plan, store.get, _train(study, plan, only, store, training).failures, reads)
 
     def tried(plan: Plan, only: Only) -> Evidence:
-        train(plan, only)  # a failed run is a missing one here, as it is when the report is judged again
+        # a failed run is a missing one here, as it is when the report is judged again
+        _train(study, plan, only, store, training)
         return gather(plan, store.get, reads=reads)
 
     def looked_up(plan: Plan, only: Only) -> Evidence:
@@ -333,6 +318,40 @@ def verify_study(
         train_other=tried if training.alternatives else None, every=training.all_alternatives,
     )  # fmt: skip
     return _with_ledger(result, store)
+
+
+def train_share(
+    study: Study,
+    store: Store,
+    training: Training,
+    shard: Shard,
+    *,
+    seeds: int | None = None,
+    claims: Collection[str] = (),
+    where: Collection[str] = (),
+) -> Execution:
+    """Train a share of a study's runs, of all its seeds, and judge nothing: who judges when every share is done finds
+    them in the store. Raises as `verify_study` does."""
+    return _train(study, plan_study(study, seeds), selection(study, claims, where), store, training, shard)
+
+
+def _train(
+    study: Study, plan: Plan, only: Only, store: Store, training: Training, shard: Shard | None = None
+) -> Execution:
+    """Train what the store lacks of a plan, once what the verdicts depend on is registered."""
+    _demand_data(plan, store, training.data_dir)
+    registered: Mapping[str, str] = {}
+    there = gather(plan, store.get)
+    if there.missing:
+        store.demand_writable()
+    if study.tier != "smoke" and there.lacks(only):
+        registered = _registered(study, store, training.say)
+    with training.watching() as watcher:
+        return execute(
+            [plan], store, watcher,
+            device=training.device, data_root=training.data_dir, workers=training.workers, backend=training.backend,
+            only=only, shard=shard, registered=registered, crew=training.crew,
+        )  # fmt: skip
 
 
 def _registered(study: Study, store: Store, say: Callable[[str], None]) -> Mapping[str, str]:

@@ -69,11 +69,11 @@ class Place:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """The example, first without a row of one's own, then with the page's command."""
     made = Place(tmp_path_factory.mktemp("mini"))
-    first = made.lnbench("verify", "claims/mini.yaml", "--tier", "cpu", "--workers", "1")
+    first = made.lnbench("verify", "claims/mini.yaml", "--tier", "cpu")
     assert made.report.exists(), first.stdout + first.stderr
     (made.folder / "before.json").write_text(json.dumps(made.result()), encoding="utf-8")
     lock = next((made.folder / "claims").glob("locks/*")).read_bytes()
-    done = made.lnbench(*command(), "--workers", "1")
+    done = made.lnbench(*command())
     assert f"note: the row {MINE} is not the paper's and decides no claim" in done.stdout, done.stdout + done.stderr
     assert done.returncode == first.returncode
     assert next((made.folder / "claims").glob("locks/*")).read_bytes() == lock, "a lock was changed"

@@ -82,7 +82,7 @@ def test_the_plugin_names_the_command_that_fetches_missing_data(home: Path) -> N
 
 
 def test_a_contradiction_is_judged_again_from_an_export(contradicted: Path, call: Call) -> None:
-    assert call("verify", "toy", "--tier", "full", "--workers", "1")[0] == 1
+    assert call("verify", "toy", "--tier", "full")[0] == 1
     code, out, err = call("store", "export", "out.jsonl.gz", "--study", "toy", "--tier", "full")
     assert code == 0, out + err
     assert call("store", "import", "out.jsonl.gz", "--store", "other")[0] == 0
@@ -93,7 +93,7 @@ def test_a_contradiction_is_judged_again_from_an_export(contradicted: Path, call
 
 def test_an_export_has_the_seeds_after_the_look_that_decided_too(trained: Path, call: Call) -> None:
     edit(trained, "seeds: {n: 4,", "seeds: {n: 6,")
-    assert call("verify", "toy", "--tier", "full", "--workers", "1")[0] == 0
+    assert call("verify", "toy", "--tier", "full")[0] == 0
     edit(trained, "seeds: {n: 6,", "seeds: {n: 6, looks: [4, 6],")
     assert "look 1 of 2: 4 seeds" in call("report", "toy", "--tier", "full")[1]
     out = call("store", "export", "out.jsonl", "--study", "toy", "--tier", "full")[1]
@@ -117,14 +117,14 @@ def test_a_failed_alternative_is_the_same_when_the_report_is_judged_again(
 
 
 def test_no_try_still_counts_the_alternatives_that_the_store_has(contradicted: Path, call: Call) -> None:
-    assert call("verify", "toy", "--tier", "full", "--workers", "1")[0] == 1
+    assert call("verify", "toy", "--tier", "full")[0] == 1
     code, out, _ = call("verify", "toy", "--tier", "full", "--no-try")
     assert code == 1 and "trying what the paper leaves open" not in out
 
 
 def test_the_alternatives_of_a_claim_that_was_not_asked_for_are_not_trained(contradicted: Path, call: Call) -> None:
     before = trainings(contradicted / ".lnbench")
-    code, out, _ = call("verify", "toy", "--tier", "full", "--claim", "TOY-02", "--workers", "1")
+    code, out, _ = call("verify", "toy", "--tier", "full", "--claim", "TOY-02")
     assert code == 0 and "trying what the paper leaves open" not in out
     assert trainings(contradicted / ".lnbench") == before
 

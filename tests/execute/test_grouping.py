@@ -12,7 +12,7 @@ import pytest
 
 from lnbench.errors import LnbenchError
 from lnbench.execute.groups import STACK_MOST, Grouping, Task, check_backend, layers
-from lnbench.execute.work import ATTEMPTS, Work
+from lnbench.execute.work import ATTEMPTS, LOSSES, Work
 from lnbench.execute.worker import Finished
 from lnbench.plan import Plan, Run
 from lnbench.store import Store, make_record
@@ -354,6 +354,23 @@ def test_what_ends_its_process_again_and_again_is_found_by_halving(store: Store,
     assert isinstance(watcher, Watcher)
     assert [note.split(": ")[0] for note in watcher.notes][:2] == ["8 × perceptron together"] * 2
     assert "trying once more" in watcher.notes[0] and "half as many" in watcher.notes[1]
+
+
+def test_a_machine_that_is_lost_is_no_attempt_of_its_runs(store: Store, work: Callable[..., Work]) -> None:
+    """The group goes on as it was, however often; yet what loses every machine that it meets ends as a failure."""
+    left = work()
+    task = first(left)
+    for _ in range(LOSSES):
+        save(store, task)
+        left.done(Finished(task.id, "lost", "the node 10.0.0.7 was lost"))
+        again = first(left)
+        assert (again.runs, again.halved) == (task.runs, 0)
+    assert not left.attempts and not left.execution.failures
+    watcher = left.watcher
+    assert isinstance(watcher, Watcher)
+    assert watcher.notes[-1].endswith("was lost; going on elsewhere from its last checkpoint")
+    left.done(Finished(task.id, "lost", "the node 10.0.0.7 was lost"))
+    assert left.attempts
 
 
 def test_records_that_a_failed_group_has_written_count(store: Store, work: Callable[..., Work]) -> None:

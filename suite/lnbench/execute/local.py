@@ -6,11 +6,13 @@ happens to this process, finished runs stay and the next call goes on.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lnbench.errors import LnbenchError
 from lnbench.execute.crew import Crew, Shard
 from lnbench.execute.groups import Grouping, check_backend
 from lnbench.execute.pool import Pool
@@ -20,6 +22,8 @@ from lnbench.machine import available_cores
 from lnbench.plan import Plan, Run
 from lnbench.store import Store
 from lnbench.training.gradient_noise import GradientNoise
+
+MOST_WORKERS = 256
 
 
 def execute(
@@ -40,9 +44,10 @@ def execute(
 
     `backend`: "auto" (the rule of groups.py), or one for every training that it can train. `shard`: train this share
     of the runs and leave the rest. `crew`: who trains; None for worker processes of this machine. Then `workers` is
-    their number, by default one per core on the CPU and one on a GPU, started as they are needed; 0 trains in this
-    process. `registered`: what records say of the lock that they are trained under. On KeyboardInterrupt the running
-    trainings write a checkpoint before it is passed on. Raises LnbenchError for a backend that is not available here.
+    their number, by default LNBENCH_WORKERS, or one per core on the CPU and one on a GPU, started as they are needed; 0
+    trains in this process. `registered`: what records say of the lock that they are trained under. On KeyboardInterrupt
+    the running trainings write a checkpoint before it is passed on. Raises LnbenchError for a backend that is not
+    available here.
     """
     check_backend(backend, device)
     leaves: Callable[[Run], bool] = (lambda run: not shard.has(run)) if shard else (lambda run: False)
@@ -99,10 +104,21 @@ def local_crew(
     *,
     lasting: bool = False,
 ) -> Crew:
-    """Return the crew of this machine: so many worker processes, or this process for none. `lasting`: as `Pool` has
-    it."""
+    """Return the crew of this machine: so many worker processes, or this process for 0. `lasting`: as `Pool` has it.
+    Raises LnbenchError where LNBENCH_WORKERS is no number."""
     if workers is None:
-        workers = 1 if device.startswith("cuda") else available_cores()
+        workers = _usual_workers(device)
     if workers:
         return Pool(workers, device, data_root, gradient_noise, lasting=lasting)
     return ThisProcess(device, data_root, gradient_noise)
+
+
+def _usual_workers(device: str) -> int:
+    """Return how many worker processes there are unless somebody says: LNBENCH_WORKERS, else one a core, or one on a
+    GPU."""
+    told = os.environ.get("LNBENCH_WORKERS", "")
+    if not told:
+        return 1 if device.startswith("cuda") else available_cores()
+    if not told.isdecimal() or int(told) > MOST_WORKERS:
+        raise LnbenchError(f"LNBENCH_WORKERS: '{told}' is not a whole number from 0 to {MOST_WORKERS}")
+    return int(told)

@@ -17,6 +17,7 @@ from lnbench.store import Store, StoreUnwritable, make_record, sidefiles
 from lnbench.training.checkpoints import runs_in
 
 ATTEMPTS = 2  # of a run whose worker process died
+LOSSES = 10  # of a run whose machine was lost, which is no fault of its own: after so many it may be
 RANK_OF_INPUTS = 2  # their runs are begun before those of choices (1) and of verdicts (0)
 
 
@@ -75,6 +76,7 @@ class Work:
         self._above_smoke: set[str] = set()
         self._saved: dict[str, tuple[str, tuple[str, ...]]] = {}  # run id -> (its checkpoint, all runs in that)
         self.attempts: dict[str, int] = {}
+        self.losses: dict[str, int] = {}
         self.not_before: dict[str, float] = {}  # runs that another process is training: looked at again later
         self._priority: dict[str, tuple[int, float, str]] = {}
         self._choices = {job.choice.id: job.choice for _, job in self._jobs() if job.choice}
@@ -237,6 +239,11 @@ class Work:
                 self.store.drop_checkpoint(run.id)
         return record is not None
 
+    def datasets(self) -> set[str]:
+        """Return the names of the data sets that runs still to come are of."""
+        return {name for run in [*self.waiting.values(), *self.blocked.values(), *self._to_come()]
+                for name in run.datasets}  # fmt: skip
+
     @property
     def left(self) -> bool:
         return bool(self.waiting or self.running)
@@ -289,7 +296,9 @@ class Work:
         left = [run for run in task.runs if not self._run_done(run, finished)]
         if finished.how == "busy":
             self._wait_for_others(left, finished.busy)
-        elif finished.how in ("too large", "died", "stopped"):  # "stopped" without our word: somebody ended the worker
+        elif finished.how == "lost" and max((self.losses.get(run.id, 0) for run in left), default=0) < LOSSES:
+            self._go_on_elsewhere(task, left, finished)
+        elif finished.how in ("too large", "died", "stopped", "lost"):  # "stopped" without our word: by somebody else
             self._try_again(task, left, finished)
         else:
             message = finished.message or "its record could not be read back from the store"
@@ -323,6 +332,13 @@ class Work:
         for run in left:
             self.not_before[run.id] = time.monotonic() + (1.0 if run.id in busy else 0.0)
             self.waiting[run.id] = run
+
+    def _go_on_elsewhere(self, task: Task, left: list[Run], finished: Finished) -> None:
+        """Let another machine go on from the checkpoint of one that was lost."""
+        self.losses |= {run.id: self.losses.get(run.id, 0) + 1 for run in left}
+        self.waiting |= {run.id: run for run in left}
+        if left:
+            self.watcher.note(f"{task.describe()}: {finished.message}; going on elsewhere from its last checkpoint")
 
     def _try_again(self, task: Task, left: list[Run], finished: Finished) -> None:
         """Try a task that was cut short once more as it was, then with half as many runs at once: one of them may be

@@ -59,7 +59,8 @@ class Report:
 @dataclass(frozen=True)
 class Finished:
     """A task has ended: "trained", "busy" (another process has, or had, some of its runs), "stopped", "died" (said by
-    the parent: its process did), "too large" (for the memory, as a group), or "failed" with a message.
+    the parent: its process did), "lost" (its machine was), "too large" (for the memory, as a group), or "failed" with a
+    message.
 
     `busy`: the runs that another process has, or has just finished. `fatal`: every other task would fail alike (the
     store cannot be written), so none should be begun. `last`: this process ends now.

@@ -58,6 +58,12 @@ class Run:
         return name
 
     @property
+    def datasets(self) -> tuple[str, ...]:
+        """Return the names of the data sets that it reads: one, or none for an experiment without images."""
+        found = self.recipe.get("dataset")
+        return () if found is None else (found if isinstance(found, str) else found["name"],)
+
+    @property
     def epochs(self) -> int:
         """Return the number of passes over the data; an experiment is one."""
         return 1 if self.experiment else int(self.recipe["epochs"])

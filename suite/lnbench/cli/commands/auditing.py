@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lnbench.cli.commands.options import data_option
+from lnbench.cli.commands.options import data_option, workers_option
 from lnbench.errors import Exit
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ MOST_SHOWN = 3  # differences of one run on the terminal; --json has all
 @click.option("-k", "k", default=3, show_default=True, type=click.IntRange(1), help="Number of runs to train again.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Draw the same runs again. [default: a random one]")
 @click.option("--device", default="auto", show_default=True, help="auto (as each run was made), cpu, cuda or cuda:N.")
-@click.option(
-    "--workers", type=click.IntRange(1, 256), help="Number of processes. [default: one per core; one on a GPU]"
-)
+@workers_option
 @click.option(
     "--max-minutes",
     type=click.FloatRange(0, min_open=True),

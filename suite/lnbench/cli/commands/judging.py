@@ -9,7 +9,15 @@ from typing import Any
 
 import click
 
-from lnbench.cli.commands.options import data_option, open_store, seeds_option, store_option, tier_from, tier_option
+from lnbench.cli.commands.options import (
+    data_option,
+    open_store,
+    seeds_option,
+    store_option,
+    tier_from,
+    tier_option,
+    workers_option,
+)
 from lnbench.cli.commands.tables import exit_code, print_report, print_verdicts
 from lnbench.errors import Exit, LnbenchError, SpecError
 from lnbench.resources import questions_for, root, study_paths
@@ -133,7 +141,7 @@ def _shown(folder: Path) -> Path:
 @click.argument("studies", nargs=-1, required=True, metavar="STUDY...")
 @tier_from("smoke")
 @seeds_option
-@click.option("--workers", type=click.IntRange(1, 256), help="Number of processes. [default: one per core]")
+@workers_option
 @click.option("--replace", is_flag=True, help="Replace a reference that differs or cannot be read.")
 @store_option
 @data_option

@@ -56,6 +56,15 @@ def seeds_option(function: Function) -> Function:
     )
 
 
+def workers_option(function: Function) -> Function:
+    """Add --workers."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(0, 256),
+        help="Number of processes; 0 trains in this one. [default: LNBENCH_WORKERS, else one per core; one on a GPU]",
+    )(function)
+
+
 def claims_option(function: Function) -> Function:
     """Add --claim."""
     return click.option(

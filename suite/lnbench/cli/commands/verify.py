@@ -20,6 +20,7 @@ from lnbench.cli.commands.options import (
     store_option,
     tier_option,
     where_option,
+    workers_option,
 )
 from lnbench.cli.commands.progress import Display, display
 from lnbench.cli.commands.tables import exit_code, print_report, print_verdicts
@@ -37,9 +38,7 @@ from lnbench.tiers import PAPER_TIERS
 @tier_option
 @seeds_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option(
-    "--workers", type=click.IntRange(1, 256), help="Number of processes. [default: one per core; one on a GPU]"
-)
+@workers_option
 @click.option(
     "--backend",
     type=click.Choice(BACKENDS),
