@@ -46,7 +46,7 @@ from lnbench.report.rows import claim_rows
 from lnbench.resources import find_study
 from lnbench.spec import LoadedStudy, Study, asked_rows, load_studies, load_study, variant, with_rows
 from lnbench.spec.locks import History, history_of, of_report, read_copy
-from lnbench.store import Store, default_path
+from lnbench.store import Store, checked_place, default_path
 from lnbench.training.gradient_noise import GradientNoise
 from lnbench.verdict import Verdict
 
@@ -226,7 +226,7 @@ def judge(
             if folder.suffix in (".yaml", ".yml"):
                 raise LnbenchError(f"judge: {folder} is a study, not a report's folder; name the tier to judge it at")
         return Results(tuple(judge_report(folder) for folder in folders))
-    kept = open_store(store)
+    kept = open_store(store, there=True)
     return Results(tuple(judge_store(study_at(name, tier), kept, seeds) for name in _several(sources)))
 
 
@@ -242,10 +242,15 @@ def at_tier(loaded: LoadedStudy, tier: str) -> Study:
     return loaded.tiers[tier]
 
 
-def open_store(store: Where | Store | None, warn: Callable[[str], None] = warnings.warn) -> Store:
+def open_store(
+    store: Where | Store | None, warn: Callable[[str], None] = warnings.warn, *, there: bool = False
+) -> Store:
     """Return the store: the one that is given, or that of a folder, or of the default folder. `warn` is called with a
-    line where a damaged file is set aside."""
-    return store if isinstance(store, Store) else Store(Path(store) if store else default_path(), warn)
+    line where a damaged file is set aside. Raises StoreError where it is no folder or, with `there`, where nothing is
+    there."""
+    if isinstance(store, Store):
+        return store
+    return Store(checked_place(Path(store) if store else default_path(), there=there), warn)
 
 
 def missing_data(study: Study, data_dir: Path | None) -> list[Status]:

@@ -12,20 +12,16 @@ from typing import Any
 import pytest
 
 from lnbench.errors import StoreError
-from lnbench.store import Record, Store, make_record
+from lnbench.store import Record, Store
 from lnbench.store.ledger import FIRST, LEDGER, Ledger
-
-
-def record(number: int, value: float = 0.5) -> Record:
-    content = {"kind": "training", "number": number}
-    return make_record(content, {"status": "ok", "curves": {"test_accuracy": [value]}}, {"seconds": 1.5})
+from tests.toys.records import training
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     made = Store(tmp_path / "store")
     for number in range(3):
-        made.put(record(number))
+        made.put(training(number))
     return made
 
 
@@ -49,7 +45,7 @@ def notes(store: Store) -> list[tuple[str, str]]:
 def test_each_record_has_a_line_chained_to_the_one_before(store: Store) -> None:
     found = lines(store)
     assert [line["n"] for line in found] == [1, 2, 3]
-    assert [line["id"] for line in found] == [record(number)["id"] for number in range(3)]
+    assert [line["id"] for line in found] == [training(number)["id"] for number in range(3)]
     assert {line["event"] for line in found} == {"made"} and {line["kind"] for line in found} == {"training"}
     assert found[0]["before"] == FIRST and len({line["before"] for line in found}) == 3
     assert wrong(store) == notes(store) == []
@@ -57,24 +53,24 @@ def test_each_record_has_a_line_chained_to_the_one_before(store: Store) -> None:
 
 
 def test_a_record_that_is_there_already_gets_no_second_line(store: Store) -> None:
-    store.put(record(1, 0.9))
+    store.put(training(1, 0.9))
     assert len(lines(store)) == 3
 
 
 def test_a_record_removed_by_hand_is_named(store: Store) -> None:
-    file_of(store, record(1)).unlink()
+    file_of(store, training(1)).unlink()
     ((name, what),) = wrong(store)
-    assert name == record(1)["id"] and what.startswith("was removed by hand: line 2 (")
+    assert name == training(1)["id"] and what.startswith("was removed by hand: line 2 (")
 
 
 @pytest.mark.parametrize("cut", [True, False], ids=["damaged", "a sound record of another outcome"])
 def test_a_record_changed_by_hand_is_named(store: Store, cut: bool) -> None:
-    file = file_of(store, record(1))
+    file = file_of(store, training(1))
     other = Store(store.path.parent / "other")
-    other.put(record(1, 0.9))
-    file.write_bytes(b"{}" if cut else file_of(other, record(1)).read_bytes())
+    other.put(training(1, 0.9))
+    file.write_bytes(b"{}" if cut else file_of(other, training(1)).read_bytes())
     ((name, what),) = wrong(store)
-    assert name == record(1)["id"] and what.startswith("was changed: line 2 (")
+    assert name == training(1)["id"] and what.startswith("was changed: line 2 (")
 
 
 @pytest.mark.parametrize("how", ["changed", "removed", "moved"])
@@ -88,7 +84,7 @@ def test_a_line_changed_removed_or_moved_breaks_the_chain(store: Store, how: str
 
 
 def test_a_removal_keeps_its_reason_and_is_nothing_wrong(store: Store) -> None:
-    one = record(1)["id"]
+    one = training(1)["id"]
     store.remove(store.find(one[:6]), "trained with the wrong data")
     assert store.get(one) is None
     assert wrong(store) == []
@@ -105,12 +101,12 @@ def test_a_removal_keeps_its_reason_and_is_nothing_wrong(store: Store) -> None:
 @pytest.mark.parametrize("said", [True, False], ids=["removed with a reason", "removed by hand"])
 @pytest.mark.parametrize("value", [0.5, 0.9], ids=["same outcome", "another outcome"])
 def test_a_run_made_twice_is_named_with_what_came_of_it(store: Store, said: bool, value: float) -> None:
-    one = record(1)
+    one = training(1)
     if said:
         store.remove(one["id"], "to see it again")
     else:
         file_of(store, one).unlink()
-    Store(store.path).put(record(1, value))
+    Store(store.path).put(training(1, value))
     outcome = "the same" if value == 0.5 else "another"
     told = [what for name, what in [*wrong(store), *notes(store)] if name == one["id"] and "made twice" in what]
     assert len(told) == 1 and f"with {outcome} outcome" in told[0]
@@ -119,19 +115,19 @@ def test_a_run_made_twice_is_named_with_what_came_of_it(store: Store, said: bool
 
 
 def test_a_damaged_record_is_set_aside_with_a_line(store: Store) -> None:
-    file_of(store, record(1)).write_bytes(b"half a rec")
-    assert store.get(record(1)["id"]) is None
+    file_of(store, training(1)).write_bytes(b"half a rec")
+    assert store.get(training(1)["id"]) is None
     last = lines(store)[-1]
-    assert (last["event"], last["id"]) == ("set aside", record(1)["id"]) and "not whole JSON" in last["why"]
+    assert (last["event"], last["id"]) == ("set aside", training(1)["id"]) and "not whole JSON" in last["why"]
     assert wrong(store) == []
-    store.put(record(1))
+    store.put(training(1))
     assert wrong(store) == []
 
 
 def test_an_old_store_gets_its_ledger_at_the_first_write(store: Store) -> None:
     (store.path / LEDGER).unlink()
     assert [what for _, what in notes(store)] == ["is not in the ledger yet; the next write adds it as found"] * 3
-    Store(store.path).put(record(7))
+    Store(store.path).put(training(7))
     assert [line["event"] for line in lines(store)] == ["found", "found", "found", "made"]
     assert wrong(store) == notes(store) == []
 
@@ -146,7 +142,7 @@ def test_imported_records_say_so(store: Store, tmp_path: Path) -> None:
 def _die_between(path: Path) -> None:
     store = Store(path)
     store.ledger.add = lambda *arguments, **options: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
-    store.put(record(9))
+    store.put(training(9))
 
 
 def test_what_a_killed_process_left_without_a_line_is_found_by_the_next_write(store: Store) -> None:
@@ -154,11 +150,11 @@ def test_what_a_killed_process_left_without_a_line_is_found_by_the_next_write(st
     process.start()
     process.join(30)
     assert process.exitcode == -signal.SIGKILL
-    assert record(9)["id"] not in {line["id"] for line in lines(store)}
-    Store(store.path).put(record(10))
+    assert training(9)["id"] not in {line["id"] for line in lines(store)}
+    Store(store.path).put(training(10))
     assert [(line["event"], line["id"]) for line in lines(store)[3:]] == [
-        ("found", record(9)["id"]),
-        ("made", record(10)["id"]),
+        ("found", training(9)["id"]),
+        ("made", training(10)["id"]),
     ]
     assert wrong(store) == notes(store) == []
 
@@ -167,7 +163,7 @@ def test_a_torn_last_line_is_removed_and_its_record_found(store: Store) -> None:
     file = store.path / LEDGER
     whole = file.read_bytes()
     file.write_bytes(whole[:-40])
-    Store(store.path).put(record(10))
+    Store(store.path).put(training(10))
     assert [line["event"] for line in lines(store)] == ["made", "made", "found", "made"]
     assert wrong(store) == []
 
@@ -175,7 +171,7 @@ def test_a_torn_last_line_is_removed_and_its_record_found(store: Store) -> None:
 def _put_many(path: Path, first: int) -> None:
     store = Store(path)
     for number in range(first, first + 40):
-        store.put(record(number))
+        store.put(training(number))
 
 
 def test_several_processes_write_one_chain(tmp_path: Path) -> None:
@@ -194,10 +190,10 @@ def test_several_processes_write_one_chain(tmp_path: Path) -> None:
 
 
 def test_what_a_report_takes_along_is_what_left_or_came_twice(store: Store) -> None:
-    ids = [record(number)["id"] for number in range(3)]
+    ids = [training(number)["id"] for number in range(3)]
     assert store.ledger.about(ids) == []
     store.remove(ids[0], "why not")
-    file_of(store, record(1)).unlink()
+    file_of(store, training(1)).unlink()
     told = store.ledger.about(ids)
     assert [(entry["event"], entry["id"]) for entry in told] == [
         ("made", ids[0]), ("made", ids[1]), ("removed", ids[0])

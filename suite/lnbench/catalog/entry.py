@@ -10,6 +10,7 @@ from typing import Any, Literal
 from lnbench.catalog.options import Options, Part
 from lnbench.errors import LnbenchError
 
+TOLERANCE = 1e-9  # relative to a metric's bound: what rounding may add to an r of 1
 Shape = tuple[int, int, int]  # channels, height, width of an image
 # (its options, the recipe) -> passes over each training example. A method: how often a step goes forward and backward,
 # once for each of its networks. An optimiser: the factor that multiplies these, one for each gradient it asks for. A
@@ -34,6 +35,11 @@ class Metric:
     reading: str = ""  # what its runs' arrays are read by: a name of kind "reading"
     of_two: bool = False  # a number of two runs
     share_of: str = ""  # of a plain share, k of n: what the n are ("test images"); judge/counts.py finds how many
+
+    def holds(self, value: float) -> bool:
+        """Return whether a number lies within the bounds, as far as rounding lets one tell."""
+        low, high = self.low, self.high
+        return low - TOLERANCE * max(1.0, abs(low)) <= value <= high + TOLERANCE * max(1.0, abs(high))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from typing import Any
 from lnbench import catalog
 from lnbench.store import Record
 
-TOLERANCE = 1e-9  # relative to a bound: what rounding may add to an r of 1
 MOST_NAMED = 3  # runs in a message
 
 
@@ -25,9 +24,9 @@ def fault(metric: str, value: Any, record: Record, where: str = "") -> str:
         return _repaired(f"{what} is {value!r:.40}, and not a number", record)
     if not math.isfinite(value):
         return _repaired(f"{what} is {value}, though the run's status is {record['outcome'].get('status')}", record)
-    low, high = about.low, about.high
-    if low - TOLERANCE * max(1.0, abs(low)) <= value <= high + TOLERANCE * max(1.0, abs(high)):
+    if about.holds(value):
         return ""
+    low, high = about.low, about.high
     hint = ""
     if (low, high) == (0, 1) and 1 < value <= 100:
         hint = f" (in percent? a share is written as a fraction, {value / 100:g})"

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lnbench.errors import StoreError
+from lnbench.untrusted import reason
 
 
 class StoreUnwritable(StoreError):
@@ -22,6 +23,10 @@ def explained(file: Path) -> Iterator[None]:
     """Turn the operating system's errors into a line that says what to do."""
     try:
         yield
+    except ValueError as error:
+        if "null byte" not in str(error):
+            raise
+        raise StoreError(f"{file}: {reason(error)}; name another with --store or LNBENCH_STORE") from None
     except OSError as error:
         kind = StoreError
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -33,7 +38,7 @@ def explained(file: Path) -> Iterator[None]:
         elif error.errno in (errno.ENOTDIR, errno.EEXIST):
             advice = "there is a file where a folder is needed"
         else:
-            advice = error.strerror or str(error)
+            advice = reason(error)
         raise kind(f"{file}: {advice}") from None
 
 

@@ -14,22 +14,61 @@ import gzip
 import json
 import os
 import tempfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lnbench.errors import StoreError
+from lnbench.errors import Exit, StoreError
 from lnbench.identity import canonical_json
 from lnbench.store import sidefiles
+from lnbench.store.exports import demand_no_loss, demand_outside, read_export
 from lnbench.store.files import explained, same_file, size_of, try_lock, write_atomically, written
-from lnbench.store.ledger import Ledger, record_files
-from lnbench.store.record import ID, LaterFormat, Record, envelope, opened
+from lnbench.store.ledger import Ledger, json_files, listed, record_files
+from lnbench.store.record import ID, MOST_BYTES, LaterFormat, Record, envelope, opened
+from lnbench.store.schema import fault, out_of_bounds
+from lnbench.untrusted import Denied, Missing, Unreadable, bytes_of, kind_of
 
 
 def default_path() -> Path:
     """Return LNBENCH_STORE, else `.lnbench/` in the working directory."""
     return Path(os.environ.get("LNBENCH_STORE") or ".lnbench")
+
+
+class NoStore(StoreError):
+    """There is no store where one was named."""
+
+    exit_code = Exit.USAGE
+
+
+def checked_place(path: Path, *, there: bool = False) -> Path:
+    """Return the folder of a store. Raises NoStore where it is no folder, or cannot be looked into, or, with `there`,
+    where nothing is there: what only reads takes a mistyped name for an empty store otherwise."""
+    try:
+        found = kind_of(path)
+        if found == "folder":
+            listed(path)
+    except Unreadable as error:
+        raise NoStore(f"{_shown(path)}: is no store: {error}; {_ANOTHER}") from None
+    except StoreError as error:
+        raise NoStore(f"{error}; {_ANOTHER}") from None
+    if found not in ("folder", "nothing") or (found == "nothing" and _below_a_file(path)):
+        raise NoStore(f"{path}: is no store: there is a file where a folder is needed; {_ANOTHER}")
+    if found == "nothing" and there:
+        raise NoStore(f"{path}: no store is there; {_ANOTHER}")
+    return path
+
+
+_ANOTHER = "name the folder of one with --store or LNBENCH_STORE"
+
+
+def _shown(path: Path) -> str:
+    """Return a path for a message: one that is too long, or holds a NUL, is cut and escaped."""
+    text = str(path)
+    return text if len(text) <= 300 and text.isprintable() else ascii(text[:100])[1:-1] + "…"
+
+
+def _below_a_file(path: Path) -> bool:
+    return any(above.is_file() for above in path.parents)
 
 
 @dataclass(frozen=True)
@@ -59,11 +98,14 @@ class Store:
             return None  # no id, so no file of ours: it could name one anywhere
         file = self._file(record_id)
         try:
-            text = file.read_bytes()
-        except FileNotFoundError:
+            text = bytes_of(file, MOST_BYTES)
+        except Missing:
             return None
-        except OSError as error:
-            raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
+        except Denied as error:
+            raise StoreError(f"{file}: cannot be read: {error}") from None
+        except Unreadable as error:  # a folder, a pipe, or far too large
+            self._set_aside(file, f"not a record: {error}")
+            return None
         try:
             record = opened(text)
             if record["id"] != record_id:
@@ -79,8 +121,11 @@ class Store:
         """Keep a record; a sound one of the same id that is already there stays as it is. Raises StoreError.
 
         Its arrays are written first: what a record describes is there, and never replaced by another training's. Its
-        line in the ledger is written after it. `event`: what that line says, "made" or "imported".
+        line in the ledger is written after it. `event`: what that line says, "made" or "imported". Raises StoreError too
+        for what is no record of its kind (`schema.py`): it could not be read again.
         """
+        if what := fault(record):
+            raise StoreError(f"{record['id']}: what was computed is no record: {what}")
         if self.get(record["id"]) is None:
             file = self._file(record["id"])
             text = json.dumps(envelope(record), indent=1, ensure_ascii=False, allow_nan=False).encode()
@@ -100,11 +145,11 @@ class Store:
         file = self._file(record_id)
         with self.ledger.held():
             try:
-                data = file.read_bytes()
-            except FileNotFoundError:
+                data = bytes_of(file, MOST_BYTES)
+            except Missing:
                 raise StoreError(f"{self.path}: has no record {record_id}") from None
-            except OSError as error:
-                raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
+            except Unreadable as error:
+                raise StoreError(f"{file}: cannot be read: {error}") from None
             self.ledger.add("removed", record_id, data, why)
             with explained(file):
                 file.unlink()
@@ -142,8 +187,10 @@ class Store:
     def _set_aside(self, file: Path, why: str) -> None:
         aside = self.path / "set-aside"
         target = aside / f"{file.name}.{os.getpid()}"
+        data = b""
+        with contextlib.suppress(Unreadable):
+            data = bytes_of(file, MOST_BYTES)
         try:
-            data = file.read_bytes()
             aside.mkdir(parents=True, exist_ok=True)
             os.replace(file, target)
         except FileNotFoundError:  # another process was faster
@@ -157,7 +204,7 @@ class Store:
 
     def records(self) -> Iterator[Record]:
         """Yield every sound record, in order of id."""
-        for file in sorted((self.path / "records").glob("??/*.json")):
+        for file in json_files(self.path / "records"):
             if not ID.fullmatch(file.stem) or file != self._file(file.stem):
                 self.warn(f"{file}: not a record of this store; left as it is")
                 continue
@@ -219,30 +266,41 @@ class Store:
             len(list((self.path / "set-aside").glob("*"))),
         )
 
-    def export(self, file: Path, ids: Iterable[str] | None = None) -> int:
-        """Write records (all, or those of `ids` that are there) to one JSON-lines file, gzipped if it ends in .gz.
+    def export(self, file: Path, ids: Iterable[str] | None = None, *, replace: bool = False) -> int:
+        """Write records (all, or those of `ids` that are there) to one JSON-lines file, gzipped if it ends in .gz;
+        return how many. None: nothing is written.
 
         Side files stay behind: what an imported record says of its arrays is then all there is of them, until the side
-        file itself is copied to the same place in the other store.
+        file itself is copied to the same place in the other store. Raises NotWritten where the target lies in the store
+        or, without `replace`, where a file that is there would lose something; StoreError where it cannot be written.
         """
-        chosen = self.records() if ids is None else (r for r in map(self.get, ids) if r is not None)
-        lines = [canonical_json(envelope(record)) for record in chosen]
-        data = ("\n".join(lines) + "\n" if lines else "").encode()
+        demand_outside(file, self.path)
+        chosen = list(self.records() if ids is None else (r for r in map(self.get, ids) if r is not None))
+        if not chosen:
+            return 0
+        if not replace:
+            demand_no_loss(file, {record["id"] for record in chosen})
+        data = "".join(f"{canonical_json(envelope(record))}\n" for record in chosen).encode()
         data = gzip.compress(data, mtime=0) if file.suffix == ".gz" else data
-        if file.exists() and not file.is_file() and not file.is_dir():
-            with explained(file):
+        with explained(file):
+            special = file.exists() and not file.is_file() and not file.is_dir()
+            if special:
                 file.write_bytes(data)  # a pipe or /dev/stdout, which must not be replaced
-        else:
+        if not special:
             write_atomically(file, data)
-        return len(lines)
+        return len(chosen)
 
     def import_(self, file: Path) -> tuple[int, int, list[str]]:
-        """Take over the records of an export; return (new, already there, a line for each that was refused)."""
+        """Take over the records of an export; return (new, already there, a line for each that was refused). Raises
+        StoreError where the file is no export, or the store cannot be written."""
         new = known = 0
         refused = []
         for number, record in read_export(file):
             if isinstance(record, str):
                 refused.append(f"{file}:{number}: {record}")
+                continue
+            if what := out_of_bounds(record):
+                refused.append(f"{file}:{number}: {record['id']}: {what}")
                 continue
             mine = self.get(record["id"])
             if mine is None:
@@ -255,26 +313,10 @@ class Store:
         return new, known, refused
 
 
-def read_export(file: Path) -> Iterator[tuple[int, Record | str]]:
-    """Yield (line number, record, or what is wrong with the line) of an exported file. Raises StoreError."""
-    try:
-        data = file.read_bytes()
-        if file.suffix == ".gz":
-            data = gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise StoreError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    for number, line in enumerate(data.splitlines(), start=1):
-        if line.strip():
-            try:
-                yield number, opened(line)
-            except ValueError as error:
-                yield number, str(error)
-
-
 def _sound(file: Path) -> bool:
     try:
-        return bool(opened(file.read_bytes())["id"] == file.stem)
-    except (OSError, ValueError):
+        return bool(opened(bytes_of(file, MOST_BYTES))["id"] == file.stem)
+    except ValueError:
         return False
 
 

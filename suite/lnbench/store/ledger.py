@@ -34,9 +34,11 @@ from typing import Any
 from lnbench.errors import StoreError
 from lnbench.identity import canonical_json, sha256
 from lnbench.store.files import explained, waiting_lock
-from lnbench.store.record import ID, opened
+from lnbench.store.record import ID, MOST_BYTES, opened
+from lnbench.untrusted import Denied, Missing, Unreadable, bytes_of, reason
 
 LEDGER = "ledger.jsonl"
+MOST_LEDGER = 1 << 30  # bytes: three million lines
 FIRST = "0" * 64
 CAME, LEFT = ("made", "imported", "found"), ("removed", "set aside")
 KEYS = {"n", "event", "id", "kind", "sha256", "outcome", "time", "why", "before"}
@@ -95,7 +97,7 @@ class Ledger:
         found = []
         for file in lost:
             with contextlib.suppress(OSError, ValueError):  # damaged: set aside when somebody asks for it
-                data = file.read_bytes()
+                data = bytes_of(file, MOST_BYTES)
                 opened(data)
                 found.append(_about("found", file.stem, data))
         self._append(found)
@@ -103,10 +105,15 @@ class Ledger:
 
     def _mend(self) -> None:
         """Remove a last line without its end: its process was killed while writing it."""
-        with explained(self.file), contextlib.suppress(FileNotFoundError), open(self.file, "r+b") as handle:
-            data = handle.read()
-            if data and not data.endswith(b"\n"):
-                handle.truncate(data.rfind(b"\n") + 1)
+        try:
+            data = bytes_of(self.file, MOST_LEDGER)
+        except Missing:
+            return
+        except Unreadable as error:
+            raise StoreError(f"{self.file}: cannot be read: {error}") from None
+        if data and not data.endswith(b"\n"):
+            with explained(self.file):
+                os.truncate(self.file, data.rfind(b"\n") + 1)
 
     def _append(self, entries: list[Entry]) -> None:
         if not entries:
@@ -127,11 +134,11 @@ class Ledger:
     def _lines(self) -> Iterator[tuple[bytes, Entry | None]]:
         """Yield every line with its entry; None where it is not one."""
         try:
-            data = self.file.read_bytes()
-        except FileNotFoundError:
+            data = bytes_of(self.file, MOST_LEDGER)
+        except Missing:
             return
-        except OSError as error:
-            raise StoreError(f"{self.file}: cannot be read: {error.strerror}") from None
+        except Unreadable as error:
+            raise StoreError(f"{self.file}: cannot be read: {error}") from None
         for line in data.split(b"\n"):
             if line:
                 yield line, _entry(line)
@@ -175,13 +182,26 @@ class Ledger:
         return Checked(entries, before, tuple(findings))
 
 
+def json_files(folder: Path) -> list[Path]:
+    """Return what lies in a store's `records` folder under the names of JSON files, in order. Raises StoreError where
+    a folder may not be read: its records would be taken for missing."""
+    places = [place for place in listed(folder) if len(place.name) == 2 and place.is_dir()]
+    return [file for place in places for file in listed(place) if file.suffix == ".json"]
+
+
+def listed(folder: Path) -> list[Path]:
+    """Return what lies in a folder, in order of name; nothing where there is none. Raises StoreError."""
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{folder}: cannot be read: {reason(error)}") from None
+
+
 def record_files(folder: Path) -> list[Path]:
-    """Return the record files of a store's `records` folder, in order of id."""
-    return [
-        file
-        for file in sorted(folder.glob("??/*.json"))
-        if ID.fullmatch(file.stem) and file.parent.name == file.stem[:2]
-    ]
+    """Return the record files of a store's `records` folder, in order of id. Raises StoreError."""
+    return [file for file in json_files(folder) if ID.fullmatch(file.stem) and file.parent.name == file.stem[:2]]
 
 
 def _of_record(record_id: str, lines: list[Entry], file: Path | None) -> Iterator[Finding]:
@@ -193,9 +213,11 @@ def _of_record(record_id: str, lines: list[Entry], file: Path | None) -> Iterato
         yield Finding(what, record=record_id)
     elif there and file is not None:
         try:
-            found = hashlib.sha256(file.read_bytes()).hexdigest()
-        except OSError as error:
-            raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
+            found = _hash(bytes_of(file, MOST_BYTES))
+        except Denied as error:
+            raise StoreError(f"{file}: cannot be read: {error}") from None
+        except Unreadable:  # a folder, a pipe: no record of ours in any case
+            found = ""
         if found != last["sha256"]:
             what = f"was changed: line {last['n']} ({last['time']}) has other bytes than its file"
             yield Finding(what, record=record_id)

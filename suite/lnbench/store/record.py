@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from lnbench.identity import content_id, sha256
+from lnbench.store.schema import fault
+from lnbench.untrusted import Unreadable, parsed_quickly
 
 FORMAT = 1
-
+MOST_BYTES = 64 << 20  # of one record, in its file or on its line; the largest so far has 60 kB
 
 Record = dict[str, Any]
 
@@ -41,10 +42,11 @@ def envelope(record: Record) -> dict[str, Any]:
 
 
 def opened(text: str | bytes) -> Record:
-    """Return the record in an envelope. Raises ValueError that says what is wrong with it."""
+    """Return the record in an envelope. Raises ValueError that says what is wrong with it: what it is written in, its
+    checksum, or what its kind must have (`schema.py`)."""
     try:
-        value = json.loads(text)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        value = parsed_quickly(text)
+    except Unreadable:
         raise ValueError("not whole JSON (cut off?)") from None
     if not isinstance(value, dict) or not isinstance(value.get("record"), dict):
         raise ValueError("not a record")
@@ -66,4 +68,6 @@ def opened(text: str | bytes) -> Record:
             raise ValueError("its kind does not fit its content")
     except (TypeError, RecursionError):
         raise ValueError("not a record") from None
+    if what := fault(record):
+        raise ValueError(what)
     return record

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def report(
     from lnbench.report import is_report, load_own_rows, write_report
     from lnbench.spec import with_rows
 
-    store = open_store(store_path)
+    store = open_store(store_path, there=True)
     results = []
     for name in studies:
         study = study_at(name, tier or "smoke")
@@ -121,7 +122,9 @@ def explain(claim: str, tier: str | None, seeds: int | None, store_path: Path | 
     if folder is not None:
         result = judge_report(folder)
     else:
-        result = judge_store(study_at(path, tier or "smoke"), open_store(store_path), seeds)
+        # a store that was named must be there; without one, what is said below shows the way
+        named = store_path is not None or "LNBENCH_STORE" in os.environ
+        result = judge_store(study_at(path, tier or "smoke"), open_store(store_path, there=named), seeds)
     if claim_id not in [entry.claim.id for entry in result.claims]:
         raise LnbenchError(f"{folder} holds no claim {claim_id}")
     click.echo(words(result, claim_id))

@@ -83,8 +83,9 @@ def where_option(function: Function) -> Function:
     )(function)
 
 
-def open_store(path: Path | None) -> Store:
-    """Return the store at `--store`, else at its default place; it tells on stderr what it sets aside."""
-    from lnbench.store import Store, default_path
+def open_store(path: Path | None, *, there: bool = False) -> Store:
+    """Return the store at `--store`, else at its default place; it tells on stderr what it sets aside. Raises StoreError
+    where it is no folder or, with `there`, where nothing is there."""
+    from lnbench.store import Store, checked_place, default_path
 
-    return Store(path or default_path(), warn=lambda line: click.echo(f"warning: {line}", err=True))
+    return Store(checked_place(path or default_path(), there=there), warn=lambda line: click.echo(f"warning: {line}", err=True))

@@ -19,7 +19,7 @@ def store() -> None:
 @store_option
 def status(store_path: Path | None) -> int:
     """Show what is in the store, and check every record."""
-    found = open_store(store_path).status()
+    found = open_store(store_path, there=True).status()
     kinds = ", ".join(f"{count} {kind} records" for kind, count in sorted(found.records.items())) or "no records"
     click.echo(f"{found.path}: {kinds}, {found.bytes / 1e6:.1f} MB")
     if found.checkpoints:
@@ -38,7 +38,7 @@ def check(store_path: Path | None) -> int:
     the ledger that was changed, removed or moved. The ledger cannot show what was removed together with its last lines,
     nor that all of it was written again: publish the hash of its last line, or keep it under version control.
     """
-    found = open_store(store_path).ledger.check()
+    found = open_store(store_path, there=True).ledger.check()
     for finding in found.findings:
         name = f"{finding.record}: " if finding.record else ""
         click.echo(f"{'' if finding.wrong else 'note: '}{name}{finding.what}", err=finding.wrong)
@@ -57,7 +57,7 @@ def remove(record: str, why: str, store_path: Path | None) -> int:
     """Remove a record, by its id or the beginning of it, and keep the reason in the ledger."""
     if not why.strip():
         raise LnbenchError("--why: give the reason in words")
-    target = open_store(store_path)
+    target = open_store(store_path, there=True)
     found = target.find(record)
     target.remove(found, why.strip())
     click.echo(f"{found}: removed; the ledger says why")
@@ -69,23 +69,27 @@ def remove(record: str, why: str, store_path: Path | None) -> int:
 @click.option("--study", help="Only what this study needs (with --tier).")
 @tier_from("full")
 @click.option("--compact", is_flag=True, help="Do not say how many side files stay behind.")
+@click.option("--replace", is_flag=True, help="Write over a file that is there, whatever it is.")
 @store_option
-def export(file: Path, study: str | None, tier: str, compact: bool, store_path: Path | None) -> int:
+def export(file: Path, study: str | None, tier: str, compact: bool, replace: bool, store_path: Path | None) -> int:
     """Write records to FILE (JSON lines; gzipped where it ends in .gz).
 
     With --study: the records of its runs, and of the alternatives that a contradiction must survive, so that it can be
     judged again from the export alone. An export holds records only. The arrays that some of them describe, such as the
     loss of every example, are in side files of the store, which are too large to travel: without --compact this says
     how many stay behind.
+
+    Without a record nothing is written. A file that is there is written over only where nothing is lost: an export
+    whose records are all in the new one.
     """
-    source = open_store(store_path)
+    source = open_store(store_path, there=True)
     ids = None
     if study is not None:
         from lnbench.pipeline import records_of, study_at
 
         ids = records_of(study_at(study, tier), source)
-    count = source.export(file, ids)
-    click.echo(f"{count} records -> {file}")
+    count = source.export(file, ids, replace=replace)
+    click.echo(f"{count} records -> {file}" if count else f"no records; {file} is not written")
     if not compact and (left := source.with_arrays(ids)):
         records = source.path / "records"
         click.echo(
