@@ -78,11 +78,12 @@ def bytes_of(path: Path, most: int = MOST_BYTES) -> bytes:
     """Return a file's bytes. Raises Missing, Denied, or Unreadable, also where it has more than `most` of them."""
     with open_file(path) as file:
         try:
-            data = file.read(most + 1)
+            size = os.fstat(file.fileno()).st_size
+            data = file.read(most + 1) if size <= most else b""
         except OSError as error:
             raise Denied(reason(error)) from None
-    if len(data) > most:
-        raise Unreadable(f"larger than {most / 2**20:g} MiB")
+    if max(size, len(data)) > most:
+        raise Unreadable(f"it has {max(size, len(data)):,} bytes; at most {most:,} are read")
     return data
 
 

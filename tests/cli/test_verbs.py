@@ -208,12 +208,12 @@ def test_store_export_and_import_round_trip(trained: Path, call: Call) -> None:
 def test_an_export_says_what_stays_behind(trained: Path, call: Call) -> None:
     import numpy as np
 
-    from lnbench.store import make_record
     from lnbench.store.sidefiles import describe
+    from tests.toys.records import training
 
     store = Store(trained / ".lnbench")
     arrays = {"example_loss": np.zeros((2, 3), np.float32)}
-    store.put(make_record({"kind": "training", "number": 1}, {"status": "ok", "arrays": describe(arrays)}, {}), arrays)
+    store.put(training(1, arrays=describe(arrays)), arrays)
     code, out, err = call("store", "export", "all.jsonl")
     assert code == 0 and len(out.splitlines()) == 1
     assert "1 of them have a side file that stays behind; to take it along, copy" in err

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lnbench.data import arrays
 from lnbench.data.label_files import GivenLabels, LabelFiles, agreement, bytes_of, complete, parsed
 from lnbench.errors import DataError
 from tests.toys.labelled import DIGITS, noisy_digits, write_labels
@@ -121,7 +120,7 @@ HUGE = npy(np.zeros(10, dtype=np.int64)).replace(b"(10,), }" + b" " * 10, b"(100
         ("a.npz", npz(noisy=LABELS, clean=TRUE), None, "say with `key` which labels are meant; it has clean, noisy"),
         ("a.npz", npz(noisy=LABELS), "nosy", "it has no key 'nosy'; it has noisy"),
         ("a.npz", npz(noisy=np.array([1, "x"], dtype=object)), "noisy", "holds Python objects"),
-        ("a.npz", cut(npz(noisy=LABELS)), "noisy", "is no NumPy archive"),
+        ("a.npz", cut(npz(noisy=LABELS)), "noisy", "no NumPy archive"),
         ("a.npz", archive_with("noisy.npy", b"x"), "noisy", "is no NumPy array"),
         ("a.json", b"[1, 2", None, "is no JSON"),
         ("a.json", b"\xff\xfe", None, "is no JSON"),
@@ -189,12 +188,12 @@ def test_the_agreement_of_shuffled_labels_has_the_mean_and_the_spread_that_are_w
 def test_files_too_large_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     digest = write_labels(tmp_path / "a.npy", LABELS)
     monkeypatch.setattr("lnbench.data.label_files.MOST_BYTES", 1000)
-    with pytest.raises(DataError, match=r"a\.npy has 10,528 bytes; a file of labels has at most 1,000"):
+    with pytest.raises(DataError, match=r"a\.npy cannot be read: it has 10,528 bytes; at most 1,000 are read"):
         LabelFiles(tmp_path, {digest: str(tmp_path / "a.npy")}).read(digest, None)
 
 
 def test_an_archive_that_unpacks_to_too_much_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrays, "MOST_BYTES", 100_000)
+    monkeypatch.setattr("lnbench.data.label_files.MOST_BYTES", 100_000)
     raw = npz(noisy=np.zeros(100_000, dtype=np.int64))
     assert len(raw) < 10_000
     with pytest.raises(DataError, match="noisy unpacks to 800,128 bytes"):

@@ -170,7 +170,7 @@ def test_a_missing_array_and_a_file_too_large_are_refused(tmp_path: Path, monkey
     with pytest.raises(DataError, match="has no array 'worse_label'"):
         read(DIGITS_N, tmp_path)
     monkeypatch.setattr("lnbench.data.label_sets.MOST_BYTES", 100)
-    with pytest.raises(DataError, match=r"a file of labels has at most 100"):
+    with pytest.raises(DataError, match=r"at most 100 are read"):
         read(DIGITS_N, tmp_path)
 
 

@@ -102,7 +102,7 @@ def test_an_empty_class_folder_is_left_out_and_named(folder: Path) -> None:
         (lambda path: None, "no such folder or file"),
         (lambda path: path.mkdir(), "has no class folders"),
         (lambda path: (path / "a").mkdir(parents=True), "its class folders are empty"),
-        (lambda path: path.write_text("labels"), "not an .npz"),
+        (lambda path: path.write_text("labels"), "no NumPy archive"),
         (lambda path: np.save(path.open("wb"), np.zeros(3)), "is one array"),
     ],
 )
@@ -246,7 +246,7 @@ def test_the_side_is_that_of_nearly_all_images_and_a_multiple_of_four() -> None:
         ({"labels": np.linspace(0, 1, 80)}, "`labels` is float64; expected integers"),
         ({"labels": np.array(["cat", "dog"] * 40)}, "expected integers"),
         ({"labels": np.r_[np.zeros(79, int), -1]}, "label -1 of image 79 is negative"),
-        ({"labels": np.array([None] * 80, dtype=object)}, "`labels` is an array of Python objects"),
+        ({"labels": np.array([None] * 80, dtype=object)}, "labels holds Python objects"),
         ({"labels": np.zeros(80, int)}, "all images are of one class ('0')"),
         ({"classes": np.array(["a"])}, "`classes` has shape (1,), but labels go up to 1"),
         ({"images": np.zeros((40, 12, 12), np.uint8), "labels": np.r_[[0] * 20, [1] * 20]}, "40 images are too few"),

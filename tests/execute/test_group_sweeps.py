@@ -31,6 +31,7 @@ from tests.execute.sweep_tools import (
     wait_for,
     workers_of,
 )
+from tests.toys.records import training
 from tests.toys.small_runs import small_plan
 
 # two groups of three runs, each of a few tenths of a second
@@ -379,9 +380,9 @@ def test_arrays_of_a_sweep_that_was_killed_are_those_of_one_that_was_not(
     ("damage", "words"),
     [
         ("missing", r"not there \(an export holds none\); copy it"),
-        ("cut off", "damaged, or without 'example_loss'"),
+        ("cut off", "no NumPy archive, or a damaged one"),
         ("another run's", "is not the array that its record describes"),
-        ("a folder", "cannot be read: Is a directory"),
+        ("a folder", "cannot be read: it is a folder, where a file is needed"),
     ],
 )
 def test_a_side_file_that_is_not_what_it_was_is_one_clear_error(
@@ -414,10 +415,10 @@ def test_a_side_file_that_is_not_what_it_was_is_one_clear_error(
 
 def test_a_record_that_is_there_keeps_its_own_arrays(store: Store) -> None:
     """Two trainings of one run at once (a file system without locks), by two backends: the first is what counts."""
-    from lnbench.store import make_record, sidefiles
+    from lnbench.store import sidefiles
 
     arrays = [{"example_loss": np.full((1, 3), value, np.float32)} for value in (1, 2)]
-    first, second = (make_record({"kind": "training"}, {"arrays": sidefiles.describe(each)}, {}) for each in arrays)
+    first, second = (training(1, arrays=sidefiles.describe(each)) for each in arrays)
     store.put(first, arrays[0])
     store.put(second, arrays[1])
     assert store.get(first["id"]) == first

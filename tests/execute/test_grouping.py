@@ -19,11 +19,11 @@ from lnbench.store import Store, make_record
 from lnbench.training.checkpoints import load_state, save_state
 from lnbench.training.hooks import State
 from tests.execute.sweep_tools import Watcher
+from tests.toys.records import OUTCOME
 from tests.toys.small_runs import SGD, dilution, run, small_plan
 
 DENSE: dict[str, Any] = {"model": "mlp1_w32", "epochs": 1000}  # 7.5 s by the planning figures: 60 s a group of 8
 RESNET: dict[str, Any] = {"model": "resnet8_w8", "epochs": 40_000}
-OUTCOME = {"status": "ok", "curves": {}}
 
 
 def many(count: int, **changes: Any) -> list[Run]:
@@ -212,7 +212,7 @@ def work(plan: Plan, store: Store) -> Callable[..., Work]:
 def save(store: Store, task: Task, step: int = 7) -> None:
     """A checkpoint as the group's worker writes it."""
     count = len(task.runs)
-    state = State(0, step, [{"train_loss": [float(place)]} for place in range(count)], [False] * count)
+    state = State(1, step, [{"train_loss": [float(place)]} for place in range(count)], [False] * count)
     state.tensors = {"weights.0": np.arange(count * 3.0).reshape(count, 3)}
     save_state(state, [run.id for run in task.runs], store.checkpoint_path(task.id), store.write)
 

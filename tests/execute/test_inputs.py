@@ -21,6 +21,7 @@ from lnbench.plan import CHOOSING_SEEDS, Derived, Plan, Run, plan_study
 from lnbench.plan.inputs import INPUT_SEEDS
 from lnbench.spec import load_study
 from lnbench.store import Store, make_record
+from tests.toys.records import OUTCOME
 from tests.toys.small_runs import write_study
 
 NOISE = "noise: {kind: dilute_structured, alpha: 2, delta: 0.5, order: confusing}"
@@ -55,7 +56,7 @@ class Outcomes:
         self.confusion = [[index + (row == column) for column in range(10)] for index, row in enumerate(range(10))]
 
     def source(self, **changes: Any) -> dict[str, Any]:
-        return {"status": "ok", "confusion": self.confusion, "curves": {}, **changes}
+        return {**OUTCOME, "confusion": self.confusion, **changes}
 
     def made(self) -> dict[str, Any]:
         return self.derived.make({run.id: self.source() for run in self.derived.runs})
@@ -64,7 +65,7 @@ class Outcomes:
         curves = {"test_accuracy": [0.9], "test_loss": [0.5], "train_loss": [0.5], "train_accuracy": [0.9]}
         examples = {"train": 300, "validation": 0, "test": 497}
         given = {"confusion": sha256(self.made())}
-        return {"status": "ok", "curves": curves, "examples": examples, "classes": 10, "inputs": given, **changes}
+        return {**OUTCOME, "curves": curves, "examples": examples, "inputs": given, **changes}
 
 
 # ---- the plan
@@ -182,7 +183,7 @@ def test_where_all_runs_behind_an_input_diverge_its_readers_fail_and_say_why(tmp
     plan = small(tmp_path)
     store = Store(tmp_path / "store")
     for run in plan.input_runs:
-        store.put(make_record(run.content, {"status": "diverged", "curves": {}}, {}))
+        store.put(make_record(run.content, {**OUTCOME, "status": "diverged"}, {}))
     work = Work([plan], store, Quiet(), lambda point: True)
     assert not work.left
     assert set(work.execution.failures.values()) == {"confusion: all of its runs diverged"}

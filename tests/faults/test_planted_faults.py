@@ -105,7 +105,7 @@ def check_selection(folder: Path) -> None:
         for job in plan.jobs:
             outcome = {
                 "status": "ok", "classes": 10, "curves": {"test_accuracy": curve},
-                "examples": {"train": 600, "validation": 0, "test": 497},
+                "examples": {"train": 600, "validation": 0, "test": 497}, "data_sha256": "0" * 64,
             }  # fmt: skip
             store.put(make_record(job.run().content, outcome, {}))
         (member,) = gather(plan, store.get).members(plan.study.spec.effects["clean"])

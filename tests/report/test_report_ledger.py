@@ -18,6 +18,7 @@ from lnbench.report.result.chain import chain_head
 from lnbench.report.result.result import result_to_json
 from lnbench.store import make_record
 from lnbench.store.record import envelope, opened
+from tests.toys.records import training
 from tests.toys.report_world import World
 
 
@@ -75,7 +76,7 @@ def test_a_record_changed_with_all_its_checksums_is_named(folder: Path) -> None:
 
 
 def test_an_added_record_is_named(folder: Path) -> None:
-    more = make_record({"kind": "training", "number": 1}, {"status": "ok"}, {})
+    more = training(1)
     edit(folder, lambda lines: [*lines, canonical_json(envelope(more))])
     assert chain_differs(chain(folder), folder) == [f"records.jsonl: record {more['id']} is not in the chain"]
 

@@ -546,7 +546,13 @@ def test_the_status_counts_what_is_there(store: Store) -> None:
     assert (empty.records, empty.bytes, empty.checkpoints, empty.set_aside) == ({}, 0, 0, 0)
     for number in range(3):
         store.put(training(number))
-    content = {"kind": "choice", "key": "optimizer.lr", "by": "test_accuracy", "candidates": [[0.1, []]], "versions": {}}
+    content = {
+        "kind": "choice",
+        "key": "optimizer.lr",
+        "by": "test_accuracy",
+        "candidates": [[0.1, []]],
+        "versions": {},
+    }
     store.put(make_record(content, {"status": "ok", "chosen": 0.1, "scores": [0.5], "margin": None}, {}))
     store.write(store.checkpoint_path("a" * 32), b"123")
     file_of(store, training(0)).write_bytes(b"")

@@ -23,6 +23,4 @@ def content(number: int = 0) -> dict[str, Any]:
 
 def training(number: int, value: float = 0.5, **more: Any) -> Record:
     """A training of one epoch that ended with a test accuracy."""
-    return make_record(
-        content(number), {**OUTCOME, "curves": {"test_accuracy": [value]}, **more}, {"seconds": 1.5}
-    )
+    return make_record(content(number), {**OUTCOME, "curves": {"test_accuracy": [value]}, **more}, {"seconds": 1.5})

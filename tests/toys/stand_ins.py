@@ -10,8 +10,7 @@ from typing import Any
 
 from lnbench.execute.worker import Broken, Finished, Ready
 from lnbench.store import Store, make_record
-
-OUTCOME = {"status": "ok", "curves": {}}
+from tests.toys.records import OUTCOME
 
 
 def quick(connection: Connection, store: Path, device: str, data_root: Any, stop: Any, noise: Any = None) -> None:

@@ -17,7 +17,6 @@ import hashlib
 import io
 import json
 import math
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lnbench.data.arrays import MOST_BYTES, archived, array_of_bytes, whole_numbers
+from lnbench import untrusted
+from lnbench.data.arrays import MOST_BYTES, array_of_bytes, opened_archive, whole_numbers
 from lnbench.data.label_sets import LABEL_SETS, LabelSet, of_dataset, read
 from lnbench.data.root import data_root
 from lnbench.errors import DataError
@@ -94,7 +94,7 @@ class LabelFiles:
         folder = data_root(self.root) / FOLDER
         for candidate in sorted(folder.iterdir()) if folder.is_dir() else []:
             if candidate.suffix in FORMS and candidate.is_file() and candidate.stat().st_size <= MOST_BYTES:
-                raw = candidate.read_bytes()
+                raw = bytes_of(candidate)
                 if hashlib.sha256(raw).hexdigest() == sha256:
                     return candidate, raw
         what = f"the file of labels {named} is not there" if named else "no path to the file of labels is known here"
@@ -107,14 +107,11 @@ ANOTHER = "write the new one into the study if these are the labels meant, or pu
 def bytes_of(path: Path) -> bytes:
     """Return a file's bytes. Raises DataError where it cannot be read, is no file, or is larger than 64 MiB."""
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for, a device read without end
+        if untrusted.kind_of(path) in ("folder", "other"):
             raise DataError(f"{path} is not a file; give a file of labels")
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise DataError(f"{path} has {size:,} bytes; a file of labels has at most {MOST_BYTES:,}")
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
+        return untrusted.bytes_of(path, MOST_BYTES)
+    except untrusted.Unreadable as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
 
 
 def sha256_of(path: Path) -> str:
@@ -159,14 +156,10 @@ def _column(array: npt.NDArray[Any], what: str) -> Labels:
 
 
 def _of_archive(raw: bytes, path: Path, key: str | None) -> npt.NDArray[Any]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            names = sorted(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
-            if key not in names:
-                raise DataError(f"{path}: {_which(key, names)}")
-            return archived(archive, key, path)
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{path} is no NumPy archive ({error}); write it with numpy.savez") from error
+    with opened_archive(raw, str(path)) as archive:
+        if key not in archive.names:
+            raise DataError(f"{path}: {_which(key, sorted(archive.names))}")
+        return archive.read(key, MOST_BYTES)
 
 
 def _which(key: str | None, names: Sequence[str]) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +18,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from lnbench.data.arrays import MOST_BYTES, whole_numbers
-from lnbench.data.arrays import archived as archived_array
+from lnbench.data.arrays import MOST_BYTES, opened_archive, whole_numbers
 from lnbench.errors import DataError, did_you_mean
+from lnbench.untrusted import Unreadable, bytes_of
 
 Labels = npt.NDArray[np.int64]
 Arrays = dict[str, Labels]
@@ -137,9 +136,10 @@ def read(about: LabelSet, root: Path) -> Arrays:
     path = about.file(root)
     if path is None:
         raise about.absent(root)
-    if (size := path.stat().st_size) > MOST_BYTES:
-        raise DataError(f"{path} has {size:,} bytes; a file of labels has at most {MOST_BYTES:,}")
-    raw = path.read_bytes()
+    try:
+        raw = bytes_of(path, MOST_BYTES)
+    except Unreadable as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
     found = _official(raw, path) if path.name == about.official else _archive(raw, path, about)
     return {name: _checked(about, name, found, path) for name in about.sha256}
 
@@ -164,11 +164,10 @@ def _again(about: LabelSet) -> str:
 def _archive(raw: bytes, path: Path, about: LabelSet) -> dict[str, Any]:
     """Return the arrays that the set lists of a NumPy archive; nothing is unpickled."""
     try:
-        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            there = {name.removesuffix(".npy") for name in archive.namelist()}
-            return {name: archived_array(archive, name, path) for name in about.sha256 if name in there}
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{path} is no NumPy archive ({error}); {_again(about)}") from error
+        with opened_archive(raw, str(path)) as archive:
+            return {name: archive.read(name, MOST_BYTES) for name in about.sha256 if name in archive.names}
+    except DataError as error:
+        raise DataError(f"{error}; {_again(about)}") from None
 
 
 def _official(raw: bytes, path: Path) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lnbench.data.arrays import opened_archive
 from lnbench.detect.data import Images, Labelled, Labels, one_channel_if_grey, usual_size
 from lnbench.errors import DataError
 
@@ -45,32 +44,14 @@ def read(path: Path, size: int | None) -> Labelled:
 
 def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     found: dict[str, npt.NDArray[Any]] = {}
-    try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise DataError(f"{path}: is one array; expected an .npz with `images` and `labels`")
-        with archive:
-            for name in ("images", "labels", "classes"):
-                if name in archive.files:
-                    found[name] = _array(path, archive, name)
-                elif name != "classes":
-                    have = ", ".join(archive.files) or "nothing"
-                    raise DataError(f"{path}: has no `{name}` (it has {have}); expected `images` and `labels`")
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
-        reason = getattr(error, "strerror", None) or "not an .npz, or a damaged one"
-        raise DataError(f"{path}: cannot be read: {reason}; give a folder of class folders, or an .npz") from None
+    with opened_archive(path, str(path)) as archive:
+        for name in ("images", "labels", "classes"):
+            if name in archive.names:
+                found[name] = archive.read(name)
+            elif name != "classes":
+                have = ", ".join(archive.names[:10]) or "nothing"
+                raise DataError(f"{path}: has no `{name}` (it has {have[:200]}); expected `images` and `labels`")
     return found
-
-
-def _array(path: Path, archive: Any, name: str) -> npt.NDArray[Any]:
-    try:
-        array: npt.NDArray[Any] = archive[name]
-    except ValueError as error:
-        if "allow_pickle" not in str(error):
-            raise
-        what = f"`{name}` is an array of Python objects, which are not read; save numbers or text"
-        raise DataError(f"{path}: {what}") from None
-    return array
 
 
 def _channels_last(path: Path, images: npt.NDArray[Any]) -> Images:

@@ -149,7 +149,7 @@ class Trainer:
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             "threads": threads,
             "seconds": round(time.monotonic() - began, 3),
-            "resumed": state is not None,
+            "resumed": state is not None and not state.refused,
         }
         return make_record(run.content, _summary(run, outcome), provenance)
 

@@ -222,7 +222,7 @@ class Trainer:
                     backend=task.backend, compile=task.compile, inputs=inputs, state=state, hooks=hooks,
                 )  # fmt: skip
             task = replace(task, compile=task.compile and not failures)
-        provenance = self._provenance(task, time.monotonic() - began, state is not None)
+        provenance = self._provenance(task, time.monotonic() - began, state is not None and not state.refused)
         for place, (run, outcome) in enumerate(zip(task.runs, outcomes, strict=True)):
             arrays = outcome.pop("arrays", {})
             group = {"replicas": len(ids), "place": place} if len(ids) > 1 else {}

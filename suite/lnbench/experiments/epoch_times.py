@@ -33,7 +33,7 @@ import numpy as np
 
 from lnbench.experiments.entries import YIELDS
 from lnbench.experiments.options import timed_network
-from lnbench.experiments.running import attend, fits
+from lnbench.experiments.running import attend, taken_up
 from lnbench.training.hooks import Hooks, Progress, State
 
 PARTS = ("sgd", "sam", "asam", "swa", "predictions", "norms")  # what is timed in each turn
@@ -175,7 +175,7 @@ def _taken_up(state: Any, turns: int) -> np.ndarray:
     """Return (done, PARTS) float64: the seconds of a checkpoint; none where it is of no such run."""
     if state is not None:
         done = int(state.step)
-        if fits(state, {"seconds": (done, len(PARTS))}, turns):
+        if taken_up(state, {"seconds": (done, len(PARTS))}, turns):
             return np.asarray(state.tensors["seconds"], dtype=np.float64)
     return np.empty((0, len(PARTS)))
 

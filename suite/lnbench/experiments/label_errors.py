@@ -220,6 +220,8 @@ class _Work:
             told = self._hooks(hooks)
             with self.clock("network" if network.name == "network" else "folds"):
                 outcome = train(network.recipe, network.seeds, network.data, device, state=left, hooks=told)
+            if left is not None:
+                state.refused = left.refused and not self.done
             left = None
             self.done.append(_result(network, outcome))
         outcome = self._outcome()
@@ -253,6 +255,7 @@ class _Work:
         done = [parts.get(str(number), {}) for number in range(len(parts))]
         whole = all(_fits(arrays, network) for arrays, network in zip(done, self.networks, strict=False))
         if not now or not whole or len(done) >= len(self.networks):
+            state.refused = True
             return None  # no checkpoint of such a run: all is done again
         self.done = done
         return State(state.epoch, state.step, state.curves, state.diverged, now)

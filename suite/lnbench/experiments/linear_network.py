@@ -19,7 +19,7 @@ import numpy as np
 
 from lnbench.experiments import linear_kernel
 from lnbench.experiments.draws import Floats, gaussian
-from lnbench.experiments.running import attend, fits, gradient_noise
+from lnbench.experiments.running import attend, gradient_noise, taken_up
 from lnbench.experiments.series import mann_kendall, ramp, spaced
 from lnbench.randomness import Stream
 from lnbench.training.gradient_noise import GradientNoise
@@ -118,7 +118,7 @@ class _Network:
         )  # norm, cos with θ*
         self.phases = np.zeros((steps // self.period if self.period else 0, 2))  # N̄ at its end; sd of a_i before it
         shapes = {name: array.shape for name, array in self._arrays().items()}
-        if state is not None and fits(state, shapes, steps):
+        if state is not None and taken_up(state, shapes, steps):
             self.step = int(state.step)
             for name, array in self._arrays().items():
                 array[...] = state.tensors[name]

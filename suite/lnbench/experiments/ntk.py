@@ -25,7 +25,7 @@ from scipy.special import erf
 
 from lnbench.data.images import ImageData, load
 from lnbench.experiments.draws import Floats, gaussian, uniform
-from lnbench.experiments.running import attend, fits, gradient_noise
+from lnbench.experiments.running import attend, gradient_noise, taken_up
 from lnbench.experiments.series import mann_kendall, spaced
 from lnbench.randomness import Stream, below, u32
 from lnbench.training.gradient_noise import PLACES, GradientNoise
@@ -174,7 +174,7 @@ class _Network:
         self.row_of = {step: row for row, step in enumerate(self.points)}
         self.curves = np.zeros((len(self.points), len(CURVES)))
         shapes = {name: array.shape for name, array in self._arrays().items()}
-        if state is not None and fits(state, shapes, options["steps"]):
+        if state is not None and taken_up(state, shapes, options["steps"]):
             self.step = int(state.step)
             for name, array in self._arrays().items():
                 array[...] = state.tensors[name]

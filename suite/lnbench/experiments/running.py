@@ -10,7 +10,7 @@ import numpy as np
 from lnbench.training.gradient_noise import GradientNoise
 from lnbench.training.hooks import Hooks, Progress, State, Stopped
 
-__all__ = ["Hooks", "Progress", "State", "Stopped", "attend", "fits", "gradient_noise"]
+__all__ = ["Hooks", "Progress", "State", "Stopped", "attend", "gradient_noise", "taken_up"]
 
 
 def attend(hooks: Any, progress: Progress, snapshot: Callable[[], State]) -> None:
@@ -30,8 +30,9 @@ def gradient_noise(hooks: Any, seeds: dict[str, int]) -> GradientNoise | None:
     return noise and noise.of(seeds["init"])
 
 
-def fits(state: Any, shapes: dict[str, tuple[int, ...]], last: int) -> bool:
-    """Return whether a checkpoint is of a run like this: exactly these arrays, each of its shape, and a step within the
-    run."""
+def taken_up(state: Any, shapes: dict[str, tuple[int, ...]], last: int) -> bool:
+    """Return whether a run goes on from a checkpoint: one that holds exactly these arrays, each of its shape, and a step
+    within the run. Another is marked as refused."""
     found = {name: np.shape(array) for name, array in state.tensors.items()}
-    return found == shapes and 0 < state.step <= last
+    state.refused = found != shapes or not 0 < state.step <= last
+    return not state.refused

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lnbench.errors import StoreError
+from lnbench.data.arrays import opened_archive
+from lnbench.errors import DataError, StoreError
 
 Array = np.ndarray[Any, Any]
 
@@ -54,16 +56,16 @@ def packed(arrays: Mapping[str, Array]) -> bytes:
 
 def read(file: Path, name: str, about: Mapping[str, Any]) -> Array:
     """Read one array of a side file. Raises StoreError where it is not there, or not what the record says."""
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            array: Array = arrays[name]
-    except FileNotFoundError:
+    if not os.path.lexists(file):
         what = f"{file}: not there (an export holds none); copy it from the store that the record came from"
-        raise StoreError(f"{what}, or {_again(file)}") from None
-    except OSError as error:
-        raise StoreError(f"{file}: cannot be read: {error.strerror or error}; {_again(file)}") from None
-    except Exception as error:  # numpy and zipfile raise a dozen kinds of error for a damaged file
-        raise StoreError(f"{file}: damaged, or without '{name}' ({type(error).__name__}); {_again(file)}") from None
+        raise StoreError(f"{what}, or {_again(file)}")
+    try:
+        with opened_archive(file, str(file)) as arrays:
+            if name not in arrays.names:
+                raise DataError(f"{file}: without '{name}'")
+            array: Array = arrays.read(name)
+    except DataError as error:
+        raise StoreError(f"{error}; {_again(file)}") from None
     if list(array.shape) != about["shape"] or str(array.dtype) != about["dtype"] or _sha256(array) != about["sha256"]:
         raise StoreError(f"{file}: '{name}' is not the array that its record describes; {_again(file)}")
     return array

@@ -182,6 +182,7 @@ class Group:
                 tensor.copy_(torch.from_numpy(state.tensors[name]))
             self.backend.restored()
             return _snapshot(state, {})
+        state.refused = True
         count = len(self.recipes)
         return State(curves=[{} for _ in range(count)], diverged=[False] * count)
 

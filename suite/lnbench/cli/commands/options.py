@@ -88,4 +88,6 @@ def open_store(path: Path | None, *, there: bool = False) -> Store:
     where it is no folder or, with `there`, where nothing is there."""
     from lnbench.store import Store, checked_place, default_path
 
-    return Store(checked_place(path or default_path(), there=there), warn=lambda line: click.echo(f"warning: {line}", err=True))
+    return Store(
+        checked_place(path or default_path(), there=there), warn=lambda line: click.echo(f"warning: {line}", err=True)
+    )
