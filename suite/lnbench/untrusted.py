@@ -1,4 +1,4 @@
-"""Files that anybody may have made, and paths that anybody may have typed: read whole within a bound, or one clear line.
+"""Files that anybody may have made, and paths that anybody may have typed: read whole within a bound, or one line.
 
 What is no regular file is never opened: a pipe would be waited for, a device read without end.
 """
@@ -8,12 +8,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import stat
 from pathlib import Path
 from typing import IO, Any
 
 MOST_BYTES = 64 << 20  # of a file that is read whole; our largest JSON has under 3 MB
 
+_HUGE = re.compile(rb"(?<=[\s:,\[-])\d{41,}")  # whole numbers that are no float's: arithmetic with them fails late
 _REASONS = {
     errno.ENAMETOOLONG: "the path is too long",
     errno.EACCES: "no permission",
@@ -104,6 +106,9 @@ def parsed(raw: str | bytes) -> Any:
     """Return what JSON text holds: every number finite, every text whole, at most 200 levels deep. Raises
     Unreadable."""
     value = parsed_quickly(raw)
+    text = raw.encode() if isinstance(raw, str) else raw
+    if _HUGE.search(text):
+        raise Unreadable("a number in it has more than 40 digits")
     try:
         json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError):

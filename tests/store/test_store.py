@@ -69,7 +69,7 @@ def test_records_come_in_order_of_their_ids(store: Store) -> None:
 
 
 def test_an_outcome_with_a_number_that_is_none_is_refused(store: Store) -> None:
-    with pytest.raises(StoreError, match="curves.test_accuracy.0: input should be a finite number"):
+    with pytest.raises(StoreError, match=r"curves\.test_accuracy\.0: input should be a finite number"):
         store.put(training(1, float("nan")))
     assert files(store.path) == []
 

@@ -17,8 +17,9 @@ What a worker must do for a run whose recipe holds "experiment":
     outcome = experiments.run(run.recipe, run.seeds, data_root, state=state, hooks=hooks)
 
 with `state` None, or what `hooks.save` was given before (any object with `step: int` and `tensors: dict[str, array]`,
-such as `training.engine.State`; one that does not fit is not used, and its `refused` is set to True), and `hooks` as training has them: `tick(progress) -> bool` is asked at least every
-half second and says whether to save, `should_stop() -> bool` too. A run that is stopped saves and raises `Stopped`.
+such as `training.engine.State`; one that does not fit is not used, and its `refused` is set to True), and `hooks` as
+training has them: `tick(progress) -> bool` is asked at least every half second and says whether to save,
+`should_stop() -> bool` too. A run that is stopped saves and raises `Stopped`.
 Nothing here imports torch.
 """
 

@@ -31,8 +31,8 @@ def gradient_noise(hooks: Any, seeds: dict[str, int]) -> GradientNoise | None:
 
 
 def taken_up(state: Any, shapes: dict[str, tuple[int, ...]], last: int) -> bool:
-    """Return whether a run goes on from a checkpoint: one that holds exactly these arrays, each of its shape, and a step
-    within the run. Another is marked as refused."""
+    """Return whether a run goes on from a checkpoint: one that holds exactly these arrays, each of its shape, and a
+    step within the run. Another is marked as refused."""
     found = {name: np.shape(array) for name, array in state.tensors.items()}
     state.refused = found != shapes or not 0 < state.step <= last
     return not state.refused

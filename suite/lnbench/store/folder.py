@@ -121,8 +121,8 @@ class Store:
         """Keep a record; a sound one of the same id that is already there stays as it is. Raises StoreError.
 
         Its arrays are written first: what a record describes is there, and never replaced by another training's. Its
-        line in the ledger is written after it. `event`: what that line says, "made" or "imported". Raises StoreError too
-        for what is no record of its kind (`schema.py`): it could not be read again.
+        line in the ledger is written after it. `event`: what that line says, "made" or "imported". Raises StoreError
+        for what is no record of its kind (`schema.py`), too: it could not be read again.
         """
         if what := fault(record):
             raise StoreError(f"{record['id']}: what was computed is no record: {what}")

@@ -224,8 +224,8 @@ def _lengths_of_training(recipe: Any, outcome: Mapping[str, Any]) -> str:
 
 
 def _lengths_of_experiment(outcome: Mapping[str, Any]) -> str:
-    """Return which curve has not one value for each of the steps, or fewer where the run diverged. A run of one step has
-    curves over something else."""
+    """Return which curve has not one value for each of the steps, or fewer where the run diverged. A run of one step
+    has curves over something else."""
     steps = len(outcome["steps"])
     for name, curve in outcome["curves"].items() if steps > 1 else ():
         if len(curve) > steps or (len(curve) < steps and outcome["status"] == "ok"):

@@ -84,8 +84,10 @@ def where_option(function: Function) -> Function:
 
 
 def open_store(path: Path | None, *, there: bool = False) -> Store:
-    """Return the store at `--store`, else at its default place; it tells on stderr what it sets aside. Raises StoreError
-    where it is no folder or, with `there`, where nothing is there."""
+    """Return the store at `--store`, else at its default place; it tells on stderr what it sets aside.
+
+    Raises StoreError where it is no folder or, with `there`, where nothing is there.
+    """
     from lnbench.store import Store, checked_place, default_path
 
     return Store(
