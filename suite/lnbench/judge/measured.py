@@ -10,12 +10,15 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import lnbench
 from lnbench.errors import Problem, SpecError
 from lnbench.judge.members import Member
 from lnbench.judge.results import StudyResult
+from lnbench.untrusted import Missing, Unreadable, json_of
 
 SCHEMA = 2
 NOISE = 1e-5  # sd of the noise on gradients, relative to each entry
@@ -89,33 +92,50 @@ def _show(values: list[float | None] | None) -> str:
 def load_measured(path: Path) -> dict[str, Any] | None:
     """Read a file of `baselines/measured/`, as `lnbench measure` wrote it; None where there is none. Raises
     SpecError."""
-    if not path.is_file():
-        return None
+
+    def problem(what: str) -> SpecError:
+        return SpecError([Problem(path, 0, 0, f"{what}; write it again")])
+
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if content.get("schema") == 1:
-            text = "written by an older `lnbench measure`, which recorded no tolerance"
-            raise SpecError([Problem(path, 0, 0, f"{text}; write it again: `lnbench measure STUDY --replace`")])
-        sound = content["schema"] == SCHEMA and all(_sound(entry) for entry in content["effects"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        sound = False
-    if not sound:
-        raise SpecError([Problem(path, 0, 0, "not a file that `lnbench measure` wrote; write it again")])
+        content: dict[str, Any] = json_of(path)
+    except Missing:
+        return None
+    except Unreadable as error:
+        raise problem(f"not a file that `lnbench measure` wrote: {error}") from None
+    if isinstance(content, dict) and content.get("schema") == 1:
+        text = "written by an older `lnbench measure`, which recorded no tolerance"
+        raise problem(f"{text}: `lnbench measure STUDY --replace`")
+    try:
+        measured = _Measured.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise problem(f"not a file that `lnbench measure` wrote: {where[:120]}: {first['msg']}") from None
+    for effect in measured.effects:
+        if not len(effect.seeds) == len(set(effect.seeds)) == len(effect.values) == len(effect.with_noise):
+            raise problem(
+                f"not a file that `lnbench measure` wrote: {effect.label[:80]!r} has not one value for each seed"
+            )
     return content
 
 
-def _sound(entry: dict[str, Any]) -> bool:
-    seeds, values, noisy = entry["seeds"], entry["values"], entry["with_noise"]
-    return (
-        isinstance(entry["effect"], str)
-        and isinstance(entry["label"], str)
-        and isinstance(entry["step"], float | int)
-        and entry["step"] >= 0
-        and len(seeds) == len(set(seeds)) == len(values) == len(noisy)
-        and all(isinstance(seed, float | int) for seed in seeds)
-        and all(repeats for repeats in noisy)
-        and all(
-            value is None or (isinstance(value, float | int) and math.isfinite(value))  # None: the seed has no number
-            for value in (*values, *(value for repeats in noisy for value in repeats))
-        )
-    )
+class _Effect(BaseModel):
+    """The numbers of one effect, seed by seed: null where a seed has none."""
+
+    model_config = ConfigDict(strict=True)
+
+    effect: str
+    label: str
+    step: Annotated[float, Field(ge=0, le=1e300)]
+    seeds: list[int]
+    values: list[Annotated[float, Field(ge=-1e300, le=1e300)] | None]
+    with_noise: list[Annotated[list[Annotated[float, Field(ge=-1e300, le=1e300)] | None], Field(min_length=1)]]
+
+
+class _Measured(BaseModel):
+    """What a file of `baselines/measured/` must hold; other keys say where the numbers come from."""
+
+    model_config = ConfigDict(strict=True)
+
+    schema_: Literal[2] = Field(alias="schema")
+    effects: list[_Effect]

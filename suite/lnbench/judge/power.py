@@ -90,12 +90,13 @@ def weak_margins(study: Study, report: dict[str, Any]) -> list[tuple[str, str, s
             if part.get("margin") is None:
                 continue
             for member in part["members"]:
-                half, values = member.get("margin", part["margin"]), member["values"]
+                half = member.get("margin", part["margin"])
+                values = [value for value in member["values"] if value is not None]
                 if not isinstance(half, float | int):  # a cell of a table that prints a word
                     continue
                 if len(values) < 3 or any(member["collapsed"]):
                     continue
-                sd = max(statistics.stdev(values), member["step"] / 2)
+                sd = max(statistics.stdev(values), (member["step"] or 0.0) / 2)
                 chance = stats.power_of(Region(-half, half), 0.0, sd, planned, alpha=ALPHA, looks=looks)
                 if chance < 0.5:
                     what = (

@@ -21,12 +21,14 @@ from lnbench.report.plain import Json
 from lnbench.report.result.chain import chain_head, record_sha256
 from lnbench.report.result.result import SCHEMA, result_to_json
 from lnbench.report.result.runs import all_records
+from lnbench.report.result.stored import fault
 from lnbench.spec import OwnRow, Study, rows_of
 from lnbench.spec.locks import COPY, apart, history_of, moment, read_copy
-from lnbench.spec.study import MOST_SEEDS
 from lnbench.store import Record, is_entry, read_export, write_atomically
 from lnbench.store.record import envelope
+from lnbench.untrusted import Denied, Missing, Unreadable, bytes_of, json_of, text_of
 
+MOST_RECORDS = 1 << 30  # bytes of a report's records
 RESULT, RECORDS, PAGE, JUNIT = "result.json", "records.jsonl", "report.md", "junit.xml"
 
 
@@ -62,8 +64,8 @@ def _study_beside(folder: Path, data: Json) -> bool:
     """Return whether the study's file lies where a link of the page leads, `../../claims`, and is the one judged by."""
     study = data["trained"]["files"]["study"]
     try:
-        content = (folder.resolve().parent.parent / "claims" / study["name"]).read_bytes()
-    except OSError:
+        content = bytes_of(folder.resolve().parent.parent / "claims" / study["name"])
+    except (OSError, ValueError):
         return False
     return bool(hashlib.sha256(content).hexdigest() == study["sha256"])
 
@@ -91,17 +93,19 @@ def json_text(data: Json) -> str:
 
 
 def read_result(folder: Path) -> Json:
-    """Return result.json of a report. Raises StoreError."""
+    """Return result.json of a report, held against what its readers need (`result/stored.py`). Raises StoreError."""
     file = folder / RESULT
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StoreError(f"{file}: cannot be read: {error.strerror}; is {folder} the folder of a report?") from None
-    except (ValueError, RecursionError):
-        raise StoreError(f"{file}: not JSON") from None
+        data = json_of(file)
+    except (Missing, Denied) as error:
+        raise StoreError(f"{file}: cannot be read: {error}; is {folder} the folder of a report?") from None
+    except Unreadable as error:
+        raise StoreError(f"{file}: {error}") from None
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         schema = data.get("schema") if isinstance(data, dict) else None
-        raise StoreError(f"{file}: schema {schema!r}; this lnbench reads {SCHEMA}")
+        raise StoreError(f"{file}: schema {schema!r:.40}; this lnbench reads {SCHEMA}")
+    if what := fault(data):
+        raise StoreError(f"{file}: {what}; take it back from the history of commits, or delete it and report again")
     return data
 
 
@@ -112,24 +116,13 @@ def load_report(folder: Path) -> tuple[str, str, int, Get]:
     data = read_result(folder)
     records = read_records(folder)
     get: Callable[[str], Record | None] = records.get
-    return data["study"], data["tier"], _seeds(folder, data), get
-
-
-def _seeds(folder: Path, data: Json) -> int:
-    """Return how many seeds a report's claims are judged on. Raises StoreError for what no study can have: a plan of so
-    many would never end."""
-    seeds = data.get("seeds")
-    n = seeds.get("n") if isinstance(seeds, dict) else None
-    if type(n) is not int or not 1 <= n <= MOST_SEEDS:
-        what = repr(n)[:40] if not isinstance(n, int) or isinstance(n, bool) else "out of range"
-        raise StoreError(f"{folder / RESULT}: seeds.n is {what}; it is a number from 1 to {MOST_SEEDS}")
-    return n
+    return data["study"], data["tier"], data["seeds"]["n"], get
 
 
 def read_records(folder: Path) -> dict[str, Record]:
     """Return a report's records by id. Raises StoreError as `load_report` does."""
     records: dict[str, Record] = {}
-    for number, record in read_export(folder / RECORDS):
+    for number, record in read_export(folder / RECORDS, MOST_RECORDS):
         if isinstance(record, str):
             raise StoreError(f"{folder / RECORDS}:{number}: {record}")
         if record["id"] in records:
@@ -259,8 +252,8 @@ def _page_differs(file: Path, expected: str | None) -> list[str]:
     if expected is None:
         return [f"{file.name}: cannot be compared, for {RESULT} is not whole"]
     try:
-        stored = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        return [f"{file.name}: cannot be read: {getattr(error, 'strerror', None) or 'not text'}"]
+        stored = text_of(file)
+    except Unreadable as error:
+        return [f"{file.name}: cannot be read: {error}"]
     changed = text_differs(stored, expected)
     return [f"{file.name}: is not what {RESULT} gives: {changed}"] if changed else []

@@ -12,6 +12,7 @@ judged against: three places of one history, and the longest counts where the ot
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,12 +23,14 @@ from lnbench.errors import LnbenchError
 from lnbench.identity import sha256
 from lnbench.spec.registration import sha256_of
 from lnbench.spec.study import Study
+from lnbench.untrusted import Denied, Missing, Unreadable, json_of
 
 Json = dict[str, Any]
 SCHEMA = 1
 FOLDER = "locks"
 IN_STORE = "registered"  # the store's own `locks` are of processes
 COPY = "lock.json"  # in a report
+_BACK = "take the file back from the history of commits"
 CONTENT = ("runs", "seeds", "tries", "claims")
 
 
@@ -170,14 +173,15 @@ def history_of(study: Study, store: Path | None = None) -> History:
 def read_copy(folder: Path, study: Study) -> History | None:
     """Return the history that lies in a report; None where it has none. Raises LockError."""
     path = folder / COPY
-    lock = _read(path, study)
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    data = _data(path)
+    if data is None:
         return None
-    place, problem, elsewhere = (data.get(key, "") for key in ("place", "problem", "elsewhere"))
-    found = {str(key): str(value) for key, value in elsewhere.items()} if isinstance(elsewhere, dict) else {}
-    return History(lock, str(place), str(problem), found)
+    lock = _checked(data, path, study)
+    place, problem, elsewhere = data.get("place", ""), data.get("problem", ""), data.get("elsewhere", {})
+    texts = [place, problem, *(elsewhere.values() if isinstance(elsewhere, dict) else [None])]
+    if not all(isinstance(text, str) for text in texts):
+        raise LockError(f"{path}: not a lock: place, problem and elsewhere are texts; {_BACK}")
+    return History(lock, place, problem, dict(elsewhere))
 
 
 def of_report(copy: History | None, now: History) -> History:
@@ -223,19 +227,22 @@ def read_lock(study: Study, store: Path | None = None) -> Lock:
 
 
 def _read(path: Path, study: Study) -> Lock:
+    data = _data(path)
+    return Lock(path) if data is None else _checked(data, path, study)
+
+
+def _data(path: Path) -> Any:
+    """Return what a lock's file holds; None where there is none. Raises LockError."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return Lock(path)
-    except OSError as error:
-        raise LockError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise LockError(f"{path}: not a lock: it is no text") from None
-    except json.JSONDecodeError as error:
-        raise LockError(f"{path}:{error.lineno}:{error.colno}: not a lock: not JSON ({error.msg})") from None
-    except (RecursionError, ValueError):
-        raise LockError(f"{path}: not a lock: not JSON") from None
-    return _checked(data, path, study)
+        return json_of(path)
+    except Missing:
+        return None
+    except Denied as error:
+        raise LockError(f"{path}: cannot be read: {error}") from None
+    except Unreadable as error:
+        place = re.search(r"at line (\d+) column (\d+)", str(error))
+        where = f"{path}:{place[1]}:{place[2]}" if place else f"{path}"
+        raise LockError(f"{where}: not a lock: {error}") from None
 
 
 def moment(text: Any) -> datetime | None:
@@ -259,7 +266,7 @@ def _checked(data: Any, path: Path, study: Study) -> Lock:
     for number, entry in enumerate(entries, start=1):
         what = _wrong(entry, lock.last)
         if what:
-            raise LockError(f"{path}: entry {number}: {what}; take the file back from the history of commits")
+            raise LockError(f"{path}: entry {number}: {what}; {_BACK}")
         lock = Lock(path, (*lock.entries, Entry(entry)))
     return lock
 
@@ -308,9 +315,9 @@ def _elsewhere(lock: Lock, study: Study) -> dict[str, str]:
     found: dict[str, str] = {}
     for file in sorted(lock_path(study).parent.glob("*.json")) if gone else ():
         try:
-            data = json.loads(file.read_text(encoding="utf-8"))
+            data = json_of(file)
             if file != lock_path(study):
                 found |= {claim: str(data["study"]) for claim in data["entries"][-1]["claims"] if claim in gone}
-        except (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError):
+        except (ValueError, KeyError, IndexError, TypeError):
             continue  # no lock: `lnbench lock` says what is wrong with it
     return found
