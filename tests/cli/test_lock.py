@@ -114,7 +114,7 @@ def hash_too(data: dict[str, Any]) -> None:
 
 BROKEN: list[tuple[Damage | str, str]] = [
     ("", ":1:1: not a lock: not JSON"),
-    ("{", ":1:2: not a lock: not JSON"),
+    ("{", ":1:1: not a lock: not JSON"),
     ("[]", ": not a lock: it needs schema, study, tier and entries"),
     ('{"schema": 1, "study": "toy", "tier": "full"}', ": not a lock: it needs"),
     (lambda data: data.update(schema=2), ": schema 2; this lnbench reads 1"),
@@ -125,7 +125,10 @@ BROKEN: list[tuple[Damage | str, str]] = [
     (lambda data: data["entries"][0].pop("lnbench"), ": entry 1: it does not say which version"),
     (lambda data: data["entries"].pop(0), ": entry 1: the entry above is not the one"),
     (lambda data: data["entries"][0].pop("claims"), ": entry 1: it needs runs, seeds, tries, claims"),
-    (lambda data: data["entries"][0]["claims"].update({"TOY-01": 3}), ": entry 1: claim TOY-01 is not whole"),
+    (
+        lambda data: data["entries"][0]["claims"].update({"TOY-01": 3}),
+        ": entry 1: claims.TOY-01: input should be a valid",
+    ),
     (region_edited, ": entry 1: the sha256 of claim TOY-01 does not fit what it says (edited?)"),
     (hash_too, ": entry 2: the entry above is not the one"),
     (lambda data: data["entries"][1].update(time="2001-01-01T00:00:00+00:00"), ": entry 2: its time, 2001-01-01"),
@@ -162,10 +165,13 @@ def test_what_cannot_be_read_or_written_is_one_line(home: Path, call: Call) -> N
     )  # fmt: skip
     LOCK.parent.unlink()
     LOCK.mkdir(parents=True)
-    assert call("lock")[::2] == (2, f"lnbench: {home / LOCK}: cannot be read: Is a directory\n")
+    assert call("lock")[::2] == (2, f"lnbench: {home / LOCK}: not a lock: it is a folder, where a file is needed\n")
     LOCK.rmdir()
     LOCK.write_bytes(b"\xff\xfe")
-    assert call("lock")[::2] == (2, f"lnbench: {home / LOCK}: not a lock: it is no text\n")
+    assert call("lock")[::2] == (
+        2,
+        f"lnbench: {home / LOCK}: not a lock: not JSON (expected value at line 1 column 1)\n",
+    )
 
 
 def test_an_entry_says_since_when_a_report_had_records_and_later_entries_keep_it(home: Path, call: Call) -> None:
@@ -188,7 +194,7 @@ def test_a_lock_that_is_damaged_stops_no_judging_and_the_report_says_so(trained:
     code, _, err = call("report", "toy", "--tier", "full", "-o", "reports")
     assert code == 4 and "Traceback" not in err, err
     page = Path("reports/toy-full/report.md").read_text()
-    assert "The history of what was registered cannot be read: toy-full.json:1:2: not a lock" in page
+    assert "The history of what was registered cannot be read: toy-full.json:1:1: not a lock" in page
     assert "🕓 2 post hoc" in page
     LOCK.unlink()
     assert call("judge", "--check", "reports/toy-full")[0] == 0, "the report says what was wrong when it was judged"

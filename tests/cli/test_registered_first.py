@@ -222,7 +222,7 @@ def test_a_report_is_judged_the_same_where_there_is_no_lock(verified: Path, call
     assert call("judge", "--check", "reports/toy-full")[0] == 0
     (Path("reports/toy-full/lock.json")).write_text("{")
     code, _, err = call("judge", "reports/toy-full")
-    assert code == 2 and "lock.json:1:2: not a lock" in err and "Traceback" not in err
+    assert code == 2 and "lock.json:1:1: not a lock" in err and "Traceback" not in err
 
 
 def test_records_of_another_study_are_registered_by_that_one(verified: Path, call: Call) -> None:
@@ -265,8 +265,8 @@ def test_where_nothing_can_be_written_the_store_keeps_it(
     with pytest.raises(LnbenchError, match=r"toy-full.json: entry 1 of locks/toy-full.json next to the study is"):
         registering.register(study_at("toy", "full"), Path(".lnbench"))
     kept.write_text("{")
-    assert "the lock cannot be read: registered/toy-full.json:1:2" in lnbench.judge("toy", tier="full").claims[0].why
-    with pytest.raises(LnbenchError, match=r"^\.lnbench/registered/toy-full.json:1:2: not a lock"):
+    assert "the lock cannot be read: registered/toy-full.json:1:1" in lnbench.judge("toy", tier="full").claims[0].why
+    with pytest.raises(LnbenchError, match=r"^\.lnbench/registered/toy-full.json:1:1: not a lock"):
         registering.register(study_at("toy", "full"), Path(".lnbench"))
 
 

@@ -118,6 +118,11 @@ Accuracies = Mapping[str, tuple[float, float]]
 Outcome = dict[str, Any]
 
 
+def _as_long_as(epochs: int, curve: list[float]) -> list[float]:
+    """A curve of two values as one of so many, of which it has the first and the last."""
+    return [curve[0]] * (epochs - 1) + curve[-1:]
+
+
 def fake_outcome(run: Run, accuracy: float, wobble: float = 0.01) -> Outcome:
     """What a run with this test accuracy would have left: its seed moves it a little, always by as much."""
     seed = run.seeds["init"]
@@ -137,7 +142,7 @@ def fake_outcome(run: Run, accuracy: float, wobble: float = 0.01) -> Outcome:
         curves["validation_accuracy"] = [0.5, 0.6 + run.recipe["optimizer"]["lr"] / 10]
     return {
         "status": "ok",
-        "curves": curves,
+        "curves": {name: _as_long_as(run.recipe["epochs"], values) for name, values in curves.items()},
         "examples": {"train": int(1000 * (1 + alpha)), "validation": validation, "test": 497},
         "classes": 10,
         "parameters": 1000,

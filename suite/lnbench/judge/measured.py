@@ -104,7 +104,7 @@ def load_measured(path: Path) -> dict[str, Any] | None:
         raise problem(f"not a file that `lnbench measure` wrote: {error}") from None
     if isinstance(content, dict) and content.get("schema") == 1:
         text = "written by an older `lnbench measure`, which recorded no tolerance"
-        raise problem(f"{text}: `lnbench measure STUDY --replace`")
+        raise SpecError([Problem(path, 0, 0, f"{text}; write it again: `lnbench measure STUDY --replace`")])
     try:
         measured = _Measured.model_validate(content)
     except ValidationError as error:

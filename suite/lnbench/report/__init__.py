@@ -17,6 +17,7 @@ from lnbench.report.folder import (
     lock_apart,
     read_records,
     read_result,
+    read_whole_result,
     report_differs,
     write_report,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "read_records",
     "read_result",
     "read_results",
+    "read_whole_result",
     "replace_between_markers",
     "report_differs",
     "result_to_json",

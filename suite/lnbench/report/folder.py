@@ -21,7 +21,7 @@ from lnbench.report.plain import Json
 from lnbench.report.result.chain import chain_head, record_sha256
 from lnbench.report.result.result import SCHEMA, result_to_json
 from lnbench.report.result.runs import all_records
-from lnbench.report.result.stored import fault
+from lnbench.report.result.stored import unfit_to_judge, unfit_to_read
 from lnbench.spec import OwnRow, Study, rows_of
 from lnbench.spec.locks import COPY, apart, history_of, moment, read_copy
 from lnbench.store import Record, is_entry, read_export, write_atomically
@@ -93,7 +93,7 @@ def json_text(data: Json) -> str:
 
 
 def read_result(folder: Path) -> Json:
-    """Return result.json of a report, held against what its readers need (`result/stored.py`). Raises StoreError."""
+    """Return result.json of a report, from which it can be judged again (`result/stored.py`). Raises StoreError."""
     file = folder / RESULT
     try:
         data = json_of(file)
@@ -104,9 +104,21 @@ def read_result(folder: Path) -> Json:
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         schema = data.get("schema") if isinstance(data, dict) else None
         raise StoreError(f"{file}: schema {schema!r:.40}; this lnbench reads {SCHEMA}")
-    if what := fault(data):
-        raise StoreError(f"{file}: {what}; take it back from the history of commits, or delete it and report again")
+    if what := unfit_to_judge(data):
+        raise _damaged(file, what)
     return data
+
+
+def read_whole_result(folder: Path) -> Json:
+    """Return result.json of a report, all of it as tables and warnings need it. Raises StoreError."""
+    data = read_result(folder)
+    if what := unfit_to_read(data):
+        raise _damaged(folder / RESULT, what)
+    return data
+
+
+def _damaged(file: Path, what: str) -> StoreError:
+    return StoreError(f"{file}: {what}; take it back from the history of commits, or delete it and report again")
 
 
 def load_report(folder: Path) -> tuple[str, str, int, Get]:
@@ -163,8 +175,9 @@ def known_since(study: Study, finished: Iterable[str | None] = (), store: Path |
     reports that lie in `reports/`, next to the folder of the studies and in a store. None where none is known."""
     found = list(finished)
     for folder in (study.path.resolve().parent.parent, *([store] if store else [])):
-        with contextlib.suppress(StoreError, KeyError, TypeError):
-            found.append(read_result(folder / "reports" / study.key)["runs"]["first_finished"])
+        # whatever else may be wrong with a report, when it had runs is worth knowing
+        with contextlib.suppress(Unreadable, KeyError, TypeError):
+            found.append(json_of(folder / "reports" / study.key / RESULT)["runs"]["first_finished"])
     times = [time for text in found if (time := moment(text)) is not None]
     return min(times).isoformat() if times else None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lnbench.report.debates import Debate, debates_line
-from lnbench.report.folder import RESULT, read_result
+from lnbench.report.folder import RESULT, read_whole_result
 from lnbench.report.names import claim_anchors
 from lnbench.report.paper_rows import (
     NOT_JUDGED,
@@ -80,7 +80,7 @@ def _error_counts(results: list[Json], alone: dict[Row, int]) -> list[str]:
 
 def read_results(reports: Path) -> list[Json]:
     """Return result.json of every report in a folder of reports. Raises StoreError where one is damaged."""
-    return [read_result(file.parent) for file in sorted(reports.glob(f"*/{RESULT}"))]
+    return [read_whole_result(file.parent) for file in sorted(reports.glob(f"*/{RESULT}"))]
 
 
 def _by_study(results: list[Json], reports: str, alone: dict[Row, int]) -> list[str]:

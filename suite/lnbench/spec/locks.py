@@ -17,12 +17,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lnbench.errors import LnbenchError
 from lnbench.identity import sha256
 from lnbench.spec.registration import sha256_of
-from lnbench.spec.study import Study
+from lnbench.spec.study import MOST_SEEDS, Study
 from lnbench.untrusted import Denied, Missing, Unreadable, json_of
 
 Json = dict[str, Any]
@@ -241,7 +243,7 @@ def _data(path: Path) -> Any:
         raise LockError(f"{path}: cannot be read: {error}") from None
     except Unreadable as error:
         place = re.search(r"at line (\d+) column (\d+)", str(error))
-        where = f"{path}:{place[1]}:{place[2]}" if place else f"{path}"
+        where = f"{path}:{place[1]}:{max(1, int(place[2]))}" if place else f"{path}"
         raise LockError(f"{where}: not a lock: {error}") from None
 
 
@@ -288,17 +290,52 @@ def _wrong(entry: Any, before: Entry | None) -> str:
     return "" if entry.get("unreadable") is True else _wrong_content(entry)
 
 
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="allow", strict=True, hide_input_in_errors=True)
+
+
+class _Part(_Form):
+    region: str
+    check: dict[str, Any]
+    effect: dict[str, Any]
+
+
+class _Claim(_Form):
+    says: str | None = None
+    standing: str
+    at_least: int | None = None
+    parts: dict[str, _Part]
+    requires: dict[str, _Part] = {}
+    sha256: str
+
+
+class _Seeds(_Form):
+    n: Annotated[int, Field(ge=1, le=MOST_SEEDS)]
+    looks: list[int] = []
+
+
+class _Content(_Form):
+    """What an entry registers, as `registration` gives it, and the commit that it was taken from."""
+
+    runs: str
+    seeds: _Seeds
+    tries: dict[str, Any]
+    void: dict[str, str] = {}
+    claims: dict[str, _Claim]
+    commit: str | None = None
+
+
 def _wrong_content(entry: Json) -> str:
     if not all(isinstance(entry.get(key), dict) for key in CONTENT[1:]) or not isinstance(entry.get("runs"), str):
         return f"it needs {', '.join(CONTENT)}"
+    try:
+        _Content.model_validate(entry)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        return f"{'.'.join(map(str, first['loc']))[:120]}: {first['msg'][:1].lower()}{first['msg'][1:]}"
     for name, claim in entry["claims"].items():
-        try:
-            hashed = sha256_of(claim, entry)
-            words = all(isinstance(part["region"], str) for part in claim["parts"].values())
-        except (AttributeError, KeyError, TypeError, ValueError):
-            return f"claim {name} is not whole"
-        if claim.get("sha256") != hashed or not words:
-            return f"the sha256 of claim {name} does not fit what it says (edited?)"
+        if claim["sha256"] != sha256_of(claim, entry):
+            return f"the sha256 of claim {name[:40]} does not fit what it says (edited?)"
     return ""
 
 

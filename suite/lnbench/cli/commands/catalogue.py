@@ -194,7 +194,7 @@ def _weak_margins(study: LoadedStudy) -> list[Problem]:
     """Return warnings about margins that the planned seeds are unlikely to decide, by what committed reports
     measured."""
     from lnbench.judge.power import weak_margins
-    from lnbench.report import read_result
+    from lnbench.report import read_whole_result
     from lnbench.yamlfile.reader import load
     from lnbench.yamlfile.tree import position_of
 
@@ -203,7 +203,7 @@ def _weak_margins(study: LoadedStudy) -> list[Problem]:
         folder = root() / "reports" / at_tier.key
         if (folder / "result.json").is_file():
             ids = [claim.id for claim in at_tier.spec.claims]
-            for claim, part, what in weak_margins(at_tier, read_result(folder)):
+            for claim, part, what in weak_margins(at_tier, read_whole_result(folder)):
                 path: list[str | int] = ["claims", ids.index(claim), "parts", part, "margin"] if claim in ids else []
                 line, column = position_of(load(study.path), path)
                 found.append(

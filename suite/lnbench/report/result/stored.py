@@ -1,8 +1,8 @@
 """`result.json` read back: what its readers rely on, so that an edited or damaged one is one line, and never a verdict.
 
-The page and the figures are functions of the whole; they are only compared with what is stored, and what cannot be
-rendered differs. What tables, debates, margins and audits read of a stored result stands here. Keys beyond these are
-allowed, and keys that reports of earlier versions lack may be missing.
+Two readers, two forms. Whoever judges a report again reads what was judged (study, tier, seeds, what failed), and
+compares all else with what comes out: there an edited value is a difference. Tables, debates and warnings believe what
+they read. Keys beyond these are allowed, and keys that reports of earlier versions lack may be missing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from lnbench.report.plain import Json
-from lnbench.report.result.result import SCHEMA
 from lnbench.spec.study import MOST_SEEDS
 from lnbench.tiers import TIERS
 from lnbench.verdict import Standing, Verdict
@@ -160,12 +159,6 @@ class _Runs(_Form):
     first_finished: str | None = None
 
 
-class _Chain(_Form):
-    n: Count
-    head: str
-    sha256: dict[str, str]
-
-
 class _Registered(_Form):
     id: str
     status: str
@@ -175,7 +168,6 @@ class _Registered(_Form):
 
 class _Registration(_Form):
     claims: list[_Registered] = []
-    entry: dict[str, Any] | None = None
 
 
 class _Row(_Form):
@@ -183,39 +175,54 @@ class _Row(_Form):
     method: dict[str, Any]
 
 
-class _Result(_Form):
-    schema_: Literal[SCHEMA] = Field(alias="schema")  # type: ignore[valid-type]
+class _Judged(_Form):
+    """What is needed to judge a report again; all else is compared with what comes out."""
+
+    schema_: Literal[1] = Field(alias="schema")
     study: Name
     tier: Annotated[str, AfterValidator(_tier)]
     key: Key
+    seeds: _Seeds
+    runs: _Runs
+    own_rows: list[_Row] = []
+    ledger: list[dict[str, Any]] = []
+
+
+class _Result(_Judged):
+    """What tables, debates and warnings read."""
+
     title: str
     paper: _Paper
     alpha: Share
-    seeds: _Seeds
     claims: list[_Claim] = Field(max_length=10_000)
-    cells: list[Point]
-    runs: _Runs
-    records: _Chain | None = None
     registration: _Registration | None = None
-    own_rows: list[_Row] = []
-    ledger: list[dict[str, Any]] = []
     trained: dict[str, Any] | None = None
 
 
-def fault(data: Json) -> str:
-    """Return what of a stored result is not as its readers need it, with its place; "" where all is."""
-    try:
-        _Result.model_validate(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        what = first["msg"].removeprefix("Value error, ")
-        return f"{where[:120]}: {what[:1].lower()}{what[1:]}"
-    if data["key"] != f"{data['study']}-{data['tier']}":
-        return "key: it is not the study and the tier"
+def unfit_to_judge(data: Any) -> str:
+    """Return what of a stored result does not let its report be judged again, with its place; "" where it can be."""
+    if what := _fault(_Judged, data):
+        return what
+    return "" if data["key"] == f"{data['study']}-{data['tier']}" else "key: it is not the study and the tier"
+
+
+def unfit_to_read(data: Json) -> str:
+    """Return what of a stored result is not as tables and warnings need it, with its place; "" where all is."""
+    if what := _fault(_Result, data):
+        return what
     for claim in data["claims"]:
         for part in claim["parts"]:
             for member in part["members"]:
                 if not len(member["values"]) == len(member["seeds"]) == len(member["collapsed"]):
                     return f"claims: {claim['id'][:40]}, {part['name'][:40]}: there is not one value for each seed"
+    return ""
+
+
+def _fault(form: type[_Form], data: Any) -> str:
+    try:
+        form.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+        return f"{where[:120]}: {what[:1].lower()}{what[1:]}"
     return ""
