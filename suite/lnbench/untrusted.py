@@ -26,6 +26,7 @@ _REASONS = {
     errno.EROFS: "the disk may only be read",
     errno.ENOENT: "no such file or folder",
 }
+_OF_A_PATH = set(_REASONS) - {errno.ENOENT}  # that is missing, a bug of ours may have asked for
 
 
 class Unreadable(ValueError):
@@ -45,6 +46,24 @@ def reason(error: OSError | ValueError) -> str:
     if not isinstance(error, OSError):
         return "the path holds a NUL, which no path can"
     return _REASONS.get(error.errno or 0) or error.strerror or str(error)
+
+
+def refused_path(error: Exception) -> str:
+    """Return what is wrong with a path that the system has refused, with the path; "" for any other error."""
+    if isinstance(error, OSError) and error.filename is not None and error.errno in _OF_A_PATH:
+        return f"{shown(error.filename)}: {reason(error)}"
+    if isinstance(error, ValueError) and "null byte" in str(error):
+        return reason(error)
+    if isinstance(error, RuntimeError) and "Symlink loop" in str(error):  # pathlib's
+        return f"{error}"
+    return ""
+
+
+def shown(path: object) -> str:
+    """Return a path for a message: one that is too long to be read, or has signs that cannot be shown, is cut and
+    escaped."""
+    text = str(path)
+    return text if len(text) <= 300 and text.isprintable() else f"{ascii(text[:100])[1:-1]}…"
 
 
 def kind_of(path: Path) -> str:

@@ -17,6 +17,7 @@ import click
 
 import lnbench
 from lnbench.errors import Exit, LnbenchError, out_of_memory
+from lnbench.untrusted import refused_path
 
 # verb -> (module in lnbench.cli.commands, what it does)
 VERBS: dict[str, tuple[str, str]] = {
@@ -168,6 +169,12 @@ def _exit_code(arguments: list[str] | None) -> int:
     except LnbenchError as error:
         click.echo(f"{error}" if "\n" in str(error) else f"lnbench: {error}", err=True)
         return error.exit_code
+    except (OSError, ValueError, RuntimeError) as error:
+        what = refused_path(error)  # of a path that the user gave, wherever it was first looked at
+        if not what:
+            raise
+        click.echo(f"lnbench: {what}; {KEPT}", err=True)
+        return Exit.USAGE
     except KeyboardInterrupt:
         click.echo(f"interrupted; {KEPT}, give the same command to go on", err=True)
         return Exit.INTERRUPTED

@@ -146,4 +146,4 @@ def whole_numbers(values: Any, what: str) -> npt.NDArray[np.int64]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

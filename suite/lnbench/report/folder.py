@@ -26,7 +26,7 @@ from lnbench.spec import OwnRow, Study, rows_of
 from lnbench.spec.locks import COPY, apart, history_of, moment, read_copy
 from lnbench.store import Record, is_entry, read_export, write_atomically
 from lnbench.store.record import envelope
-from lnbench.untrusted import Denied, Missing, Unreadable, bytes_of, json_of, text_of
+from lnbench.untrusted import Denied, Missing, Unreadable, bytes_of, json_of, shown, text_of
 
 MOST_RECORDS = 1 << 30  # bytes of a report's records
 RESULT, RECORDS, PAGE, JUNIT = "result.json", "records.jsonl", "report.md", "junit.xml"
@@ -98,7 +98,9 @@ def read_result(folder: Path) -> Json:
     try:
         data = json_of(file)
     except (Missing, Denied) as error:
-        raise StoreError(f"{file}: cannot be read: {error}; is {folder} the folder of a report?") from None
+        raise StoreError(
+            f"{shown(file)}: cannot be read: {error}; is {shown(folder)} the folder of a report?"
+        ) from None
     except Unreadable as error:
         raise StoreError(f"{file}: {error}") from None
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
@@ -255,6 +257,8 @@ def chain_differs(stored: Any, folder: Path) -> list[str]:
 def _rendered(render: Callable[[Json], str], data: Json) -> str | None:
     """Return what `render` gives; None where the stored result does not have the form that rendering needs (it then
     differs anyway)."""
+    if unfit_to_read(data):
+        return None
     try:
         return render(data)
     except (KeyError, TypeError, IndexError, ValueError, AttributeError):

@@ -134,7 +134,7 @@ def _registered(data: Json, claim: str) -> str:
     found = next((one for one in data.get("registration", {}).get("claims", []) if one["id"] == claim), None)
     if found is None or found["first_record"] is None:
         return "–"
-    again = found["status"] == "before" and found["records_since"]
+    again = found["status"] == "before" and found.get("records_since")
     words = {
         "before": "before these runs; earlier ones were known" if again else "before the runs",
         "late": "after the first run" if found.get("registered") else "not registered",

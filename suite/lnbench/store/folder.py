@@ -26,7 +26,7 @@ from lnbench.store.files import explained, same_file, size_of, try_lock, write_a
 from lnbench.store.ledger import Ledger, json_files, listed, record_files
 from lnbench.store.record import ID, MOST_BYTES, LaterFormat, Record, envelope, opened
 from lnbench.store.schema import fault, out_of_bounds
-from lnbench.untrusted import Denied, Missing, Unreadable, bytes_of, kind_of
+from lnbench.untrusted import Denied, Missing, Unreadable, bytes_of, kind_of, shown
 
 
 def default_path() -> Path:
@@ -48,7 +48,7 @@ def checked_place(path: Path, *, there: bool = False) -> Path:
         if found == "folder":
             listed(path)
     except Unreadable as error:
-        raise NoStore(f"{_shown(path)}: is no store: {error}; {_ANOTHER}") from None
+        raise NoStore(f"{shown(path)}: is no store: {error}; {_ANOTHER}") from None
     except StoreError as error:
         raise NoStore(f"{error}; {_ANOTHER}") from None
     if found not in ("folder", "nothing") or (found == "nothing" and _below_a_file(path)):
@@ -59,12 +59,6 @@ def checked_place(path: Path, *, there: bool = False) -> Path:
 
 
 _ANOTHER = "name the folder of one with --store or LNBENCH_STORE"
-
-
-def _shown(path: Path) -> str:
-    """Return a path for a message: one that is too long, or holds a NUL, is cut and escaped."""
-    text = str(path)
-    return text if len(text) <= 300 and text.isprintable() else ascii(text[:100])[1:-1] + "…"
 
 
 def _below_a_file(path: Path) -> bool:

@@ -22,6 +22,7 @@ from lnbench.cli.commands.options import (
 from lnbench.cli.commands.tables import exit_code, print_report, print_verdicts
 from lnbench.errors import Exit, LnbenchError, SpecError
 from lnbench.resources import questions_for, root, study_paths
+from lnbench.untrusted import Missing, Unreadable, bytes_of, text_of
 
 
 @click.command()
@@ -242,10 +243,14 @@ def scoreboard(check: bool, readme: Path, reports: Path) -> int:
     questions = load_questions(questions_for(paths[0])) if paths else {}
     debates = find_debates(found, questions, load_studies(paths))
     try:
-        text = readme.read_text(encoding="utf-8")
-    except OSError as error:
-        raise LnbenchError(f"{readme}: cannot be read: {error.strerror}") from None
-    new = replace_between_markers(text, "scoreboard", table(found, debates=debates))
+        text = text_of(readme)
+    except Unreadable as error:
+        raise LnbenchError(f"{readme}: cannot be read: {error}") from None
+    tables = table(found, debates=debates)
+    try:
+        new = replace_between_markers(text, "scoreboard", tables)
+    except ValueError as error:
+        raise LnbenchError(f"{readme}: {error}") from None
     page = reports / DEBATES
     before, after = _read_page(page), debates_page(debates)
     if check:
@@ -264,10 +269,8 @@ def scoreboard(check: bool, readme: Path, reports: Path) -> int:
 def _read_page(page: Path) -> str | None:
     """Return the page as it is; None where there is none. Raises LnbenchError where it cannot be read."""
     try:
-        return page.read_text(encoding="utf-8")
-    except FileNotFoundError:
+        return bytes_of(page).decode("utf-8", errors="replace")
+    except Missing:
         return None
-    except OSError as error:
-        raise LnbenchError(f"{page}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        return ""  # no page of ours
+    except Unreadable as error:
+        raise LnbenchError(f"{page}: cannot be read: {error}") from None
