@@ -46,7 +46,7 @@ def _array(stream: IO[bytes], size: int, what: str) -> npt.NDArray[Any]:
     if not dtype.itemsize or dtype.names or dtype.subdtype or len(shape) > 32 or max(shape, default=0) >= 1 << 48:
         raise DataError(f"{what} is an array of {str(dtype)[:40]} in the shape {str(shape)[:60]}, which is not read")
     flat = np.empty(count, dtype=dtype)
-    view = memoryview(flat.view(np.uint8)).cast("B") if count else memoryview(b"")
+    view = flat.view(np.uint8).data.cast("B") if count else memoryview(b"")
     done = 0
     while done < len(view):
         part = stream.read(min(1 << 20, len(view) - done))
