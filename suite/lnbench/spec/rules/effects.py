@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import partial
 
 from lnbench import catalog
 from lnbench.errors import did_you_mean
 from lnbench.spec.effects import AS_WRITTEN, COEFFICIENTS, EPOCH, PAIRS, Effect
-from lnbench.spec.levels import is_number, not_visited, same, same_point, word
+from lnbench.spec.levels import is_number, listed, not_visited, repeated, same_point, word
 from lnbench.spec.recipe import Scalar
 from lnbench.yamlfile.tree import Position
 
@@ -30,6 +29,7 @@ def check_effect(
     for where, point in (("at", effect.at), ("minus", effect.minus or {}), ("over", effect.over or {})):
         for axis, value in point.items():
             values = value if isinstance(value, tuple) else (value,)
+            twice = set(repeated(values))
             for index, one in enumerate(values):
                 spot = place(where, axis, index) if isinstance(value, tuple) else place(where, axis)
                 unvisited = not_visited(axis, one, vary)
@@ -37,13 +37,13 @@ def check_effect(
                     error(spot, f"{head}: {unvisited}")
                 elif axis in effect.axes:
                     error(place(where, axis), f"{head}: {axis} is the axis it runs along; leave it out here")
-                if any(same(one, other) for other in values[:index]):
+                if index in twice:
                     error(spot, f"{head}: {axis} = {word(one)} is given twice")
     _epochs(head, effect, epochs, place, error)
     whole = _axes(head, effect, vary, place, error)
     for axis, levels in vary.items() if whole and not cells_say else ():
         if axis not in (*effect.at, *effect.axes) and len(levels) > 1:
-            error(place(), f"{head}: say in `at` at which {axis}; it takes {', '.join(map(word, levels))}")
+            error(place(), f"{head}: say in `at` at which {axis}; it takes {listed(levels)}")
     _pairs(head, effect, place, error)
     _family(head, effect, vary, place, error)
     _numbers(head, effect, place, error)
@@ -64,11 +64,12 @@ def _axes(head: str, effect: Effect, vary: Vary, place: Place, error: Report) ->
             continue
         levels = effect.levels_of(axis, vary.get(axis, ()))
         points *= len(levels)
+        twice = set(repeated(levels))
         for index, level in enumerate(effect.levels.get(axis, ())):
             unvisited = not_visited(axis, level, vary)
             if unvisited:
                 error(place("levels", axis, index), f"{head}: {unvisited}")
-            elif any(same(level, other) for other in levels[:index]):
+            elif index in twice:
                 error(place("levels", axis, index), f"{head}: {axis} = {word(level)} is given twice")
         if reducer in COEFFICIENTS:
             continue
@@ -129,11 +130,8 @@ def _needs_logs(effect: Effect, reducer: str, last: bool) -> str:
 
 
 def _family(head: str, effect: Effect, vary: Vary, place: Place, error: Report) -> None:
-    sizes = [
-        len(value) for value in (*effect.at.values(), *(effect.against or {}).values()) if isinstance(value, tuple)
-    ]
     levels = effect.levels_of(str(effect.axis), vary.get(str(effect.axis), ()))
-    size = math.prod(sizes) * (len(levels) - 1 if effect.reducer == "steps" else 1)
+    size = effect.size * (len(levels) - 1 if effect.reducer == "steps" else 1)
     if size > MOST_MEMBERS:
         error(place(), f"{head}: a family of {size} numbers; at most {MOST_MEMBERS}")
     elif any(other is not None and same_point(at, other) for at, other in effect.members()):
