@@ -12,7 +12,7 @@ from lnbench.cli import main as command_line
 from lnbench.errors import Exit
 from tests.toys.trained_study import Call
 
-VERDICTS = {Exit.OK, Exit.CONTRADICTED, Exit.RUN_FAILED, Exit.INCONCLUSIVE, Exit.NOTHING_SELECTED, Exit.USAGE}
+VERDICTS = {Exit.OK, Exit.CONTRADICTED, Exit.RUN_FAILED, Exit.UNUSABLE, Exit.INCONCLUSIVE, Exit.NOTHING_SELECTED, Exit.USAGE}
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

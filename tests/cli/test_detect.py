@@ -61,7 +61,7 @@ def test_it_overwrites_nothing_that_it_did_not_write(data: Path, call: Call) -> 
     assert call("detect", "shades.npz", "-o", "shades.npz", *QUICK)[0] == 2
     assert "is a file; name a folder" in call("detect", "shades.npz", "-o", "shades.npz", *QUICK)[2]
     code, _, err = call("detect", "shades.npz", "-o", "shades.npz/below", *QUICK)
-    assert code == 3 and len(err.splitlines()) == 1
+    assert code == 6 and len(err.splitlines()) == 1
     (data.parent / "empty").mkdir()
     assert call("detect", "shades.npz", "-o", "empty", *QUICK)[0] == 0
     (data.parent / "empty/notes.txt").write_text("what I saw")  # the user's own, added later, stays

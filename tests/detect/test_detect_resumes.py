@@ -197,7 +197,7 @@ def test_a_disk_that_fills_up_while_a_run_ends_keeps_what_is_done(
 
     with monkeypatch.context() as patch:
         patch.setattr("lnbench.store.files.tempfile.mkstemp", full_at_the_second)
-        assert detect(digits.folder, "-o", out, *SMALL) == 3
+        assert detect(digits.folder, "-o", out, *SMALL) == 6
     assert "the disk is full; free some space and give the same command again" in capsys.readouterr().err
     assert detect(digits.folder, "-o", out, *SMALL) == 0
     assert "1 run to train; 1 already done" in capsys.readouterr().out

@@ -44,6 +44,7 @@ EPILOG = """\b
 Exit codes, the first that applies:
   2    wrong usage, or a study file that is not valid
   3    a run failed
+  6    data, a report or a store is missing, damaged, or cannot be used
   5    nothing was selected
   1    a claim is contradicted, or failed (a hypothesis), or smoke-fail
   7    a run trained again differs from its record (audit), or a store from its ledger (store check)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lnbench.detect import archive, folders
 from lnbench.detect.data import FEW_OF_A_CLASS, FEWEST, Labelled, Say, printable
-from lnbench.errors import DataError
+from lnbench.errors import DataError, NoSuchData
 
 
 def read(path: Path, size: int | None, say: Say) -> Labelled:
@@ -20,7 +20,7 @@ def read(path: Path, size: int | None, say: Say) -> Labelled:
     elif path.is_file():
         found = archive.read(path, size)
     else:
-        raise DataError(f"{path}: no such folder or file; give a folder of class folders, or an .npz")
+        raise NoSuchData(f"{path}: no such folder or file; give a folder of class folders, or an .npz")
     if len(found.labels) < FEWEST:
         raise DataError(f"{path}: {len(found.labels)} images are too few; at least {FEWEST} are needed")
     if len(found.classes) < 2:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lnbench.errors import StoreError
+from lnbench.errors import NoSuchReport, StoreError
 from lnbench.identity import canonical_json
 from lnbench.judge import Get, StudyResult
 from lnbench.report.compare import differences, text_differs
@@ -96,7 +96,8 @@ def read_result(folder: Path) -> Json:
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise StoreError(f"{file}: cannot be read: {error.strerror}; is {folder} the folder of a report?") from None
+        kind = StoreError if folder.is_dir() else NoSuchReport
+        raise kind(f"{file}: cannot be read: {error.strerror}; is {folder} the folder of a report?") from None
     except (ValueError, RecursionError):
         raise StoreError(f"{file}: not JSON") from None
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from lnbench.errors import NoSuchReport
 from lnbench.report.debates import Debate, debates_line
 from lnbench.report.folder import RESULT, read_result
 from lnbench.report.names import claim_anchors
@@ -79,7 +80,10 @@ def _error_counts(results: list[Json], alone: dict[Row, int]) -> list[str]:
 
 
 def read_results(reports: Path) -> list[Json]:
-    """Return result.json of every report in a folder of reports. Raises StoreError where one is damaged."""
+    """Return result.json of every report in a folder of reports. Raises StoreError where one is damaged, or where there
+    is no such folder."""
+    if not reports.is_dir():
+        raise NoSuchReport(f"{reports}: no such folder; give the folder that the reports are in")
     return [read_result(file.parent) for file in sorted(reports.glob(f"*/{RESULT}"))]
 
 
