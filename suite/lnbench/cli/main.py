@@ -16,6 +16,7 @@ from typing import Any, TextIO, cast
 import click
 
 import lnbench
+from lnbench.cli.terminal import any_letter, encoding_shown
 from lnbench.errors import Exit, LnbenchError, out_of_memory
 
 # verb -> (module in lnbench.cli.commands, what it does)
@@ -116,6 +117,7 @@ class Output:
 
     def __init__(self, stream: TextIO):
         self._stream = stream
+        self.encoding = encoding_shown(stream)
 
     def write(self, text: str) -> int:
         with self._or_lost():
@@ -145,9 +147,10 @@ def main(arguments: list[str] | None = None) -> None:
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (cast(TextIO, stream and Output(stream)) for stream in streams)
     try:
-        code = _exit_code(arguments)
-        if sys.stdout is not None:
-            sys.stdout.flush()  # now, where a failure still has an exit code
+        with any_letter(streams):
+            code = _exit_code(arguments)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # now, where a failure still has an exit code
     except OutputLost as lost:
         code = _lost(lost.__cause__, streams)
     except Exception as error:

@@ -97,7 +97,7 @@ def detect(data: Path, output: Path | None, device: str, **options: Any) -> int:
 
 
 def _announce(data: Any, options: Any) -> None:
-    from lnbench.detect.data import printable
+    from lnbench.errors import visible
 
     kind = "grey" if data.shape[0] == 1 else "colour"
     side = data.shape[1]
@@ -107,21 +107,21 @@ def _announce(data: Any, options: Any) -> None:
     )
     if data.skipped:
         file, why = data.skipped[0]
-        click.echo(f"{len(data.skipped)} skipped, the first: {printable(file)}: {why}", err=True)
+        click.echo(f"{len(data.skipped)} skipped, the first: {visible(file)}: {why}", err=True)
 
 
 def _write(
     folder: Path, source: str, data: Any, asked: Any, options: Any, records: list[dict[str, Any]], notes: list[str]
 ) -> None:
     from lnbench.detect import figures, page, tables
-    from lnbench.detect.data import printable
+    from lnbench.errors import visible
     from lnbench.detect.output import write
     from lnbench.detect.scores import scored
 
     outcomes = [record["outcome"] for record in records]
     learnt = [(one["train_accuracy"][-1], one["train_loss"][-1]) for one in outcomes]
     scores = scored([one["aul"] for one in outcomes], [one["aum"] for one in outcomes], options.epochs, learnt)
-    result = tables.result(printable(source), data, asked, options, scores, records, notes)
+    result = tables.result(visible(source), data, asked, options, scores, records, notes)
     files = {
         "scores.csv": tables.scores_csv(data, scores),
         "suspects.csv": tables.suspects_csv(data, scores, options.top),
@@ -132,7 +132,7 @@ def _write(
     }
     write(folder, files)
     for note in result["notes"]:
-        click.echo(f"note: {printable(note)}")
+        click.echo(f"note: {visible(note)}")
     noise = result["noise"]
     if noise is None:
         click.echo("the scores form one group: no share of wrong labels is estimated; the ranking stands")
