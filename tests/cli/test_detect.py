@@ -95,6 +95,8 @@ def test_it_never_writes_among_the_images(data: Path, call: Call) -> None:
         (("shades.npz", "--model", "lenet"), "too small for this network"),
         (("shades.npz", "--size", "4"), "--size"),
         (("shades.npz", "--lr", "0"), "--lr"),
+        (("shades.npz", "--lr", "1e300"), "--lr 1e+300: not between 1e-10 and 1e+06"),
+        (("shades.npz", "--lr", "1e-300"), "--lr 1e-300: not between"),
         (("shades.npz", "--lr", "nan"), "--lr nan: not a finite number"),
         (("shades.npz", "--lr", "inf"), "--lr inf: not a finite number"),
         (("shades.npz", "--runs", "0"), "--runs"),

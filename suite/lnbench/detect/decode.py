@@ -17,8 +17,8 @@ import numpy.typing as npt
 Picture = npt.NDArray[np.uint8]  # (S, S, 3)
 WHITE = (255, 255, 255)
 # Of the formats that Pillow knows, those that photographs and drawings are kept in. Others are read by programs that it
-# starts (Ghostscript for EPS, whatever the file is called), by code that few have tried, or have no sign that tells them
-# from any other file.
+# starts (Ghostscript for EPS, whatever the file is called), or by code that few have tried, or have no sign that tells
+# them from any other file.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "PPM", "JPEG2000")
 NO_FORMAT = "not a PNG, JPEG, GIF, BMP, TIFF, WebP, AVIF, PPM or JPEG 2000 image"
 MOST_AT_ONCE = 1 << 25  # pixels of all the pictures that are decoded at a time: some 300 MB

@@ -90,13 +90,13 @@ def _files(folder: Path, root: str) -> Iterator[Path]:
         return
     for here, inner, names in os.walk(folder, onerror=refused, followlinks=True):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
-        outside = [name for name in inner if _leads_out(os.path.join(here, name), root)]
-        inner[:] = [name for name in inner if name not in outside]
-        found += [Path(here, name) for name in outside]
         if (real := os.path.realpath(here)) in seen:
             inner[:] = []
             continue
         seen.add(real)
+        outside = [name for name in inner if _leads_out(os.path.join(here, name), root)]
+        inner[:] = [name for name in inner if name not in outside]
+        found += [Path(here, name) for name in outside]
         found += [Path(here, name) for name in names if not name.startswith(".")]
     yield from sorted(found)
 
@@ -132,7 +132,8 @@ def _nothing(path: Path, files: list[tuple[int, Path]], results: Sequence[object
     if not files:
         return "its class folders are empty"
     reason = next((result for result in results if isinstance(result, str)), "")
-    return f"none of {len(files)} files could be read as an image ({visible(str(files[0][1].relative_to(path)))}: {reason})"
+    first = visible(str(files[0][1].relative_to(path)))
+    return f"none of {len(files)} files could be read as an image ({first}: {reason})"
 
 
 def _notes(folders: list[Path], present: list[int], loose: int, headers: list[Header], side: int) -> list[str]:

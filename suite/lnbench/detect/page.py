@@ -189,9 +189,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], sides: str) -> str
 
 
 def escaped(text: str) -> str:
-    """Return a user's name as plain text in Markdown, on one line."""
+    """Return a user's name as plain text in Markdown, on one line, with what cannot be seen of it as escapes."""
     one_line = " ".join(visible(text).split()) or (text and repr(text))
-    return re.sub(r"[\\`*_\[\]<>|#]", lambda sign: f"\\{sign[0]}", one_line)
+    return re.sub(r"[\\`*_\[\]<>|#&~$]", lambda sign: f"\\{sign[0]}", one_line)
 
 
 def percent(value: float) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
+from lnbench.cli.commands.ending import as_interrupt
 from lnbench.cli.commands.options import (
     claims_option,
     data_option,
@@ -21,13 +21,15 @@ from lnbench.cli.commands.options import (
     tier_option,
     where_option,
 )
-from lnbench.cli.commands.progress import Display, display
-from lnbench.cli.commands.tables import exit_code, print_report, print_verdicts
 from lnbench.errors import Exit
-from lnbench.execute.groups import BACKENDS, check_backend
-from lnbench.spec import LoadedStudy, Study
-from lnbench.store import Store
 from lnbench.tiers import PAPER_TIERS
+
+if TYPE_CHECKING:
+    from lnbench.cli.commands.progress import Display
+    from lnbench.spec import LoadedStudy, Study
+    from lnbench.store import Store
+
+BACKENDS = ("auto", "loop", "stacked", "graph")  # execute.groups.BACKENDS, written again so that `--help` is fast
 
 
 @click.command()
@@ -74,6 +76,10 @@ def verify(
     STUDY is a YAML file or the name of a known study, such as rolnick_mnist. You can stop it at any time; the same
     command resumes.
     """
+    as_interrupt()
+    click.echo(f"reading {', '.join(studies)}")  # before the imports, which take seconds on a busy machine
+    from lnbench.cli.commands.tables import exit_code, print_report, print_verdicts
+    from lnbench.execute.groups import check_backend
     from lnbench.execute.local import lasting_crew
     from lnbench.machine import resolve_device
     from lnbench.pipeline import Training, demand_data, verify_study
@@ -82,7 +88,6 @@ def verify(
     from lnbench.resources import find_study
     from lnbench.spec import asked_rows, load_studies
 
-    signal.signal(signal.SIGTERM, _as_interrupt)
     loaded = load_studies([find_study(name) for name in studies])
     place = resolve_device(device)
     check_backend(backend, place)
@@ -123,10 +128,6 @@ def verify(
     return exit_code(results, claims)
 
 
-def _as_interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 def _at_tier(study: LoadedStudy, tier: str | None, device: str, data_dir: Path | None) -> Study | None:
     """Return the study at the tier asked for, else at lite where a GPU and the data are there, else at smoke."""
     from lnbench.pipeline import missing_data
@@ -156,6 +157,7 @@ def _at_tier(study: LoadedStudy, tier: str | None, device: str, data_dir: Path |
 
 def _watching(store: Store) -> Callable[[], AbstractContextManager[Display]]:
     """Return what opens the display of one training, and says on Ctrl-C that nothing is lost."""
+    from lnbench.cli.commands.progress import display
 
     @contextlib.contextmanager
     def watching() -> Iterator[Display]:
