@@ -14,6 +14,7 @@ import numpy as np
 from lnbench.detect.data import Labelled
 from lnbench.detect.options import Options
 from lnbench.detect.scores import SUSPECT, Scores
+from lnbench.errors import visible
 from lnbench.machine import environment
 from lnbench.store import Record
 
@@ -57,6 +58,7 @@ def _csv(data: Labelled, scores: Scores, examples: Sequence[int]) -> bytes:
 def cell(name: str) -> str:
     """Return a name as a cell that no spreadsheet computes: they take what begins with one of `= + - @`, a tab or a
     carriage return for a formula, and do what it says. A number stays one."""
+    name = re.sub("[\ud800-\udc7f\udd00-\udfff]", lambda one: visible(one[0]), name)  # no byte of a file's name
     if name.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n")) and not NUMBER.fullmatch(name):
         return f"'{name}"
     return name
