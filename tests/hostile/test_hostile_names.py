@@ -21,7 +21,7 @@ from lnbench.report import debates_page, find_debates, junit, markdown, scoreboa
 from lnbench.report.words import coded, escaped, link, path_link
 from lnbench.spec import Question
 from tests.hostile.pages import ADDRESSES, UNSEEN, WORDS, hostile_words, leaves, with_words, wrongs
-from tests.toys.report_world import World, empty, full  # noqa: F401
+from tests.toys.report_world import World
 
 Json = dict[str, Any]
 
@@ -94,7 +94,7 @@ def tried(data: Json, seed: int, count: int) -> Counter[str]:
     return found
 
 
-def test_pages_with_hostile_words_in_them(full: World) -> None:  # noqa: F811
+def test_pages_with_hostile_words_in_them(full: World) -> None:
     data = json.loads(json.dumps(full.json()))
     assert not any(wrongs(render()) for name, render in rendered(data).items() if name != "junit.xml")
     found = tried(data, seed=1, count=25)
@@ -103,7 +103,7 @@ def test_pages_with_hostile_words_in_them(full: World) -> None:  # noqa: F811
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(20, 24))
-def test_many_pages_with_hostile_words_in_them(full: World, seed: int) -> None:  # noqa: F811
+def test_many_pages_with_hostile_words_in_them(full: World, seed: int) -> None:
     found = tried(json.loads(json.dumps(full.json())), seed, count=400)
     assert min(found[name] for name in ("report.md", "README", "debates.md", "junit.xml")) > 100, found
 

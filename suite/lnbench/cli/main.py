@@ -105,6 +105,7 @@ def cli() -> None:
 
 
 KEPT = "finished runs are kept"
+INTERRUPTED = f"interrupted; {KEPT}, give the same command to go on"
 
 
 class OutputLost(Exception):
@@ -164,7 +165,9 @@ def _exit_code(arguments: list[str] | None) -> int:
     try:
         code = cli.main(args=arguments, prog_name="lnbench", standalone_mode=False)
         return code if isinstance(code, int) else Exit.OK
-    except click.exceptions.Abort:
+    except click.exceptions.Abort as abort:
+        if isinstance(abort.__cause__, KeyboardInterrupt):  # else the verb has said what it keeps
+            click.echo(INTERRUPTED, err=True)
         return Exit.INTERRUPTED
     except click.ClickException as error:
         error.show()
@@ -173,7 +176,7 @@ def _exit_code(arguments: list[str] | None) -> int:
         click.echo(f"{error}" if "\n" in str(error) else f"lnbench: {error}", err=True)
         return error.exit_code
     except KeyboardInterrupt:
-        click.echo(f"interrupted; {KEPT}, give the same command to go on", err=True)
+        click.echo(INTERRUPTED, err=True)
         return Exit.INTERRUPTED
 
 

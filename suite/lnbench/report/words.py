@@ -342,8 +342,13 @@ def _inline(text: str) -> str:
 
 
 def _code(piece: str) -> str:
-    # no backslash escapes another one in code, so a table would be cut at `\|`; markers in README are comments
-    return _escaped(piece) if "\\|" in piece or "<!--" in piece else piece.replace("|", "\\|")
+    return piece.replace("|", "\\|") if _is_code(piece) else _escaped(piece)
+
+
+def _is_code(piece: str) -> bool:
+    """Return whether code can hold it: no backslash escapes another one there, so a table would be cut at a bar behind
+    one; and a comment would look like the markers of README."""
+    return "\\|" not in piece and "<!--" not in piece
 
 
 def _escaped(piece: str) -> str:
