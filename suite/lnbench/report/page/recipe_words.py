@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from lnbench.report.names import is_number, text
@@ -128,7 +129,8 @@ def value_words(value: Any) -> str:
     if is_number(value):
         return as_written(value)
     if isinstance(value, dict):
-        kind = escaped(value.get("kind", ""))
+        kind = str(value.get("kind", ""))
+        kind = kind if re.fullmatch("[A-Za-z0-9]+(_[A-Za-z0-9]+)*", kind) else escaped(kind)
         return ", ".join(
             [*filter(None, [kind]), *(option_words(k, value_words(v), kind) for k, v in value.items() if k != "kind")]
         )
