@@ -13,8 +13,9 @@ from pathlib import Path
 class Exit(IntEnum):
     """Exit codes of the command line, in the order in which the first that applies wins."""
 
-    USAGE = 2  # wrong call, or a spec that is not valid
+    USAGE = 2  # wrong call (a folder that does not exist, too), or a spec that is not valid
     RUN_FAILED = 3
+    UNUSABLE = 6  # data, a report or a store: missing, damaged, or of no use here
     NOTHING_SELECTED = 5
     CONTRADICTED = 1  # a claim is contradicted or failed, or smoke-fail
     DIFFERS = 7  # a run trained again differs from its record (audit), or a store from its ledger (store check)
@@ -36,13 +37,25 @@ class LnbenchError(Exception):
 class StoreError(LnbenchError):
     """The store cannot be read or written."""
 
-    exit_code = Exit.RUN_FAILED
+    exit_code = Exit.UNUSABLE
 
 
 class DataError(LnbenchError):
     """A data set is missing, damaged, or cannot be fetched."""
 
-    exit_code = Exit.RUN_FAILED
+    exit_code = Exit.UNUSABLE
+
+
+class NoSuchData(DataError):
+    """What a user named does not exist: a folder, a file, or a data set."""
+
+    exit_code = Exit.USAGE
+
+
+class NoSuchReport(StoreError):
+    """There is no folder where a user said that a report is."""
+
+    exit_code = Exit.USAGE
 
 
 def visible(text: str, *, keep: str = "") -> str:

@@ -182,7 +182,7 @@ def test_ctrl_c_leaves_nothing(report: Path, call: Call, monkeypatch: pytest.Mon
 
 def test_no_report_is_an_error_of_one_line(home: Path, call: Call) -> None:
     code, _, err = call("audit", "nowhere")
-    assert code == 3 and "is nowhere the folder of a report?" in err and err.count("\n") == 1
+    assert code == 2 and "is nowhere the folder of a report?" in err and err.count("\n") == 1
 
 
 def test_every_run_is_drawn_as_often_as_any_other() -> None:

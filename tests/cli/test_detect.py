@@ -61,7 +61,7 @@ def test_it_overwrites_nothing_that_it_did_not_write(data: Path, call: Call) -> 
     assert call("detect", "shades.npz", "-o", "shades.npz", *QUICK)[0] == 2
     assert "is a file; name a folder" in call("detect", "shades.npz", "-o", "shades.npz", *QUICK)[2]
     code, _, err = call("detect", "shades.npz", "-o", "shades.npz/below", *QUICK)
-    assert code == 3 and len(err.splitlines()) == 1
+    assert code == 6 and len(err.splitlines()) == 1
     (data.parent / "empty").mkdir()
     assert call("detect", "shades.npz", "-o", "empty", *QUICK)[0] == 0
     (data.parent / "empty/notes.txt").write_text("what I saw")  # the user's own, added later, stays
@@ -95,6 +95,8 @@ def test_it_never_writes_among_the_images(data: Path, call: Call) -> None:
         (("shades.npz", "--model", "lenet"), "too small for this network"),
         (("shades.npz", "--size", "4"), "--size"),
         (("shades.npz", "--lr", "0"), "--lr"),
+        (("shades.npz", "--lr", "1e300"), "--lr 1e+300: not between 1e-10 and 1e+06"),
+        (("shades.npz", "--lr", "1e-300"), "--lr 1e-300: not between"),
         (("shades.npz", "--lr", "nan"), "--lr nan: not a finite number"),
         (("shades.npz", "--lr", "inf"), "--lr inf: not a finite number"),
         (("shades.npz", "--runs", "0"), "--runs"),

@@ -99,10 +99,10 @@ def test_wrong_usage_is_2_with_one_clear_line(home: Path, call: Call, arguments:
     assert "Traceback" not in err
 
 
-def test_a_missing_data_set_is_3_and_names_the_command_that_fetches_it(home: Path, call: Call) -> None:
+def test_a_missing_data_set_is_6_and_names_the_command_that_fetches_it(home: Path, call: Call) -> None:
     edit(home, "dataset: {name: digits, clean: 400}", "dataset: {name: mnist, clean: 400}")
     code, _, err = call("verify", "toy", "--tier", "full")
-    assert code == 3
+    assert code == 6
     assert "lnbench data fetch mnist" in err
     assert "Traceback" not in err
 
@@ -129,6 +129,44 @@ def test_a_tier_that_the_study_lacks_selects_nothing_and_is_5(home: Path, call: 
     code, _, err = call("verify", "toy", "--tier", "cpu")
     assert code == 5
     assert "has no tier cpu (it has smoke, full)" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("judge", "nowhere"),
+        ("audit", "nowhere"),
+        ("detect", "nowhere"),
+        ("data", "check", "minst"),
+        ("data", "fetch", "minst"),
+        ("scoreboard", "--reports", "nowhere"),
+    ],
+    ids=" ".join,
+)
+def test_what_a_user_names_and_is_not_there_is_wrong_usage(home: Path, call: Call, arguments: tuple[str, ...]) -> None:
+    code, _, err = call(*arguments)
+    assert code == 2 and len(err.splitlines()) == 1 and arguments[-1] in err
+
+
+def test_a_report_that_is_there_and_cannot_be_read_is_6(home: Path, call: Call) -> None:
+    (home / "report").mkdir()
+    for text in (None, "", "{}", '{"schema": '):
+        if text is not None:
+            (home / "report/result.json").write_text(text)
+        code, _, err = call("judge", "report")
+        assert code == 6 and "report/result.json" in err and len(err.splitlines()) == 1
+
+
+def test_checking_data_where_none_is_there_is_no_success(home: Path, call: Call) -> None:
+    code, out, err = call("data", "check")
+    assert code == 6 and "mnist: missing" in out and "nothing is there to check" in err
+    code, out, _ = call("data", "check", "digits")
+    assert code == 0 and out.splitlines() == ["digits: embedded, always there"]
+    assert call("data", "check", "digits", "mnist")[0] == 6
+    (home / "no-data/FashionMNIST/raw").mkdir(parents=True)
+    (home / "no-data/FashionMNIST/raw/train-images-idx3-ubyte.gz").write_bytes(b"cut short")
+    code, out, _ = call("data", "check")
+    assert code == 6 and "fashion_mnist: damaged" in out
 
 
 def test_runs_left_out_make_the_claim_not_run_and_the_exit_code_4(trained: Path, call: Call) -> None:

@@ -71,4 +71,4 @@ def test_a_removal_with_a_reason_reaches_the_report_which_stays_what_its_records
 
 def test_an_unknown_record_is_told(trained: Path, call: Call) -> None:
     code, _, err = call("store", "remove", "zz", "--why", "x")
-    assert code == 3 and "has no such record" in err
+    assert code == 6 and "has no such record" in err

@@ -148,7 +148,7 @@ def test_judge_finds_an_edited_report(trained: Path, call: Call) -> None:
     page.write_text(page.read_text().replace("reproduced", "reproduzed", 1))
     assert call("judge", "--check", "reports/toy-full")[0] == 1
     assert call("judge", "--check", "--write", "reports/toy-full")[0] == 0
-    assert call("judge", "no-such-folder")[0] == 3
+    assert call("judge", "no-such-folder")[0] == 2
 
 
 def test_the_scoreboard_is_what_the_reports_say(trained: Path, call: Call) -> None:
@@ -231,7 +231,7 @@ def test_verify_trains_by_the_backend_that_is_asked_for(home: Path, call: Call) 
 def test_an_unwritable_output_is_one_line_and_not_a_traceback(trained: Path, call: Call) -> None:
     (trained / "file").write_text("")
     code, _, err = call("verify", "toy", "--tier", "full", "-o", "file")
-    assert code == 3
+    assert code == 6
     assert "there is a file where a folder is needed" in err
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lnbench.detect.data import Labelled, printable, usual_size
-from lnbench.detect.decode import Unreadable, header, picture, watchful
+from lnbench.detect import decode
+from lnbench.detect.data import Labelled, usual_size
+from lnbench.detect.decode import Room, Unreadable, header, picture, watchful
 from lnbench.detect.reading import read
-from lnbench.errors import DataError
+from lnbench.errors import DataError, visible
 from tests.toys.planted_digits import Planted, detect, rows
 
 QUICK = ("--runs", 1, "--epochs", 2, "--model", "perceptron", "--top", 8)
@@ -53,7 +57,7 @@ def test_what_is_no_image_is_skipped_listed_and_counted(folder: Path, capsys: py
     assert result["data"]["images"] == 80
     skipped = {one["file"]: one["why"] for one in result["data"]["skipped"]}
     assert set(skipped) == {"dark/notes.txt", "dark/empty.png", "dark/torn.png", "light/gone.png", "light/pipe.png"}
-    assert skipped["dark/notes.txt"] == "not an image that Pillow can read"
+    assert skipped["dark/notes.txt"] == "not a PNG, JPEG, GIF, BMP, TIFF, WebP, AVIF, PPM or JPEG 2000 image"
     assert skipped["light/gone.png"] == "no such file" and skipped["light/pipe.png"] == "not a file"
     assert "damaged" in skipped["dark/torn.png"]
     assert "5 files could not be read" in page and "Skipped files (5)" in page and "dark/torn.png" in page
@@ -81,7 +85,7 @@ def test_nothing_but_unreadable_files_is_an_error(tmp_path: Path, capsys: pytest
         (tmp_path / "data" / name).mkdir(parents=True)
         for number in range(60):
             (tmp_path / "data" / name / f"{number}.jpg").write_bytes(b"\xff\xd8 no more")
-    assert detect(tmp_path / "data") == 3
+    assert detect(tmp_path / "data") == 6
     err = capsys.readouterr().err
     assert "none of 120 files could be read as an image (a/0.jpg: " in err and len(err.splitlines()) == 1
     assert not (tmp_path / "data.detect").exists()
@@ -110,7 +114,7 @@ def test_what_holds_no_data_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], make: Any, gist: str
 ) -> None:
     make(tmp_path / "data")
-    assert detect(tmp_path / "data") == 3
+    assert detect(tmp_path / "data") == (6 if (tmp_path / "data").exists() else 2)
     err = capsys.readouterr().err
     assert gist in err and len(err.splitlines()) == 1
 
@@ -200,15 +204,79 @@ def test_a_decompression_bomb_is_skipped(folder: Path, monkeypatch: pytest.Monke
         header(folder / "dark/huge.png")
 
 
-def test_links_that_lead_out_are_read_and_circles_end(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    shutil.copy(folder / "dark/00.png", tmp_path / "elsewhere/far.png")
+def test_links_are_followed_inside_the_folder_only_and_circles_end(folder: Path, tmp_path: Path) -> None:
+    """Who gives a folder to others could show them pictures of theirs that they never named."""
+    (tmp_path / "elsewhere/deep").mkdir(parents=True)
+    for name in ("far.png", "deep/away.png"):
+        shutil.copy(folder / "dark/00.png", tmp_path / "elsewhere" / name)
     (folder / "dark/linked.png").symlink_to(tmp_path / "elsewhere/far.png")
+    (folder / "dark/by-the-way.png").symlink_to("../../elsewhere/far.png")
     (folder / "light/inner").symlink_to(tmp_path / "elsewhere")
+    (folder / "class").symlink_to(tmp_path / "elsewhere")
+    (folder / "light/chain.png").symlink_to(folder / "dark/linked.png")
     (folder / "light/circle").symlink_to(folder / "light")
+    (folder / "light/again.png").symlink_to("../dark/00.png")
+    (folder / "light/more").symlink_to("../dark")
     data = load(folder)
-    assert len(data.labels) == 82
-    assert {"dark/linked.png", "light/inner/far.png"} <= set(data.names)
+    assert len(data.labels) == 121 and {"light/again.png", "light/more/00.png"} <= set(data.names)
+    outside = {"dark/linked.png", "dark/by-the-way.png", "light/inner", "class", "light/chain.png"}
+    assert {name for name, _ in data.skipped} == outside | {"light/more/linked.png", "light/more/by-the-way.png"}
+    assert all("a link that leads out of the images' folder" in why for _, why in data.skipped)
+    assert data.classes == ["dark", "light"]
+    (tmp_path / "alias").symlink_to(folder)  # what the user names is the folder, wherever it leads
+    assert load(tmp_path / "alias").names == data.names
+
+
+def test_pixels_in_flight_are_capped_over_all_threads() -> None:
+    room, most, now, lock = Room(100), 0, 0, threading.Lock()
+
+    def decode(pixels: int) -> None:
+        nonlocal most, now
+        with room.of(pixels):
+            with lock:
+                now += pixels
+                most = max(most, now)
+            time.sleep(0.001)
+            with lock:
+                now -= pixels
+
+    sizes = [int(one) for one in np.random.default_rng(0).integers(1, 60, 200)]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(decode, sizes))
+        assert 60 < most <= 100
+        most = 0
+        list(pool.map(decode, [*sizes[:20], 5000, *sizes[20:40]]))
+    assert most == 5000 and room.taken == 0  # one that is larger than the room is decoded alone
+
+
+def test_every_picture_asks_for_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    class Asked(Room):
+        def of(self, pixels: int) -> Any:
+            asked.append(pixels)
+            return super().of(pixels)
+
+    monkeypatch.setattr(decode, "ROOM", Asked(1000))
+    for name in ("a.png", "a.jpg"):
+        Image.new("RGB", (300, 400)).save(tmp_path / name)
+        picture(tmp_path / name, 20)
+    assert asked == [120_000, 7500]  # a JPEG is decoded at a fraction of its size
+
+
+def test_bands_change_no_pixel(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng, files = np.random.default_rng(3), []
+    for mode in ("L", "LA", "RGBA", "P", "1", "CMYK", "I;16"):
+        files.append(folder / f"{mode.replace(';', '')}.tiff")
+        if mode == "I;16":
+            image = Image.fromarray(rng.integers(0, 65_535, (37, 23)).astype(np.uint16))
+        else:
+            image = Image.fromarray(rng.integers(0, 255, (37, 23, 4)).astype(np.uint8))
+            image = (image.convert("RGB") if mode in ("CMYK", "1", "P") else image).convert(mode)
+        image.save(files[-1])
+    whole = [picture(file, 16) for file in files]
+    monkeypatch.setattr(decode, "BAND", 50)
+    assert all((picture(file, 16) == one).all() for file, one in zip(files, whole, strict=True))
 
 
 def test_names_that_are_no_text_are_kept_as_they_are(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -258,7 +326,7 @@ def test_an_archive_that_is_not_as_it_should_be_is_one_line(
     good = {"images": np.zeros((80, 12, 12), np.uint8), "labels": np.r_[np.zeros(40, int), np.ones(40, int)]}
     arrays = {name: array for name, array in {**good, **change}.items() if array is not None}
     np.savez(tmp_path / "data.npz", **arrays)
-    assert detect(tmp_path / "data.npz") == 3
+    assert detect(tmp_path / "data.npz") == 6
     err = capsys.readouterr().err
     assert gist in err and len(err.splitlines()) == 1
     assert not list(tmp_path.glob("*detect*"))
@@ -270,7 +338,7 @@ def test_a_damaged_archive_is_one_line(digits: Planted, tmp_path: Path, capsys: 
     data[2000:2100] = bytes(100)
     (tmp_path / "wrong.npz").write_bytes(data)
     for name in ("torn.npz", "wrong.npz"):
-        assert detect(tmp_path / name) == 3
+        assert detect(tmp_path / name) == 6
         assert "cannot be read" in capsys.readouterr().err
 
 
@@ -298,4 +366,4 @@ def test_archives_of_every_form_are_read_alike(tmp_path: Path, form: str) -> Non
 
 
 def test_printable_text_stays_as_it_is() -> None:
-    assert printable("Käfer") == "Käfer" and printable("a\udce9") == "a\\udce9"
+    assert visible("Käfer") == "Käfer" and visible("a\udce9") == "a\\udce9"

@@ -16,9 +16,10 @@ import pytest
 import lnbench.cli.commands.detect as command
 from lnbench.detect import training
 from lnbench.detect.options import Options, settled
+from lnbench.detect.output import MARK, MARK_TEXT, place, take
 from lnbench.detect.reading import read
 from lnbench.detect.training import TrainingFailed, planned
-from lnbench.errors import StoreError
+from lnbench.errors import LnbenchError, StoreError
 from lnbench.store import Store
 from tests.toys.planted_digits import Planted, detect
 
@@ -64,7 +65,7 @@ def test_after_kill_9_the_same_command_goes_on(
     assert not list(store.glob("checkpoints/*"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_leaves_a_checkpoint_and_says_how_to_go_on(
     digits: Planted,
     tmp_path: Path,
@@ -197,8 +198,24 @@ def test_a_disk_that_fills_up_while_a_run_ends_keeps_what_is_done(
 
     with monkeypatch.context() as patch:
         patch.setattr("lnbench.store.files.tempfile.mkstemp", full_at_the_second)
-        assert detect(digits.folder, "-o", out, *SMALL) == 3
+        assert detect(digits.folder, "-o", out, *SMALL) == 6
     assert "the disk is full; free some space and give the same command again" in capsys.readouterr().err
     assert detect(digits.folder, "-o", out, *SMALL) == 0
     assert "1 run to train; 1 already done" in capsys.readouterr().out
     assert same(out, undisturbed)
+
+
+def test_a_detection_killed_before_its_mark_had_its_name_is_ours(tmp_path: Path) -> None:
+    """The folder was called somebody else's from then on."""
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    (out / ".runs").mkdir(parents=True)
+    assert place(data, out) == out
+    (out / f".runs/.{MARK}.x1y2").write_bytes(MARK_TEXT[:7])
+    assert place(data, out) == out
+    take(out, lambda line: None)
+    assert (out / ".runs" / MARK).read_bytes() == MARK_TEXT and place(data, out) == out
+    for name in (".runs/records", "notes.txt"):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        with pytest.raises(LnbenchError, match="has files that `lnbench detect` did not write"):
+            place(data, tmp_path / "mine")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from lnbench.cli.commands import progress
@@ -28,7 +30,7 @@ def test_a_groups_epoch_is_said_once(display: Display) -> None:
     display.report(Report(ALONE.id, 10, 1200, 0, 2))
     assert display.summary().startswith("0/9 runs, epoch 1/2") and display.summary().count("1/2") == 1
     display.report(Report(ALONE.id, 900, 1200, 1, 2))
-    assert display.summary().startswith("0/9 runs, epoch 1/2, 2/2")
+    assert display.summary().startswith("0/9 runs, epochs 1/2 to 2/2")
 
 
 def test_every_run_of_a_group_counts(display: Display, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +78,30 @@ def test_on_a_terminal_a_group_is_one_row() -> None:
     shown.report(Report(GROUP.id, 300, 1200, 0, 2))
     rows = live.console.export_text().splitlines()
     assert [" ".join(row.split()) for row in rows[-2:]] == ["25% 8 × mlp1 together", f"0% {ALONE.describe()}"]
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (40, 24), (80, 8), (20, 3)])
+def test_a_small_terminal_has_rate_and_time_left(columns: int, lines: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen tasks in sixteen epochs: their list used to push all else off the screen."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(width=columns, height=lines, force_terminal=True, file=io.StringIO(), color_system=None)
+    shown = BarDisplay(Live(console=console, auto_refresh=False))
+    tasks = [Task((run(seed, model="convnet4"),)) for seed in range(16)]
+    shown.planned([task.runs[0] for task in tasks], reused=0)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: shown.began + 4000)
+    for epoch, task in enumerate(tasks):
+        shown.started(task)
+        shown.report(Report(task.id, 900, 1200, epoch, 16))
+    text = [line.plain for line in shown.live.get_renderable().renderables[1:] if hasattr(line, "plain")]
+    assert text[0] == "0/16 runs, epochs 1/16 to 16/16, 4 examples/s, about 22 min 13 s left"
+    with console.capture() as seen:
+        console.print(shown.live.get_renderable())
+    rows = seen.get().splitlines()
+    assert all(len(row) <= columns for row in rows)
+    if columns >= 80:
+        assert rows[1].endswith("left") and len(rows) < lines
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(42.4, "42 s"), (190, "3 min 10 s"), (7500, "2 h 05 min")])

@@ -86,7 +86,7 @@ def test_any_character_in_a_text_leaves_the_xml_whole(full: World) -> None:
     root = valid(junit(data))
     failure = root.find("testsuite/testcase/failure")
     assert failure is not None
-    assert "ab[31m <x> & \"quoted\" 'too' ]]>" in failure.attrib["message"]
+    assert "a\\x00b\\x1b[31m <x> & \"quoted\" 'too' ]]> \\ud800" in failure.attrib["message"]
     assert "🙂" in (failure.text or "")
 
 

@@ -16,6 +16,7 @@ from typing import Any, TextIO, cast
 import click
 
 import lnbench
+from lnbench.cli.terminal import any_letter, encoding_shown
 from lnbench.errors import Exit, LnbenchError, SpecError, out_of_memory, visible
 from lnbench.untrusted import refused_path
 
@@ -45,6 +46,7 @@ EPILOG = """\b
 Exit codes, the first that applies:
   2    wrong usage, or a study file that is not valid
   3    a run failed
+  6    data, a report or a store is missing, damaged, or cannot be used
   5    nothing was selected
   1    a claim is contradicted, or failed (a hypothesis), or smoke-fail
   7    a run trained again differs from its record (audit), or a store from its ledger (store check)
@@ -104,6 +106,7 @@ def cli() -> None:
 
 
 KEPT = "finished runs are kept"
+INTERRUPTED = f"interrupted; {KEPT}, give the same command to go on"
 
 
 class OutputLost(Exception):
@@ -116,6 +119,7 @@ class Output:
 
     def __init__(self, stream: TextIO):
         self._stream = stream
+        self.encoding = encoding_shown(stream)
 
     def write(self, text: str) -> int:
         with self._or_lost():
@@ -145,9 +149,10 @@ def main(arguments: list[str] | None = None) -> None:
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (cast(TextIO, stream and Output(stream)) for stream in streams)
     try:
-        code = _exit_code(arguments)
-        if sys.stdout is not None:
-            sys.stdout.flush()  # now, where a failure still has an exit code
+        with any_letter(streams):
+            code = _exit_code(arguments)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # now, where a failure still has an exit code
     except OutputLost as lost:
         code = _lost(lost.__cause__, streams)
     except Exception as error:
@@ -161,7 +166,9 @@ def _exit_code(arguments: list[str] | None) -> int:
     try:
         code = cli.main(args=arguments, prog_name="lnbench", standalone_mode=False)
         return code if isinstance(code, int) else Exit.OK
-    except click.exceptions.Abort:
+    except click.exceptions.Abort as abort:
+        if isinstance(abort.__cause__, KeyboardInterrupt):  # else the verb has said what it keeps
+            click.echo(INTERRUPTED, err=True)
         return Exit.INTERRUPTED
     except click.ClickException as error:
         error.show()
@@ -179,7 +186,7 @@ def _exit_code(arguments: list[str] | None) -> int:
         click.echo(f"lnbench: {what}; {KEPT}", err=True)
         return Exit.USAGE
     except KeyboardInterrupt:
-        click.echo(f"interrupted; {KEPT}, give the same command to go on", err=True)
+        click.echo(INTERRUPTED, err=True)
         return Exit.INTERRUPTED
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from lnbench import catalog
-from lnbench.errors import DataError
+from lnbench.errors import NoSuchData
 
 
 @dataclass(frozen=True)
@@ -264,8 +264,8 @@ def known() -> dict[str, Source]:
 
 
 def find(name: str, sources: Mapping[str, Source] | None = None) -> Source:
-    """Return the data set called `name`, of `sources` or of the catalog. Raises DataError that lists them."""
+    """Return the data set called `name`, of `sources` or of the catalog. Raises NoSuchData that lists them."""
     there = known() if sources is None else sources
     if name not in there:
-        raise DataError(f"there is no data set '{name}'; there are {', '.join(there)}")
+        raise NoSuchData(f"there is no data set '{name}'; there are {', '.join(there)}")
     return there[name]

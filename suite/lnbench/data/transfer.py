@@ -8,17 +8,22 @@ mirror out.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
+import socket
+import stat
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from ..errors import DataError
+from ..errors import DataError, visible
 from .sources import Archive
 from .unpack import CHUNK, PART, md5_of
 
@@ -26,6 +31,10 @@ TIMEOUT = 30.0  # seconds without a byte
 ATTEMPTS = 5  # a mirror, each without getting further
 BACKOFF = 1.0  # seconds before the second attempt, doubled each time
 FURTHER = 1 << 20  # bytes that count as getting further
+WINDOW = 60.0  # seconds over which the least rate is asked for
+LEAST = 1 << 16  # bytes in a window: a modem brings five times as many, a server that drips keeps us for ever
+LENGTH = "[0-9]{1,18}"  # of a file that a disk may hold
+MOST_SHOWN = 100  # letters of what a server says
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,7 @@ def download(
     """
     part = target.with_name(target.name + PART)
     urls = [_checked(mirror.rstrip("/") + "/" + archive.url_name) for mirror in mirrors]
+    _own(part)
     faults: dict[str, str] = {}
     furthest, failures = _size(part), 0
     while urls and failures < attempts:
@@ -89,6 +99,17 @@ def download(
     raise DataError(f"{failed}; run the command again to go on where it stopped, or put the file at {target}")
 
 
+def _own(part: Path) -> None:
+    """Remove what is there in place of a file of ours: bytes that are added to a link go to whatever it leads to.
+    Raises DataError where it is a folder."""
+    with contextlib.suppress(FileNotFoundError):
+        found = part.lstat()
+        if stat.S_ISDIR(found.st_mode):
+            raise DataError(f"{part} is a folder; remove it, for the download is written there")
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            part.unlink()
+
+
 def _checked(url: str) -> str:
     try:
         parts = urlsplit(url)
@@ -102,6 +123,7 @@ def _checked(url: str) -> str:
 
 def _attempt(archive: Archive, url: str, part: Path, report: Report, timeout: float) -> None:
     """Get the rest of the file into `part`; returns only when `part` is whole and right."""
+    _own(part)
     start = _size(part)
     if start > archive.size:
         part.unlink()
@@ -129,15 +151,17 @@ def _receive(archive: Archive, url: str, part: Path, start: int, report: Report,
 
 
 def _answer(request: urllib.request.Request, part: Path, timeout: float) -> http.client.HTTPResponse:
-    opener = urllib.request.build_opener(_HttpOnly())
+    connections: list[http.client.HTTPConnection] = []
+    opener = urllib.request.build_opener(_HttpOnly(), _Http(connections), _Https(connections))
     try:
-        response: http.client.HTTPResponse = opener.open(request, timeout=timeout)
+        with _answered_within(2 * timeout, connections):
+            response: http.client.HTTPResponse = opener.open(request, timeout=timeout)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416:  # the rest that we ask for does not exist there: begin again
             part.unlink(missing_ok=True)
         kind = _Passing if error.code in (408, 416, 425, 429) or error.code >= 500 else _Lasting
-        raise kind(f"the server answers {error.code} {error.reason}") from error
+        raise kind(f"the server answers {error.code} {_shown(error.reason)}") from error
     except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
         raise _Passing(_reason(error)) from error
     except ValueError as error:  # a host name that cannot be encoded
@@ -146,11 +170,15 @@ def _answer(request: urllib.request.Request, part: Path, timeout: float) -> http
 
 
 def _copy(response: http.client.HTTPResponse, archive: Archive, part: Path, begin: int, report: Report) -> None:
-    done = begin
+    done, since, then = begin, time.monotonic(), begin
     with part.open("ab") as file:
         file.truncate(begin)  # a server without Range sends the whole file again
         while block := _read(response):
             done += len(block)
+            if time.monotonic() - since >= WINDOW:
+                if done - then < LEAST:
+                    raise _Passing(f"too slow: {done - then:,} bytes in {time.monotonic() - since:.0f} s")
+                since, then = time.monotonic(), done
             if done > archive.size:
                 file.truncate(0)
                 raise _Lasting(f"another file, of more than {archive.size:,} bytes")
@@ -169,23 +197,82 @@ def _read(response: http.client.HTTPResponse) -> bytes:
 def _extent(response: http.client.HTTPResponse, start: int) -> tuple[int, int | None]:
     """Return (offset of the first byte that comes, size of the whole file or None where the server does not say)."""
     if response.status == 206:
-        place = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
+        place = re.fullmatch(
+            rf"bytes ({LENGTH})-{LENGTH}/({LENGTH}|\*)", response.headers.get("Content-Range", "").strip()
+        )
         if place is None or int(place[1]) != start:
             raise _Lasting("the server answers another range than the one asked for")
         return start, None if place[2] == "*" else int(place[2])
-    length = response.headers.get("Content-Length", "")
-    return 0, int(length) if length.isdigit() else None
+    length = response.headers.get("Content-Length", "").strip()
+    if length and not re.fullmatch(LENGTH, length):
+        raise _Lasting(f"the server gives a length that no file has: {_shown(length)}")
+    return 0, int(length) if length else None
 
 
 def _reason(error: Exception) -> str:
     inner = getattr(error, "reason", error)
     if isinstance(inner, TimeoutError):
         return "no answer in time"
-    return str(getattr(inner, "strerror", None) or inner or type(inner).__name__)
+    return _shown(getattr(inner, "strerror", None) or inner or type(inner).__name__)
+
+
+def _shown(said: object) -> str:
+    """Return what a server says, on one line that a terminal only shows."""
+    text = visible(str(said))
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 1]}…"
 
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
+
+
+@contextlib.contextmanager
+def _answered_within(seconds: float, connections: list[http.client.HTTPConnection]) -> Iterator[None]:
+    """Cut the connections where the body of this context takes longer: a server that drips its headers keeps every
+    single byte's deadline."""
+
+    def cut() -> None:
+        for connection in connections:
+            with contextlib.suppress(OSError, AttributeError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+class _Http(urllib.request.HTTPHandler):
+    """Opens http addresses, and keeps the connections at hand that it makes."""
+
+    def __init__(self, connections: list[http.client.HTTPConnection]):
+        super().__init__()
+        self.connections = connections
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        def connection(host: str, **options: Any) -> http.client.HTTPConnection:
+            self.connections.append(http.client.HTTPConnection(host, **options))
+            return self.connections[-1]
+
+        return self.do_open(connection, req)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    """The same for https."""
+
+    def __init__(self, connections: list[http.client.HTTPConnection]):
+        super().__init__()
+        self.connections = connections
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        def connection(host: str, **options: Any) -> http.client.HTTPConnection:
+            self.connections.append(http.client.HTTPSConnection(host, **options))
+            return self.connections[-1]
+
+        return self.do_open(connection, req)
 
 
 class _HttpOnly(urllib.request.HTTPRedirectHandler):
@@ -193,5 +280,5 @@ class _HttpOnly(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
         if urlsplit(newurl).scheme not in ("http", "https"):
-            raise _Lasting(f"the server points to '{newurl}', which is not an http(s) address")
+            raise _Lasting(f"the server points to '{_shown(newurl)}', which is not an http(s) address")
         return super().redirect_request(req, fp, code, msg, headers, newurl)

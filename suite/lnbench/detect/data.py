@@ -73,11 +73,6 @@ def usual_size(shorter: list[int]) -> int:
     return max(SMALLEST, min(USUAL_SIZE, have) // SIZE_STEP * SIZE_STEP)
 
 
-def printable(name: str) -> str:
-    """Return a file's name as text that any encoding of Unicode takes: bytes that are not UTF-8 as \\udc.. escapes."""
-    return name.encode(errors="backslashreplace").decode()
-
-
 def one_channel_if_grey(images: Images) -> Images:
     """Turn (N, 3, S, S) into (N, 1, S, S) where the three channels are equal in every image."""
     grey = all(np.array_equal(images[:, 0], images[:, channel]) for channel in (1, 2))

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from lnbench.detect.data import Labelled, printable
+from lnbench.detect.data import Labelled
 from lnbench.detect.decode import Unreadable
 from lnbench.detect.scores import SUSPECT, Scores
 from lnbench.drawing import GREY, INK, NORMAL, OKABE_ITO, SMALL, WIDTH, bare, png
+from lnbench.errors import visible
 
 COLUMNS = 8
 CELL = 1.42  # inches from row to row
@@ -74,7 +75,7 @@ def _seen(data: Labelled, example: int, gain: float) -> Any:
 
 def shortened(name: str, letters: int = LETTERS) -> str:
     """Return the name on one line, and no longer than `letters` letters."""
-    line = " ".join(printable(name).split()) or repr(name)
+    line = " ".join(visible(name).split()) or repr(name)
     return line if len(line) <= letters else f"{line[: letters - 1]}…"
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from lnbench.detect.data import Images, Labelled, Say, one_channel_if_grey, usual_size
 from lnbench.detect.decode import Header, Unreadable, header, picture, watchful
-from lnbench.errors import DataError
+from lnbench.errors import DataError, visible
 from lnbench.machine import available_cores
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -24,12 +24,13 @@ Got = TypeVar("Got")
 def read(path: Path, size: int | None, say: Say) -> Labelled:
     """Read the images of the class folders. Raises DataError where there is no class folder or no image in it. A file
     that gives no image is skipped and listed."""
+    root = os.path.realpath(path)
     folders, loose = _folders(path)
     if not folders:
         raise DataError(f"{path}: has no class folders; expected {path}/CLASS/IMAGE, one folder per class")
-    files = [(label, file) for label, folder in enumerate(folders) for file in _files(folder)]
+    files = [(label, file) for label, folder in enumerate(folders) for file in _files(folder, root)]
     with watchful():
-        headers = _each(lambda one: header(one[1]), files, say, "headers")
+        headers = _each(lambda one: _header(one[1], root), files, say, "headers")
         fit = [(*one, about) for one, about in zip(files, headers, strict=True) if isinstance(about, Header)]
         if not fit:
             raise DataError(f"{path}: {_nothing(path, files, headers)}")
@@ -62,21 +63,40 @@ def _folders(path: Path) -> tuple[list[Path], int]:
     return [entry for entry in entries if entry.is_dir()], sum(not entry.is_dir() for entry in entries)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield all files below, in order of their paths; links are followed, each folder is entered once. A folder that
-    may not be read is among them, to be listed with what gives no image."""
+def _header(file: Path, root: str) -> Header:
+    if _leads_out(file, root):
+        raise Unreadable("a link that leads out of the images' folder; such links are not followed")
+    return header(file)
+
+
+def _leads_out(path: Path | str, root: str) -> bool:
+    """Return whether a link ends outside of `root`, where images are that nobody asked for: a folder of images is often
+    somebody else's."""
+    return os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(root)
+
+
+def _files(folder: Path, root: str) -> Iterator[Path]:
+    """Yield all files below, in order of their paths; links are followed inside `root`, each folder is entered once. A
+    folder that may not be read, or a link to one that is outside, is among them, to be listed with what gives no
+    image."""
     seen: set[str] = set()
     found: list[Path] = []
 
     def refused(error: OSError) -> None:
         found.append(Path(error.filename))
 
+    if _leads_out(folder, root):
+        yield folder
+        return
     for here, inner, names in os.walk(folder, onerror=refused, followlinks=True):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         if (real := os.path.realpath(here)) in seen:
             inner[:] = []
             continue
         seen.add(real)
+        outside = [name for name in inner if _leads_out(os.path.join(here, name), root)]
+        inner[:] = [name for name in inner if name not in outside]
+        found += [Path(here, name) for name in outside]
         found += [Path(here, name) for name in names if not name.startswith(".")]
     yield from sorted(found)
 
@@ -112,7 +132,8 @@ def _nothing(path: Path, files: list[tuple[int, Path]], results: Sequence[object
     if not files:
         return "its class folders are empty"
     reason = next((result for result in results if isinstance(result, str)), "")
-    return f"none of {len(files)} files could be read as an image ({files[0][1].relative_to(path)}: {reason})"
+    first = visible(str(files[0][1].relative_to(path)))
+    return f"none of {len(files)} files could be read as an image ({first}: {reason})"
 
 
 def _notes(folders: list[Path], present: list[int], loose: int, headers: list[Header], side: int) -> list[str]:

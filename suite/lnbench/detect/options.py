@@ -17,6 +17,7 @@ COLOUR_WORTH_CROPPING = 24  # pixels per side
 LENET_FROM, LENET_UP_TO = 16, 32  # pixels per side; smaller ones leave its convolutions nothing
 USUAL_EPOCHS, PAPER_EPOCHS = 30, 150
 PAPER_RATE, RATE_WITHOUT_NORMALISATION = 0.1, 0.01
+RATES = (1e-10, 1e6)  # beyond them single precision holds no step, or no weight
 USUAL_STEPS = 800  # fewer leave a network with batch normalisation at its beginning
 
 
@@ -70,10 +71,23 @@ def usual_rate(model: str) -> float:
     return RATE_WITHOUT_NORMALISATION if plain_convolutions else PAPER_RATE
 
 
-def settled(asked: Options, data: Labelled) -> tuple[Options, list[str]]:
-    """Return the options with nothing left open, and what had to be changed, in words. Raises LnbenchError."""
+def check(asked: Options) -> None:
+    """Raise LnbenchError for options that no data can make good."""
     if asked.lr is not None and not math.isfinite(asked.lr):
         raise LnbenchError(f"--lr {asked.lr}: not a finite number")
+    if asked.lr is not None and not RATES[0] <= asked.lr <= RATES[1]:
+        usual = "0.1 is usual, 0.01 without batch normalisation"
+        raise LnbenchError(
+            f"--lr {asked.lr:g}: not between {RATES[0]:g} and {RATES[1]:g}, where learning rates lie; {usual}"
+        )
+    known = catalog.names("model")
+    if asked.model is not None and asked.model not in known:
+        raise LnbenchError(f"--model {asked.model}: no such network; {did_you_mean(asked.model, known)}")
+
+
+def settled(asked: Options, data: Labelled) -> tuple[Options, list[str]]:
+    """Return the options with nothing left open, and what had to be changed, in words. Raises LnbenchError."""
+    check(asked)
     model = asked.model or usual_model(data.shape)
     _check_model(model, data)
     count = len(data.labels)
@@ -97,9 +111,6 @@ def settled(asked: Options, data: Labelled) -> tuple[Options, list[str]]:
 
 
 def _check_model(model: str, data: Labelled) -> None:
-    known = catalog.names("model")
-    if model not in known:
-        raise LnbenchError(f"--model {model}: no such network; {did_you_mean(model, known)}")
     mmac = catalog.find("model", model).mmac
     if mmac is not None:
         try:

@@ -44,9 +44,15 @@ def _writable(folder: Path) -> bool:
 
 
 def _ours(folder: Path) -> bool:
-    """Return whether a folder is not there, or empty, or marked by an earlier detection. Raises StoreError."""
+    """Return whether a folder is not there, or empty, or marked by an earlier detection, or by one that was killed
+    before the mark had its name. Raises StoreError."""
     try:
-        return not folder.exists() or (folder / RUNS / MARK).is_file() or not any(folder.iterdir())
+        if not folder.exists() or (folder / RUNS / MARK).is_file():
+            return True
+        if [entry.name for entry in folder.iterdir()] not in ([], [RUNS]):
+            return False
+        begun = [*(folder / RUNS).iterdir()] if (folder / RUNS).is_dir() else []
+        return all(entry.name.startswith(f".{MARK}.") for entry in begun)
     except OSError as error:
         raise StoreError(f"{folder}: cannot be read: {error.strerror}; name another folder with -o") from None
 

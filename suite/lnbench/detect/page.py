@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from lnbench.detect.data import Labelled, printable
+from lnbench.detect.data import Labelled
 from lnbench.detect.scores import Scores
+from lnbench.errors import visible
 
 MOST_LISTED = 20  # skipped files, rows of the list of suspects
 BY_HEART = 0.99  # training accuracy
@@ -188,9 +189,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], sides: str) -> str
 
 
 def escaped(text: str) -> str:
-    """Return a user's name as plain text in Markdown, on one line."""
-    one_line = " ".join(printable(text).split()) or (text and repr(text))
-    return re.sub(r"[\\`*_\[\]<>|#]", lambda sign: f"\\{sign[0]}", one_line)
+    """Return a user's name as plain text in Markdown, on one line, with what cannot be seen of it as escapes."""
+    one_line = " ".join(visible(text).split()) or (text and repr(text))
+    return re.sub(r"[\\`*_\[\]<>|#&~$]", lambda sign: f"\\{sign[0]}", one_line)
 
 
 def percent(value: float) -> str:

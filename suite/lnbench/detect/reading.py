@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from lnbench.detect import archive, folders
-from lnbench.detect.data import FEW_OF_A_CLASS, FEWEST, Labelled, Say, printable
-from lnbench.errors import DataError
+from lnbench.detect.data import FEW_OF_A_CLASS, FEWEST, Labelled, Say
+from lnbench.errors import DataError, NoSuchData, visible
 
 
 def read(path: Path, size: int | None, say: Say) -> Labelled:
@@ -20,11 +20,11 @@ def read(path: Path, size: int | None, say: Say) -> Labelled:
     elif path.is_file():
         found = archive.read(path, size)
     else:
-        raise DataError(f"{path}: no such folder or file; give a folder of class folders, or an .npz")
+        raise NoSuchData(f"{path}: no such folder or file; give a folder of class folders, or an .npz")
     if len(found.labels) < FEWEST:
         raise DataError(f"{path}: {len(found.labels)} images are too few; at least {FEWEST} are needed")
     if len(found.classes) < 2:
-        only = printable(found.classes[0])
+        only = visible(found.classes[0])
         raise DataError(f"{path}: all images are of one class ('{only}'), so no label can be wrong")
     small = [name for name, count in zip(found.classes, found.counts(), strict=True) if count < FEW_OF_A_CLASS]
     if small:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,10 +14,12 @@ import numpy as np
 from lnbench.detect.data import Labelled
 from lnbench.detect.options import Options
 from lnbench.detect.scores import SUSPECT, Scores
+from lnbench.errors import visible
 from lnbench.machine import environment
 from lnbench.store import Record
 
 SCHEMA = "lnbench-detect/1"
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 LITTLE_LEARNT = 0.05  # above the largest class's share
 Json = dict[str, Any]
 
@@ -39,16 +42,26 @@ def scores_csv(data: Labelled, scores: Scores) -> bytes:
 
 def _csv(data: Labelled, scores: Scores, examples: Sequence[int]) -> bytes:
     """Write numbers to six significant digits; the probability is empty where there is none. Bytes of a file's name
-    that are not UTF-8 stay what they are."""
+    that are not UTF-8 stay what they are; a name that a spreadsheet would compute has an apostrophe in front."""
     out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
+    torn = any("\r" in name for name in (*data.names, *data.classes))  # csv quotes a line's end, but not each one's
+    table = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL if torn else csv.QUOTE_MINIMAL)
     table.writerow(["rank", "image", "label", "aul", "mean_loss", "aum", "probability"])
     for example in examples:
         numbers = [f"{values[example]:.6g}" for values in (scores.aul, scores.mean_loss, scores.aum)]
         probability = "" if scores.probability is None else f"{scores.probability[example]:.6g}"
         label = data.classes[data.labels[example]]
-        table.writerow([scores.rank[example], data.names[example], label, *numbers, probability])
+        table.writerow([scores.rank[example], cell(data.names[example]), cell(label), *numbers, probability])
     return out.getvalue().encode(errors="surrogateescape")
+
+
+def cell(name: str) -> str:
+    """Return a name as a cell that no spreadsheet computes: they take what begins with one of `= + - @`, a tab or a
+    carriage return for a formula, and do what it says. A number stays one."""
+    name = re.sub("[\ud800-\udc7f\udd00-\udfff]", lambda one: visible(one[0]), name)  # no byte of a file's name
+    if name.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n")) and not NUMBER.fullmatch(name):
+        return f"'{name}"
+    return name
 
 
 def result(

@@ -161,8 +161,9 @@ class Pool:
 
 @contextlib.contextmanager
 def _without_interrupt() -> Iterator[None]:
-    """Ctrl-C waits. A process started inside keeps it blocked: a worker is not to hear it, from its first moment on."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Ctrl-C and SIGHUP wait. A process started inside keeps them blocked: a worker is not to hear them, from its first
+    moment on."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

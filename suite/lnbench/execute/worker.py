@@ -321,7 +321,9 @@ def main(
         except OSError:  # nobody listens any more: the training is to stop with a checkpoint, not to fail
             orphaned = True
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and tells us through `stop`
+    for name in ("SIGINT", "SIGHUP"):  # the parent hears Ctrl-C, and its terminal close, and tells us through `stop`
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     signal.signal(signal.SIGTERM, on_terminate)
     try:
         store = Store(store_path, warn=connection.send)

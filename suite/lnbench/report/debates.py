@@ -18,7 +18,7 @@ from lnbench.report.paper_rows import Row, counts_of, report_order, study_only, 
 from lnbench.report.plain import Json
 from lnbench.report.said import as_tested, rests_on
 from lnbench.report.set_up import set_up
-from lnbench.report.words import escaped, listed, member_sentence, part_line, table
+from lnbench.report.words import coded, escaped, listed, member_sentence, part_line, path_link, table
 from lnbench.spec import LoadedStudy, Question
 from lnbench.tiers import PAPER_TIERS
 from lnbench.verdict import Standing
@@ -215,10 +215,10 @@ def _claims(answers: Sequence[Answer], alone: Mapping[Row, int]) -> list[str]:
 def _claim(one: Answer, told: str, alone: Mapping[Row, int]) -> list[str]:
     """Return a claim: its verdict and tier, the sentence that was tested, what was measured, the set-up."""
     data, claim = one.data, one.claim
-    link = f"[{escaped(claim['id'])}]({data['key']}/report.md#{one.anchor})"
+    link = path_link(escaped(claim["id"]), data["key"], f"report.md#{one.anchor}")
     why = escaped("; ".join(filter(None, [claim["why"], rests_on(claim)])))
     verdict = f"{verdict_in_paper(data, claim, dict(alone))}{f' ({why})' if why else ''}"
-    lines = [f"**{link}**, tier {data['tier']}: {verdict}", "", escaped(as_tested(claim)), ""]
+    lines = [f"**{link}**, tier {escaped(data['tier'])}: {verdict}", "", escaped(as_tested(claim)), ""]
     if not _of_paper(one) and not _is_ours(one):
         lines += [f"*{one.standing.meaning}*", ""]
     lines += [*_measured(claim), *([f"- Set-up: {told}."] if told else []), *_checks(claim)]
@@ -252,10 +252,10 @@ def _checks(claim: Json) -> Iterator[str]:
 def _of_part(part: Json) -> Iterator[str]:
     """Yield one comparison of a part, with what is compared and where it lies to its range."""
     if "matrix" in part:
-        yield f"`{part['name']}`: {escaped(part_line(part))}"
+        yield f"{coded(part['name'])}: {escaped(part_line(part))}"
         return
     for member in part["members"]:
-        yield f"`{part['name']}` ({escaped(member['label'])}): {escaped(member_sentence(part, member))}"
+        yield f"{coded(part['name'])} ({escaped(member['label'])}): {escaped(member_sentence(part, member))}"
 
 
 def _not_run(waiting: Sequence[Waiting]) -> list[str]:
@@ -263,8 +263,8 @@ def _not_run(waiting: Sequence[Waiting]) -> list[str]:
     papers: dict[str, dict[str, list[str]]] = {}
     for one in waiting:
         papers.setdefault(one.citation, {}).setdefault(one.study, []).append(escaped(one.claim))
-    told = [
-        f"{', '.join(f'{listed(claims)} (study `{study}`)' for study, claims in studies.items())} of {escaped(cite)}"
-        for cite, studies in papers.items()
-    ]
+    told = []
+    for cite, studies in papers.items():
+        of = ", ".join(f"{listed(claims)} (study {coded(study)})" for study, claims in studies.items())
+        told.append(f"{of} of {escaped(cite)}")
     return [f"Not yet run here: {'; '.join(told)}.", ""] if told else []

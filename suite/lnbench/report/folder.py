@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lnbench.errors import StoreError
+from lnbench.errors import NoSuchReport, StoreError
 from lnbench.identity import canonical_json
 from lnbench.judge import Get, StudyResult
 from lnbench.report.compare import differences, text_differs
@@ -98,9 +98,8 @@ def read_result(folder: Path) -> Json:
     try:
         data = json_of(file)
     except (Missing, Denied) as error:
-        raise StoreError(
-            f"{shown(file)}: cannot be read: {error}; is {shown(folder)} the folder of a report?"
-        ) from None
+        kind = StoreError if folder.is_dir() else NoSuchReport
+        raise kind(f"{shown(file)}: cannot be read: {error}; is {shown(folder)} the folder of a report?") from None
     except Unreadable as error:
         raise StoreError(f"{file}: {error}") from None
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from xml.sax.saxutils import escape, quoteattr
 
+from lnbench.errors import visible
 from lnbench.report.plain import Json
 from lnbench.report.said import as_tested, chosen_sentence, rests_sentence
 from lnbench.report.words import counted, member_sentence
@@ -70,7 +71,8 @@ def _details(claim: Json) -> str:
 
 
 def _clean(text: str) -> str:
-    return _FORBIDDEN.sub("", text)
+    """Return text with what no reader sees, and XML mostly forbids, as escapes."""
+    return _FORBIDDEN.sub("", visible(text, keep="\n\t"))
 
 
 def _text(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from lnbench.errors import NoSuchReport
 from lnbench.report.debates import Debate, debates_line
 from lnbench.report.folder import RESULT, read_whole_result
 from lnbench.report.names import claim_anchors
@@ -19,7 +20,7 @@ from lnbench.report.paper_rows import (
 )
 from lnbench.report.plain import Json
 from lnbench.report.said import as_tested, rests_on
-from lnbench.report.words import counted, escaped, spaced_percent, table
+from lnbench.report.words import counted, escaped, path_link, spaced_percent, table
 from lnbench.verdict import Counts, Standing, counts_as
 
 
@@ -79,7 +80,10 @@ def _error_counts(results: list[Json], alone: dict[Row, int]) -> list[str]:
 
 
 def read_results(reports: Path) -> list[Json]:
-    """Return result.json of every report in a folder of reports. Raises StoreError where one is damaged."""
+    """Return result.json of every report in a folder of reports. Raises StoreError where one is damaged, or where there
+    is no such folder."""
+    if not reports.is_dir():
+        raise NoSuchReport(f"{reports}: no such folder; give the folder that the reports are in")
     return [read_whole_result(file.parent) for file in sorted(reports.glob(f"*/{RESULT}"))]
 
 
@@ -92,7 +96,7 @@ def _by_study(results: list[Json], reports: str, alone: dict[Row, int]) -> list[
         rows.append([
             escaped(data["paper"]["citation"]),
             escaped(data["title"]),
-            f"[{data['tier']}]({reports}/{data['key']}/report.md)",
+            path_link(escaped(data["tier"]), reports, data["key"], "report.md"),
             counted(data["seeds"]["n"], "seed"),
             papers,
             "<br>".join(others) or "–",
@@ -107,8 +111,8 @@ def _by_claim(results: list[Json], reports: str, alone: dict[Row, int]) -> list[
     for data in results:
         for claim, anchor in zip(data["claims"], claim_anchors(data), strict=True):
             row = [
-                f"[{escaped(claim['id'])}]({reports}/{data['key']}/report.md#{anchor})",
-                data["tier"],
+                path_link(escaped(claim["id"]), reports, data["key"], f"report.md#{anchor}"),
+                escaped(data["tier"]),
                 escaped(as_tested(claim)),
                 "<br>".join(filter(None, [verdict_in_paper(data, claim, alone), rests_on(claim)])),
                 _registered(data, claim["id"]),

@@ -6,7 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from urllib.parse import quote
 
+from lnbench.errors import visible
 from lnbench.judge.kinds import kind_named
 from lnbench.judge.kinds.wording import counted as counted
 from lnbench.judge.kinds.wording import p_words as p_words
@@ -29,7 +31,7 @@ OWN_SCALE = "the scale that this study sets"
 def verdict_words(verdict: str) -> str:
     """Return a verdict with its mark: `✅ reproduced`."""
     known = verdict in MARKS
-    return f"{MARKS[verdict]} {Verdict(verdict).words}" if known else f"❔ {verdict}"
+    return f"{MARKS[verdict]} {Verdict(verdict).words}" if known else f"❔ {escaped(verdict)}"
 
 
 def claim_words(claim: Json) -> str:
@@ -56,7 +58,7 @@ def part_words(part: Json, tier: str) -> str:
     if part["verdict"] in ("error", "not-run"):
         return verdict_words(part["verdict"])
     if tier != "smoke":
-        return Verdict(part["verdict"]).of_part if part["verdict"] in MARKS else str(part["verdict"])
+        return Verdict(part["verdict"]).of_part if part["verdict"] in MARKS else escaped(part["verdict"])
     return "🔹 direction holds" if part["direction_holds"] else "🔻 direction does not hold"
 
 
@@ -71,7 +73,7 @@ def tier_words(data: Json) -> str:
     """Return what a tier is; a study that tests no paper sets its own full scale."""
     if data["tier"] == "full" and of_no_paper(data):
         return OWN_SCALE
-    return TIERS.get(data["tier"], str(data["tier"]))
+    return TIERS.get(data["tier"]) or escaped(data["tier"])
 
 
 def listed(words: Iterable[str], last: str = "and") -> str:
@@ -305,13 +307,48 @@ def decide_words(part: Json) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return text that Markdown shows as it is, on one line and inside a table too; `code` stays code."""
-    pieces = re.split(r"(`[^`]+`)", " ".join(str(text).split()))
-    return "".join(_code(piece) if index % 2 else _escaped(piece) for index, piece in enumerate(pieces))
+    """Return text that Markdown shows as it is, on one line and inside a table too; `code` stays code. What cannot be
+    seen of it (control characters, changes of the writing's direction) is shown as an escape."""
+    pieces = re.split(r"(`[^`]+`)", _one_line(text))
+    return _inline("".join(_code(piece) if index % 2 else _escaped(piece) for index, piece in enumerate(pieces)))
+
+
+def coded(text: object) -> str:
+    """Return a name as code, as Markdown and its tables show it: as escaped text where code cannot hold it."""
+    line = _one_line(text)
+    return _code(f"`{line}`") if line and "`" not in line and _is_code(line) else _inline(_escaped(line))
+
+
+def link(text: str, address: str) -> str:
+    """Return a link whose text is Markdown already, or the text alone where the address is none of http(s)."""
+    return f"[{text}]({address})" if HTTP.fullmatch(address) else text
+
+
+def path_link(text: str, *parts: str) -> str:
+    """Return a link to a file of the repository by the parts of its path, whatever signs they have."""
+    return f"[{text}]({'/'.join(quote(part, safe='/#') for part in parts)})"
+
+
+HTTP = re.compile(r"https?://[A-Za-z0-9][^\s()<>\\\x00-\x1f\x7f-\uffff]*")
+
+
+def _one_line(text: object) -> str:
+    return visible(" ".join(str(text).split()))
+
+
+def _inline(text: str) -> str:
+    """Return Markdown that begins no list, rule or heading where it stands first on its line."""
+    return re.sub(r"^([-+=])(?=\1|\s|$)|^(\d{1,9})([.)])(?=\s|$)", r"\2\\\1\3", text)
 
 
 def _code(piece: str) -> str:
-    return piece.replace("|", "\\|")
+    return piece.replace("|", "\\|") if _is_code(piece) else _escaped(piece)
+
+
+def _is_code(piece: str) -> bool:
+    """Return whether code can hold it: no backslash escapes another one there, so a table would be cut at a bar behind
+    one; and a comment would look like the markers of README."""
+    return "\\|" not in piece and "<!--" not in piece
 
 
 def _escaped(piece: str) -> str:

@@ -190,8 +190,12 @@ def fault(record: Mapping[str, Any]) -> str:
         return f"{str(kind)[:40]!r} is no kind of record (known: {', '.join(KINDS)})"
     recipe = content.get("recipe")
     experiment = kind == "training" and isinstance(recipe, dict) and "experiment" in recipe
-    forms = {"content": _CONTENT[kind], "outcome": _Experiment if experiment else _OUTCOME[kind]}
-    for part, form in {**forms, "provenance": _Provenance}.items():
+    forms: dict[str, type[BaseModel]] = {
+        "content": _CONTENT[kind],
+        "outcome": _Experiment if experiment else _OUTCOME[kind],
+        "provenance": _Provenance,
+    }
+    for part, form in forms.items():
         try:
             form.model_validate(record[part])
         except ValidationError as error:

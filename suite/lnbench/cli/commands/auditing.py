@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import math
 import secrets
-import signal
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lnbench.cli.commands.ending import as_interrupt
 from lnbench.cli.commands.options import data_option, workers_option
 from lnbench.errors import Exit
 
@@ -59,13 +58,14 @@ def audit(
 
     Exit codes, the first that applies: 7 a run differs, 3 one could not be trained, 4 one is open, 0 all pass.
     """
+    as_interrupt()
+    click.echo(f"reading {report}")  # before the imports, which take seconds on a busy machine
     from lnbench.audit import audit as train_again
     from lnbench.audit import draw_runs
     from lnbench.cli.commands.progress import display
     from lnbench.machine import resolve_device
     from lnbench.store import write_atomically
 
-    signal.signal(signal.SIGTERM, _as_interrupt)
     place = device if device == "auto" else resolve_device(device)
     chosen = secrets.randbits(32) if seed is None else seed
     seconds = 60 * max_minutes if max_minutes is not None else None
@@ -90,10 +90,6 @@ def audit(
         write_atomically(output, f"{text}\n".encode())
         click.echo(f"all differences -> {output}")
     return _exit_code(found)
-
-
-def _as_interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _exit_code(found: list[Audited]) -> Exit:

@@ -10,7 +10,7 @@ import click
 
 from lnbench.cli.commands.known import complete_dataset
 from lnbench.cli.commands.options import data_option
-from lnbench.errors import DataError, Exit
+from lnbench.errors import Exit, NoSuchData
 
 if TYPE_CHECKING:
     from lnbench.data.label_sets import LabelStatus
@@ -50,7 +50,7 @@ def _names(names: tuple[str, ...]) -> list[str]:
     downloadable = [name for name, source in sources.items() if not source.embedded]
     for name in names:
         if name not in sources:
-            raise DataError(f"there is no data set '{name}'; {did_you_mean(name, sources)}")
+            raise NoSuchData(f"there is no data set '{name}'; {did_you_mean(name, sources)}")
     return [name for name in names if name in downloadable] if names else downloadable
 
 
@@ -95,17 +95,26 @@ def _tell() -> Callable[[Progress], None]:
 @click.argument("names", nargs=-1, shell_complete=complete_dataset)
 @data_option
 def check(names: tuple[str, ...], data_dir: Path | None) -> int:
-    """Verify the checksums of the data sets and label sets named, or of all that are there."""
+    """Verify the checksums of the data sets and label sets named, or of all that are there.
+
+    Exit code 6 where one is damaged or incomplete, one that was named is missing, or none is there at all.
+    """
     from lnbench.data.label_sets import LABEL_SETS, label_status
     from lnbench.data.root import check as checked
     from lnbench.data.root import data_root
 
-    worst, root = Exit.OK, data_root(data_dir)
+    root = data_root(data_dir)
     labels = [dataset for dataset, about in LABEL_SETS.items() if not names or about.name in names]
     others = tuple(name for name in names if name not in {LABEL_SETS[dataset].name for dataset in labels})
-    found: list[Status | LabelStatus] = [*(checked(root, _names(others)) if others or not names else [])]
+    wanted = _names(others) if others or not names else []
+    embedded = [name for name in others if name not in wanted]
+    found: list[Status | LabelStatus] = [*(checked(root, [*embedded, *wanted]) if embedded or wanted else [])]
+    states = set()
     for entry in [*found, *label_status(root, labels, verify=True)]:
         click.echo(entry.describe())
-        if entry.state == "damaged" or (names and entry.state != "present"):
-            worst = Exit.RUN_FAILED
-    return worst
+        states.add(entry.state)
+    if "present" not in states and not names:
+        click.echo(f"nothing is there to check in {root}; `lnbench data fetch NAME` gets a data set", err=True)
+        return Exit.UNUSABLE
+    wrong = states - {"present"} if names else states & {"damaged", "incomplete"}
+    return Exit.UNUSABLE if wrong else Exit.OK

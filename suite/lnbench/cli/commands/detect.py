@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lnbench.cli.commands.ending import ENDING
+from lnbench.errors import visible
+
 if TYPE_CHECKING:
     from lnbench.cli.commands.progress import Display
 
-SIZES = (8, 224)  # suspects.data.SMALLEST, LARGEST, written again so that `--help` need not import numpy
+SIZES = (8, 224)  # detect.data.SMALLEST, LARGEST, written again so that `--help` need not import numpy
 
 
 @click.command()
@@ -63,8 +66,9 @@ def detect(data: Path, output: Path | None, device: str, **options: Any) -> int:
     DATA is a folder with one folder of images per class, or an .npz with `images` and `labels`. The result is a page,
     two tables and two pictures in DATA.detect. docs/detect.md has an example.
     """
+    click.echo(f"reading {visible(str(data))}")  # before the imports, which take seconds on a busy machine
     from lnbench.cli.commands.progress import display
-    from lnbench.detect.options import Options, settled
+    from lnbench.detect.options import Options, check, settled
     from lnbench.detect.output import explained, place, take
     from lnbench.detect.reading import read
     from lnbench.detect.training import Trainer, planned
@@ -72,6 +76,7 @@ def detect(data: Path, output: Path | None, device: str, **options: Any) -> int:
     from lnbench.training.hooks import Stopped
 
     asked = Options(**options)
+    check(asked)
     on = resolve_device(device)
     found = read(data, asked.size, click.echo)
     folder = place(data, output)
@@ -97,8 +102,6 @@ def detect(data: Path, output: Path | None, device: str, **options: Any) -> int:
 
 
 def _announce(data: Any, options: Any) -> None:
-    from lnbench.detect.data import printable
-
     kind = "grey" if data.shape[0] == 1 else "colour"
     side = data.shape[1]
     click.echo(
@@ -107,21 +110,20 @@ def _announce(data: Any, options: Any) -> None:
     )
     if data.skipped:
         file, why = data.skipped[0]
-        click.echo(f"{len(data.skipped)} skipped, the first: {printable(file)}: {why}", err=True)
+        click.echo(f"{len(data.skipped)} skipped, the first: {visible(file)}: {visible(why)}", err=True)
 
 
 def _write(
     folder: Path, source: str, data: Any, asked: Any, options: Any, records: list[dict[str, Any]], notes: list[str]
 ) -> None:
     from lnbench.detect import figures, page, tables
-    from lnbench.detect.data import printable
     from lnbench.detect.output import write
     from lnbench.detect.scores import scored
 
     outcomes = [record["outcome"] for record in records]
     learnt = [(one["train_accuracy"][-1], one["train_loss"][-1]) for one in outcomes]
     scores = scored([one["aul"] for one in outcomes], [one["aum"] for one in outcomes], options.epochs, learnt)
-    result = tables.result(printable(source), data, asked, options, scores, records, notes)
+    result = tables.result(visible(source), data, asked, options, scores, records, notes)
     files = {
         "scores.csv": tables.scores_csv(data, scores),
         "suspects.csv": tables.suspects_csv(data, scores, options.top),
@@ -132,7 +134,7 @@ def _write(
     }
     write(folder, files)
     for note in result["notes"]:
-        click.echo(f"note: {printable(note)}")
+        click.echo(f"note: {visible(note)}")
     noise = result["noise"]
     if noise is None:
         click.echo("the scores form one group: no share of wrong labels is estimated; the ranking stands")
@@ -179,16 +181,18 @@ class _Shown:
 
 @contextlib.contextmanager
 def _stoppable() -> Iterator[Any]:
-    """Yield a function that says whether Ctrl-C or SIGTERM came; a second Ctrl-C ends at once."""
+    """Yield a function that says whether Ctrl-C, SIGTERM or SIGHUP came; a second Ctrl-C ends at once. What is ignored,
+    as under nohup, stays so."""
     asked = False
 
     def ask(number: int, frame: Any) -> None:
         nonlocal asked
-        if asked:
+        if asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         asked = True
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [number for number in (signal.SIGINT, *ENDING) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, ask) for number in heard}
     try:
         yield lambda: asked
     finally:

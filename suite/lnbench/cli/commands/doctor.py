@@ -46,4 +46,4 @@ def doctor(store_path: Path | None, data_dir: Path | None) -> int:
     click.echo(f"{'data':<12} {', '.join(here)} ({data_root(data_dir)})")
     for line in problems:
         click.echo(f"problem: {line}", err=True)
-    return Exit.RUN_FAILED if problems else Exit.OK
+    return Exit.UNUSABLE if problems else Exit.OK

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from lnbench.cli.commands.ending import as_interrupt
 from lnbench.cli.commands.known import complete_claim, complete_study, find_all, find_claim
 from lnbench.cli.commands.options import (
     data_option,
@@ -166,6 +167,9 @@ def measure(
     that is thrown away: how far that moves a number is how far it may move later (docs/drift.md). A reference that
     differs is shown and stays, unless --replace is given.
     """
+    as_interrupt()
+    click.echo(f"reading {', '.join(studies)}")  # before the imports, which take seconds on a busy machine
+    from lnbench.cli.commands.progress import display
     from lnbench.judge.measured import REPEATS, measured_content
     from lnbench.pipeline import Training, demand_data, study_at, verify_study, with_gradient_noise
     from lnbench.spec import named_apart
@@ -176,7 +180,8 @@ def measure(
             raise LnbenchError(f"{at.key} names no `measured:` reference")
     store = open_store(store_path)
     alone = [dataclasses.replace(at, measured_path=None) for at in chosen]  # drift from what was there is no matter
-    training = Training(data_dir=data_dir, workers=workers, alternatives=False)
+    training = Training(data_dir=data_dir, workers=workers, alternatives=False, watching=display, say=click.echo)
+    thrown_away = dataclasses.replace(training, watching=lambda: display(resumes=False))
     for at in alone:
         demand_data(at, store, data_dir, seeds)
     results = [verify_study(at, store, training, seeds=seeds) for at in alone]
@@ -185,7 +190,7 @@ def measure(
             for part in claim.parts.values():
                 if part.verdict in ("not-run", "error"):
                     raise LnbenchError(f"{at.key}: {claim.claim.id}: {part.why}")
-    noisy = [with_gradient_noise(alone, training, repeat, seeds) for repeat in range(1, REPEATS + 1)]
+    noisy = [with_gradient_noise(alone, thrown_away, repeat, seeds) for repeat in range(1, REPEATS + 1)]
     refused = []
     for number, (at, result) in enumerate(zip(chosen, results, strict=True)):
         assert at.measured_path is not None

@@ -15,6 +15,8 @@ from lnbench.execute.worker import Report
 from lnbench.plan import Run
 
 SECONDS_BETWEEN_LINES = 10.0
+WIDTH_OF_BAR = 60  # columns, at most
+ROWS_KEPT = 4  # of a terminal, for the bar, what it says, and how many tasks there are besides
 
 
 def duration(seconds: float) -> str:
@@ -114,13 +116,19 @@ class Display:
         seen = self.examples + sum(report.done * runs for report, runs in heard)
         parts = [f"{self.finished_runs}/{self.runs} runs"]
         if heard:
-            epochs = dict.fromkeys(f"{report.epoch + 1}/{report.epochs}" for report, _ in heard)
-            parts.append("epoch " + ", ".join(epochs))
+            parts.append(_epochs([report for report, _ in heard]))
         if elapsed > 1:
             parts.append(f"{seen / elapsed:,.0f} examples/s")
         if 0.01 < self.share < 1:
             parts.append(f"about {duration(elapsed / self.share * (1 - self.share))} left")
         return ", ".join(parts)
+
+
+def _epochs(reports: list[Report]) -> str:
+    """Return `epoch 2/3`, or the least and the greatest of several: all of them would leave no room for the rest."""
+    first, *_, last = sorted(reports, key=lambda one: one.epoch / one.epochs) * 2
+    least, most = (f"{one.epoch + 1}/{one.epochs}" for one in (first, last))
+    return f"epoch {least}" if least == most else f"epochs {least} to {most}"
 
 
 class BarDisplay(Display):
@@ -136,11 +144,19 @@ class BarDisplay(Display):
     def show(self) -> None:
         from rich.console import Group
         from rich.progress_bar import ProgressBar
+        from rich.table import Table
         from rich.text import Text
 
-        rows: list[Any] = [ProgressBar(total=1.0, completed=self.share, width=60), Text(self.summary())]
-        for row in self.running.values():
-            rows.append(Text(f"  {row.share:4.0%}  {row.task.describe()}", style="dim"))
+        width = min(WIDTH_OF_BAR, self.live.console.width)
+        bar = Table.grid()  # a bar alone ends no line: what comes after it was cut off at 80 columns
+        bar.add_row(ProgressBar(total=1.0, completed=self.share, width=width))
+        rows: list[Any] = [bar, Text(self.summary())]
+        room = max(1, self.live.console.height - ROWS_KEPT)
+        for row in list(self.running.values())[:room]:
+            words = f"  {row.share:4.0%}  {row.task.describe()}"
+            rows.append(Text(words, style="dim", no_wrap=True, overflow="ellipsis"))
+        if len(self.running) > room:
+            rows.append(Text(f"  and {len(self.running) - room} more at work", style="dim"))
         self.live.update(Group(*rows))
 
 

@@ -107,4 +107,4 @@ def import_(file: Path, store_path: Path | None) -> int:
     click.echo(f"{new} records imported, {known} were there already")
     for line in refused:
         click.echo(f"refused: {line}", err=True)
-    return Exit.RUN_FAILED if refused else Exit.OK
+    return Exit.UNUSABLE if refused else Exit.OK

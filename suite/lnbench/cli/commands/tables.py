@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lnbench.errors import Exit
-from lnbench.judge import ClaimResult, PartResult, StudyResult
-from lnbench.report.plain import Json
-from lnbench.report.result.result import about_claim, part_to_json
-from lnbench.report.said import as_tested, chosen_sentence, rests_on, rests_sentence
-from lnbench.report.words import decide_words, part_line
 from lnbench.resources import study_paths
-from lnbench.spec import Study
 from lnbench.verdict import Counts, Verdict, counts_as
+
+if TYPE_CHECKING:
+    from lnbench.judge import ClaimResult, PartResult, StudyResult
+    from lnbench.report.plain import Json
+    from lnbench.spec import Study
 
 
 def print_verdicts(result: StudyResult) -> None:
@@ -23,6 +23,9 @@ def print_verdicts(result: StudyResult) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+
+    from lnbench.report.result.result import about_claim, part_to_json
+    from lnbench.report.said import as_tested, chosen_sentence, rests_on, rests_sentence
 
     console = Console()
     if not console.is_terminal:
@@ -72,6 +75,8 @@ def _word(part: PartResult, result: StudyResult) -> str:
 def measured(part: PartResult, told: Json, *, smoke: bool = False) -> str:
     """Return what was measured of a part and what was required, in the words and units of the report. `told`: the part
     as `result.json` has it."""
+    from lnbench.report.words import decide_words, part_line
+
     if part.verdict in (Verdict.NOT_RUN, Verdict.ERROR, Verdict.NOT_COMPARABLE):
         return part.why
     need = "" if smoke or part.seeds_to_decide is None else f"; {decide_words(told)}"

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
+from lnbench.cli.commands.ending import as_interrupt
 from lnbench.cli.commands.known import complete_study, find_all
 from lnbench.cli.commands.options import (
     claims_option,
@@ -77,6 +76,8 @@ def verify(
     STUDY is a YAML file or the name of a known study, such as rolnick_mnist; CLAIM is the id of a claim, such as
     R001-01, and asks for that one only. You can stop it at any time; the same command resumes.
     """
+    as_interrupt()
+    click.echo(f"reading {', '.join(studies)}")  # before the imports, which take seconds on a busy machine
     from lnbench.cli.commands.tables import exit_code, print_report, print_verdicts
     from lnbench.execute.groups import check_backend
     from lnbench.execute.local import lasting_crew
@@ -86,7 +87,6 @@ def verify(
     from lnbench.report import write_report
     from lnbench.spec import asked_rows, load_studies
 
-    signal.signal(signal.SIGTERM, _as_interrupt)
     paths, claims = find_all(studies, claims)
     loaded = load_studies(paths)
     place = resolve_device(device)
@@ -126,10 +126,6 @@ def verify(
             print_report(folder, study)
             results.append(result)
     return exit_code(results, claims)
-
-
-def _as_interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _at_tier(study: LoadedStudy, tier: str | None, device: str, data_dir: Path | None) -> Study | None:

@@ -14,7 +14,7 @@ from lnbench.report.page.recipe_words import SELECTIONS
 from lnbench.report.page.registration import registration_section
 from lnbench.report.plain import Json
 from lnbench.report.units import Unit, decimals_of, metric_unit, percent, points
-from lnbench.report.words import counted, duration, escaped, listed, of_no_paper, table
+from lnbench.report.words import coded, counted, duration, escaped, listed, of_no_paper, table
 
 DASH = "–"
 NOT_JUDGED = ("not-run", "error")
@@ -34,7 +34,7 @@ def _open(data: Json) -> list[str]:
     if not data["choices_open"]:
         return []
     rows = [
-        [f"`{choice['key']}`", escaped(text(choice["ours"])), _alternatives(choice["try"], choice.get("void", {}))]
+        [coded(choice["key"]), escaped(text(choice["ours"])), _alternatives(choice["try"], choice.get("void", {}))]
         for choice in data["choices_open"]
     ]
     own = of_no_paper(data)
@@ -67,20 +67,20 @@ def _stands_on(data: Json) -> str:
     if alone:
         one = len(alone) == 1
         words = (
-            f" {listed(alone)} {'rests' if one else 'rest'} on our choices alone: no alternative that changes "
-            f"{'its' if one else 'their'} runs was run."
+            f" {listed(map(escaped, alone))} {'rests' if one else 'rest'} on our choices alone: no alternative that "
+            f"changes {'its' if one else 'their'} runs was run."
         )
     for name, tried in good.items():
         run = len(tried) - len(missing[name])
         if run:
-            left = f"; not run: {listed(f'`{key}`' for key in missing[name])}" if missing[name] else ""
-            words += f" {name} was not contradicted under {run} of {counted(len(tried), 'alternative')}{left}."
+            left = f"; not run: {listed(f'{coded(key)}' for key in missing[name])}" if missing[name] else ""
+            words += f" {escaped(name)} was not contradicted under {run} of {counted(len(tried), 'alternative')}{left}."
     return words
 
 
 def _alternatives(tried: Json | None, void: Json) -> str:
-    shown = [f"`{key}`: {escaped(_value(value))}" for key, value in (tried or {}).items()]
-    return "<br>".join([*shown, *(f"`{key}`: not run, {escaped(why)}" for key, why in void.items())]) or DASH
+    shown = [f"{coded(key)}: {escaped(_value(value))}" for key, value in (tried or {}).items()]
+    return "<br>".join([*shown, *(f"{coded(key)}: not run, {escaped(why)}" for key, why in void.items())]) or DASH
 
 
 def _value(value: object) -> str:
@@ -100,10 +100,10 @@ def _made(data: Json) -> list[str]:
         ]
         margin = DASH if choice["margin"] is None else points(choice["margin"])
         rows.append([
-            escaped(place(choice["point"])), f"`{choice['key']}`", text(choice["chosen"]), margin,
+            escaped(place(choice["point"])), coded(choice['key']), escaped(text(choice["chosen"])), margin,
             "<br>".join(scores),
         ])  # fmt: skip
-    by = listed(sorted({choice["by"].replace("_", " ") for choice in data["choices_made"]}))
+    by = listed(sorted({escaped(choice["by"].replace("_", " ")) for choice in data["choices_made"]}))
     seeds = counted(data["seeds"]["choosing"], "seed")
     intro = f"Chosen by {by}, on {seeds} that no verdict uses. The margin is the lead over the next best value."
     intro += " Verdicts are about the values as chosen, not about the best ones."
@@ -118,7 +118,7 @@ def _made(data: Json) -> list[str]:
 
 
 def _candidate(value: object, score: float | None, chosen: bool) -> str:
-    words = f"{text(value)}: {'diverged' if score is None else percent(score)}"
+    words = f"{escaped(text(value))}: {'diverged' if score is None else percent(score)}"
     return f"**{words}**" if chosen else words
 
 
@@ -186,7 +186,7 @@ def _runs(data: Json) -> list[str]:
     header = [
         "cell",
         "epochs",
-        *(f"`{key}`" for key in chosen),
+        *(coded(key) for key in chosen),
         "runs",
         "test accuracy",
         "sd",
@@ -199,20 +199,23 @@ def _runs(data: Json) -> list[str]:
         rows.append([
             escaped(place(cell["point"])),
             str(cell["epochs"]),
-            *(text(cell["chosen"][key]) if key in cell["chosen"] else DASH for key in chosen),
+            *(escaped(text(cell["chosen"][key])) if key in cell["chosen"] else DASH for key in chosen),
             f"{cell['done']} of {cell['planned']}",
             mean,
             sd,
             _wrong_labels(cell["noise"]),
             f"{statistics.fmean(cell['seconds']):.1f}" if cell["seconds"] else DASH,
         ])  # fmt: skip
-    selections = listed(sorted({SELECTIONS.get(cell["selection"], cell["selection"]) for cell in data["cells"]}))
+    used = {cell["selection"] for cell in data["cells"]}
+    selections = listed(sorted(SELECTIONS.get(name) or escaped(name) for name in used))
     intro = [
         f"Test accuracy at {selections}: mean and standard deviation (sd, in points) over the seeds, or, where a run "
         "collapsed, the median, the number of collapsed runs and the range. Wrong labels: their share among the "
         "training labels, as drawn, mean over the seeds."
     ]
-    failed = [f"- run `{entry['id'][:12]}` failed: {escaped(entry['message'])}" for entry in data["runs"]["failed"]]
+    failed = [
+        f"- run {coded(entry['id'][:12])} failed: {escaped(entry['message'])}" for entry in data["runs"]["failed"]
+    ]
     body = table(header, rows, right=range(1, len(header)))
     if has_matrix(data) and len(rows) > MOST_CELLS:  # the tables above have every cell
         body = [f"<details><summary>All {len(rows)} cells</summary>", "", *body, "", "</details>"]
@@ -256,12 +259,14 @@ def _environment(data: Json) -> list[str]:
         cores = f", {counted(int(facts['cores']), 'core')}" if str(facts.get("cores", "")).isdigit() else ""
         rows.append([
             escaped(str(entry["device"])), escaped(machine + cores), escaped(versions),
-            str(entry["backend"]), str(entry["runs"]), duration(entry["seconds"]),
+            escaped(str(entry["backend"])), str(entry["runs"]), duration(entry["seconds"]),
             duration(used) if (used := core_seconds([entry])) else DASH,
         ])  # fmt: skip
     runs = data["runs"]
     dates = (
-        f"Runs finished between {runs['first_finished']} and {runs['last_finished']}." if runs["first_finished"] else ""
+        f"Runs finished between {escaped(runs['first_finished'])} and {escaped(runs['last_finished'])}."
+        if runs["first_finished"]
+        else ""
     )
     header = ["device", "machine", "versions", "backend", "runs", "training time", "CPU time, at most"]
     what = (

@@ -14,6 +14,7 @@ from lnbench.report.telescopes import page_prediction
 from lnbench.report.units import is_rate, of_runs, reference_of, shown
 from lnbench.report.words import (
     censored_words,
+    coded,
     counted,
     decide_words,
     escaped,
@@ -35,11 +36,11 @@ DASH = "–"
 
 def claim_section(claim: Json, tier: str, figure: str | None, tables: Sequence[str] = ()) -> list[str]:
     """Return the lines of the section; `tables`: those of the parts that are shown as a matrix."""
-    lines = [f"### {claim_heading(claim)}", "", f"**{escaped(as_tested(claim))}**", ""]
+    lines = [f"### {escaped(claim_heading(claim))}", "", f"**{escaped(as_tested(claim))}**", ""]
     where = f" ({escaped(claim['where'])})" if claim["where"] else ""
     lines += [_said(claim, where), ""]
     if claim["question"]:
-        lines += [f"Question: `{claim['question']}`", ""]
+        lines += [f"Question: {coded(claim['question'])}", ""]
     lines += [*_verdict(claim, tier), ""]
     rests = [f"{escaped(words)}." for words in (chosen_sentence(claim), rests_sentence(claim)) if words]
     if rests:
@@ -87,9 +88,9 @@ def _one_by_one(part: Json) -> list[Json]:
 
 def _reason(part: Json, member: Json, tier: str) -> str:
     if "matrix" in part:
-        return f"- `{part['name']}` ({part_words(part, tier)}): {escaped(part_line(part))}"
+        return f"- {coded(part['name'])} ({part_words(part, tier)}): {escaped(part_line(part))}"
     words = part_words(part, tier) if len(part["members"]) == 1 else escaped(member["label"])
-    return f"- `{part['name']}` ({words}): {escaped(member_sentence(part, member))}"
+    return f"- {coded(part['name'])} ({words}): {escaped(member_sentence(part, member))}"
 
 
 def _regime(claim: Json, tier: str) -> list[str]:
@@ -103,7 +104,7 @@ def _regime(claim: Json, tier: str) -> list[str]:
 
 def rule_words(claim: Json, deciding: list[Json]) -> str:
     """Return how many of the deciding parts must hold: "Both `a` and `b` must hold:"."""
-    names = [f"`{part['name']}`" for part in deciding]
+    names = [coded(part["name"]) for part in deciding]
     least = claim["rule"]["at_least"]
     if len(names) == 1 and "at_least" in deciding[0]:
         cells = len(deciding[0]["members"])
@@ -135,7 +136,7 @@ def _parts_table(claim: Json, tier: str) -> list[str]:
             rows.append(
                 [
                     _role(part, claim) if index == 0 else "",
-                    f"{escaped(member['label'])}<br>*{kind_named(part['kind']).words or part['kind']}*",
+                    f"{escaped(member['label'])}<br>*{kind_named(part['kind']).words or escaped(part['kind'])}*",
                     view.effect_words() if view.effect is not None else censored_words(member, view) or DASH,
                     view.interval_words() if view.interval else DASH,
                     view.region_words(),
@@ -159,7 +160,7 @@ def _table_row(part: Json, claim: Json, tier: str, *, printed: bool) -> list[str
     p_values = [p_words(part["p_reproduced"]), p_words(part["p_contradicted"])] if tier != "smoke" else []
     return [
         _role(part, claim),
-        f"{counted(cells, 'cell')}, in the table above<br>*{kind_named(part['kind']).words or part['kind']}*",
+        f"{counted(cells, 'cell')}, in the table above<br>*{kind_named(part['kind']).words or escaped(part['kind'])}*",
         DASH,
         DASH,
         f"at least {part['at_least']} of {cells}",
@@ -173,7 +174,7 @@ def _table_row(part: Json, claim: Json, tier: str, *, printed: bool) -> list[str
 def _metrics(claim: Json) -> str:
     """Return what the names of metrics in the table mean."""
     words = {part["effect"]["metric"]: part["effect"]["metric_words"] for part in claim["parts"]}
-    return "; ".join(f"`{metric}`: {escaped(meaning)}" for metric, meaning in words.items()) + "."
+    return "; ".join(f"{coded(metric)}: {escaped(meaning)}" for metric, meaning in words.items()) + "."
 
 
 def _confidence(claim: Json) -> str:
@@ -188,7 +189,7 @@ def _role(part: Json, claim: Json) -> str:
         role = "**must hold first**"
     elif part["ours"] and Standing(claim.get("standing", "paper")) is not Standing.HYPOTHESIS:
         role = "extra check (ours, not the paper's)"
-    return f"`{part['name']}`<br>{role}"
+    return f"{coded(part['name'])}<br>{role}"
 
 
 def _printed(reference: Json | None) -> str:
@@ -202,12 +203,12 @@ def _remarks(claim: Json, tier: str) -> list[str]:
     for part in claim["parts"]:
         for remark in _of_part(part, claim, tier):
             names = about.setdefault(remark, [])
-            if f"`{part['name']}`" not in names:
-                names.append(f"`{part['name']}`")
+            if coded(part["name"]) not in names:
+                names.append(coded(part["name"]))
     remarks = [f"{listed(names)}: {remark}" for remark, names in about.items()]
     for key, word in claim["tried"].items():
-        told = f"with the alternative for `{key}`: {verdict_words(word)}"
-        measured = [f"`{part['name']}` {escaped(part_line(part))}" for part in claim.get("under", {}).get(key, [])]
+        told = f"with the alternative for {coded(key)}: {verdict_words(word)}"
+        measured = [f"{coded(part['name'])} {escaped(part_line(part))}" for part in claim.get("under", {}).get(key, [])]
         remarks.append(told + (f" ({'; '.join(measured)})" if measured else ""))
     return remarks
 

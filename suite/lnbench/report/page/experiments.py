@@ -10,7 +10,7 @@ from lnbench.plan import Run
 from lnbench.report.names import place
 from lnbench.report.numbers import significant
 from lnbench.report.plain import Json
-from lnbench.report.words import escaped, table
+from lnbench.report.words import coded, escaped, table
 from lnbench.store import Record
 
 
@@ -33,7 +33,7 @@ def experiment_runs(data: Json) -> list[str]:
             f"{statistics.fmean(seconds):.2f}" if seconds else "–",
         ]
         took = {f"seconds, {kind.replace('_', ' ')}": values for kind, values in cell.get("took", {}).items()}
-        named = {f"`{metric}`": values for metric, values in cell["metrics"].items()}
+        named = {f"{coded(metric)}": values for metric, values in cell["metrics"].items()}
         for name, values in (named | took).items():
             there = [value for value in values if value is not None and math.isfinite(value)]
             never = len(values) - len(there)

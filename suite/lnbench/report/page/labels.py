@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lnbench.report.page.recipe_words import option_words, value_words
 from lnbench.report.plain import Json
-from lnbench.report.words import counted, table
+from lnbench.report.words import coded, counted, table
 
 MOST_TABLES = 6  # a line alone for each further noise: `result.json` has them all
 
@@ -29,10 +29,10 @@ def _about(entry: Json) -> str:
     told = [key for key in noise if key not in ("kind", "matrix", "sha256")]
     options = ", ".join(option_words(key, value_words(noise[key]), noise["kind"]) for key in told)
     if entry["tables"] == 1:
-        which = f" (sha256 `{entry['sha256']}`)"
+        which = f" (sha256 {coded(entry['sha256'])})"
     else:
         which = f", in the mean over {counted(entry['tables'], 'draw')}"
-    text = f"`{noise['kind']}`{f' ({options})' if options else ''}, `{entry['dataset']}`"
+    text = f"{coded(noise['kind'])}{f' ({options})' if options else ''}, {coded(entry['dataset'])}"
     return f"{text}: {100 * entry['wrong']:.2f} % of all {entry['images']:,} labels are wrong{which}."
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lnbench import catalog
 from lnbench.report.plain import Json
-from lnbench.report.words import counted, escaped, table
+from lnbench.report.words import coded, counted, escaped, table
 
 HEADING = "Removed, or made more than once"
 AUDIT = (
@@ -19,9 +19,9 @@ def chain_words(data: Json) -> list[str]:
     if not chain:
         return []
     return [
-        f"The chain over {counted(chain['n'], 'record')} ends in `{chain['head']}`. With `--check`, a record that was "
-        "removed or changed since is named. Who rewrites records, chain and page together leaves no trace here, only "
-        f"in the history of the repository.{'' if _timed(data) else AUDIT}",
+        f"The chain over {counted(chain['n'], 'record')} ends in {coded(chain['head'])}. With `--check`, a record that "
+        "was removed or changed since is named. Who rewrites records, chain and page together leaves no trace here, "
+        f"only in the history of the repository.{'' if _timed(data) else AUDIT}",
         "",
     ]
 
@@ -55,7 +55,7 @@ def ledger_section(data: Json) -> list[str]:
         "is now. A removed run that was another recipe's, or another store's, is not among them."
     )
     rows = [
-        [f"`{record[:12]}`", entries[0]["kind"] or "unreadable", "<br>".join(_history(entries))]
+        [coded(record[:12]), escaped(entries[0]["kind"] or "unreadable"), "<br>".join(_history(entries))]
         for record, entries in by_record.items()
     ]
     return [f"## {HEADING}", "", intro, "", *table(["record", "kind", "what happened"], rows), ""]
@@ -66,7 +66,7 @@ def _history(entries: list[Json]) -> list[str]:
     lines = []
     outcome = ""
     for entry in entries:
-        words = f"{entry['event']} {entry['time'][:10]} {entry['time'][11:16]} UTC (line {entry['n']})"
+        words = escaped(f"{entry['event']} {entry['time'][:10]} {entry['time'][11:16]} UTC (line {entry['n']})")
         if entry["event"] in ("removed", "set aside"):
             lines.append(f"{words}: {escaped(entry['why'])}")
             continue

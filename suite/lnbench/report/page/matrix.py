@@ -19,12 +19,12 @@ from lnbench.report.matrix import (
 from lnbench.report.names import text
 from lnbench.report.plain import Json
 from lnbench.report.units import shown
-from lnbench.report.words import counted, duration, escaped, margin_words, spaced_percent, table
+from lnbench.report.words import coded, counted, duration, escaped, margin_words, spaced_percent, table
 
 
 def matrix_section(part: Json, data: Json, figure: str | None) -> list[str]:
     """Return the lines of one part's matrix: the figure, the table, and a second one that opens on a click."""
-    matrix, name = part["matrix"], f"`{part['name']}`"
+    matrix, name = part["matrix"], coded(part["name"])
     lines = [f"#### Table {name}", ""]
     if figure:
         what = f"Printed and measured, every cell of {part['name']} with the letter of its verdict"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lnbench.report.names import place
 from lnbench.report.plain import Json
-from lnbench.report.words import counted, duration, escaped, listed, table
+from lnbench.report.words import coded, counted, duration, escaped, listed, table
 
 
 def left_section(data: Json) -> list[str]:
@@ -69,12 +69,17 @@ def _of_alternatives(untried: list[Json]) -> list[str]:
     claims = list(dict.fromkeys(claim for entry in untried for claim in entry["claims"]))
     total = sum(entry["seconds"] for entry in untried)
     intro = (
-        f"{listed(claims)}: outside the claimed range as run. Called contradicted (or failed) only if that holds under "
-        f"every alternative of what is left open; {counted(len(untried), 'alternative')} "
+        f"{listed(map(escaped, claims))}: outside the claimed range as run. Called contradicted (or failed) only if "
+        f"that holds under every alternative of what is left open; {counted(len(untried), 'alternative')} "
         f"{'has' if len(untried) == 1 else 'have'} not been run. Estimated time: {duration(total)} {CORE}."
     )
     rows = [
-        [f"`{entry['choice']}`", ", ".join(entry["claims"]), f"{entry['runs']:,}", duration(entry["seconds"])]
+        [
+            coded(entry["choice"]),
+            ", ".join(map(escaped, entry["claims"])),
+            f"{entry['runs']:,}",
+            duration(entry["seconds"]),
+        ]
         for entry in untried
     ]
     return [intro, "", *table(["alternative for", "claims", "missing runs", "together"], rows, right=(2, 3)), ""]

@@ -18,9 +18,11 @@ from lnbench.report.units import shown
 from lnbench.report.words import (
     censored_words,
     claim_words,
+    coded,
     counted,
     duration,
     escaped,
+    link,
     listed,
     part_line,
     spaced_percent,
@@ -78,13 +80,13 @@ def _paper(data: Json) -> str:
     paper = data["paper"]
     if not paper["authors"]:
         return f"No paper: {escaped(paper['citation'])}"
-    return f"[{escaped(paper['citation'])}]({paper['url']})"
+    return link(escaped(paper["citation"]), str(paper["url"]))
 
 
 def _head(data: Json) -> str:
     """Return what was judged, at which scale, and what came out."""
     tier = data["tier"]
-    text = f"Study `{data['study']}` at tier **{tier}** ({tier_words(data)})."
+    text = f"Study {coded(data['study'])} at tier **{escaped(tier)}** ({tier_words(data)})."
     for standing, verdicts in tally(data["claims"]):
         text += f" {standing.plural}: {verdicts}."
     return text
@@ -127,7 +129,7 @@ def _seeds(data: Json) -> str:
     seeds = data["seeds"]
     text = f"{counted(seeds['n'], 'seed')} per cell of the grid"
     if seeds["paired"]:
-        text += f"; cells share, seed by seed, the random draws for {listed(seeds['paired'])}"
+        text += f"; cells share, seed by seed, the random draws for {listed(map(escaped, seeds['paired']))}"
     if seeds["choosing"]:
         text += f"; {counted(seeds['choosing'], 'more seed', 'more seeds')} for choosing hyper-parameters only"
     looks = seeds.get("looks")
@@ -171,8 +173,8 @@ def _device(entry: Json) -> str:
 
 def _data(data: Json) -> list[str]:
     names = [
-        f"`{entry['name']}` ({counted(entry['test'], 'test image')}, "
-        f"{counted(entry['classes'], 'class', 'classes')}, sha256 `{entry['sha256'][:16]}…`)"
+        f"{coded(entry['name'])} ({counted(entry['test'], 'test image')}, "
+        f"{counted(entry['classes'], 'class', 'classes')}, sha256 {coded(entry['sha256'][:16] + '…')})"
         for entry in data["data"]
     ]
     return [f"Data: {listed(names)}."] if names else []
@@ -229,7 +231,7 @@ def _against_region(claim: Json) -> list[str]:
 def _which(part: Json, member: Json, *, several: bool) -> str:
     """Return which comparison a line is about, as far as there are others: its part, and in a family the member's
     place."""
-    names = [f"`{part['name']}`"] if several else []
+    names = [coded(part["name"])] if several else []
     if len(part["members"]) > 1:
         names.append(escaped(member["label"].rsplit(": ", 1)[0]))
     return f"{', '.join(names)}: " if names else ""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from lnbench.report.names import is_number, text
 from lnbench.report.numbers import as_written
 from lnbench.report.plain import Json
-from lnbench.report.words import escaped, listed
+from lnbench.report.words import coded, escaped, listed
 
 SELECTIONS = {
     "last_epoch": "the last epoch",
@@ -89,16 +90,16 @@ def pixels_words(recipe: Json) -> str:
 
 
 def augment_words(recipe: Json) -> str:
-    return AUGMENTATIONS.get(recipe["augment"], f"`{recipe['augment']}`")
+    return AUGMENTATIONS.get(recipe["augment"], coded(recipe["augment"]))
 
 
 def precision_words(recipe: Json) -> str:
-    return PRECISIONS.get(recipe["precision"], f"`{recipe['precision']}`")
+    return PRECISIONS.get(recipe["precision"], coded(recipe["precision"]))
 
 
 def label(key: str, kind: str = "") -> str:
     """Return what an option is called; `kind`: of the thing, or the experiment, whose option it is."""
-    return LABELS.get(f"{kind}.{key}") or LABELS.get(key, key.replace("_", " "))
+    return LABELS.get(f"{kind}.{key}") or LABELS.get(key) or escaped(key.replace("_", " "))
 
 
 def full_label(key: str) -> str:
@@ -107,11 +108,11 @@ def full_label(key: str) -> str:
     names = {"noise": "label noise", "optimizer": "optimiser", "dataset": "data"}
     if not block:
         return names.get(key, label(key))
-    return f"{names.get(block, block)}, {label(option)}"
+    return f"{names.get(block) or escaped(block)}, {label(option)}"
 
 
 def code(value: Any) -> str:
-    return f"`{value}`" if isinstance(value, str) else value_words(value)
+    return coded(value) if isinstance(value, str) else value_words(value)
 
 
 def option_words(name: str, value: str, kind: str = "") -> str:
@@ -129,6 +130,7 @@ def value_words(value: Any) -> str:
         return as_written(value)
     if isinstance(value, dict):
         kind = str(value.get("kind", ""))
+        kind = kind if re.fullmatch("[A-Za-z0-9]+(_[A-Za-z0-9]+)*", kind) else escaped(kind)
         return ", ".join(
             [*filter(None, [kind]), *(option_words(k, value_words(v), kind) for k, v in value.items() if k != "kind")]
         )
@@ -140,11 +142,11 @@ def value_words(value: Any) -> str:
 
 
 def axis_words(axis: str) -> str:
-    return f"`{axis}`"
+    return coded(axis)
 
 
 def place_words(axis: str, value: Any) -> str:
-    return f"`{value}`" if axis == "model" else f"{axis_words(axis)} {value_words(value)}"
+    return coded(value) if axis == "model" else f"{axis_words(axis)} {value_words(value)}"
 
 
 def places_words(axes: tuple[str, ...], where: list[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lnbench.report.plain import Json
-from lnbench.report.words import counted, escaped, listed, table
+from lnbench.report.words import coded, counted, escaped, listed, table
 
 HEADING = "Registered before the runs"
 
@@ -131,7 +131,7 @@ def _before(claims: list[Json]) -> str:
 
 
 def _commit(claim: Json) -> str:
-    return f" (commit `{claim['commit'][:7]}`)" if claim["commit"] else ""
+    return f" (commit {coded(claim['commit'][:7])})" if claim["commit"] else ""
 
 
 def _what(claim: Json) -> list[str]:
@@ -147,14 +147,14 @@ def _what(claim: Json) -> list[str]:
     after = " after the first record" if claim["status"] == "changed" and claim["changed"] else ""
     parts: dict[tuple[str, str, str], list[str]] = {}  # of one change that several parts share
     for change in claim["changes"]:
-        of = [f"`{change['part']}`"] if change["part"] else []
+        of = [coded(change["part"])] if change["part"] else []
         parts.setdefault((change["what"], change["was"], change["now"]), []).extend(of)
     for (what, was, now), names in parts.items():
         of_parts = f" of {listed(names)}" if names else ""
-        lines.append(f"{what}{of_parts} {when}{after}: was “{escaped(was)}”, is “{escaped(now)}”")
+        lines.append(f"{escaped(what)}{of_parts} {when}{after}: was “{escaped(was)}”, is “{escaped(now)}”")
     for change in claim["shared"]:
         was, now = escaped(change["was"]), escaped(change["now"])
-        lines.append(f"{change['what']} of all claims changed after the first record: was “{was}”, is “{now}”")
+        lines.append(f"{escaped(change['what'])} of all claims changed after the first record: was “{was}”, is “{now}”")
     return lines
 
 
@@ -199,12 +199,14 @@ def _more(found: Json, data: Json) -> list[str]:
             )
         else:
             facts.append(
-                f"{change['what'].capitalize()} changed {when}, after the first record of "
+                f"{escaped(change['what'].capitalize())} changed {when}, after the first record of "
                 f"{_time(found['first_record'])}: was “{escaped(change['was'])}”, is “{escaped(change['now'])}”."
             )
             void = {key: why for choice in data["choices_open"] for key, why in choice.get("void", {}).items()}
             if change["what"] == "alternatives" and void:
-                facts[-1] += " Not run: " + "; ".join(f"`{key}`, {escaped(why)}" for key, why in void.items()) + "."
+                facts[-1] += (
+                    " Not run: " + "; ".join(f"{coded(key)}, {escaped(why)}" for key, why in void.items()) + "."
+                )
     for was, now, at in sorted({_standing(claim) for claim in found["claims"] if claim["standing"]}):
         names = _ids([claim for claim in found["claims"] if claim["standing"] and _standing(claim) == (was, now, at)])
         when = f"on {_time(at)}" if at else "and not registered"
@@ -217,7 +219,7 @@ def _more(found: Json, data: Json) -> list[str]:
             )
     for claim in found["taken_out"]:
         when = f"on {_time(claim['taken_out'])}" if claim["taken_out"] else "since the last entry"
-        where = f"; it is in `{claim['now_in']}` now" if claim["now_in"] else ""
+        where = f"; it is in {coded(claim['now_in'])} now" if claim["now_in"] else ""
         since = _time(claim["registered"])
         facts.append(
             f"{escaped(claim['id'])}, registered on {since}, was taken out of this study {when}, when it had "
@@ -233,7 +235,8 @@ def _drafts(claim: Json) -> str:
     once = []
     for draft in claim["earlier"]:
         differ = [
-            f"{change['what']}{' of `' + change['part'] + '`' if change['part'] else ''} “{escaped(change['was'])}”"
+            f"{escaped(change['what'])}{' of ' + coded(change['part']) if change['part'] else ''} "
+            f"“{escaped(change['was'])}”"
             for change in draft["changes"]
         ]
         once.append(f"{_time(draft['time'])} ({'; '.join(differ) or 'other terms'})")
@@ -245,14 +248,14 @@ def _drafts(claim: Json) -> str:
 
 def _history(found: Json) -> list[str]:
     """Return where the history is, and the hashes of what was judged."""
-    hashes = [f"{escaped(claim['id'])} `{claim['sha256'][:12]}`" for claim in found["claims"]]
+    hashes = [f"{escaped(claim['id'])} {coded(claim['sha256'][:12])}" for claim in found["claims"]]
     terms = f"Hashes of what the verdicts depend on: {listed(hashes)}."
     if not found["lock"] or found["problem"]:
         return [terms, ""]
     entry, version = found["entry"], escaped(found["lnbench"])
     place = "next to the study file" if found["lock"].startswith("locks/") else "in the store that it was trained in"
-    which = f"entry {entry['number']}, `{entry['sha256'][:12]}`, of {_time(entry['time'])}, by lnbench {version}"
-    where = f"`{found['lock']}` {place} (last: {which}); a copy is `lock.json` of this report"
+    which = f"entry {entry['number']}, {coded(entry['sha256'][:12])}, of {_time(entry['time'])}, by lnbench {version}"
+    where = f"{coded(found['lock'])} {place} (last: {which}); a copy is `lock.json` of this report"
     by, of, named = "", found["records"]["all"], found["records"]["named"]
     if of and named == of:
         by = "Every record names the entry that it was trained under, so no clock is asked. "
@@ -272,4 +275,4 @@ def _standing(claim: Json) -> tuple[str, str, str]:
 
 def _time(text: str) -> str:
     """Return a time to the minute: `2026-11-21 06:10 UTC`."""
-    return f"{text[:10]} {text[11:16]} UTC"
+    return escaped(f"{text[:10]} {text[11:16]} UTC")

@@ -25,7 +25,7 @@ from lnbench.report.page.recipe_words import (
     value_words,
 )
 from lnbench.report.plain import Json
-from lnbench.report.words import counted, escaped, listed, table
+from lnbench.report.words import coded, counted, escaped, listed, path_link, table
 
 Render = Callable[[Json], str]
 
@@ -55,18 +55,19 @@ def _intro(data: Json, trained: Json) -> str:
     text = "Every option of the runs, as the study's file sets it for this tier."
     varied = [axis for axis, levels in trained["vary"].items() if len(levels) > 1]
     if varied:
-        axes = listed(f"`{axis}`" for axis in varied)
+        axes = listed(code(axis) for axis in varied)
         return f"{text} What varies: {axes}; {counted(cells, 'cell')} of the grid, {counted(seeds, 'seed')} each."
     return f"{text} One recipe, {counted(seeds, 'seed')}."
 
 
 def _files(files: Json, linked: bool) -> str:
     study, baseline = files["study"], files["baseline"]
-    name = f"`claims/{study['name']}`"
-    where = f"[{name}](../../claims/{study['name']})" if linked else name
+    name = coded(f"claims/{study['name']}")
+    where = path_link(name, "../../claims", study["name"]) if linked else name
+    reference = coded(f"baselines/{baseline['name']}")
     return (
-        f"Study file: {where}, sha256 `{study['sha256']}`. "
-        f"Reference numbers: `baselines/{baseline['name']}`, sha256 `{baseline['sha256']}`."
+        f"Study file: {where}, sha256 {code(study['sha256'])}. "
+        f"Reference numbers: {reference}, sha256 {code(baseline['sha256'])}."
     )
 
 
@@ -108,7 +109,7 @@ class _Grid:
         yield from self._experiment() if "experiment" in self.base else self._training()
         yield from self._chosen()
         for entry in self.trained["inputs"]:
-            yield f"input `{entry['name']}`".replace("`", ""), _input(entry)
+            yield f"input {escaped(entry['name'])}", _input(entry)
 
     def _training(self) -> Iterator[tuple[str, str]]:
         yield "network", self.told(self._network, "model")
@@ -126,18 +127,18 @@ class _Grid:
         if any(recipe["start"] for recipe in self.recipes):
             yield (
                 "first weights",
-                self.told(lambda r: f"those of input {r['start']}" if r["start"] else "drawn", "start"),
+                self.told(lambda r: f"those of input {escaped(r['start'])}" if r["start"] else "drawn", "start"),
             )
         if any(recipe["repeat"] for recipe in self.recipes):
             yield "repeat (the same recipe, another start and order)", self.told(lambda r: str(r["repeat"]), "repeat")
-        read = self.told(lambda recipe: SELECTIONS.get(recipe["selection"], str(recipe["selection"])))
+        read = self.told(lambda recipe: SELECTIONS.get(recipe["selection"]) or escaped(recipe["selection"]))
         yield "numbers are read at", f"{read}, unless a part names an epoch" if _names_epochs(self.data) else read
         if any(recipe["probes"] for recipe in self.recipes):
             yield "also measured", self.told(lambda r: ", ".join(map(code, r["probes"])) or "nothing")
 
     def _experiment(self) -> Iterator[tuple[str, str]]:
         words = self.trained["words"].get("experiment", {}).get(self.base["experiment"], "")
-        yield "experiment", f"`{self.base['experiment']}`" + (f": {escaped(words)}" if words else "")
+        yield "experiment", code(self.base["experiment"]) + (f": {escaped(words)}" if words else "")
         for key in self.base:
             if key == "experiment":
                 continue
@@ -163,15 +164,15 @@ class _Grid:
         sizes = {cell["parameters"] for cell in self.data["cells"] if cell.get("model") == name and cell["parameters"]}
         size = f"{listed(f'{n:,}' for n in sorted(sizes))} parameters" if sizes else ""
         more = "; ".join(filter(None, (escaped(words), size)))
-        return f"`{name}`" + (f" ({more})" if more else "")
+        return code(name) + (f" ({more})" if more else "")
 
     def _source(self, name: str) -> str:
         source = self.trained["data"].get(name)
         if source is None:
-            return f"`{name}`"
+            return code(name)
         channels, height, width = source["shape"]
         kind = f"{height}×{width}, {'grey' if channels == 1 else 'colour'}"
-        return f"`{name}` ({kind}, {counted(source['classes'], 'class', 'classes')})"
+        return f"{code(name)} ({kind}, {counted(source['classes'], 'class', 'classes')})"
 
     def _data(self) -> str:
         def total(recipe: Json) -> int:
@@ -247,7 +248,7 @@ class _Grid:
         if name is None:
             return "none"
         words = self.trained["words"].get(key, {}).get(name, "")
-        return f"`{name}`" + (f" ({escaped(words)})" if words else "")
+        return code(name) + (f" ({escaped(words)})" if words else "")
 
     def _chosen(self) -> Iterator[tuple[str, str]]:
         choose = self.trained["choose"]
@@ -255,7 +256,7 @@ class _Grid:
             return
         out_of = "the data set's other images" if choose["out_of"] == "rest" else "the clean training images"
         held = f"{choose['validation']:,} images held out of {out_of}"
-        cells = listed(f"`{axis}`" for axis in choose["per"])
+        cells = listed(code(axis) for axis in choose["per"])
         words = (
             f"from {listed(map(value_words, choose['from']), 'or')}, for each {cells}, by validation accuracy on "
             f"{held}, {counted(choose['seeds'], 'seed')} that no verdict uses"
@@ -294,7 +295,7 @@ class _Grid:
                     if told not in changes.setdefault(key, []):
                         changes[key].append(told)
             words = [f"{self._changed(key)}: {listed(values, 'or')}" for key, values in changes.items()]
-            row = [f"`{escaped(str(arm))}`".replace("\\", ""), "<br>".join(words) or "nothing"]
+            row = [code(arm), "<br>".join(words) or "nothing"]
             if others:
                 levels = ((axis, list(dict.fromkeys(cell["point"][axis] for cell in cells))) for axis in others)
                 row.append("; ".join(f"{axis_words(axis)} {listed(map(value_words, found))}" for axis, found in levels))
@@ -336,11 +337,11 @@ def _only(name: str | None) -> str:
 
 def _input(entry: Json) -> str:
     options = {key: value for key, value in entry.items() if key not in ("name", "kind", "of", "at", "seeds")}
-    kind = f"`{entry['kind']}`" + (
+    kind = code(entry["kind"]) + (
         f" ({', '.join(option_words(k, value_words(v)) for k, v in options.items())})" if options else ""
     )
     given = entry["at"] if "at" in entry else entry["of"]
-    changes = ", ".join(f"`{key}` {value_words(value)}" for key, value in given.items())
+    changes = ", ".join(f"{code(key)} {value_words(value)}" for key, value in given.items())
     if "at" in entry:
         return f"{kind}, computed from the run of the same seed at {changes}"
     runs = f"{counted(entry['seeds'], 'run')} of its own" if entry["seeds"] else "a run of its own for each seed"
