@@ -18,7 +18,8 @@ class Crew(Protocol):
     `workers`: how many tasks it trains at once. Runs of equal shape are shared out among so many.
     """
 
-    workers: int
+    @property
+    def workers(self) -> int: ...
 
     def run(self, work: Work) -> None:
         """Train until `work.left` is false.

@@ -1,4 +1,5 @@
-"""What ends a command that trains from outside: Ctrl-C, SIGTERM, and the SIGHUP of a terminal that is closed."""
+"""What ends a command that trains from outside: Ctrl-C, SIGTERM, the SIGHUP of a terminal that is closed, and the end
+of the time that it was given."""
 
 from __future__ import annotations
 
@@ -20,7 +21,13 @@ def as_interrupt() -> None:
             signal.signal(number, _interrupt)
 
 
+def stop_after(minutes: float) -> None:
+    """Do, after so many minutes, what Ctrl-C does."""
+    signal.signal(signal.SIGALRM, _interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 60 * minutes)
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    for one in ENDING:
+    for one in (*ENDING, signal.SIGALRM):
         signal.signal(one, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lnbench.cli.commands.ending import as_interrupt
+from lnbench.cli.commands.ending import as_interrupt, stop_after
 from lnbench.cli.commands.known import complete_study, find_all
 from lnbench.cli.commands.options import (
     claims_option,
@@ -23,11 +24,12 @@ from lnbench.cli.commands.options import (
     where_option,
     workers_option,
 )
-from lnbench.errors import Exit
+from lnbench.errors import Exit, LnbenchError
 from lnbench.tiers import PAPER_TIERS
 
 if TYPE_CHECKING:
     from lnbench.cli.commands.progress import Display
+    from lnbench.execute.crew import Crew
     from lnbench.spec import LoadedStudy, Study
     from lnbench.store import Store
 
@@ -56,6 +58,26 @@ BACKENDS = ("auto", "loop", "stacked", "graph")  # execute.groups.BACKENDS, writ
 @store_option
 @data_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of reports. [default: STORE/reports]")
+@click.option(
+    "--until",
+    type=click.FloatRange(0, 1e6, min_open=True),
+    metavar="MINUTES",
+    help="Stop after so long, as Ctrl-C does: finished runs are kept, running ones leave a checkpoint.",
+)
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Train this share of the runs, such as 3/50, and judge nothing (docs/cluster.md).",
+)
+@click.option(
+    "--crew",
+    "crew_kind",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Who trains: processes of this machine, or a Ray cluster (docs/cluster.md).",
+)
+@click.option("--address", metavar="HOST:PORT", help="Of the Ray cluster. [default: the one on this machine]")
 def verify(
     studies: tuple[str, ...],
     claims: tuple[str, ...],
@@ -70,6 +92,10 @@ def verify(
     store_path: Path | None,
     data_dir: Path | None,
     output: Path | None,
+    until: float | None,
+    shard: str | None,
+    crew_kind: str,
+    address: str | None,
 ) -> int:
     """Train what the store lacks, judge the claims, and write a report.
 
@@ -77,19 +103,25 @@ def verify(
     R001-01, and asks for that one only. You can stop it at any time; the same command resumes.
     """
     as_interrupt()
+    if until is not None:
+        stop_after(until)
     click.echo(f"reading {', '.join(studies)}")  # before the imports, which take seconds on a busy machine
     from lnbench.cli.commands.tables import exit_code, print_report, print_verdicts
+    from lnbench.execute.crew import Shard
     from lnbench.execute.groups import check_backend
-    from lnbench.execute.local import lasting_crew
     from lnbench.machine import resolve_device
-    from lnbench.pipeline import Training, demand_data, verify_study
+    from lnbench.pipeline import Training, demand_data, train_share, verify_study
     from lnbench.plan import check_claims, describe_cost, plan_study, selection
     from lnbench.report import write_report
     from lnbench.spec import asked_rows, load_studies
 
+    share = None if shard is None else Shard.parse(shard)
+    far = _far_device(device, workers) if crew_kind == "ray" else None
+    if far is None and address is not None:
+        raise LnbenchError("--address: is of a Ray cluster; give --crew ray with it")
     paths, claims = find_all(studies, claims)
     loaded = load_studies(paths)
-    place = resolve_device(device)
+    place = resolve_device(device) if far is None else far
     check_backend(backend, place)
     store = open_store(store_path)
     chosen = [at for study in loaded if (at := _at_tier(study, tier, place, data_dir)) is not None]
@@ -111,12 +143,22 @@ def verify(
         watching=_watching(store),
         say=click.echo,
     )
-    results = []
-    with lasting_crew(place, data_dir, workers) as crew:
+    results, failed = [], False
+    with _crew(far is not None, address, place, data_dir, workers) as crew:
         training = replace(training, crew=crew)
         for study in chosen:
             asked_for = plan_study(study, seeds).part(selection(study, claims, where))
             click.echo(f"{study.key}: {study.spec.title}; {describe_cost(asked_for, place)}")
+            if share is not None:
+                done = train_share(study, store, training, share, seeds=seeds, claims=claims, where=where)
+                for message in dict.fromkeys(done.failures.values()):
+                    click.echo(f"a run failed: {message}", err=True)
+                click.echo(
+                    f"{study.key}: share {share.number} of {share.of}: {done.trained} trained, {done.reused} were "
+                    f"there, {len(done.failures)} failed, {len(done.left)} are other shares'; nothing is judged"
+                )
+                failed = failed or bool(done.failures)
+                continue
             result = verify_study(study, store, training, seeds=seeds, claims=claims, where=where)
             folder = (output or store.path / "reports") / study.key
             write_report(result, folder)
@@ -125,7 +167,40 @@ def verify(
                 click.echo(f"a run failed: {message}", err=True)
             print_report(folder, study)
             results.append(result)
+    if share is not None:
+        return Exit.RUN_FAILED if failed else Exit.OK
     return exit_code(results, claims)
+
+
+def _far_device(device: str, workers: int | None) -> str:
+    """Return what the actors of a Ray cluster train on, "cpu" or "cuda". Raises LnbenchError for what is of one machine
+    only."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise LnbenchError(f"--device {device}: with --crew ray the cluster picks the GPU; use cuda, or cpu")
+    if workers == 0:
+        raise LnbenchError("--workers 0: trains in this process, not on a cluster; leave it out, or give 1 or more")
+    if importlib.util.find_spec("ray") is None:
+        raise LnbenchError("--crew ray: Ray is not installed; pip install 'lnbench[ray]'")
+    return "cuda" if device == "cuda" else "cpu"
+
+
+@contextlib.contextmanager
+def _crew(on_ray: bool, address: str | None, place: str, data_dir: Path | None, workers: int | None) -> Iterator[Crew]:
+    """Yield who trains, for all studies."""
+    from lnbench.execute.local import lasting_crew
+
+    if not on_ray:
+        with lasting_crew(place, data_dir, workers) as local:
+            yield local
+        return
+    from lnbench.execute.ray_crew import RayCrew, connected
+
+    with connected(address):
+        crew = RayCrew(place, data_dir, workers)
+        try:
+            yield crew
+        finally:
+            crew.close()
 
 
 def _at_tier(study: LoadedStudy, tier: str | None, device: str, data_dir: Path | None) -> Study | None:
