@@ -299,7 +299,8 @@ def test_explain_of_an_empty_store_names_the_committed_reports(
     tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(Path(__file__).parents[2])
-    code, out, _ = call("explain", "R001-23", "--store", str(tmp_path / "none"))
+    (tmp_path / "empty").mkdir()
+    code, out, _ = call("explain", "R001-23", "--store", str(tmp_path / "empty"))
     assert code == 0
     assert "From the committed records: --report reports/rolnick_identities-full\n" in out
     code, out, _ = call("explain", "R001-23", "--report", "reports/rolnick_identities-full")

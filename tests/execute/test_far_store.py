@@ -10,7 +10,8 @@ import pytest
 
 from lnbench.errors import StoreError
 from lnbench.execute.far_store import FarStore, Keeper
-from lnbench.store import Record, Store, StoreUnwritable, make_record, sidefiles
+from lnbench.store import Record, Store, StoreUnwritable, sidefiles
+from tests.toys.records import training
 
 
 class World:
@@ -33,10 +34,7 @@ def world(tmp_path: Path) -> World:
 
 
 def record(value: int, arrays: dict[str, Any] | None = None) -> Record:
-    outcome: dict[str, Any] = {"status": "ok", "curves": {"test_accuracy": [0.5]}}
-    if arrays:
-        outcome["arrays"] = sidefiles.describe(arrays)
-    return make_record({"kind": "training", "value": value}, outcome, {})
+    return training(value, **({"arrays": sidefiles.describe(arrays)} if arrays else {}))
 
 
 def test_a_record_and_its_arrays_are_in_the_drivers_store(world: World) -> None:

@@ -190,7 +190,7 @@ def fault(record: Mapping[str, Any]) -> str:
         return f"{str(kind)[:40]!r} is no kind of record (known: {', '.join(KINDS)})"
     recipe = content.get("recipe")
     experiment = kind == "training" and isinstance(recipe, dict) and "experiment" in recipe
-    forms: dict[str, type[BaseModel]] = {
+    forms: dict[str, type[_Form]] = {
         "content": _CONTENT[kind],
         "outcome": _Experiment if experiment else _OUTCOME[kind],
         "provenance": _Provenance,

@@ -41,7 +41,7 @@ class State:
     curves: list[dict[str, list[float]]] = field(default_factory=list)  # one a run; an experiment's are arrays
     diverged: list[bool] = field(default_factory=list)
     tensors: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
-    refused: bool = field(default=False, compare=False)  # set by a run that it does not fit: it began anew
+    refused: bool = field(default=False, compare=False)  # set by a run that it does not fit: it began at the start
 
 
 @dataclass
