@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -44,6 +45,26 @@ class DataError(LnbenchError):
     exit_code = Exit.RUN_FAILED
 
 
+def visible(text: str, *, keep: str = "") -> str:
+    """Return the text with every character escaped that a terminal obeys and does not show: control characters, those
+    that change the direction of writing, line separators, surrogates. `keep`: those that stay, such as a line's end."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(one if one in keep or not unseen(one) else _escaped(one) for one in text)
+
+
+def unseen(character: str) -> bool:
+    """Return whether a character is obeyed and not shown. A joiner, which scripts need, is not one of these."""
+    return unicodedata.category(character) in _UNSEEN and character not in "\u200c\u200d"
+
+
+_UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Cs")  # control, format, line and paragraph separators, surrogates
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
 # in the text of a RuntimeError like any other: the CPU's allocator, CUDA outside torch's allocator, CUDA's libraries
 _NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "_STATUS_ALLOC_FAILED", "CUFFT_ALLOC_FAILED")
 
@@ -74,25 +95,37 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.path}:{self.line}:{self.column}" if self.line else f"{self.path}"
-        return f"{place}: {'warning: ' if self.severity == 'warning' else ''}{self.what}"
+        return visible(f"{place}: {'warning: ' if self.severity == 'warning' else ''}{self.what}")
+
+
+MOST_SHOWN = 50  # problems in one message: who mends these sees the next ones
 
 
 class SpecError(LnbenchError):
-    """All that is wrong with one or more files, one line each."""
+    """All that is wrong with one or more files, one line each, and a count of those that are too many to be shown."""
 
     def __init__(self, problems: list[Problem]):
         self.problems = sorted(set(problems))
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        shown, more = self.problems[:MOST_SHOWN], len(self.problems) - MOST_SHOWN
+        lines = [str(problem) for problem in shown]
+        if more > 0:
+            lines.append(
+                f"{visible(str(shown[-1].path))}: and {more} more problem{'s' if more > 1 else ''} after these"
+            )
+        super().__init__("\n".join(lines))
 
 
+MOST_COMPARED = 1_000  # names with which a word is compared: thousands take seconds, for each word
 MOST_LISTED = 12  # names in a hint: a screenful, not the whole of a long file
 
 
 def did_you_mean(word: str, known: Iterable[str], *, otherwise: str = "known") -> str:
     """Return `did you mean 'seeds'?`, or a list of what is known where no name is close."""
-    names = sorted(known)
+    names = list(known)
+    many = len(names) > MOST_COMPARED
+    names = names if many else sorted(names)
     # A word far longer than every name is near none of them, and comparing it would take long.
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6) if len(word) <= 100 else []
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6) if len(word) <= 100 and not many else []
     near = near or [name for name in names if len(word) > 1 and name.startswith(word)]
     if near:
         return f"did you mean '{near[0]}'?"

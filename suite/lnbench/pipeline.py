@@ -40,11 +40,30 @@ from lnbench.judge import judge as judge_evidence
 from lnbench.judge.measured import NOISE
 from lnbench.machine import resolve_device
 from lnbench.noise.law import demand_labels, reads_file
-from lnbench.plan import Only, Plan, Run, check_claims, plan_study, selection
+from lnbench.plan import (
+    Only,
+    Plan,
+    Run,
+    check_claims,
+    check_plans,
+    demand_packages,
+    missing_packages,
+    plan_study,
+    selection,
+)  # fmt: skip
 from lnbench.report import known_since, load_failures, load_ledger, load_own_rows, load_report, write_report
 from lnbench.report.rows import claim_rows
 from lnbench.resources import find_study
-from lnbench.spec import LoadedStudy, Study, asked_rows, load_studies, load_study, variant, with_rows
+from lnbench.spec import (
+    LoadedStudy,
+    Study,
+    asked_rows,
+    load_studies,
+    load_study,
+    named_apart,
+    variant,
+    with_rows,
+)  # fmt: skip
 from lnbench.spec.locks import History, history_of, of_report, read_copy
 from lnbench.store import Store, default_path
 from lnbench.training.gradient_noise import GradientNoise
@@ -227,7 +246,8 @@ def judge(
                 raise LnbenchError(f"judge: {folder} is a study, not a report's folder; name the tier to judge it at")
         return Results(tuple(judge_report(folder) for folder in folders))
     kept = open_store(store)
-    return Results(tuple(judge_store(study_at(name, tier), kept, seeds) for name in _several(sources)))
+    paths = named_apart(find_study(str(name)) for name in _several(sources))
+    return Results(tuple(judge_store(study_at(path, tier), kept, seeds) for path in paths))
 
 
 def study_at(name: Where, tier: str) -> Study:
@@ -256,17 +276,20 @@ def missing_data(study: Study, data_dir: Path | None) -> list[Status]:
 
 
 def demand_data(study: Study, store: Store, data_dir: Path | None, seeds: int | None = None) -> None:
-    """Check that the data sets and label files are there, unless the first look needs no training: nothing is
-    downloaded unasked.
+    """Check that a plan can be made of the study; and, unless the first look needs no training, that its data sets,
+    label files and optional packages are there: nothing is downloaded unasked.
 
-    Raises DataError that names the command which fetches what is missing, or the file and its place.
+    Raises SpecError at the key of which no plan can be made, LnbenchError with what installs a package, DataError that
+    names the command which fetches what is missing, or the file and its place.
     """
+    check_plans([study])
     _demand_data(plan_study(study, look_sizes(study, seeds)[0]), store, data_dir)
 
 
 def _demand_data(plan: Plan, store: Store, data_dir: Path | None) -> None:
-    missing, read = missing_data(plan.study, data_dir), label_demands(plan)
-    if (missing or read) and gather(plan, store.get).missing:
+    missing, read, lacking = missing_data(plan.study, data_dir), label_demands(plan), missing_packages(plan.study)
+    if (missing or read or lacking) and gather(plan, store.get).missing:
+        demand_packages(plan.study)
         for state in missing:
             state.demand()
         for dataset, noise in read:

@@ -25,6 +25,19 @@ def root() -> Path:
     raise LnbenchError("no claims/ and baselines/ here nor in the installed package; reinstall lnbench")
 
 
+def hidden() -> Path | None:
+    """Return the folder with lnbench's own studies where those of the working directory are taken in their place."""
+    used = root()
+    own = next((folder for folder in (CHECKOUT, BUNDLED) if _is_root(folder)), None)
+    return None if own is None or used.resolve() == own.resolve() else own
+
+
+def in_place_of() -> str:
+    """Return the end of a sentence about a name that is not known: that lnbench's own studies are hidden; "" where they
+    are not."""
+    return f"; the studies of {root() / 'claims'} are used here, and those of lnbench are not" if hidden() else ""
+
+
 def study_paths() -> list[Path]:
     """Return every study file that is known without being named."""
     return sorted((root() / "claims").glob("*.yaml"))
@@ -41,7 +54,7 @@ def find_study(name: str) -> Path:
     if name in known_paths:
         return known_paths[name]
     where = root() / "claims"
-    raise LnbenchError(f"no study is named '{name}' in {where}; {did_you_mean(name, known_paths)}")
+    raise LnbenchError(f"no study is named '{name}' in {where}; {did_you_mean(name, known_paths)}{in_place_of()}")
 
 
 def questions_for(study: Path) -> Path:

@@ -258,7 +258,8 @@ def test_a_share_of_the_epochs_may_be_for_some_cells_only(toy: Folder) -> None:
 def test_choosing_for_all_epochs_may_be_an_alternative(toy: Folder) -> None:
     share = ("validation: 100, seeds: 1}", "validation: 100, seeds: 1, epochs: {times: 0.5}}")
     tries = "try: {optimizer.momentum: 0.5, choose.epochs: {times: 1}}"
-    study = toy.load(share, ("try: {optimizer.momentum: 0.5}", tries)).tiers["full"]
+    longer = ("base: {epochs: 1}", "base: {epochs: 2}")  # half of one epoch is one epoch
+    study = toy.load(share, longer, ("try: {optimizer.momentum: 0.5}", tries)).tiers["full"]
     assert alternatives(study) == ["optimizer.momentum", "choose.epochs"]
     assert {run.epochs for run in plan_study(variant(study, "choose.epochs")).choosing_runs} == {3, 5}
     whole = toy.load(("try: {optimizer.momentum: 0.5}", tries)).tiers["full"]

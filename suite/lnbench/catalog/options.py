@@ -73,6 +73,12 @@ class ExperimentRecipe(Options):
         """Return the names of the inputs that a run reads: none."""
         return ()
 
+    @property
+    def packages(self) -> dict[str, str]:
+        """Return the packages that a run imports and that lnbench does not install by itself: the name that is
+        imported -> what pip installs it by."""
+        return {}
+
     def training(self) -> dict[str, Any] | None:
         """Return the recipe of the classifier that a run trains, in the other form; None where it trains none."""
         return None

@@ -16,7 +16,7 @@ from typing import Any, TextIO, cast
 import click
 
 import lnbench
-from lnbench.errors import Exit, LnbenchError, out_of_memory
+from lnbench.errors import Exit, LnbenchError, SpecError, out_of_memory, visible
 
 # verb -> (module in lnbench.cli.commands, what it does)
 VERBS: dict[str, tuple[str, str]] = {
@@ -165,8 +165,11 @@ def _exit_code(arguments: list[str] | None) -> int:
     except click.ClickException as error:
         error.show()
         return Exit.USAGE
+    except SpecError as error:  # a line for each problem, which begins with its place: editors find that
+        click.echo(str(error), err=True)
+        return error.exit_code
     except LnbenchError as error:
-        click.echo(f"{error}" if "\n" in str(error) else f"lnbench: {error}", err=True)
+        click.echo(f"lnbench: {visible(str(error), keep=chr(10))}", err=True)
         return error.exit_code
     except KeyboardInterrupt:
         click.echo(f"interrupted; {KEPT}, give the same command to go on", err=True)

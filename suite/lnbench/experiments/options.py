@@ -22,6 +22,7 @@ from lnbench.training.entries import (
     Sgd,
     StepSchedule,
 )
+from lnbench.yamlfile.model import Whole
 from lnbench.yamlfile.problems import Misfit
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -83,7 +84,7 @@ class Ntk(ExperimentRecipe):
     dataset: Literal["cifar10", "synthetic_cifar10"]
     images: Annotated[int, Field(ge=2, le=2_000)]  # for training, and as many for testing
     draw: Literal["first", "random"]  # which images of each split
-    downsample: Literal[1, 2, 4]  # the means of so many by so many pixels
+    downsample: Annotated[Literal[1, 2, 4], Whole]  # the means of so many by so many pixels
     hidden: Count
     weight_sd: Positive  # of the first weights, times 1/sqrt(fan-in)
     bias_sd: NotNegative
@@ -214,6 +215,10 @@ class LabelErrors(ExperimentRecipe):
 
     def training(self) -> dict[str, Any]:
         return {**network_of(self.identity(), self.clean), "selection": "last_epoch"}
+
+    @property
+    def packages(self) -> dict[str, str]:
+        return {"cleanlab": "lnbench[peers]"} if self.folds else {}
 
     def leaves_out(self, metric: str) -> str:
         without = not self.folds and metric.startswith("confident_")

@@ -6,7 +6,8 @@ from lnbench.judge.kinds import ALPHA
 from lnbench.judge.members import Member
 from lnbench.judge.readings import FromStore, Reads, Stored
 from lnbench.judge.results import ChoiceResult, ClaimResult, DriftResult, Look, PartResult, StudyResult
-from lnbench.judge.verdicts import alternatives, judge, look_sizes
+from lnbench.judge.verdicts import judge, look_sizes
+from lnbench.spec import alternatives
 
 __all__ = [
     "ALPHA", "ChoiceResult", "ClaimResult", "DriftResult", "Evidence", "FromStore", "Get", "Look", "Member",

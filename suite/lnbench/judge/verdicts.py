@@ -20,7 +20,7 @@ from lnbench.judge.kinds import ALPHA, check_member, kind_of, numbers_of
 from lnbench.judge.kinds.wording import p_is
 from lnbench.judge.registered import added_alternatives, compared, held_to
 from lnbench.judge.results import ChoiceResult, ClaimResult, Look, PartResult, StudyResult
-from lnbench.spec import Claim, Number, Part, Study, touches
+from lnbench.spec import Claim, Number, Part, Study, alternatives, touches
 from lnbench.spec.locks import History
 from lnbench.stats import Check, Verdict
 from lnbench.verdict import Standing, worded
@@ -67,16 +67,6 @@ def look_sizes(study: Study, seeds: int | None = None) -> list[int]:
     most = seeds or study.spec.runs.seeds.n
     looks = study.spec.runs.seeds.looks if study.tier != "smoke" else None
     return [look for look in looks or () if look <= most] or [most]
-
-
-def alternatives(study: Study) -> list[str]:
-    """Return the keys of choices whose `try` can change this tier's runs."""
-    choose = study.spec.runs.choose
-    keys = [key for choice in study.spec.choices for key in choice.try_ or {}]
-    idle = {"choose.from"} if choose is None else set()
-    if choose is None or choose.epochs is None:
-        idle.add("choose.epochs")
-    return [key for key in keys if key not in idle]
 
 
 def _as_planned(evidence: Evidence, notes: list[str]) -> Evidence:

@@ -3,12 +3,15 @@
 from lnbench.plan.choice import CHOOSING_SEEDS, Choice
 from lnbench.plan.cost import describe_cost, plan_runs, plan_seconds, seconds_of
 from lnbench.plan.inputs import Derived, Inputs, given, misbuilt
+from lnbench.plan.packages import demand_packages, missing_packages
 from lnbench.plan.plan import Job, Plan, plan_study
+from lnbench.plan.rehearsal import check_plans, rehearse
 from lnbench.plan.run import Outcome, Run, inputs_behind, runs_behind
 from lnbench.plan.selection import Only, check_claims, selection
 
 __all__ = [
     "CHOOSING_SEEDS", "Choice", "Derived", "Inputs", "Job", "Only", "Outcome", "Plan", "Run", "check_claims",
-    "describe_cost", "given", "inputs_behind", "misbuilt", "plan_runs", "plan_seconds", "plan_study", "runs_behind",
-    "seconds_of", "selection",
+    "check_plans", "demand_packages", "describe_cost", "given", "inputs_behind", "misbuilt", "missing_packages",
+    "plan_runs", "plan_seconds", "plan_study",
+    "rehearse", "runs_behind", "seconds_of", "selection",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from lnbench.errors import LnbenchError
 from lnbench.plan.choice import Choice, choices_of, group_of
 from lnbench.plan.inputs import Derived, Inputs, Reader
 from lnbench.plan.run import Outcome, Run, inputs_behind, stream_seeds
@@ -90,9 +91,15 @@ class Plan:
         return [job.provisional() for job in self.jobs]
 
 
+MOST_RUNS = 100_000  # of one plan; a spec's own seeds are held to it when it is read
+
+
 def plan_study(study: Study, seeds: int | None = None) -> Plan:
-    """Return the plan of a study; `seeds` overrides how many seeds the verdict's runs have."""
+    """Return the plan of a study; `seeds` overrides how many seeds the verdict's runs have. Raises LnbenchError where
+    that makes too many runs."""
     runs = study.spec.runs
+    if seeds is not None and (count := seeds * len(study.cells)) > MOST_RUNS:
+        raise LnbenchError(f"{study.key}: {seeds} seeds are {count} runs; at most {MOST_RUNS} in one plan")
     inputs = Inputs(study.sources, study.at, runs.seeds.pair, study.label_files)
     choices = choices_of(study.cells, runs.choose, inputs) if runs.choose else {}
     jobs = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from lnbench import catalog
@@ -121,9 +121,7 @@ class Run:
 
     @property
     def _macs(self) -> float:
-        source = catalog.find("dataset", self.recipe["dataset"]["name"]).value
-        mmac = catalog.find("model", self.recipe["model"]).mmac
-        return 1e6 * float(mmac(source.shape, source.classes)) if mmac else 0.0
+        return _macs_of(self.recipe["model"], self.recipe["dataset"]["name"])
 
     def describe(self) -> str:
         """Return a short line for progress and messages."""
@@ -139,6 +137,14 @@ class Run:
         only, start = self.recipe["dataset"].get("only"), self.recipe.get("start")
         again += (f"only={only} " if only else "") + (f"start={start} " if start else "")
         return f"{self.recipe['model']} {words} lr={rate:g} {again}seed={self.seeds['init']}".replace("  ", " ")
+
+
+@lru_cache(maxsize=256)
+def _macs_of(model: str, dataset: str) -> float:
+    """Return the multiply-accumulates of a network for one image: a plan asks for each of its runs, several times."""
+    source = catalog.find("dataset", dataset).value
+    mmac = catalog.find("model", model).mmac
+    return 1e6 * float(mmac(source.shape, source.classes)) if mmac else 0.0
 
 
 def inputs_behind(runs: Iterable[Run]) -> list[Derived]:

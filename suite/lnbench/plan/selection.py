@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from lnbench.errors import LnbenchError, did_you_mean
 from lnbench.spec import Scalar, Study, needed_points, point_key
+from lnbench.spec.levels import is_number, listed, word
 
 Only = Callable[[Mapping[str, Scalar]], bool]  # whether a point of the grid is asked for
 
@@ -55,15 +56,23 @@ def _filters(study: Study, where: Collection[str]) -> dict[str, set[Scalar]]:
             raise LnbenchError(f"--where {text}: write AXIS=VALUE, such as model=mlp1")
         if axis not in vary:
             raise LnbenchError(f"--where {text}: {study.key} has no axis '{axis}'; {did_you_mean(axis, vary)}")
-        matching = [level for level in vary[axis] if _text(level) == value or str(level) == value]
+        matching = [level for level in vary[axis] if _means(value, level)]
         if axis == "method":
             matching += [row.label for row in study.own if value in (row.asked, row.label)]
         if not matching:
-            levels = ", ".join(map(_text, vary[axis]))
-            raise LnbenchError(f"--where {text}: no run is at that value; {axis} takes {levels}")
+            raise LnbenchError(f"--where {text}: no run is at that value; {axis} takes {listed(vary[axis])}")
         wanted.setdefault(axis, set()).update(matching)
     return wanted
 
 
-def _text(level: Scalar) -> str:
-    return f"{level:g}" if isinstance(level, float) else str(level)
+def _means(text: str, level: Scalar) -> bool:
+    """Return whether a text of the command line means a level: numbers are compared as numbers (`.5` is 0.5), and what
+    a file writes as true or null may be written so here."""
+    if text in (str(level), word(level)):
+        return True
+    if not is_number(level):
+        return False
+    try:
+        return float(text) == level
+    except ValueError:
+        return False

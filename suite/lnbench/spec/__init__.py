@@ -2,7 +2,7 @@
 
 from lnbench.spec.baseline import Baseline, Number, Place, Reference, baseline_schema, load_baseline
 from lnbench.spec.effects import EPOCH, Effect
-from lnbench.spec.load import LoadedStudy, load_studies, load_study
+from lnbench.spec.load import LoadedStudy, load_studies, load_study, named_apart
 from lnbench.spec.own_rows import asked_rows, rows_of, with_rows
 from lnbench.spec.parts import (
     Agrees,
@@ -41,7 +41,7 @@ from lnbench.spec.study import (
     VerdictRule,
     study_schema,
 )
-from lnbench.spec.variants import touches, variant
+from lnbench.spec.variants import alternatives, touches, variant
 from lnbench.tiers import TIERS
 
 __all__ = [
@@ -49,7 +49,7 @@ __all__ = [
     "Correlation", "Effect", "Equivalent", "EveryRun", "ExperimentRecipe", "LoadedStudy", "Monotone", "Number",
     "Ordered", "OwnRow", "Part", "Place", "Point", "Question", "Ratio", "Recipe", "Reference", "Runs", "Scalar",
     "Scalars", "Scaling", "Seeds", "Shift", "Source", "Study", "StudyFile", "StudySpec", "Table", "TableSides",
-    "Threshold", "Trend", "VerdictRule", "Within", "asked_rows", "baseline_schema", "load_baseline",
-    "load_questions", "load_studies", "load_study", "needed_points", "point_key", "points_of", "questions_schema",
-    "recipe_of", "rows_of", "study_schema", "touches", "variant", "with_rows",
+    "Threshold", "Trend", "VerdictRule", "Within", "alternatives", "asked_rows", "baseline_schema", "load_baseline",
+    "load_questions", "load_studies", "load_study", "named_apart", "needed_points", "point_key", "points_of",
+    "questions_schema", "recipe_of", "rows_of", "study_schema", "touches", "variant", "with_rows",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from lnbench import catalog
 from lnbench.errors import Problem, SpecError, did_you_mean
 from lnbench.yamlfile import reader
-from lnbench.yamlfile.model import SCHEMA_DIALECT, FileName, Strict
+from lnbench.yamlfile.model import SCHEMA_DIALECT, FileName, SchemaVersion, Strict
 from lnbench.yamlfile.problems import Misfit, problems_of
 from lnbench.yamlfile.scalars import LONGEST_NUMBER
 from lnbench.yamlfile.tree import position_of
@@ -212,7 +212,7 @@ def parse_number(text: str) -> tuple[float, float] | None:
 class Baseline(Strict):
     """One paper: its bibliography and its numbers."""
 
-    schema_: Literal[1] = Field(alias="schema")
+    schema_: SchemaVersion = Field(alias="schema")
     paper: FileName
     title: str
     authors: Annotated[tuple[str, ...], Field(strict=False)]

@@ -11,7 +11,7 @@ from lnbench.catalog.options import Part
 from lnbench.spec.baseline import Baseline, Number, Reference
 from lnbench.spec.bounds import Ground, finer_than_printed
 from lnbench.spec.effects import Effect
-from lnbench.spec.levels import not_visited, same_point, word
+from lnbench.spec.levels import listed, not_visited, same_point, word
 from lnbench.spec.recipe import Scalar
 from lnbench.yamlfile.model import Strict
 from lnbench.yamlfile.problems import Fault, Location, Misfit
@@ -28,6 +28,14 @@ class Margin(Strict):
     def of(self, number: Number) -> float:
         """Return the margin of one cell, in the metric's unit; the floor where no spread is printed."""
         return max(self.floor, self.spreads * (number.spread or 0.0))
+
+
+Spot = frozenset[tuple[str, bool, Scalar]]
+
+
+def _spot(point: Mapping[str, Scalar]) -> Spot:
+    """Return a point so that the same points are equal, where true is not 1."""
+    return frozenset((axis, isinstance(value, bool), value) for axis, value in point.items())
 
 
 def _margin(value: Any) -> Any:
@@ -92,6 +100,10 @@ class Cells(Part):
     def place_of(self, reference: str) -> Location:
         return ("cells", reference)
 
+    def _named(self) -> dict[Spot, str]:
+        """Return the place of each cell -> its reference, the first of several."""
+        return {_spot(cell): name for name, cell in reversed(self.cells.items())}
+
     def said(self) -> dict[str, object]:
         rows = {"rows": self.rows} if self.rows else {}
         return {**rows, "columns": self.columns, "at_least": self.at_least or len(self.references())}
@@ -107,13 +119,11 @@ class Cells(Part):
     def misplaced(self, ground: Ground) -> Iterator[Fault]:
         """Yield cells that are not one place of the grid, or are named twice."""
         effect, vary = ground.effect, ground.vary
-        seen: dict[str, dict[str, Scalar]] = {}
+        first = self._named()
         for reference, cell in self.cells.items():
             here = ("cells", reference)
-            twin = next((other for other, point in seen.items() if same_point(cell, point)), None)
-            if twin is not None:
+            if (twin := first[_spot(cell)]) != reference:
                 yield Fault(here, f"{self.kind}: the cell of '{reference}' is that of '{twin}' too", at_key=True)
-            seen[reference] = cell
             for axis, value in cell.items():
                 unvisited = not_visited(axis, value, vary) if vary is not None else None
                 if unvisited:
@@ -124,7 +134,7 @@ class Cells(Part):
             for axis, levels in (vary or {}).items():
                 said = (*cell, *effect.at, *effect.axes) if effect is not None else vary or {}
                 if axis not in said and len(levels) > 1:
-                    what = f"{self.kind}: say at which {axis} the cell is; it takes {', '.join(map(word, levels))}"
+                    what = f"{self.kind}: say at which {axis} the cell is; it takes {listed(levels)}"
                     yield Fault(here, what, at_key=True)
         for key in ("rows", "columns"):
             axis = getattr(self, key)
@@ -224,31 +234,36 @@ class TableSides(Cells):
     def effects(self, effect: Effect) -> list[Effect]:
         return super().effects(self.judged(effect))
 
-    def other(self, reference: str) -> str | None:
-        """Return the reference of the cell that a cell is compared with; None where that is itself, or not there."""
-        point = {**self.cells[reference], **self.against}
-        if same_point(point, self.cells[reference]):
-            return None
-        return next((name for name, cell in self.cells.items() if same_point(cell, point)), None)
+    def others(self) -> dict[str, str | None]:
+        """Return reference -> the reference of the cell that its cell is compared with; None where that is itself, or
+        not there."""
+        named, found = self._named(), {}
+        for name, cell in self.cells.items():
+            there = _spot({**cell, **self.against})
+            found[name] = None if there == _spot(cell) else named.get(there)
+        return found
 
     def _held(self, printed: Mapping[str, Reference]) -> Iterator[str]:
-        yield from (
-            name for name in self.cells if self._apart({key: one.number() for key, one in printed.items()}, name)
-        )
+        apart = self._apart({key: one.number() for key, one in printed.items()})
+        yield from (name for name in self.cells if apart[name])
 
-    def _apart(self, numbers: Mapping[str, Number | None], name: str) -> Number | None:
-        """Return by how much the print of a cell is above that of its `against` cell; None where that is no number, or
-        0."""
-        other = self.other(name)
-        one, two = numbers.get(name), numbers.get(other) if other is not None else None
-        if one is None or two is None or abs(one.value - two.value) < 1e-9:
-            return None
-        return Number(one.value - two.value, one.unit + two.unit, None, None, "unknown", None, None)
+    def _apart(self, numbers: Mapping[str, Number | None]) -> dict[str, Number | None]:
+        """Return by how much the print of each cell is above that of its `against` cell; None where that is no number,
+        or 0."""
+        found: dict[str, Number | None] = {}
+        for name, other in self.others().items():
+            one, two = numbers.get(name), numbers.get(other) if other is not None else None
+            if one is None or two is None or abs(one.value - two.value) < 1e-9:
+                found[name] = None
+            else:
+                apart = (one.value - two.value, one.unit + two.unit)
+                found[name] = Number(*apart, None, None, "unknown", None, None)
+        return found
 
     def numbers(self, baseline: Baseline) -> tuple[Number | None, ...]:
         """Return the printed difference of each judged cell."""
-        printed = {name: baseline.references[name].number() for name in self.cells}
-        return tuple(self._apart(printed, name) for name in self.references())
+        apart = self._apart({name: baseline.references[name].number() for name in self.cells})
+        return tuple(apart[name] for name in self.references())
 
     def said(self) -> dict[str, object]:
         return {"against": dict(self.against), **super().said()}
@@ -272,15 +287,16 @@ class TableSides(Cells):
                 yield Fault(("against", axis), f"against: {unvisited or f'the cells do not name {axis}'}")
         if wrong:
             return
+        others = self.others()
         for name, cell in self.cells.items():
-            if self.other(name) is None and not same_point({**cell, **self.against}, cell):
+            if others[name] is None and not same_point({**cell, **self.against}, cell):
                 what = ", ".join(f"{axis} {word(value)}" for axis, value in {**cell, **self.against}.items())
                 wrong = True
                 yield Fault(
                     ("cells", name), f"against: no cell at {what}, with which '{name}' is compared", at_key=True
                 )
         if not wrong and len(ground.numbers) + len(ground.words) == len(self.cells):
-            yield from self.quota(sum(self._apart(ground.numbers, name) is not None for name in self.cells))
+            yield from self.quota(sum(found is not None for found in self._apart(ground.numbers).values()))
 
 
 def _senses(ground: Ground) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -80,12 +82,12 @@ def _sha256(path: Path) -> str:
 
 
 def load_studies(paths: list[Path]) -> list[LoadedStudy]:
-    """Read several files, and report their errors together; a claim's id may be in one only. A file named twice is read
-    once."""
+    """Read several files, and report their errors together; a claim's id may be in one only, and so may a file's name.
+    A file named twice is read once."""
     problems: list[Problem] = []
     loaded: list[LoadedStudy] = []
     places: dict[str, Path] = {}
-    for path in {path.absolute(): path for path in paths}.values():
+    for path in named_apart(paths):
         try:
             study = load_study(path)
         except SpecError as error:
@@ -101,6 +103,23 @@ def load_studies(paths: list[Path]) -> list[LoadedStudy]:
     if problems:
         raise SpecError(problems)
     return loaded
+
+
+def named_apart(paths: Iterable[Path]) -> list[Path]:
+    """Return the files, each once. Raises SpecError where two of them have one name: a study is known by its file's
+    name, so their runs would be selected by each other's claims, and their reports written into one folder."""
+    files: dict[Path, Path] = {}
+    names: dict[str, Path] = {}
+    for path in paths:
+        file = Path(os.path.realpath(path))
+        if file in files:
+            continue
+        files[file] = path
+        if path.stem in names:
+            what = f"is named as {names[path.stem]} is, and a study is known by its file's name; rename one of them"
+            raise SpecError([Problem(path, 0, 0, what)])
+        names[path.stem] = path
+    return list(files.values())
 
 
 def _baseline(tree: Mapping, path: Path, findings: Findings) -> tuple[Baseline | None, list[Problem]]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
 from lnbench.errors import SpecError
 from lnbench.yamlfile import reader
-from lnbench.yamlfile.model import SCHEMA_DIALECT, FileName, Strict
+from lnbench.yamlfile.model import SCHEMA_DIALECT, FileName, SchemaVersion, Strict
 from lnbench.yamlfile.problems import problems_of
 
 Text = Annotated[str, Field(min_length=1)]
@@ -36,7 +36,7 @@ class Question(Strict):
 class Questions(Strict):
     """The whole file."""
 
-    schema_: Literal[1] = Field(alias="schema")
+    schema_: SchemaVersion = Field(alias="schema")
     questions: dict[FileName, Question]
 
 

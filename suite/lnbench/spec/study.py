@@ -31,7 +31,7 @@ from lnbench.spec.parts import AnyPart
 from lnbench.spec.recipe import AnyRecipe, Recipe, Scalar, Scalars, Texts, recipe_of
 from lnbench.tiers import TIERS
 from lnbench.verdict import Standing
-from lnbench.yamlfile.model import SCHEMA_DIALECT, FileName, Strict
+from lnbench.yamlfile.model import LONGEST_NAME, SCHEMA_DIALECT, FileName, SchemaVersion, Strict
 from lnbench.yamlfile.problems import Misfit
 from lnbench.yamlfile.tree import Mapping as Tree
 from lnbench.yamlfile.tree import tree_of
@@ -41,7 +41,9 @@ FEWEST_TO_DECIDE = 4  # stats.FEWEST_TO_DECIDE, written again so that reading a 
 Point = Mapping[str, Scalar]  # axis -> value
 # Like FileName, with folders: it cannot lead out of baselines/measured.
 Words = Annotated[str, Field(min_length=1)]  # for a reader: an empty sentence says nothing
-MeasuredName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")]
+MeasuredName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$", max_length=LONGEST_NAME)
+]
 
 
 class SetRule(Strict):
@@ -76,7 +78,7 @@ class Choose(Strict):
     per: Texts
     by: Literal["validation_accuracy"]
     validation: Annotated[int, Field(ge=1)]
-    seeds: Annotated[int, Field(ge=1)]
+    seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)]
     out_of: Literal["clean", "rest"] = "clean"
     epochs: ShareOfEpochs | None = None
 
@@ -112,7 +114,7 @@ class InputRuns(Strict):
     kind: str = ""
     of: dict[str, Any] | None = None
     at: Annotated[dict[str, Scalar], Field(min_length=1)] | None = None
-    seeds: Annotated[int, Field(ge=1, le=1000)] | None = None
+    seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] | None = None
     per: Literal["seed"] | None = None
 
     @model_validator(mode="after")
@@ -263,7 +265,7 @@ class Alternative(Strict):
 class StudySpec(Strict):
     """A study file, or the same at one tier."""
 
-    schema_: Literal[1] = Field(alias="schema")
+    schema_: SchemaVersion = Field(alias="schema")
     paper: FileName
     title: str
     choices: Annotated[tuple[Alternative, ...], Field(strict=False)] = ()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from lnbench.errors import Problem, did_you_mean
+from lnbench.errors import MOST_SHOWN, Problem, did_you_mean
 from lnbench.yamlfile.tree import position_of
 
 Location = tuple[str | int, ...]
@@ -38,25 +37,31 @@ def problems_of(error: ValidationError, tree: Any, path: Path, model: Any) -> li
     by_place: dict[Location, list[Any]] = {}
     for item in error.errors(include_url=False):
         by_place.setdefault(_place(tree, item), []).append(item)
-    found = []
-    for place, items in by_place.items():
-        if _deeper(place, by_place):  # pydantic counts a list without the items that are wrong
+    around = {place[:length] for place in by_place for length in range(len(place))}  # places with one further inside
+    at_key = {place: any(map(_is_of_key, items)) for place, items in by_place.items()}
+    ordered = sorted(
+        (position_of(tree, place, key=at_key[place]), number, place) for number, place in enumerate(by_place)
+    )
+    found: list[Problem] = []
+    for (line, column), number, place in ordered:
+        items = by_place[place]
+        if place in around:  # pydantic counts a list without the items that are wrong
             items = [item for item in items if item["type"] != "too_short"]
         alternatives = [item for item in items if item["type"] in _EXPECTED or item["type"] == "literal_error"]
         certain = [item for item in items if item not in alternatives]
-        if len(items) > 1 and not certain and _deeper(place, by_place):
+        if len(items) > 1 and not certain and place in around:
             continue  # a list of what may also stand alone: what is wrong is inside it
-        at_key = any(item["type"] == "extra_forbidden" or item["loc"][-1:] == ("[key]",) for item in items)
-        line, column = position_of(tree, place, key=at_key)
-        if len(alternatives) > 1 and not certain:
+        if len(found) > MOST_SHOWN:  # counted and never shown, so no words are looked for
+            found.append(Problem(path, line, column, f"{_name(place)}: is not valid ({number})"))
+        elif len(alternatives) > 1 and not certain:
             found.append(Problem(path, line, column, _either(alternatives, place)))
         else:
             found += [Problem(path, line, column, _words(item, place, model)) for item in certain or items]
     return found
 
 
-def _deeper(place: Location, places: Iterable[Location]) -> bool:
-    return any(len(other) > len(place) and other[: len(place)] == place for other in places)
+def _is_of_key(item: Any) -> bool:
+    return bool(item["type"] == "extra_forbidden" or item["loc"][-1:] == ("[key]",))
 
 
 def _place(tree: Any, item: Any) -> Location:

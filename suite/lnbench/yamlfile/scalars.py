@@ -5,11 +5,10 @@ YAML 1.1, which PyYAML reads, turns `no` into False and `10:30` into 630 and lea
 
 from __future__ import annotations
 
-import math
 import re
 
 LONGEST_NUMBER = 40  # characters
-LARGEST_INTEGER = 2**53  # beyond it, JSON readers round: records would name another number than the spec
+LARGEST = 10**15  # either way; beyond 2^53, JSON readers round: records would name another number than the spec
 
 NULLS = ("", "~", "null", "Null", "NULL")
 TRUTHS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -35,20 +34,33 @@ def plain(text: str) -> str | int | float | bool | None:
     if text in TRUTHS:
         return TRUTHS[text]
     if _INT.fullmatch(text):
-        if len(text) > LONGEST_NUMBER or abs(int(text)) > LARGEST_INTEGER:
-            raise ValueError(f"the number {_short(text)} is too large to be kept exactly; at most 2^53, or quote it")
+        if len(text) > LONGEST_NUMBER or abs(int(text)) > LARGEST:
+            raise ValueError(f"the number {_short(text)} is too large; at most 1.0e15 in size, or quote it")
         return int(text)
     if _FLOAT.fullmatch(text):
         if len(text) > LONGEST_NUMBER:
             raise ValueError(f"the number {_short(text)} is too long; at most {LONGEST_NUMBER} characters")
-        if not math.isfinite(float(text)):
-            raise ValueError(f"the number {text} is too large; write a finite one")
+        if abs(float(text)) > LARGEST:
+            raise ValueError(f"the number {text} is too large; at most 1.0e15 in size")
         return float(text)
     for pattern, message in _SURPRISES:
         if pattern.fullmatch(text):
             better = _with_point(text) if "{1}" in message else ""
             raise ValueError(message.format(_short(text), _short(better)))
     return text
+
+
+# Obeyed by a terminal and not shown, so that a text reads otherwise than it is: control characters but a tab and a
+# line's end, the end of a line elsewhere, what turns the direction of writing, halves of a character, no characters.
+_REFUSED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff\ufeff]"
+)
+
+
+def refused_character(text: str) -> str:
+    """Return what is wrong with the first character of a text that no file may hold; "" where there is none."""
+    found = _REFUSED.search(text)
+    return f"the character U+{ord(found.group()):04X} is not allowed in text; remove it" if found else ""
 
 
 def _with_point(text: str) -> str:

@@ -3,49 +3,37 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lnbench.errors import Exit, LnbenchError, Problem, SpecError, did_you_mean
-from lnbench.resources import find_study, root, study_paths
-from lnbench.spec.cells import Margin
+from lnbench.cli.commands.known import complete_study, find_claim, outlines
+from lnbench.errors import Exit, Problem, SpecError, visible
+from lnbench.resources import hidden, root, study_paths
 from lnbench.verdict import Standing
 
 if TYPE_CHECKING:
     from lnbench.spec import LoadedStudy
 
 
-def _light(path: Path) -> dict[str, Any]:
-    """Read a study file's plain content without any check, by libyaml where it is there: `list` must be quick."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        with path.open(encoding="utf-8") as file:
-            content = yaml.load(file, Loader=loader)  # a SafeLoader either way
-        return content if isinstance(content, dict) else {}
-    except (yaml.YAMLError, OSError, UnicodeDecodeError):
-        return {}
-
-
 @click.command("list")
 @click.argument("text", required=False)
 def list_(text: str | None) -> int:
     """List all claims that lnbench knows; with TEXT, those whose line contains it."""
+    if hidden():
+        own = "those that come with lnbench are not listed"
+        click.echo(f"the studies of {visible(str(root() / 'claims'))}; {own}", err=True)
     shown = 0
-    for path in study_paths():
-        study = _light(path)
+    for path, study in outlines():
         lines = []
         try:
             for claim in study["claims"]:
-                line = f"  {claim['id']:<10} {claim['says']}"
+                line = visible(f"  {claim['id']:<10} {' '.join(claim['says'].split())}")
                 if not text or text.lower() in f"{path.stem} {study['paper']} {line}".lower():
                     lines.append(line)
-            head = f"{path.stem} ({study['paper']}; tiers {', '.join(study['tiers'])}): {study['title']}"
-        except (KeyError, TypeError):
-            click.echo(f"{path.stem}: cannot be read; see `lnbench validate {path}`", err=True)
+            head = visible(f"{path.stem} ({study['paper']}; tiers {', '.join(study['tiers'])}): {study['title']}")
+        except (KeyError, TypeError, ValueError, AttributeError):
+            click.echo(visible(f"{path.stem}: cannot be read; see `lnbench validate {path}`"), err=True)
             continue
         if lines:
             click.echo(click.style(head, bold=True))
@@ -55,7 +43,7 @@ def list_(text: str | None) -> int:
 
 
 @click.command()
-@click.argument("name", metavar="CLAIM|STUDY")
+@click.argument("name", metavar="CLAIM|STUDY", shell_complete=complete_study)
 def show(name: str) -> int:
     """Show one claim or study: what the paper says, how it is checked, at which tiers, at what cost."""
     from lnbench.spec import load_study
@@ -106,6 +94,8 @@ def _show_claim(claim: Any, study: Any) -> None:
 
 def _edges(part: Any) -> list[str]:
     """Return what the file says about the part's region, whatever its kind: `delta 0`, `region -2.3 to -1.7`, …"""
+    from lnbench.spec.cells import Margin
+
     said = []
     for name in ("threshold", "delta", "margin", "pi", "best_of"):
         value = getattr(part, name, None)
@@ -121,35 +111,21 @@ def _edges(part: Any) -> list[str]:
     return said
 
 
-def find_claim(name: str) -> tuple[Path, str | None]:
-    """Return (study file, claim id or None) of a claim id, a study's name or a path. Raises LnbenchError."""
-    ids: dict[str, Path] = {}
-    for path in study_paths():
-        claims = _light(path).get("claims")
-        for claim in claims if isinstance(claims, list) else []:
-            if isinstance(claim, dict):
-                ids[str(claim.get("id"))] = path
-    if name in ids:
-        return ids[name], name
-    stems = [path.stem for path in study_paths()]
-    if name in stems or Path(name).suffix in (".yaml", ".yml"):
-        return find_study(name), None
-    raise LnbenchError(f"no claim or study is named '{name}'; {did_you_mean(name, [*ids, *stems])}")
-
-
 @click.command()
-@click.argument("files", nargs=-1)
+@click.argument("files", nargs=-1, shell_complete=complete_study)
 def validate(files: tuple[str, ...]) -> int:
-    """Check study files (by default all known ones, and all baselines)."""
+    """Check study files (by default all known ones, and all baselines), and that a plan can be made of each tier."""
+    from lnbench.plan import rehearse
     from lnbench.spec import load_baseline, load_studies
 
-    paths = [find_study(name) for name in files] if files else study_paths()
+    paths = [find_claim(name)[0] for name in files] if files else study_paths()
     problems = []
     studies = []
     try:
         studies = load_studies(paths)
     except SpecError as error:
         problems += error.problems
+    problems += rehearse(studies)
     if not files:
         for path in sorted((root() / "baselines").glob("*.yaml")):
             try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lnbench.cli.commands.known import complete_dataset
 from lnbench.cli.commands.options import data_option
 from lnbench.errors import DataError, Exit
 
@@ -54,7 +55,7 @@ def _names(names: tuple[str, ...]) -> list[str]:
 
 
 @data.command()
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=complete_dataset)
 @data_option
 def fetch(names: tuple[str, ...], data_dir: Path | None) -> int:
     """Download data sets (from torchvision's mirrors), check them, and unpack them."""
@@ -91,7 +92,7 @@ def _tell() -> Callable[[Progress], None]:
 
 
 @data.command()
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=complete_dataset)
 @data_option
 def check(names: tuple[str, ...], data_dir: Path | None) -> int:
     """Verify the checksums of the data sets and label sets named, or of all that are there."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from lnbench.cli.commands.known import complete_claim, complete_study, find_all, find_claim
 from lnbench.cli.commands.options import (
     data_option,
     open_store,
@@ -18,9 +19,8 @@ from lnbench.cli.commands.options import (
     tier_option,
     workers_option,
 )
-from lnbench.cli.commands.tables import exit_code, print_report, print_verdicts
 from lnbench.errors import Exit, LnbenchError, SpecError
-from lnbench.resources import questions_for, root, study_paths
+from lnbench.resources import find_study, questions_for, root, study_paths
 
 
 @click.command()
@@ -40,6 +40,7 @@ def judge(folders: tuple[Path, ...], check: bool, write: bool, studies: Path | N
 
     FOLDER is a folder such as reports/rolnick_mnist-cpu. Needs no GPU, no data and no torch.
     """
+    from lnbench.cli.commands.tables import exit_code, print_verdicts
     from lnbench.pipeline import judge_report
     from lnbench.report import lock_apart, report_differs, write_report
 
@@ -68,7 +69,7 @@ def judge(folders: tuple[Path, ...], check: bool, write: bool, studies: Path | N
 
 
 @click.command()
-@click.argument("studies", nargs=-1, required=True, metavar="STUDY...")
+@click.argument("studies", nargs=-1, required=True, metavar="STUDY|CLAIM...", shell_complete=complete_study)
 @tier_option
 @seeds_option
 @store_option
@@ -81,14 +82,16 @@ def report(
     output: Path | None,
 ) -> int:
     """Write a report from what the store has, training nothing."""
+    from lnbench.cli.commands.tables import exit_code, print_report, print_verdicts
     from lnbench.pipeline import judge_store, study_at
     from lnbench.report import is_report, load_own_rows, write_report
-    from lnbench.spec import with_rows
+    from lnbench.spec import named_apart, with_rows
 
+    paths, claims = find_all(studies)
     store = open_store(store_path)
     results = []
-    for name in studies:
-        study = study_at(name, tier or "smoke")
+    for path in named_apart(paths):
+        study = study_at(path, tier or "smoke")
         folder = (output or store.path / "reports") / study.key
         if is_report(folder):  # the rows of a user's own that it has are written again
             study = with_rows(study, load_own_rows(folder))
@@ -100,18 +103,17 @@ def report(
         print_verdicts(result)
         print_report(folder, study)
         results.append(result)
-    return exit_code(results)
+    return exit_code(results, claims)
 
 
 @click.command()
-@click.argument("claim")
+@click.argument("claim", shell_complete=complete_claim)
 @tier_option
 @seeds_option
 @store_option
 @click.option("--report", "folder", type=click.Path(path_type=Path), help="Take the records of this report.")
 def explain(claim: str, tier: str | None, seeds: int | None, store_path: Path | None, folder: Path | None) -> int:
     """Show a claim's formula with the numbers put in, and where each number comes from."""
-    from lnbench.cli.commands.catalogue import find_claim
     from lnbench.pipeline import judge_report, judge_store, study_at
     from lnbench.report.explain import explain as words
 
@@ -138,7 +140,7 @@ def _shown(folder: Path) -> Path:
 
 
 @click.command()
-@click.argument("studies", nargs=-1, required=True, metavar="STUDY...")
+@click.argument("studies", nargs=-1, required=True, metavar="STUDY...", shell_complete=complete_study)
 @tier_from("smoke")
 @seeds_option
 @workers_option
@@ -162,8 +164,9 @@ def measure(
     """
     from lnbench.judge.measured import REPEATS, measured_content
     from lnbench.pipeline import Training, demand_data, study_at, verify_study, with_gradient_noise
+    from lnbench.spec import named_apart
 
-    chosen = [study_at(name, tier) for name in studies]
+    chosen = [study_at(path, tier) for path in named_apart(map(find_study, studies))]
     for at in chosen:
         if at.measured_path is None:
             raise LnbenchError(f"{at.key} names no `measured:` reference")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lnbench.cli.commands.known import complete_study
 from lnbench.cli.commands.options import tier_option
 from lnbench.errors import Exit, LnbenchError
 from lnbench.resources import find_study, study_paths
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("studies", nargs=-1, metavar="[STUDY]...")
+@click.argument("studies", nargs=-1, metavar="[STUDY]...", shell_complete=complete_study)
 @tier_option
 @click.option("--check", is_flag=True, help="Exit 1 and name what is not registered as it stands; write nothing.")
 @click.option(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lnbench.cli.commands.known import complete_claim
 from lnbench.tiers import TIERS
 
 if TYPE_CHECKING:
@@ -68,7 +69,12 @@ def workers_option(function: Function) -> Function:
 def claims_option(function: Function) -> Function:
     """Add --claim."""
     return click.option(
-        "--claim", "claims", multiple=True, metavar="ID", help="Only what this claim needs (repeatable)."
+        "--claim",
+        "claims",
+        multiple=True,
+        metavar="ID",
+        shell_complete=complete_claim,
+        help="Only what this claim needs (repeatable).",
     )(function)
 
 

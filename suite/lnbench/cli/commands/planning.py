@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lnbench.cli.commands.known import complete_study, find_all, find_claim
 from lnbench.cli.commands.options import (
     claims_option,
     open_store,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("study")
+@click.argument("study", metavar="CLAIM|STUDY", shell_complete=complete_study)
 @claims_option
 @where_option
 @tier_from("smoke")
@@ -50,13 +51,24 @@ def plan(
 
     from lnbench.cli.commands.progress import duration
     from lnbench.pipeline import study_at
-    from lnbench.plan import Run, check_claims, describe_cost, plan_study, seconds_of, selection
+    from lnbench.plan import (
+        Run,
+        check_claims,
+        check_plans,
+        describe_cost,
+        missing_packages,
+        plan_study,
+        seconds_of,
+        selection,
+    )  # fmt: skip
     from lnbench.spec import asked_rows
 
     if device not in ("cpu", "cuda"):
         raise LnbenchError(f"--device {device}: plan prices for cpu or cuda")
-    at = asked_rows(study_at(study, tier), where)
+    (path,), claims = find_all([study], claims)
+    at = asked_rows(study_at(path, tier), where)
     check_claims([at], claims)
+    check_plans([at])
     made = plan_study(at, seeds).part(selection(at, claims, where))
     store = open_store(store_path)
     outcomes = {}
@@ -85,6 +97,10 @@ def plan(
         click.echo(f"chooses {choice.key} from {values} at {point}")
     for line in _inputs(made.inputs, store, device):
         click.echo(line)
+    for line in missing_packages(at):
+        click.echo(f"warning: {line}", err=True)
+    for line in dict.fromkeys(f"{path} is not here" for path in at.label_files.values() if not Path(path).exists()):
+        click.echo(f"note: the label file {line}; training needs it, judging does not", err=True)
     return Exit.OK
 
 
@@ -108,7 +124,7 @@ def _inputs(inputs: Sequence[Derived], store: Store, device: str) -> Iterator[st
 
 
 @click.command()
-@click.argument("name", metavar="CLAIM|STUDY")
+@click.argument("name", metavar="CLAIM|STUDY", shell_complete=complete_study)
 @tier_option
 @seeds_option
 @store_option
@@ -122,7 +138,6 @@ def power(name: str, tier: str | None, seeds: int | None, store_path: Path | Non
     from rich.console import Console
     from rich.table import Table
 
-    from lnbench.cli.commands.catalogue import find_claim
     from lnbench.cli.commands.progress import duration
     from lnbench.judge import FromStore, gather, judge
     from lnbench.judge.power import powers

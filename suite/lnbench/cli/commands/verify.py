@@ -9,9 +9,11 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
+from lnbench.cli.commands.known import complete_study, find_all
 from lnbench.cli.commands.options import (
     claims_option,
     data_option,
@@ -22,17 +24,19 @@ from lnbench.cli.commands.options import (
     where_option,
     workers_option,
 )
-from lnbench.cli.commands.progress import Display, display
-from lnbench.cli.commands.tables import exit_code, print_report, print_verdicts
 from lnbench.errors import Exit
-from lnbench.execute.groups import BACKENDS, check_backend
-from lnbench.spec import LoadedStudy, Study
-from lnbench.store import Store
 from lnbench.tiers import PAPER_TIERS
+
+if TYPE_CHECKING:
+    from lnbench.cli.commands.progress import Display
+    from lnbench.spec import LoadedStudy, Study
+    from lnbench.store import Store
+
+BACKENDS = ("auto", "loop", "stacked", "graph")  # execute.groups.BACKENDS, written again so that a shell completes fast
 
 
 @click.command()
-@click.argument("studies", nargs=-1, required=True, metavar="STUDY...")
+@click.argument("studies", nargs=-1, required=True, metavar="STUDY|CLAIM...", shell_complete=complete_study)
 @claims_option
 @where_option
 @tier_option
@@ -70,19 +74,21 @@ def verify(
 ) -> int:
     """Train what the store lacks, judge the claims, and write a report.
 
-    STUDY is a YAML file or the name of a known study, such as rolnick_mnist. You can stop it at any time; the same
-    command resumes.
+    STUDY is a YAML file or the name of a known study, such as rolnick_mnist; CLAIM is the id of a claim, such as
+    R001-01, and asks for that one only. You can stop it at any time; the same command resumes.
     """
+    from lnbench.cli.commands.tables import exit_code, print_report, print_verdicts
+    from lnbench.execute.groups import check_backend
     from lnbench.execute.local import lasting_crew
     from lnbench.machine import resolve_device
     from lnbench.pipeline import Training, demand_data, verify_study
     from lnbench.plan import check_claims, describe_cost, plan_study, selection
     from lnbench.report import write_report
-    from lnbench.resources import find_study
     from lnbench.spec import asked_rows, load_studies
 
     signal.signal(signal.SIGTERM, _as_interrupt)
-    loaded = load_studies([find_study(name) for name in studies])
+    paths, claims = find_all(studies, claims)
+    loaded = load_studies(paths)
     place = resolve_device(device)
     check_backend(backend, place)
     store = open_store(store_path)
@@ -155,6 +161,7 @@ def _at_tier(study: LoadedStudy, tier: str | None, device: str, data_dir: Path |
 
 def _watching(store: Store) -> Callable[[], AbstractContextManager[Display]]:
     """Return what opens the display of one training, and says on Ctrl-C that nothing is lost."""
+    from lnbench.cli.commands.progress import display
 
     @contextlib.contextmanager
     def watching() -> Iterator[Display]:

@@ -211,7 +211,7 @@ def _of_cell(part: Part, name: str, number: Number | None, study: StudyResult) -
         if number is None:
             found["word"] = study.study.baseline.references[name].word
     elif isinstance(part, TableSides):
-        found["against"] = part.other(name)
+        found["against"] = part.others()[name]
     return found
 
 

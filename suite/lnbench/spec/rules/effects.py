@@ -9,7 +9,7 @@ from functools import partial
 from lnbench import catalog
 from lnbench.errors import did_you_mean
 from lnbench.spec.effects import AS_WRITTEN, COEFFICIENTS, EPOCH, PAIRS, Effect
-from lnbench.spec.levels import is_number, not_visited, same, same_point, word
+from lnbench.spec.levels import is_number, listed, not_visited, repeated, same_point, word
 from lnbench.spec.recipe import Scalar
 from lnbench.yamlfile.tree import Position
 
@@ -30,6 +30,7 @@ def check_effect(
     for where, point in (("at", effect.at), ("minus", effect.minus or {}), ("over", effect.over or {})):
         for axis, value in point.items():
             values = value if isinstance(value, tuple) else (value,)
+            twice = set(repeated(values))
             for index, one in enumerate(values):
                 spot = place(where, axis, index) if isinstance(value, tuple) else place(where, axis)
                 unvisited = not_visited(axis, one, vary)
@@ -37,13 +38,13 @@ def check_effect(
                     error(spot, f"{head}: {unvisited}")
                 elif axis in effect.axes:
                     error(place(where, axis), f"{head}: {axis} is the axis it runs along; leave it out here")
-                if any(same(one, other) for other in values[:index]):
+                if index in twice:
                     error(spot, f"{head}: {axis} = {word(one)} is given twice")
     _epochs(head, effect, epochs, place, error)
     whole = _axes(head, effect, vary, place, error)
     for axis, levels in vary.items() if whole and not cells_say else ():
         if axis not in (*effect.at, *effect.axes) and len(levels) > 1:
-            error(place(), f"{head}: say in `at` at which {axis}; it takes {', '.join(map(word, levels))}")
+            error(place(), f"{head}: say in `at` at which {axis}; it takes {listed(levels)}")
     _pairs(head, effect, place, error)
     _family(head, effect, vary, place, error)
     _numbers(head, effect, place, error)
@@ -64,11 +65,12 @@ def _axes(head: str, effect: Effect, vary: Vary, place: Place, error: Report) ->
             continue
         levels = effect.levels_of(axis, vary.get(axis, ()))
         points *= len(levels)
+        twice = set(repeated(levels))
         for index, level in enumerate(effect.levels.get(axis, ())):
             unvisited = not_visited(axis, level, vary)
             if unvisited:
                 error(place("levels", axis, index), f"{head}: {unvisited}")
-            elif any(same(level, other) for other in levels[:index]):
+            elif index in twice:
                 error(place("levels", axis, index), f"{head}: {axis} = {word(level)} is given twice")
         if reducer in COEFFICIENTS:
             continue

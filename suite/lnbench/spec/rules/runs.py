@@ -9,22 +9,26 @@ from typing import Any
 from pydantic import ValidationError
 
 from lnbench import catalog
-from lnbench.catalog.options import ExperimentRecipe, MayReadInput
+from lnbench.catalog.options import MayReadInput
 from lnbench.data.label_files import sha256_of
 from lnbench.errors import DataError, did_you_mean
 from lnbench.identity import canonical_json
 from lnbench.noise.entries import LabelsFile
-from lnbench.spec.dotted import leaves, overlap, put_at, value_at
-from lnbench.spec.levels import is_number, not_visited, same, word
+from lnbench.spec.dotted import overlap
+from lnbench.spec.levels import not_visited, repeated, word
 from lnbench.spec.points import grid
 from lnbench.spec.recipe import AnyRecipe, Recipe, Scalar, recipe_of
+from lnbench.spec.rules.choices import ChoiceRules
 from lnbench.spec.rules.findings import Findings
-from lnbench.spec.study import Cell, Choose, InputRuns, Runs, ShareOfEpochs, Source, StudySpec
-from lnbench.spec.variants import ARM
+from lnbench.spec.study import Cell, InputRuns, Runs, Source
 from lnbench.yamlfile.problems import problems_of
-from lnbench.yamlfile.tree import Mapping, Position, block, items, position_of
+from lnbench.yamlfile.tree import Mapping, Position, position_of
 
 MOST_CELLS = 5_000
+MOST_RUNS = 100_000  # of a study at one tier, those between which a choice is made included
+MOST_INPUTS = 50
+MOST_BEHIND = 20_000  # recipes of runs that inputs are made of
+MOST_LOOKS = 1_000_000  # of something at a cell: minutes
 
 
 OF_EXAMPLES = ("kept", "trust", "selection", "predictions")  # what an input gives that is about each training example
@@ -49,9 +53,11 @@ class RunRules:
 
     def __init__(self, tree: Mapping, tier: str, findings: Findings):
         self.tree, self.tier, self.findings = tree, tier, findings
+        self.small = True  # few enough cells and runs to be looked at one by one
         self.cells: list[Cell] = []
         self.sources: dict[str, Source] = {}
-        self._trees: list[Mapping] = []  # of the cells' recipes, with their places in the file
+        self.trees: list[Mapping] = []  # of the cells' recipes, with their places in the file
+        self._by_point: dict[frozenset[tuple[str, Scalar]], tuple[Cell, Mapping]] = {}
         self._seen: set[str] = set()  # inputs that were looked at, each with the recipe that reads it, and where
         self.label_files: dict[str, str] = {}  # sha256 -> path, of the label files that recipes name
         self._digests: dict[str, str] = {}  # path of such a file, where it is there -> its sha256
@@ -68,56 +74,55 @@ class RunRules:
         if not self._grid(runs):
             return False
         self._inputs(runs)
+        ChoiceRules(self, runs).check()
         for place, models in self.without_parity.items():
             what = "precision: fast, but no parity study shows what it changes"
             self.error(place, f"{what}; use fp32 for {', '.join(sorted(models))}")
-        if runs.choose is not None:
-            self._choose(runs, runs.choose)
-        self._choices(runs)
         return True
-
-    def exact(self, spec: StudySpec) -> StudySpec:
-        """Return the spec with each candidate of a choice as the recipe types it: a rate of 1 is 1.0, one run and not
-        two."""
-        choose = spec.runs.choose
-        if choose is None:
-            return spec
-        typed = tuple(self._typed(choose.key, value) for value in choose.from_)
-        runs = spec.runs.model_copy(update={"choose": choose.model_copy(update={"from_": typed})})
-        return spec.model_copy(update={"runs": runs})
-
-    def _typed(self, key: str, value: Scalar) -> Scalar:
-        base = self.tree["runs"]["base"]
-        recipe = recipe_of(put_at(base, key, value, base.position, base.position))
-        found: Scalar = value_at(recipe.model_dump(), key)
-        return found
 
     # runs
 
     def _grid(self, runs: Runs) -> bool:
         """Fill `cells`. Return False where the grid itself is wrong."""
+        self.small = self._small_enough(runs)
+        if not self.small:
+            return False
         whole = True
         for axis, levels in runs.vary.items():
             whole &= self._recipe_key(axis, self.at("runs", "vary", axis, key=True), "vary")
-            for index, level in enumerate(levels):
-                if any(same(level, other) for other in levels[:index]):
-                    self.error(self.at("runs", "vary", axis, index), f"vary: {axis} = {word(level)} is given twice")
-                    whole = False
+            for index in repeated(levels):
+                self.error(self.at("runs", "vary", axis, index), f"vary: {axis} = {word(levels[index])} is given twice")
+                whole = False
         for index, rule in enumerate(runs.set):
             whole &= self._set_rule(index, rule.at, runs)
-        size = math.prod(len(levels) for levels in runs.vary.values())
-        if size > MOST_CELLS:
-            self.error(self.at("runs", "vary"), f"vary: {size} cells; at most {MOST_CELLS} in one study")
-            return False
         if not whole:
             return False
         for point, recipe_tree in grid(self.tree["runs"]):
-            recipe = self._recipe(recipe_tree)
+            recipe = self.recipe(recipe_tree)
             if recipe is not None:
                 self.cells.append(Cell(point, recipe))
-                self._trees.append(recipe_tree)
-                self._precision(recipe, recipe_tree, runs)
+                self.trees.append(recipe_tree)
+                self.precision(recipe, recipe_tree, runs)
         return True
+
+    def _small_enough(self, runs: Runs) -> bool:
+        """Return whether the grid and its runs are few enough to be looked at one by one; report it where not."""
+        size = math.prod(len(levels) for levels in runs.vary.values())
+        chosen = len(runs.choose.from_) * runs.choose.seeds if runs.choose else 0
+        shared = sum(about.seeds or 0 for about in runs.inputs.values())
+        count = size * (runs.seeds.n + chosen) + shared
+        rules = size * len(runs.set)
+        if size > MOST_CELLS:
+            self.error(self.at("runs", "vary"), f"vary: {size} cells; at most {MOST_CELLS} in one study")
+        elif count > MOST_RUNS:
+            self.error(self.at("runs", "seeds"), f"runs: {count} of them; at most {MOST_RUNS} in one study")
+        elif len(runs.inputs) > MOST_INPUTS:
+            self.error(self.at("runs", "inputs"), f"inputs: {len(runs.inputs)} of them; at most {MOST_INPUTS}")
+        elif rules > MOST_LOOKS:
+            self.error(self.at("runs", "set"), f"set: {len(runs.set)} rules for {size} cells; write fewer rules")
+        else:
+            return True
+        return False
 
     def _recipe_key(self, key: str, place: Position, where: str) -> bool:
         """Return whether a dotted key can be one of a recipe at all (its first word is a key of `base`); report it
@@ -135,7 +140,7 @@ class RunRules:
     def _set_rule(self, index: int, at: dict[str, Scalar], runs: Runs) -> bool:
         whole = True
         for axis, value in at.items():
-            whole &= self._point(self.at("runs", "set", index, "at", axis), axis, value, "set", runs)
+            whole &= self.point(self.at("runs", "set", index, "at", axis), axis, value, "set", runs)
         changed = [key for key in self.tree["runs"]["set"][index] if key != "at"]
         if not changed:
             self.error(self.at("runs", "set", index), "set: the rule changes nothing; give a key beside `at`")
@@ -152,7 +157,8 @@ class RunRules:
                 self.error(place, f"set: '{key}' would be undone by choose, which sets {runs.choose.key}")
         return whole
 
-    def _recipe(self, tree: Mapping) -> AnyRecipe | None:
+    def recipe(self, tree: Mapping) -> AnyRecipe | None:
+        """Return the recipe in a tree; None where it is wrong, which is reported at its place."""
         try:
             recipe = recipe_of(tree)
         except ValidationError as error:
@@ -188,7 +194,7 @@ class RunRules:
             self._digests[path] = sha256_of(Path(path))
         return None if path is None else self._digests.get(path)
 
-    def _precision(self, recipe: AnyRecipe, tree: Mapping, runs: Runs) -> None:
+    def precision(self, recipe: AnyRecipe, tree: Mapping, runs: Runs) -> None:
         """Check that `fast` is used for claims only where a committed study shows what it changes."""
         if (
             not isinstance(recipe, Recipe)
@@ -200,7 +206,8 @@ class RunRules:
         if not catalog.find("model", recipe.model).fast_parity:
             self.without_parity.setdefault(position_of(tree, ["precision"]), set()).add(recipe.model)
 
-    def _point(self, place: Position, axis: str, value: Any, where: str, runs: Runs) -> bool:
+    def point(self, place: Position, axis: str, value: Any, where: str, runs: Runs) -> bool:
+        """Return whether a value of an axis is visited; report it where not."""
         unvisited = not_visited(axis, value, runs.vary)
         if unvisited:
             self.error(place, f"{where}: {unvisited}")
@@ -217,8 +224,8 @@ class RunRules:
         for name, source in self.sources.items():
             if source.seeds is not None:
                 self._behind(name, source, source.base, runs, (), {})
-        for cell, tree in zip(self.cells, self._trees, strict=True):
-            self._reads(cell.recipe, tree, runs, (), cell.point)
+        for cell, tree in zip(self.cells, self.trees, strict=True):
+            self.reads(cell.recipe, tree, runs, (), cell.point)
 
     def _source(self, name: str, about: InputRuns, runs: Runs) -> Source | None:
         """Return one input by itself: its kind, the kind's options, and the keys that its runs change; None where it is
@@ -247,7 +254,7 @@ class RunRules:
         for key in of:
             whole &= self._recipe_key(key, of.key_positions[key], "inputs")
         for axis, value in (about.at or {}).items():
-            whole &= self._point(tree["at"].value_positions[axis], axis, value, "inputs", runs)
+            whole &= self.point(tree["at"].value_positions[axis], axis, value, "inputs", runs)
         about_kind = catalog.find("input", kind).value
         for key in dict.fromkeys(key for each in about_kind.each for key in each):
             head, _, rest = key.partition(".")
@@ -278,7 +285,14 @@ class RunRules:
             self.error(place, f"inputs: {what}")
         return not what
 
-    def _reads(
+    def _at(self, point: dict[str, Scalar]) -> tuple[Cell, Mapping] | None:
+        """Return the cell at a point, and its recipe's tree; None where the grid has none there."""
+        if len(self._by_point) != len(self.cells):
+            pairs = zip(self.cells, self.trees, strict=True)
+            self._by_point = {frozenset(cell.point.items()): (cell, tree) for cell, tree in pairs}
+        return self._by_point.get(frozenset(point.items()))
+
+    def reads(
         self, recipe: AnyRecipe, tree: Mapping, runs: Runs, behind: tuple[str, ...], point: dict[str, Scalar]
     ) -> None:
         """Check the inputs that a run reads. `behind`: the inputs that the run itself is for, the nearest last;
@@ -298,13 +312,22 @@ class RunRules:
                 self.error(place, f"inputs: {name} would be made of runs that read it ({circle}); break the circle")
             elif name in self.sources:
                 source = self.sources[name]
-                self._fits(key, name, source, place, recipe, tree)
+                self._fits(key, name, source, place, recipe, tree, point)
                 if source.at is not None:
                     self._behind_at(name, source, place, recipe, runs, behind, point)
                 elif source.seeds is None:
                     self._behind(name, source, tree, runs, behind, point)
 
-    def _fits(self, key: str, name: str, source: Source, place: Position, recipe: Recipe, reader: Mapping) -> None:
+    def _fits(
+        self,
+        key: str,
+        name: str,
+        source: Source,
+        place: Position,
+        recipe: Recipe,
+        reader: Mapping,
+        point: dict[str, Scalar],
+    ) -> None:
         """Check that an input gives what a key of the recipe `reader` asks for."""
         if key == "method" and isinstance(recipe.method, MayReadInput):
             wanted, fixed = recipe.method.gives, ("dataset", "noise")
@@ -320,16 +343,30 @@ class RunRules:
             self.error(place, what)
         elif source.seeds is not None and source.seeds > 1:
             self.error(place, f"{key}: {name} is made from {source.seeds} runs; give it `seeds: 1` or `per: seed`")
-        if wanted == "weights":
-            before = source.of.get("method", (reader if source.seeds is None else source.base)["method"])
-            given, wants = _networks(before), _networks(reader["method"])
+        if wanted == "weights" and (giver := self._giver(source, reader, point)) is not None:
+            given, wants = _networks(giver["method"]), _networks(reader["method"])
             if given != wants:
                 what = f"start: {name} gives the weights of {given} networks, and the method here trains {wants}"
                 self.error(place, f"{what}; use methods with equally many")
+            for about, theirs, ours in (
+                ("model", giver["model"], reader["model"]),
+                ("data", giver["dataset"]["name"], reader["dataset"]["name"]),
+            ):
+                if theirs != ours:
+                    what = f"start: {name} gives weights of the {about} {theirs}, and this run has the {about} {ours}"
+                    self.error(place, f"{what}; start from runs of the same {about}")
         for change in source.of:
             if change != "dataset.only" and any(overlap(change, one) for one in fixed):
                 what = f"inputs: {change} must stay the reader's, as {key} reads {name}; leave it out"
                 self.error(source.of.key_positions[change], what)
+
+    def _giver(self, source: Source, reader: Mapping, point: dict[str, Scalar]) -> Mapping | None:
+        """Return the recipe of a run that an input of `reader` is made of; None where there is none, which is reported
+        elsewhere."""
+        if source.at is None:
+            return source.trees(reader if source.seeds is None else source.base)[0]
+        found = self._at({**point, **source.at})
+        return None if found is None else found[1]
 
     def _behind(
         self,
@@ -344,11 +381,14 @@ class RunRules:
         about = canonical_json([name, reader, point])
         if about in self._seen:
             return
+        if len(self._seen) >= MOST_BEHIND:
+            self.error(self.at("runs", "inputs"), f"inputs: they need more than {MOST_BEHIND} recipes in one study")
+            return
         for tree in source.trees(reader):
-            recipe = self._recipe(tree)
+            recipe = self.recipe(tree)
             if isinstance(recipe, Recipe):
-                self._precision(recipe, tree, runs)
-                self._reads(recipe, tree, runs, (*behind, name), point)
+                self.precision(recipe, tree, runs)
+                self.reads(recipe, tree, runs, (*behind, name), point)
         self._seen.add(about)
 
     def _behind_at(
@@ -365,12 +405,12 @@ class RunRules:
         input needs, and what it reads itself."""
         assert source.at is not None, "only for an input at a place of the grid"
         point = {**point, **source.at}
-        found = [pair for pair in zip(self.cells, self._trees, strict=True) if pair[0].point == point]
-        if not found:
+        found = self._at(point)
+        if found is None:
             where = ", ".join(f"{axis} = {word(value)}" for axis, value in point.items())
             self.error(place, f"inputs: {name} would be made of the run at {where}, and the grid has none there")
             return
-        ((cell, tree),) = found
+        cell, tree = found
         recipe = cell.recipe
         assert isinstance(recipe, Recipe), "a grid is of one form"
         theirs, ours = ((one.dataset.model_dump(exclude={"only"}), one.noise.model_dump()) for one in (recipe, reader))
@@ -380,120 +420,4 @@ class RunRules:
             at = ", ".join(f"{axis} = {word(value)}" for axis, value in source.at.items())
             what = f"inputs: {name} is made of what the run at {at} measures; give that probes: [{', '.join(lacking)}]"
             self.error(place, what)
-        self._reads(recipe, tree, runs, (*behind, name), point)
-
-    # choices
-
-    def _choose(self, runs: Runs, choose: Choose) -> None:
-        for index, axis in enumerate(choose.per):
-            if axis not in runs.vary:
-                hint = did_you_mean(axis, runs.vary)
-                self.error(self.at("runs", "choose", "per", index), f"choose: no axis '{axis}' in vary; {hint}")
-        if any(isinstance(cell.recipe, ExperimentRecipe) for cell in self.cells):
-            self.error(self.at("runs", "choose", key=True), "choose: an experiment holds no images out to choose by")
-            return
-        self._held_out(choose)
-        recipes = [cell.recipe for cell in self.cells if isinstance(cell.recipe, Recipe)]
-        schedules = [recipe.schedule for recipe in recipes]
-        moves = [recipe for recipe in recipes if getattr(recipe.optimizer, "rho_schedule", None) is not None]
-        for axis, level in (choose.epochs.at if choose.epochs else {}).items():
-            self._point(self.at("runs", "choose", "epochs", "at", axis), axis, level, "choose", runs)
-        if choose.epochs is not None and any(getattr(one, "kind", "") != "constant" for one in schedules):
-            what = "choose: fewer epochs would cut the schedule short; leave `epochs` out, or keep the rate constant"
-            self.error(self.at("runs", "choose", "epochs"), what)
-        elif choose.epochs is not None and moves:
-            what = "choose: fewer epochs would cut the rho_schedule short; leave `epochs` out, or keep rho constant"
-            self.error(self.at("runs", "choose", "epochs"), what)
-        place = self.at("runs", "choose", "key")
-        base = self.tree["runs"]["base"]
-        if choose.key not in leaves(base):
-            what = f"choose: '{choose.key[:60]}' is not a key of base that holds a value"
-            self.error(place, f"{what}; {did_you_mean(choose.key, leaves(base))}")
-            return
-        if choose.key == "selection" or overlap(choose.key, "dataset"):
-            self.error(place, f"choose: {choose.key} says what is measured; choose what a network learns by")
-            return
-        if any(overlap(choose.key, axis) for axis in runs.vary):
-            self.error(place, f"choose: {choose.key} is an axis of vary already")
-        for index, value in enumerate(choose.from_):
-            place = self.at("runs", "choose", "from", index)
-            self._recipe(put_at(base, choose.key, value, place, place))
-            if any(same(value, other) for other in choose.from_[:index]):
-                self.error(place, f"choose: {word(value)} is given twice")
-
-    def _held_out(self, choose: Choose) -> None:
-        """Check that the validation images leave every cell at least one batch of clean images to train on."""
-        place = self.at("runs", "choose", "validation")
-        recipes = [cell.recipe for cell in self.cells if isinstance(cell.recipe, Recipe)]
-        for name, clean, batch in {(r.dataset.name, r.dataset.clean, r.batch_size) for r in recipes}:
-            left = clean - choose.out_of_clean(name, clean)
-            what = f"choose: {choose.validation} validation images leave {max(left, 0) or 'none'} of {clean}"
-            if left <= 0:
-                self.error(place, f"{what} to train on")
-            elif left < batch:
-                self.error(place, f"{what}, less than one batch of {batch}")
-
-    def _choices(self, runs: Runs) -> None:
-        tried: set[str] = set()
-        for index, choice in enumerate(items(self.tree, "choices")):
-            for key in block(choice, "try"):
-                place = self.at("choices", index, "try", key, key=True)
-                if key in tried:
-                    self.error(place, f"try: '{key}' is tried by an earlier choice too; name it once")
-                tried.add(key)
-                if key in block(choice, "void"):
-                    self.error(place, f"try: '{key}' is void (`void` says why it is not run); it cannot be tried too")
-                value_place = self.at("choices", index, "try", key)
-                self._try(key, choice["try"][key], place, value_place, runs)
-
-    def _try(self, key: str, value: Any, place: Position, value_place: Position, runs: Runs) -> None:
-        """Check that an alternative gives recipes: a value, `{times: 2}`, for choose.from a list of candidates, or for
-        arm which arms stand in for which."""
-        base = self.tree["runs"]["base"]
-        if key == ARM and ARM in runs.vary:
-            self._try_arms(value, value_place, runs)
-            return
-        if key == "choose.epochs":
-            try:
-                ShareOfEpochs.model_validate(value)
-            except ValidationError:
-                self.error(value_place, "try: choose.epochs takes {times: a number above 0, at most 1}")
-            return
-        if key == "choose.from":
-            if not isinstance(value, list) or not value:
-                self.error(value_place, "try: choose.from takes a list of values")
-            elif runs.choose is not None and self._recipe_key(runs.choose.key, place, "try"):
-                for index, one in enumerate(value):
-                    where = value.item_positions[index] if hasattr(value, "item_positions") else value_place
-                    self._recipe(put_at(base, runs.choose.key, one, where, where))
-            return
-        try:
-            before = value_at(base, key)
-        except KeyError:
-            known = [*leaves(base), "choose.from", "choose.epochs"]
-            hint = did_you_mean(key, known)
-            what = f"try: '{key[:60]}' is neither a key of base nor choose.from or choose.epochs; {hint}"
-            self.error(place, what)
-            return
-        for axis in runs.vary:
-            if overlap(key, axis):
-                self.error(place, f"try: '{key}' would undo the axis {axis} of vary")
-                return
-        if isinstance(value, dict):
-            times: Any = value.get("times")
-            if set(value) != {"times"} or not (is_number(times) and is_number(before)) or times <= 0:
-                self.error(value_place, "try: takes a value, or {times: a number above 0} for a number")
-                return
-            value = round(before * times) if isinstance(before, int) else before * times
-        self._recipe(put_at(base, key, value, place, value_place))
-
-    def _try_arms(self, value: Any, place: Position, runs: Runs) -> None:
-        """Check that an alternative to some arms names arms that are visited, each beside another one."""
-        if not isinstance(value, Mapping) or not value:
-            self.error(place, "try: arm takes {ARM: the arm that is trained in its place}")
-            return
-        for arm, other in value.items():
-            for where, name in ((value.key_positions[arm], arm), (value.value_positions[arm], other)):
-                self._point(where, ARM, name, "try", runs)
-            if arm == other:
-                self.error(value.value_positions[arm], f"try: arm {arm} cannot stand in for itself")
+        self.reads(recipe, tree, runs, (*behind, name), point)

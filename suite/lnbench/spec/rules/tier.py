@@ -20,10 +20,10 @@ from lnbench.spec.rules.effects import check_effect
 from lnbench.spec.rules.findings import Findings
 from lnbench.spec.rules.metrics import compared_with_itself, may_read, not_yielded
 from lnbench.spec.rules.parts import check_parts
-from lnbench.spec.rules.runs import RunRules
+from lnbench.spec.rules.runs import MOST_LOOKS, RunRules
 from lnbench.spec.study import FEWEST_TO_DECIDE, Cell, Claim, Runs, Study, StudySpec
 from lnbench.spec.tiers import at_tier
-from lnbench.spec.variants import ARM
+from lnbench.spec.variants import ARM, alternatives, is_idle, typed
 from lnbench.yamlfile.problems import problems_of
 from lnbench.yamlfile.tree import Mapping, Position, block, items, position_of
 
@@ -45,7 +45,7 @@ def check_tier(tree: Mapping, tier: str, path: Path, baseline: Baseline | None, 
     measured = None
     if spec.measured:
         measured = resources.baselines_for(path) / "measured" / f"{spec.measured}.json"
-    exact, sources = _bound(rules.grid.exact(spec), baseline), rules.grid.sources
+    exact, sources = _bound(_exact(spec), baseline), rules.grid.sources
     label_files = rules.grid.label_files
     study = Study(path.stem, tier, path, exact, tuple(cells), baseline, measured, sources, label_files=label_files)
     base = spec.runs.base
@@ -59,7 +59,21 @@ def check_tier(tree: Mapping, tier: str, path: Path, baseline: Baseline | None, 
         findings.add(position_of(merged, ["runs", "seeds", "n"]), what, tier, "warning")
     for place, what, severity in _comparisons(study, merged):
         findings.add(place, what, tier, severity)
+    if not findings.errors_at(tier):
+        for place, what in _idle_tries(study, merged):
+            findings.add(place, what, tier)
     return None if findings.errors_at(tier) else study
+
+
+def _exact(spec: StudySpec) -> StudySpec:
+    """Return the spec with each candidate of a choice as the recipe types it: a rate of 1 is 1.0, one run and not
+    two."""
+    choose = spec.runs.choose
+    if choose is None:
+        return spec
+    candidates = tuple(typed(spec.runs.base, choose.key, value) for value in choose.from_)
+    runs = spec.runs.model_copy(update={"choose": choose.model_copy(update={"from_": candidates})})
+    return spec.model_copy(update={"runs": runs})
 
 
 def _bound(spec: StudySpec, baseline: Baseline) -> StudySpec:
@@ -113,6 +127,15 @@ def _comparisons(study: Study, tree: Mapping) -> Iterator[tuple[Position, str, s
                 yield position_of(tree, [*here, "despite", key], key=True), f"{what}; leave it out", "error"
 
 
+def _idle_tries(study: Study, tree: Mapping) -> Iterator[tuple[Position, str]]:
+    """Yield the alternatives that change no run of the study: a contradiction would survive them untried."""
+    for key in alternatives(study):
+        if is_idle(study, key):
+            index = next(index for index, choice in enumerate(study.spec.choices) if key in (choice.try_ or {}))
+            what = f"try: {key} changes no run of the study, so nothing would be tried"
+            yield position_of(tree, ["choices", index, "try", key]), f"{what}; give another value, or leave it out"
+
+
 def _arms_without_runs(study: Study, tree: Mapping) -> Iterator[tuple[Position, str]]:
     """Yield what is wrong with an alternative to some arms: one that no effect reads has no runs to stand in with."""
     points = [cell.point for cell in study.cells]
@@ -149,11 +172,16 @@ class _TierRules:
         return position_of(self.tree, path, key=key)
 
     def check(self) -> list[Cell]:
-        if self.runs is not None and self.grid.check(self.runs):
+        known = self.runs is not None and self.grid.check(self.runs)
+        looks = len(self.effects) * len(self.grid.cells)
+        if looks > MOST_LOOKS:
+            what = f"effects: {len(self.effects)} of them at {len(self.grid.cells)} cells"
+            self.error(self.at("effects", key=True), f"{what}; at most {MOST_LOOKS} in all")
+        elif self.runs is not None and known:
             for name, effect in self.effects.items():
                 if effect is not None:
                     self._effect(name, effect, self.runs)
-        vary = self.runs.vary if self.runs is not None else None
+        vary = self.runs.vary if self.runs is not None and self.grid.small else None
         for index, claim in enumerate(self.claims):
             if claim is not None:
                 self._verdict(index, claim)
