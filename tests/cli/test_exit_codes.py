@@ -74,9 +74,9 @@ def test_an_invalid_spec_is_2_and_shows_every_error_with_its_line(home: Path, ca
     ("arguments", "gist"),
     [
         (("verify",), "Missing argument"),
-        (("verify", "nosuch"), "no study is named 'nosuch'"),
+        (("verify", "nosuch"), "no claim or study is named 'nosuch'"),
         (("verify", "claims/nosuch.yaml"), "no such file"),
-        (("verify", "claims"), "no study is named 'claims'"),
+        (("verify", "claims"), "no claim or study is named 'claims'"),
         (("verfy",), "did you mean 'verify'?"),
         (("verify", "toy", "--tier", "smok"), "smok"),
         (("verify", "toy", "--device", "cuda:7"), "no CUDA device"),

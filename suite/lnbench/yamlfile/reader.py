@@ -55,14 +55,16 @@ def outline(path: Path) -> Mapping:
     return read(path)[0]
 
 
-# libyaml's parser, about 15 times as fast as PyYAML's own: None where PyYAML was built without it
+# libyaml's parser, about 15 times as fast as PyYAML's own: None where PyYAML was built without it. They differ about tabs
+# and about the ends of lines, so a text with any but plain ones is left to PyYAML's own: what is valid is so everywhere.
 _FAST = getattr(yaml, "CSafeLoader", None)
+_DISPUTED = re.compile("[\t\r\x85\u2028\u2029\ufeff]")
 
 
 def _read(text: str, path: Path) -> tuple[Mapping, list[Problem]]:
     reader = _Reader(path)
     try:
-        tree = reader.read(text, _FAST) if _FAST is not None else None
+        tree = reader.read(text, _FAST) if _FAST is not None and not _DISPUTED.search(text) else None
     except (yaml.YAMLError, UnicodeEncodeError):  # libyaml reads bytes: half a character is none
         tree = None
     if not isinstance(tree, Mapping):  # again, as only the slow one says what is wrong and where
