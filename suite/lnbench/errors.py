@@ -95,9 +95,13 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.path}:{self.line}:{self.column}" if self.line else f"{self.path}"
-        return visible(f"{place}: {'warning: ' if self.severity == 'warning' else ''}{self.what}")
+        what = (
+            self.what if len(self.what) <= LONGEST_LINE else f"{self.what[: LONGEST_LINE - 200]} … {self.what[-150:]}"
+        )
+        return visible(f"{place}: {'warning: ' if self.severity == 'warning' else ''}{what}")
 
 
+LONGEST_LINE = 1_000  # characters of what is said of one problem; names and values in it may be of any length
 MOST_SHOWN = 50  # problems in one message: who mends these sees the next ones
 
 

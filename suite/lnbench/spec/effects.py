@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import product
 from typing import Annotated, Literal
@@ -170,6 +171,12 @@ class Effect(Strict):
     def against(self) -> Mapping[str, Scalar | Scalars] | None:
         """Return what changes at the other point, for a difference or a ratio."""
         return self.minus or self.over
+
+    @property
+    def size(self) -> int:
+        """Return how many members the family has."""
+        families = (*self.at.values(), *(self.against or {}).values())
+        return math.prod(len(value) for value in families if isinstance(value, tuple))
 
     def members(self) -> list[tuple[dict[str, Scalar], dict[str, Scalar] | None]]:
         """Return (at, at of what is subtracted or divided by) for each member of the family; one where no list is

@@ -55,8 +55,8 @@ def outline(path: Path) -> Mapping:
     return read(path)[0]
 
 
-# libyaml's parser, about 15 times as fast as PyYAML's own: None where PyYAML was built without it. They differ about tabs
-# and about the ends of lines, so a text with any but plain ones is left to PyYAML's own: what is valid is so everywhere.
+# libyaml's parser, about 15 times as fast as PyYAML's own: None where PyYAML was built without it. The two differ about
+# tabs and the ends of lines, so a text with any but plain ones is left to PyYAML's own: what is valid is so everywhere.
 _FAST = getattr(yaml, "CSafeLoader", None)
 _DISPUTED = re.compile("[\t\r\x85\u2028\u2029\ufeff]")
 

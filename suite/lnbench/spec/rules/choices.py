@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Places = Callable[[int], Position]  # where a file says the candidate of that number
 
+MOST_CANDIDATES = 100  # of one choice
+
 # keys that cannot be chosen, as they change nothing that a network learns by -> what they do
 NOT_LEARNT = {
     "selection": "says what is measured",
@@ -76,9 +78,7 @@ class ChoiceRules:
         def places(index: int) -> Position:
             return self.at("runs", "choose", "from", index)
 
-        for index in repeated(choose.from_):
-            self.error(places(index), f"choose: {word(choose.from_[index])} is given twice")
-        if enough and whole:
+        if self._apart(choose.from_, places, "choose") and enough and whole:
             self._candidates(choose, choose.from_, places, self.at("runs", "choose", "epochs"))
 
     def _held_out(self, choose: Choose) -> bool:
@@ -109,6 +109,16 @@ class ChoiceRules:
         what = f"{where}: fewer epochs would cut the {cut} short; leave `epochs` out, or keep {kept} constant"
         self.error(place, what)
         return False
+
+    def _apart(self, values: Sequence[Scalar], places: Places, where: str) -> bool:
+        """Return whether candidates are few and differ; report it where not."""
+        if len(values) > MOST_CANDIDATES:
+            self.error(places(0), f"{where}: {len(values)} candidates; at most {MOST_CANDIDATES}")
+            return False
+        twice = list(repeated(values))
+        for index in twice:
+            self.error(places(index), f"{where}: {word(values[index])} is given twice")
+        return not twice
 
     def _candidates(self, choose: Choose, values: Sequence[Scalar], places: Places, shorter: Position) -> None:
         """Check the choosing runs of each candidate. `shorter`: where the file says for how many epochs these train."""
@@ -170,6 +180,8 @@ class ChoiceRules:
         choose = self.runs.choose
         if key == ARM and ARM in self.runs.vary:
             self._try_arms(value, value_place)
+        elif key == ARM:
+            self.error(place, "try: the grid has no axis arm, so no arm is trained in place of another")
         elif key == "choose.epochs":
             self._try_epochs(value, value_place)
         elif key == "choose.from":
@@ -223,9 +235,7 @@ class ChoiceRules:
         def places(index: int) -> Position:
             return value.item_positions[index] if hasattr(value, "item_positions") else place
 
-        for index in repeated(value):
-            self.error(places(index), f"try: {word(value[index])} is given twice")
-        if choose is not None and choose.key in leaves(self.base):
+        if self._apart(value, places, "try") and choose is not None and choose.key in leaves(self.base):
             self._candidates(choose, value, places, self.at("runs", "choose", "epochs"))
 
     def _try_epochs(self, value: Any, place: Position) -> None:

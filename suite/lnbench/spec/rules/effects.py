@@ -131,11 +131,8 @@ def _needs_logs(effect: Effect, reducer: str, last: bool) -> str:
 
 
 def _family(head: str, effect: Effect, vary: Vary, place: Place, error: Report) -> None:
-    sizes = [
-        len(value) for value in (*effect.at.values(), *(effect.against or {}).values()) if isinstance(value, tuple)
-    ]
     levels = effect.levels_of(str(effect.axis), vary.get(str(effect.axis), ()))
-    size = math.prod(sizes) * (len(levels) - 1 if effect.reducer == "steps" else 1)
+    size = effect.size * (len(levels) - 1 if effect.reducer == "steps" else 1)
     if size > MOST_MEMBERS:
         error(place(), f"{head}: a family of {size} numbers; at most {MOST_MEMBERS}")
     elif any(other is not None and same_point(at, other) for at, other in effect.members()):

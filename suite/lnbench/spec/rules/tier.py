@@ -16,7 +16,7 @@ from lnbench.spec.baseline import Baseline
 from lnbench.spec.comparable import differences, idle_excuses
 from lnbench.spec.effects import Effect
 from lnbench.spec.recipe import Recipe
-from lnbench.spec.rules.effects import check_effect
+from lnbench.spec.rules.effects import MOST_MEMBERS, check_effect
 from lnbench.spec.rules.findings import Findings
 from lnbench.spec.rules.metrics import compared_with_itself, may_read, not_yielded
 from lnbench.spec.rules.parts import check_parts
@@ -209,7 +209,7 @@ class _TierRules:
             what = "" if metric is None else not_yielded(metric, read)
             if what:
                 self.error(self.at("effects", name, key), f"effect {name}: {what}")
-        twins = compared_with_itself(effect, self.grid.cells)
+        twins = compared_with_itself(effect, self.grid.cells) if effect.size <= MOST_MEMBERS else ""
         if twins:
             key = "over" if effect.over else "minus"
             self.error(self.at("effects", name, key), f"effect {name}: {twins}")
