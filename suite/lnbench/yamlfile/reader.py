@@ -56,7 +56,8 @@ def outline(path: Path) -> Mapping:
 
 
 # libyaml's parser, about 15 times as fast as PyYAML's own: None where PyYAML was built without it. The two differ about
-# tabs and the ends of lines, so a text with any but plain ones is left to PyYAML's own: what is valid is so everywhere.
+# tabs, the ends of lines, and a '?' in a plain word, so a text with these is left to PyYAML's own: what is valid is so
+# everywhere.
 _FAST = getattr(yaml, "CSafeLoader", None)
 _DISPUTED = re.compile("[\t\r\x85\u2028\u2029\ufeff]")
 
@@ -203,6 +204,8 @@ class _Reader:
                 raise self._end(event, f"more than {MAX_NODES} values; a spec is a few pages")
             if documents > 1:
                 raise self._end(event, "a second document starts here ('---'); write one file for each")
+            if loader is _FAST and isinstance(event, yaml.ScalarEvent) and not event.style and "?" in event.value:
+                raise yaml.YAMLError("left to PyYAML's own parser")
             tag = getattr(event, "tag", None)
             if tag is not None:
                 self._problem(event, f"the tag '{tag.replace(_TAG, '!!')}' is not allowed in a spec; leave it out")
