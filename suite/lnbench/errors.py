@@ -78,26 +78,6 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def visible(text: str, *, keep: str = "") -> str:
-    """Return the text with every character escaped that a terminal obeys and does not show: control characters, those
-    that change the direction of writing, line separators, surrogates. `keep`: those that stay, such as a line's end."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(one if one in keep or not unseen(one) else _escaped(one) for one in text)
-
-
-def unseen(character: str) -> bool:
-    """Return whether a character is obeyed and not shown. A joiner, which scripts need, is not one of these."""
-    return unicodedata.category(character) in _UNSEEN and character not in "\u200c\u200d"
-
-
-_UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Cs")  # control, format, line and paragraph separators, surrogates
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
-
-
 # in the text of a RuntimeError like any other: the CPU's allocator, CUDA outside torch's allocator, CUDA's libraries
 _NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "_STATUS_ALLOC_FAILED", "CUFFT_ALLOC_FAILED")
 
