@@ -257,7 +257,7 @@ class _Http(urllib.request.HTTPHandler):
             self.connections.append(http.client.HTTPConnection(host, **options))
             return self.connections[-1]
 
-        return self.do_open(connection, req)  # type: ignore[arg-type]
+        return self.do_open(connection, req)
 
 
 class _Https(urllib.request.HTTPSHandler):
@@ -272,7 +272,7 @@ class _Https(urllib.request.HTTPSHandler):
             self.connections.append(http.client.HTTPSConnection(host, **options))
             return self.connections[-1]
 
-        return self.do_open(connection, req)  # type: ignore[arg-type]
+        return self.do_open(connection, req)
 
 
 class _HttpOnly(urllib.request.HTTPRedirectHandler):
