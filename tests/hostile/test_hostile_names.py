@@ -60,13 +60,17 @@ def test_a_link_leads_where_it_says() -> None:
 
 def rendered(data: Json) -> dict[str, Callable[[], str]]:
     """Return the pages that show a result, by name."""
-    other = {**data, "paper": {**data["paper"], "id": "another"}, "key": "another-full", "study": "another"}
-    asked = {claim["question"] for claim in data["claims"] if claim["question"]}
-    questions = {name: Question(title=f"Is {name[:40]} so?", about="It | is.", confound=None) for name in asked}
+
+    def debates() -> str:
+        other = {**data, "paper": {**data["paper"], "id": "another"}, "key": "another-full", "study": "another"}
+        asked = {claim["question"] for claim in data["claims"] if claim["question"]}
+        questions = {name: Question(title=f"Is {name[:40]} so?", about="It | is.", confound=None) for name in asked}
+        return debates_page(find_debates([data, other], questions, ()))
+
     return {
         "report.md": lambda: markdown(data),
         "README": lambda: scoreboard([data]),
-        "debates.md": lambda: debates_page(find_debates([data, other], questions, ())),
+        "debates.md": debates,
         "junit.xml": lambda: junit(data),
     }
 
