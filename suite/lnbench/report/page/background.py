@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 
+from lnbench.errors import visible
 from lnbench.report.matrix import has_matrix
 from lnbench.report.names import is_number, place, text
 from lnbench.report.numbers import significant
@@ -292,5 +293,6 @@ def _check(data: Json) -> list[str]:
         "All records behind the verdicts are in `records.jsonl`, next to this page. To judge them again, without a GPU "
         "and without training anything, give the folder that holds this page:"
     )
-    where = f"lnbench judge FOLDER    # of a report in lnbench's repository: reports/{data['key']}"
+    key = visible(" ".join(data["key"].split())).replace("`", "")  # in a fence nothing is escaped but its end
+    where = f"lnbench judge FOLDER    # of a report in lnbench's repository: reports/{key}"
     return ["## Check it yourself", "", text, "", "```sh", where, "```", "", *chain_words(data)]
