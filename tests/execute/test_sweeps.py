@@ -375,17 +375,29 @@ def test_a_finished_runs_left_over_checkpoint_is_cleared(small: Plan, store: Sto
 # ---- killed and interrupted, for real
 
 
-def test_ctrl_c_in_this_process_leaves_a_checkpoint(
-    undisturbed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGALRM], ids=lambda how: how.name)
+def test_what_ends_this_process_leaves_a_checkpoint(
+    undisturbed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: signal.Signals
 ) -> None:
+    """A program that has a handler for it, as the command line has, leaves a checkpoint for SIGTERM as for Ctrl-C."""
+
+    def at_once(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
     plan, whole, _, _ = undisturbed
     monkeypatch.setattr(worker, "SECONDS_BETWEEN_REPORTS", 0.05)
     store = Store(tmp_path / "store", pytest.fail)
-    handler = signal.getsignal(signal.SIGINT)
-    watcher = Watcher(lambda report: os.kill(os.getpid(), signal.SIGINT))
-    with pytest.raises(KeyboardInterrupt):
-        execute([plan], store, watcher, workers=0)
-    assert signal.getsignal(signal.SIGINT) is handler
+    before = signal.getsignal(how)
+    if how != signal.SIGINT:
+        signal.signal(how, at_once)
+    handler = signal.getsignal(how)
+    watcher = Watcher(lambda report: os.kill(os.getpid(), how))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            execute([plan], store, watcher, workers=0)
+        assert signal.getsignal(how) is handler
+    finally:
+        signal.signal(how, before)
     (checkpoint,) = (store.path / "checkpoints").iterdir()
     state = load_state([checkpoint.stem], checkpoint)
     assert state is not None and state.epoch + state.step > 0

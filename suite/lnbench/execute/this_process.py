@@ -16,6 +16,10 @@ from lnbench.execute.worker import Trainer
 from lnbench.training.gradient_noise import GradientNoise
 
 
+# what ends a program from outside, where the system has it
+ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM") if hasattr(signal, name))
+
+
 @dataclass
 class ThisProcess:
     """A crew (`crew.py`) without worker processes. Imports torch when it runs."""
@@ -61,21 +65,25 @@ def _one_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Turn Ctrl-C into a question that the training asks after each step; a second Ctrl-C breaks off at once."""
+    """Turn Ctrl-C, and whatever else the program has a handler for that ends it (SIGTERM, a closed terminal, the end of
+    its time), into a question that the training asks after each step; a second Ctrl-C breaks off at once."""
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False  # signals are the main thread's
         return
-    before = signal.getsignal(signal.SIGINT)
+    handled = {number: signal.getsignal(number) for number in ENDING}
+    before = {number: handler for number, handler in handled.items() if callable(handler)}
     asked = False
 
     def on_interrupt(number: int, frame: Any) -> None:
         nonlocal asked
-        if asked:
+        if asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         asked = True
 
-    signal.signal(signal.SIGINT, on_interrupt)
+    for number in before:
+        signal.signal(number, on_interrupt)
     try:
         yield lambda: asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
