@@ -15,7 +15,6 @@ from lnbench.execute.work import Work
 from lnbench.execute.worker import Trainer
 from lnbench.training.gradient_noise import GradientNoise
 
-
 # what ends a program from outside, where the system has it
 ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM") if hasattr(signal, name))
 
