@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from pathlib import Path
@@ -35,16 +36,19 @@ def test_shares_train_what_one_call_trains_and_judge_nothing(home: Path, call: C
 def test_what_is_no_share_is_one_line(home: Path, call: Call, shard: str) -> None:
     code, _, err = call("verify", "toy", "--tier", "full", "--shard", shard)
     assert code == Exit.USAGE
-    assert f"lnbench: --shard {shard}: not a share; write 1/3, 2/3 or 3/3 for one of three" in err
+    assert f"lnbench: --shard {shard}: not a share; write 1/3, 2/3 or 3/3 for one of three, of at most 999999" in err
 
 
 def test_after_its_time_it_stops_as_for_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     before = {number: signal.getsignal(number) for number in (*ending.ENDING, signal.SIGALRM)}
     try:
+        assert ending.why() == "interrupted"
         with pytest.raises(KeyboardInterrupt):
             ending.stop_after(0.001)
             time.sleep(30)
+        assert ending.why() == "the time that it was given is over"
     finally:
+        monkeypatch.setattr(ending, "_end", math.inf)
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -55,7 +59,8 @@ def test_the_time_that_is_given_ends_a_training(home: Path, call: Call, monkeypa
     monkeypatch.setattr("lnbench.cli.commands.verify.stop_after", given.append)
     assert call("verify", "toy", "--tier", "smoke", "--until", "30")[0] == Exit.OK
     assert given == [30.0]
-    assert call("verify", "toy", "--tier", "smoke", "--until", "0")[0] == Exit.USAGE
+    for nonsense in ("0", "nan", "inf", "-1"):
+        assert call("verify", "toy", "--tier", "smoke", "--until", nonsense)[0] == Exit.USAGE, nonsense
 
 
 @pytest.mark.parametrize(

@@ -44,9 +44,9 @@ VERBS: dict[str, tuple[str, str]] = {
 
 EPILOG = """\b
 Exit codes, the first that applies:
-  2    wrong usage, or a study file that is not valid
+  2    wrong usage, something named that does not exist, or a study file that is not valid
   3    a run failed
-  6    data, a report or a store is missing, damaged, or cannot be used
+  6    data is not there, or data, a report or a store is damaged or cannot be used
   5    nothing was selected
   1    a claim is contradicted, or failed (a hypothesis), or smoke-fail
   7    a run trained again differs from its record (audit), or a store from its ledger (store check)

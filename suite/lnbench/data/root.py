@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..errors import DataError
+from ..errors import DataError, NoSuchData
 from .sources import DataFile, Source, find, known
 from .unpack import PART, md5_of
 
@@ -68,13 +69,24 @@ class Status:
 
 def status(root: Path, names: Iterable[str] | None = None, sources: Mapping[str, Source] | None = None) -> list[Status]:
     """Return what is there, by file names and sizes: fast. All data sets when `names` is None; `sources` as in `find`.
-    Raises DataError for a name that does not exist."""
+    Raises DataError for a name that does not exist, and for a root that is there and is no folder."""
+    _demand_folder(Path(root))
     return [_status(source, Path(root), verify=False) for source in _named(names, sources)]
 
 
 def check(root: Path, names: Iterable[str] | None = None, sources: Mapping[str, Source] | None = None) -> list[Status]:
-    """Return what is there, with every file's checksum compared: reads every byte (about 0.3 s per 100 MB)."""
+    """Return what is there, with every file's checksum compared: reads every byte (about 0.3 s per 100 MB). Raises as
+    `status` does."""
+    _demand_folder(Path(root))
     return [_status(source, Path(root), verify=True) for source in _named(names, sources)]
+
+
+def _demand_folder(root: Path) -> None:
+    with contextlib.suppress(OSError):  # too long, say: reading says it
+        if root.exists() and not root.is_dir():
+            raise NoSuchData(
+                f"{root}: is not a folder; give the folder of the data sets with --data-dir or LNBENCH_DATA"
+            )
 
 
 def _named(names: Iterable[str] | None, sources: Mapping[str, Source] | None) -> list[Source]:

@@ -52,5 +52,6 @@ class Shard:
         """Read `2/3`: the second of three shares. Raises LnbenchError."""
         found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
         if not found or not 1 <= int(found[1]) <= int(found[2]):
-            raise LnbenchError(f"--shard {text}: not a share; write 1/3, 2/3 or 3/3 for one of three")
+            what = "write 1/3, 2/3 or 3/3 for one of three, of at most 999999"
+            raise LnbenchError(f"--shard {text}: not a share; {what}")
         return Shard(int(found[1]), int(found[2]))

@@ -261,6 +261,13 @@ class Alternative(Strict):
     try_: dict[str, Any] | None = Field(default=None, alias="try")
     void: dict[str, Words] = Field(default={})
 
+    @model_validator(mode="before")
+    @classmethod
+    def _says_what_to_try(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "try" in data and data["try"] is None:
+            raise Misfit("try", "try: is empty, so nothing would be tried; give {key: value}, or leave it out")
+        return data
+
 
 class StudySpec(Strict):
     """A study file, or the same at one tier."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -63,6 +64,26 @@ def _lines(file: Path, most: int) -> Iterator[tuple[int, bytes]]:
         raise StoreError(f"{file}: cannot be read: {error}") from None
     except (OSError, EOFError, zlib.error) as error:
         raise StoreError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def write_through(file: Path, data: bytes) -> None:
+    """Write to a pipe or a device. Raises OSError: of a pipe that nobody reads at once, as opening it would wait."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_NONBLOCK)
+    os.set_blocking(descriptor, True)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+
+
+def demand_place(file: Path) -> None:
+    """Raise NotWritten for a target whose folder is not there (a mistyped one), and for `-`, which is a file here."""
+    if file.name == "-":
+        raise NotWritten("-: is no file; for standard output write /dev/stdout")
+    try:
+        there = file.absolute().parent.is_dir()
+    except OSError:
+        return  # writing says it, with what to do
+    if not there:
+        raise NotWritten(f"{file}: there is no folder {file.parent}; make it, or name another file")
 
 
 def demand_outside(file: Path, store: Path) -> None:

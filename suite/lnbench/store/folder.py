@@ -21,7 +21,7 @@ from pathlib import Path
 from lnbench.errors import Exit, StoreError
 from lnbench.identity import canonical_json
 from lnbench.store import sidefiles
-from lnbench.store.exports import demand_no_loss, demand_outside, read_export
+from lnbench.store.exports import demand_no_loss, demand_outside, demand_place, read_export, write_through
 from lnbench.store.files import explained, same_file, size_of, try_lock, write_atomically, written
 from lnbench.store.ledger import Ledger, json_files, listed, record_files
 from lnbench.store.record import ID, MOST_BYTES, LaterFormat, Record, envelope, opened
@@ -269,6 +269,7 @@ class Store:
         or, without `replace`, where a file that is there would lose something; StoreError where it cannot be written.
         """
         demand_outside(file, self.path)
+        demand_place(file)
         chosen = list(self.records() if ids is None else (r for r in map(self.get, ids) if r is not None))
         if not chosen:
             return 0
@@ -279,7 +280,7 @@ class Store:
         with explained(file):
             special = file.exists() and not file.is_file() and not file.is_dir()
             if special:
-                file.write_bytes(data)  # a pipe or /dev/stdout, which must not be replaced
+                write_through(file, data)  # a pipe or /dev/stdout, which must not be replaced
         if not special:
             write_atomically(file, data)
         return len(chosen)

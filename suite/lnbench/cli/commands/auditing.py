@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lnbench.cli.commands.ending import as_interrupt
-from lnbench.cli.commands.options import data_option, workers_option
+from lnbench.cli.commands.options import Finite, data_option, workers_option
 from lnbench.errors import Exit
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ MOST_SHOWN = 3  # differences of one run on the terminal; --json has all
 @workers_option
 @click.option(
     "--max-minutes",
-    type=click.FloatRange(0, min_open=True),
+    type=Finite(0, min_open=True),
     help="Draw only among runs of at most so many minutes each, as estimated; says which share of the runs that is.",
 )
 @click.option(

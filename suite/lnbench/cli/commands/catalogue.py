@@ -32,6 +32,8 @@ def list_(text: str | None) -> int:
                 if not text or text.lower() in f"{path.stem} {study['paper']} {line}".lower():
                     lines.append(line)
             head = visible(f"{path.stem} ({study['paper']}; tiers {', '.join(study['tiers'])}): {study['title']}")
+            if not all(isinstance(study[key], str) for key in ("paper", "title")):
+                raise ValueError("a value that cannot be read")
         except (KeyError, TypeError, ValueError, AttributeError):
             click.echo(visible(f"{path.stem}: cannot be read; see `lnbench validate {path}`"), err=True)
             continue

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from lnbench.cli.commands.known import outlines
 from lnbench.cli.commands.options import data_option, store_option
 from lnbench.errors import Exit
 
@@ -30,6 +31,8 @@ def doctor(store_path: Path | None, data_dir: Path | None) -> int:
             problems.append(f"{name} is not installed: pip install {name}")
     click.echo(f"{'CUDA':<12} {cuda_devices() or 'no'} device{'' if cuda_devices() == 1 else 's'}")
     click.echo(f"{'claims':<12} {len(study_paths())} studies in {root() / 'claims'}")
+    broken = [path for path, study in outlines() if not study]
+    problems += [f"{path}: cannot be read as a study; see `lnbench validate {path}`" for path in broken]
     where = store_path or default_path()
     try:
         nearest = next(folder for folder in (where, *where.resolve().parents) if folder.is_dir())

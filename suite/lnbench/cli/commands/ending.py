@@ -3,11 +3,14 @@ of the time that it was given."""
 
 from __future__ import annotations
 
+import math
 import signal
+import time
 from types import FrameType
 
 # Windows has no SIGHUP
 ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+_end = math.inf  # when the time is over, by the monotonic clock
 
 
 def as_interrupt() -> None:
@@ -23,8 +26,15 @@ def as_interrupt() -> None:
 
 def stop_after(minutes: float) -> None:
     """Do, after so many minutes, what Ctrl-C does."""
+    global _end
+    _end = time.monotonic() + 60 * minutes
     signal.signal(signal.SIGALRM, _interrupt)
     signal.setitimer(signal.ITIMER_REAL, 60 * minutes)
+
+
+def why() -> str:
+    """Return in words why a command ends before its work is done."""
+    return "the time that it was given is over" if time.monotonic() >= _end else "interrupted"
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -39,9 +39,14 @@ def find_claim(name: str) -> tuple[Path, str | None]:
     stems = [path.stem for path in study_paths()]
     if name in stems or Path(name).suffix in (".yaml", ".yml") or len(Path(name).parts) > 1:
         return find_study(name), None
-    ids = {claim: path for claim, _, path in claims()}
+    ids: dict[str, list[Path]] = {}
+    for claim, _, path in claims():
+        ids.setdefault(claim, []).append(path)
+    if len(ids.get(name, [])) > 1:
+        both = " and ".join(path.stem for path in ids[name])
+        raise LnbenchError(f"{name} is a claim of {both}; name the study, with --claim {name} where a verb has it")
     if name in ids:
-        return ids[name], name
+        return ids[name][0], name
     if Path(name).is_file():
         return find_study(name), None
     raise LnbenchError(f"no claim or study is named '{name}'; {did_you_mean(name, [*ids, *stems])}{in_place_of()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -55,6 +56,16 @@ def seeds_option(function: Function) -> Function:
     return click.option("--seeds", type=click.IntRange(1, 1000), help="Number of seeds, in place of the study's own.")(
         function
     )
+
+
+class Finite(click.FloatRange):
+    """A range of numbers, of which `nan` is none: it is neither below nor above an edge."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return found
 
 
 def workers_option(function: Function) -> Function:

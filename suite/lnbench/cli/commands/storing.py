@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lnbench.cli.commands.options import open_store, store_option, tier_from
-from lnbench.errors import Exit, LnbenchError
+from lnbench.errors import Exit, LnbenchError, unseen
+
+if TYPE_CHECKING:
+    from lnbench.store import Store
 
 
 @click.group()
@@ -18,15 +22,33 @@ def store() -> None:
 @store.command()
 @store_option
 def status(store_path: Path | None) -> int:
-    """Show what is in the store, and check every record."""
-    found = open_store(store_path, there=True).status()
+    """Show what is in the store, and check every record.
+
+    A damaged record is set aside, so that its run is done again; the exit code is then 6.
+    """
+    source = open_store(store_path, there=True)
+    noted = _noted(source)
+    found = source.status()
     kinds = ", ".join(f"{count} {kind} records" for kind, count in sorted(found.records.items())) or "no records"
     click.echo(f"{found.path}: {kinds}, {found.bytes / 1e6:.1f} MB")
     if found.checkpoints:
         click.echo(f"{found.checkpoints} checkpoints of unfinished runs")
     if found.set_aside:
-        click.echo(f"{found.set_aside} damaged files set aside in {found.path / 'set-aside'}")
-    return Exit.OK
+        files = "1 damaged file" if found.set_aside == 1 else f"{found.set_aside} damaged files"
+        click.echo(f"{files} set aside in {found.path / 'set-aside'}")
+    return Exit.UNUSABLE if noted else Exit.OK
+
+
+def _noted(source: Store) -> list[str]:
+    """Return a list that fills with what is found amiss in a store from now on; it is told as before."""
+    noted, tell = [], source.warn
+
+    def warn(line: str) -> None:
+        noted.append(line)
+        tell(line)
+
+    source.warn = warn
+    return noted
 
 
 @store.command()
@@ -57,6 +79,10 @@ def remove(record: str, why: str, store_path: Path | None) -> int:
     """Remove a record, by its id or the beginning of it, and keep the reason in the ledger."""
     if not why.strip():
         raise LnbenchError("--why: give the reason in words")
+    if any(map(unseen, why)):
+        raise LnbenchError("--why: give the reason on one line, without control characters")
+    if not record:
+        raise LnbenchError("give the id of a record, or the beginning of it; `lnbench store check` names those amiss")
     target = open_store(store_path, there=True)
     found = target.find(record)
     target.remove(found, why.strip())
@@ -79,8 +105,8 @@ def export(file: Path, study: str | None, tier: str, compact: bool, replace: boo
     loss of every example, are in side files of the store, which are too large to travel: without --compact this says
     how many stay behind.
 
-    Without a record nothing is written. A file that is there is written over only where nothing is lost: an export
-    whose records are all in the new one.
+    Without a record nothing is written. A damaged one is set aside and left out; the exit code is then 6. A file that
+    is there is written over only where nothing is lost: an export whose records are all in the new one.
     """
     source = open_store(store_path, there=True)
     ids = None
@@ -88,6 +114,7 @@ def export(file: Path, study: str | None, tier: str, compact: bool, replace: boo
         from lnbench.pipeline import records_of, study_at
 
         ids = records_of(study_at(study, tier), source)
+    noted = _noted(source)
     count = source.export(file, ids, replace=replace)
     click.echo(f"{count} records -> {file}" if count else f"no records; {file} is not written")
     if not compact and (left := source.with_arrays(ids)):
@@ -95,6 +122,9 @@ def export(file: Path, study: str | None, tier: str, compact: bool, replace: boo
         click.echo(
             f"{left} of them have a side file that stays behind; to take it along, copy {records}/*/*.npz", err=True
         )
+    if noted:
+        click.echo("what is damaged is left out (see the warnings)", err=True)
+        return Exit.UNUSABLE
     return Exit.OK if count else Exit.NOTHING_SELECTED
 
 

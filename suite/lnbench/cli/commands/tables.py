@@ -61,7 +61,7 @@ def print_report(folder: Path, study: Study) -> None:
     known = {path.resolve() for path in study_paths()}
     own = "" if study.path.resolve() in known else f" --claims {study.path.parent}"
     click.echo(f"report: {folder / 'report.md'}")
-    click.echo(f"to judge its records again: lnbench judge {folder}{own}")
+    click.echo(f"to judge its records again, all claims of the study: lnbench judge {folder}{own}")
 
 
 def _word(part: PartResult, result: StudyResult) -> str:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lnbench.cli.commands.ending import as_interrupt, stop_after
+from lnbench.cli.commands.ending import as_interrupt, stop_after, why
 from lnbench.cli.commands.known import complete_study, find_all
 from lnbench.cli.commands.options import (
+    Finite,
     claims_option,
     data_option,
     open_store,
@@ -60,7 +61,7 @@ BACKENDS = ("auto", "loop", "stacked", "graph")  # execute.groups.BACKENDS, writ
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of reports. [default: STORE/reports]")
 @click.option(
     "--until",
-    type=click.FloatRange(0, 1e6, min_open=True),
+    type=Finite(0, 1e6, min_open=True),
     metavar="MINUTES",
     help="Stop after so long, as Ctrl-C does: finished runs are kept, running ones leave a checkpoint.",
 )
@@ -241,7 +242,7 @@ def _watching(store: Store) -> Callable[[], AbstractContextManager[Display]]:
                 yield watcher
         except KeyboardInterrupt:
             click.echo(
-                f"\ninterrupted: finished runs are kept in {store.path}, running ones left a checkpoint; "
+                f"\n{why()}: finished runs are kept in {store.path}, running ones left a checkpoint; "
                 "give the same command to go on",
                 err=True,
             )
