@@ -20,6 +20,8 @@ os.environ["LNBENCH_WORKERS"] = "0"
 # Ctrl-C is heard in tests, however they were started: a job in the background of a shell inherits that it is not.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # as under nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 pytest.register_assert_rewrite("tests.toys")
 

@@ -170,7 +170,7 @@ def test_what_cannot_be_read_or_written_is_one_line(home: Path, call: Call) -> N
     LOCK.write_bytes(b"\xff\xfe")
     assert call("lock")[::2] == (
         2,
-        f"lnbench: {home / LOCK}: not a lock: not JSON (expected value at line 1 column 1)\n",
+        f"lnbench: {home / LOCK}:1:1: not a lock: not JSON (expected value at line 1 column 1)\n",
     )
 
 

@@ -193,7 +193,11 @@ def test_verify_trains_both_stages_fresh_and_warm_and_judges(
 
 
 def test_a_first_training_that_diverged_fails_its_readers_with_a_sentence(tmp_path: Path) -> None:
-    plan = planned(tmp_path, ("{at: {arm: plain}, probes", "{at: {arm: plain}, optimizer.lr: 1.0e+38, probes"), seeds=1)
+    plan = planned(
+        tmp_path,
+        ("{at: {arm: plain}, probes", "{at: {arm: plain}, optimizer.lr: 1.0e+15, optimizer.weight_decay: 1.0, probes"),
+        seeds=1,
+    )
     store = Store(tmp_path / "store")
     came = sweep(plan, store)
     arms = runs(plan)

@@ -149,8 +149,8 @@ def test_two_shares_apart_are_together_the_whole(chosen: tuple[Plan, Store], tmp
         assert came.failures == {}
         trained.append({record["id"] for record in store.records() if record["kind"] == "training"})
         left.append(came.left)
-        store.export(tmp_path / "share.jsonl")
-        assert together.import_(tmp_path / "share.jsonl")[2] == []
+        store.export(tmp_path / f"{store.path.name}.jsonl")
+        assert together.import_(tmp_path / f"{store.path.name}.jsonl")[2] == []
     assert outcomes(together) == outcomes(whole)
     assert len(trained[0] & trained[1]) == 4, "only what the choices need is trained by both"
     assert left[0] == trained[1] - trained[0] and left[1] == trained[0] - trained[1]
@@ -191,8 +191,8 @@ def test_a_run_that_was_left_is_trained_once_another_run_waits_for_it(tmp_path: 
         came = execute(plans, store, Watcher(), workers=0, shard=Shard(number, 2))
         needed = {run.id for plan in plans for run in plan.provisional_runs()}
         assert came.failures == {} and came.left == needed - {record["id"] for record in store.records()}
-        store.export(tmp_path / "share.jsonl")
-        assert together.import_(tmp_path / "share.jsonl")[2] == []
+        store.export(tmp_path / f"{store.path.name}.jsonl")
+        assert together.import_(tmp_path / f"{store.path.name}.jsonl")[2] == []
     assert outcomes(together) == outcomes(whole)
 
 
