@@ -60,6 +60,7 @@ def test_verify_keeps_what_it_reads_and_a_second_call_reads_nothing(curves: Path
     assert code == 0 and "nothing to train" in out and "smoke-pass" in out
 
 
+@pytest.mark.long
 def test_claims_on_loss_curves_are_pytest_items(curves: Path) -> None:
     env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     command = [sys.executable, "-m", "pytest", "claims", "-v", "-p", "no:cacheprovider", "-p", "lnbench.pytest_plugin"]

@@ -96,6 +96,7 @@ def test_measure_blesses_nothing_silently(trained: Path, call: Call, monkeypatch
     assert call("verify", "toy", "--tier", "smoke")[0] == 0
 
 
+@pytest.mark.long
 def test_measure_trains_what_is_missing_and_replaces_a_reference_of_the_old_form(
     trained: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +109,7 @@ def test_measure_trains_what_is_missing_and_replaces_a_reference_of_the_old_form
     assert json.loads(file.read_text())["effects"][0]["seeds"] == [0, 1, 2, 3]
 
 
+@pytest.mark.long
 def test_a_reference_that_stays_keeps_no_other_from_being_written(
     trained: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:

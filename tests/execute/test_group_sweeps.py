@@ -380,7 +380,7 @@ def test_arrays_of_a_sweep_that_was_killed_are_those_of_one_that_was_not(
     ("damage", "words"),
     [
         ("missing", r"not there \(an export holds none\); copy it"),
-        ("cut off", "no NumPy archive, or a damaged one"),
+        pytest.param("cut off", "no NumPy archive, or a damaged one", marks=pytest.mark.long),
         ("another run's", "is not the array that its record describes"),
         ("a folder", "cannot be read: it is a folder, where a file is needed"),
     ],

@@ -473,7 +473,11 @@ def test_after_ctrl_c_the_next_call_goes_on(undisturbed: Any, tmp_path: Path) ->
     assert resumed is not None and resumed["provenance"]["resumed"] is True
 
 
-@pytest.mark.parametrize("moment", [("report", 0.07), ("finished", 0.13)], ids=["in the first run", "in the second"])
+@pytest.mark.parametrize(
+    "moment",
+    [("report", 0.07), pytest.param(("finished", 0.13), marks=pytest.mark.long)],
+    ids=["in the first run", "in the second"],
+)
 def test_after_kill_9_workers_end_by_themselves_and_the_next_call_goes_on(
     undisturbed: Any, tmp_path: Path, moment: tuple[str, float]
 ) -> None:

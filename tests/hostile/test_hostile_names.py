@@ -160,7 +160,7 @@ def is_number(text: str) -> bool:
 
 
 def test_detect_writes_hostile_names_as_text() -> None:
-    for seed in range(5):
+    for seed in range(2):
         check_detection(seed)
 
 

@@ -17,7 +17,7 @@ from lnbench.yamlfile import reader
 from tests.hostile.bad_specs import ROOT, Case, bad_baseline, bad_study
 from tests.toys.edited_study import BASELINE
 
-FEW, MANY = 60, 3_000
+FEW, MANY = 40, 3_000
 LONGEST = 2_000  # characters of a line for one problem
 
 
