@@ -33,5 +33,5 @@ def test_verify_names_the_folder_to_judge_again_and_that_it_can_be_stopped(home:
     code, out, _ = call("verify", "toy", "--tier", "smoke", "-o", "elsewhere")
     assert code == 0
     assert "You can stop it at any time; the same command resumes.\n" in out
-    assert "to judge its records again: lnbench judge elsewhere/toy-smoke\n" in out
+    assert "to judge its records again, all claims of the study: lnbench judge elsewhere/toy-smoke\n" in out
     assert call("judge", "--check", "elsewhere/toy-smoke")[0] == 0
