@@ -74,6 +74,7 @@ class Losing(Watcher):
             self.node = None
 
 
+@pytest.mark.long  # Ray takes most of a minute to see that a node is gone, and minutes on a machine that is busy
 def test_a_lost_node_takes_no_result_with_it_and_is_no_runs_fault(
     cluster: Any, second: Any, alone: tuple[Plan, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

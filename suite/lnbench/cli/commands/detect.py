@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lnbench.cli.commands.ending import ENDING
-from lnbench.cli.commands.options import Finite
 from lnbench.errors import visible
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ SIZES = (8, 224)  # detect.data.SMALLEST, LARGEST, written again so that `--help
 @click.option("--batch-size", type=click.IntRange(2, 65_536), default=64, show_default=True, help="Images per step.")
 @click.option(
     "--lr",
-    type=Finite(0, min_open=True),
+    type=click.FloatRange(0, min_open=True),
     help="Learning rate. [default: 0.1; 0.01 for lenet and convnets, which have no batch normalisation]",
 )
 @click.option(
