@@ -128,6 +128,8 @@ def _edit(value: Any, draw: random.Random, places: list[Place]) -> tuple[str, An
         before = holder[last]
     except (KeyError, IndexError, TypeError):
         return "nothing", value  # an earlier edit took it away
+    if not isinstance(holder, dict | list):
+        return "nothing", value  # an earlier edit put a text there
     where = ".".join(map(str, path))
     how = draw.choice(["wrong", "wrong", "wrong", "gone", "other", "grown", "shrunk", "wrapped", "renamed", "near"])
     if how == "gone":

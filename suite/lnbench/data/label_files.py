@@ -29,7 +29,7 @@ from lnbench import untrusted
 from lnbench.data.arrays import MOST_BYTES, array_of_bytes, opened_archive, whole_numbers
 from lnbench.data.label_sets import LABEL_SETS, LabelSet, of_dataset, read
 from lnbench.data.root import data_root
-from lnbench.errors import DataError
+from lnbench.errors import DataError, visible
 
 if TYPE_CHECKING:
     from lnbench.data.images import ImageData
@@ -163,7 +163,7 @@ def _of_archive(raw: bytes, path: Path, key: str | None) -> npt.NDArray[Any]:
 
 
 def _which(key: str | None, names: Sequence[str]) -> str:
-    shown = ", ".join(names[:10]) or "nothing"
+    shown = visible(", ".join(names[:10]))[:200] or "nothing"
     if key is None:
         return f"say with `key` which labels are meant; it has {shown}"
     return f"it has no key '{key}'; it has {shown}"

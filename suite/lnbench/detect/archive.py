@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lnbench.data.arrays import opened_archive
 from lnbench.detect.data import Images, Labelled, Labels, one_channel_if_grey, usual_size
-from lnbench.errors import DataError
+from lnbench.errors import DataError, visible
 
 CHANNELS = (1, 3, 4)
 FORM = "(N, H, W), (N, H, W, C) or (N, C, H, W), C = 1, 3 or 4"
@@ -49,7 +49,7 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
             if name in archive.names:
                 found[name] = archive.read(name)
             elif name != "classes":
-                have = ", ".join(archive.names[:10]) or "nothing"
+                have = visible(", ".join(archive.names[:10])) or "nothing"
                 raise DataError(f"{path}: has no `{name}` (it has {have[:200]}); expected `images` and `labels`")
     return found
 

@@ -44,7 +44,8 @@ def scoreboard(results: Iterable[Json], reports: str = "reports", debates: Seque
 
 def _error_counts(results: list[Json], alone: dict[Row, int]) -> list[str]:
     """Return how many false verdicts are to be expected, a row for each paper; none where there is only smoke."""
-    papers = families(results)
+    # not those none of whose claims is the paper's own
+    papers = {paper: family for paper, family in families(results).items() if family}
     if not papers:
         return []
     rows = []

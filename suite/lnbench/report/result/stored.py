@@ -122,6 +122,12 @@ class _Rule(_Form):
     of: list[str]
 
 
+class _Chosen(_Form):
+    key: str
+    planned: Annotated[int, Field(ge=1, le=100_000)]
+    seeds: Annotated[int, Field(ge=1, le=100_000)]
+
+
 class _Claim(_Form):
     id: Annotated[str, Field(min_length=1, max_length=150)]
     says: str
@@ -137,6 +143,7 @@ class _Claim(_Form):
     hangs_on: list[int] = []
     without: dict[str, Word] = {}
     requires: dict[str, str] = {}
+    chosen: _Chosen | None = None
 
 
 class _Paper(_Form):
