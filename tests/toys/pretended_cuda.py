@@ -17,8 +17,8 @@ and `out=` work as they are, and every number has the bits of a run on the CPU. 
                  and with the Python numbers of the recording. Waits and host work in a recording          CaptureError
   determinism    operations that torch refuses on CUDA under deterministic algorithms: `undeterministic`
 
-What it cannot find: whatever hangs on the arithmetic, the memory, the streams or the races of a real device. Code under
-torch.compile is not looked into, so it is run as it stands.
+It cannot find errors of a real device's arithmetic, memory, streams or races. It does not look into code that
+torch.compile has compiled: run that code uncompiled.
 """
 
 from __future__ import annotations

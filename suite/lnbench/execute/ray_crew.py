@@ -200,6 +200,8 @@ class RayCrew:
                 self._start(work)
                 self._give_out(work)
                 self._hear(work)
+            for note in ray.get(self._keeper.notes.remote()):  # what it found amiss in the store
+                work.watcher.note(note)
         except BaseException:
             self.close()
             raise

@@ -103,14 +103,18 @@ class Ledger:
         self._append(found)
         self._known = known | {entry["id"] for entry in found}
 
-    def _mend(self) -> None:
-        """Remove a last line without its end: its process was killed while writing it."""
+    def _bytes(self) -> bytes:
+        """Return the whole file; b"" where there is none. Raises StoreError."""
         try:
-            data = bytes_of(self.file, MOST_LEDGER)
+            return bytes_of(self.file, MOST_LEDGER)
         except Missing:
-            return
+            return b""
         except Unreadable as error:
             raise StoreError(f"{self.file}: cannot be read: {error}") from None
+
+    def _mend(self) -> None:
+        """Remove a last line without its end: its process was killed while writing it."""
+        data = self._bytes()
         if data and not data.endswith(b"\n"):
             with explained(self.file):
                 os.truncate(self.file, data.rfind(b"\n") + 1)
@@ -133,13 +137,7 @@ class Ledger:
 
     def _lines(self) -> Iterator[tuple[bytes, Entry | None]]:
         """Yield every line with its entry; None where it is not one."""
-        try:
-            data = bytes_of(self.file, MOST_LEDGER)
-        except Missing:
-            return
-        except Unreadable as error:
-            raise StoreError(f"{self.file}: cannot be read: {error}") from None
-        for line in data.split(b"\n"):
+        for line in self._bytes().split(b"\n"):
             if line:
                 yield line, _entry(line)
 
