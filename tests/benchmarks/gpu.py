@@ -44,15 +44,15 @@ def on_device(kind: str, batch: int) -> tuple[ImageData, DeviceData]:
     return data, DeviceData(data, DEVICE)
 
 
-def residual_epochs(name: str, batch: int) -> Epochs:
+def residual_epochs(name: str, batch: int, replicas: int = 1, compile: bool = False) -> Epochs:
     data, there = on_device("cifar10", batch)
     spec = recipe(data, model=name, precision="fast", optimizer=SGD, batch_size=batch, augment="crop_flip")
-    return Epochs(there, spec, 1, "graph", False)
+    return Epochs(there, spec, replicas, "recorded", compile)
 
 
-def images_a_second(size: Size, *, name: str, batch: int) -> Readings:
-    """Thousands of images a second in training, crops included, evaluation not."""
-    ours = residual_epochs(name, batch)
+def images_a_second(size: Size, *, name: str, batch: int, replicas: int = 1, compile: bool = False) -> Readings:
+    """Thousands of images a second in training, all replicas together, crops included, evaluation not."""
+    ours = residual_epochs(name, batch, replicas, compile)
     seconds(ours)
     return Readings([ours.examples / seconds(ours) / 1000 for _ in range(size.repeats)])
 
@@ -124,7 +124,11 @@ ROWS = [
     Row(6, "MLP-512, 64", "K = 64 in all / DataLoader loop", Goal("at least", 1000),
         partial(over_loader, model="mlp1", replicas=64, backend="stacked")),
     Row(7, "ConvNet-4", "one run / DataLoader loop", Goal("at least", 40),
-        partial(over_loader, model="convnet4", replicas=1, backend="graph")),
+        partial(over_loader, model="convnet4", replicas=1, backend="recorded")),
+    Row(9, "ResNet-32, compiled", "batch 128", Goal("at least", 120, "k img/s"),
+        partial(images_a_second, name="resnet32", batch=128, compile=True)),
+    Row(10, "ResNet-32, 4", "batch 128, four side by side, compiled", Goal("at least", 120, "k img/s"),
+        partial(images_a_second, name="resnet32", batch=128, replicas=4, compile=True)),
     Row(8, "host", "times an epoch waits for the device", Goal("at most", 1, "an epoch"), host_syncs),
 ]  # fmt: skip
 

@@ -176,7 +176,7 @@ def test_nothing_is_trained_where_anything_asked_for_does_not_exist(home: Path) 
         ({"tier": "cpu"}, LnbenchError, "has no tier cpu; it has smoke, full"),
         ({"tier": "full", "claims": ["TOY-3"]}, LnbenchError, "no such claim here"),
         ({"tier": "full", "where": ["alpha=1"]}, LnbenchError, "no axis 'alpha'"),
-        ({"tier": "full", "backend": "graph", "device": "cpu"}, LnbenchError, "graph: is for a CUDA device"),
+        ({"tier": "full", "backend": "recorded", "device": "cpu"}, LnbenchError, "recorded: is for a CUDA device"),
         ({"tier": "full"}, DataError, "lnbench data fetch mnist"),
     ]:
         with pytest.raises(error, match=gist):

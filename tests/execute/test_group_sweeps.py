@@ -330,8 +330,8 @@ def test_what_no_machine_of_ours_has_run_says_so(
     assert "untested" not in trainer._provenance(Task((run,), "stacked"), 1.0, False)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
     trainer.device = torch.device("cuda")
-    says = {name: trainer._provenance(Task((run,), name), 1.0, False) for name in ("loop", "stacked", "graph")}
-    assert {name for name, one in says.items() if one.get("untested")} == {"stacked", "graph"}
+    says = {name: trainer._provenance(Task((run,), name), 1.0, False) for name in ("loop", "stacked", "recorded")}
+    assert {name for name, one in says.items() if one.get("untested")} == {"stacked", "recorded"}
     assert {one["device"] for one in says.values()} == {"a GPU"}
 
 

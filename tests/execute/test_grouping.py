@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lnbench.errors import LnbenchError
-from lnbench.execute.groups import STACK_MOST, Grouping, Task, check_backend, layers
+from lnbench.execute.groups import SIDE_BY_SIDE, STACK_MOST, Grouping, Task, check_backend, layers
 from lnbench.execute.work import ATTEMPTS, LOSSES, Work
 from lnbench.execute.worker import Finished
 from lnbench.plan import Plan, Run
@@ -134,7 +134,7 @@ def test_a_plug_ins_network_without_a_table_goes_one_by_one(monkeypatch: pytest.
 
 def test_experiments_go_alone(experiment: Run) -> None:
     others = [replace(experiment, seeds={**experiment.seeds, "init": seed}) for seed in range(1, 9)]
-    for backend in ("auto", "stacked", "loop", "graph"):
+    for backend in ("auto", "stacked", "loop", "recorded"):
         assert task_of([experiment, *others, *many(3)], backend=backend) == Task((experiment,), "experiment")
     assert experiment not in task_of([many(1)[0], experiment], backend="stacked").runs
 
@@ -149,7 +149,11 @@ def test_a_gpu_loops_unless_it_is_told_otherwise() -> None:
     assert task_of(many(8), device="cuda") == Task((many(1)[0],), "loop")
     assert task_of([run(**RESNET)], device="cuda") == Task((run(**RESNET),), "loop")
     assert len(task_of(many(8, epochs=10**6), device="cuda", backend="stacked").runs) == 8
-    assert task_of(many(8), device="cuda", backend="graph") == Task((many(1)[0],), "graph")
+    together = task_of(many(8), device="cuda", backend="recorded")
+    assert (len(together.runs), together.backend, together.compile) == (SIDE_BY_SIDE, "recorded", False)
+    assert len(task_of(many(8, average={"kind": "ema", "decay": 0.9}), device="cuda", backend="recorded").runs) == 1
+    long = task_of([run(**RESNET)], device="cuda", backend="recorded")
+    assert (long.backend, long.compile) == ("recorded", True)
     assert task_of(many(8), backend="loop") == Task((many(1)[0],), "loop")
 
 
@@ -170,10 +174,10 @@ def test_what_was_too_large_is_halved_until_it_is_one() -> None:
 
 
 def test_a_backend_that_is_not_to_be_had_is_one_line() -> None:
-    check_backend("graph", "cuda:1")
-    with pytest.raises(LnbenchError, match="graph: is for a CUDA device, not for cpu; use --backend auto"):
-        check_backend("graph", "cpu")
-    with pytest.raises(LnbenchError, match="magic: there is no such backend; use auto, loop, stacked, graph"):
+    check_backend("recorded", "cuda:1")
+    with pytest.raises(LnbenchError, match="recorded: is for a CUDA device, not for cpu; use --backend auto"):
+        check_backend("recorded", "cpu")
+    with pytest.raises(LnbenchError, match="magic: there is no such backend; use auto, loop, stacked, recorded"):
         check_backend("magic", "cpu")
 
 

@@ -108,6 +108,7 @@ class PretendedCuda(contextlib.ExitStack):
             "Stream": lambda *given, **named: mock.MagicMock(),
             "current_stream": lambda *given: mock.MagicMock(),
             "stream": lambda stream: contextlib.nullcontext(),
+            "graph_pool_handle": nothing,
             "CUDAGraph": lambda: Recording(self),
             "graph": lambda graph, **named: graph.recorded(),
         }

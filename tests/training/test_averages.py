@@ -104,9 +104,9 @@ def test_batch_normalisations_are_estimated_for_the_averaged_weights_as_torch_do
     net, step, loader, steps = group.backend.model, group.backend.step, [], 0
     twin = torchs(average, net)
 
-    def watched(batches: list[Any], number: int) -> None:
+    def watched(batches: list[Any], number: int) -> Any:
         nonlocal steps
-        step(batches, number)
+        passes = step(batches, number)
         steps += 1
         if number == 0:
             loader.clear()
@@ -114,6 +114,7 @@ def test_batch_normalisations_are_estimated_for_the_averaged_weights_as_torch_do
         loader.append(group.backend.pixels(group.sets[0].pictures(batch.image, batch.shift)))
         if enters(average, steps):
             twin.update_parameters(net)
+        return passes
 
     monkeypatch.setattr(group.backend, "step", watched)
     (outcome,) = group.finish()

@@ -281,8 +281,8 @@ def test_what_a_group_may_not_be(digits: ImageData) -> None:
     labels = digits.train_labels.copy()
     labels[3] = 10
     refused("labels are integers from 0 to 9", [one], [seeds()], replace(digits, train_labels=labels))
-    with pytest.raises(ValueError, match="the graph backend needs a CUDA device"):
-        train(one, seeds(), digits, backend="graph")
+    with pytest.raises(ValueError, match="the recorded backend needs a CUDA device"):
+        train(one, seeds(), digits, backend="recorded")
 
 
 @pytest.mark.parametrize("backend", ["loop", "stacked"])

@@ -411,7 +411,7 @@ def test_what_a_method_draws_is_a_function_of_the_run_the_epoch_and_the_example(
         assert np.corrcoef(draws, other)[0, 1] == pytest.approx(0, abs=0.1)
 
 
-@pytest.mark.parametrize("backend", ["stacked", "graph"])
+@pytest.mark.parametrize("backend", ["stacked", "recorded"])
 def test_a_method_that_is_no_loss_is_refused_by_the_other_backends(digits: DeviceData, backend: str) -> None:
     with pytest.raises(ValueError, match="use the loop backend"):
         train(recipe(method=CO_TEACHING, model="mlp1"), seeds(), digits, backend=backend)

@@ -162,8 +162,16 @@ def trained_both_ways(
     given = [dict(inputs or {}) for _ in recipes]
     own = [seeds(number) for number in range(len(recipes))]
     hooks = Hooks(files=files) if files else Hooks()
-    on_cpu = BACKENDS["loop" if backend == "graph" else backend]
-    plain = Group(recipes, own, DeviceData(images, CPU), on_cpu, hooks=hooks, inputs=given).finish()
+    on_cpu, looped = DeviceData(images, CPU), backend == "recorded"
+    together = [[number] for number in range(len(recipes))] if looped else [list(range(len(recipes)))]
+    plain = [
+        outcome
+        for group in together
+        for outcome in Group(
+            *([each[number] for number in group] for each in (recipes, own)), on_cpu,
+            BACKENDS["loop" if looped else backend], hooks=hooks, inputs=[given[number] for number in group],
+        ).finish()
+    ]  # fmt: skip
     with PretendedCuda() as gpu:
         group = Group(recipes, own, DeviceData(images, CUDA), BACKENDS[backend], hooks=hooks, inputs=given)
         found = watched(gpu, group).finish()
@@ -307,34 +315,6 @@ def test_a_stack_of_dense_networks(precision: str) -> None:
             assert np.allclose(one["arrays"][name], other["arrays"][name], rtol=1e-5, atol=0)
 
 
-GRAPH_CASES: dict[str, dict[str, Any]] = {
-    "dense": {"model": "mlp1_w32"},
-    "cropped": {"model": "resnet8_w8", "augment": "crop_flip", "dataset": {**FEW, "clean": 40}},
-    "one cycle": {"schedule": {"kind": "one_cycle", **SCHEDULES["one_cycle"]}},
-    "sam": {"optimizer": OPTIMIZERS["sam"]},
-    "adam": {"optimizer": OPTIMIZERS["adam"]},
-    "adadelta": {"optimizer": ADADELTA},
-    "noisy loss": {"method": named("noisy_loss", METHODS["noisy_loss"])},
-}
-
-
-@pytest.mark.parametrize(
-    "case",
-    [
-        case if case in ("dense", "cropped", "sam") else pytest.param(case, marks=pytest.mark.long)
-        for case in GRAPH_CASES
-    ],
-)
-def test_a_recorded_step_gives_what_the_loop_gives(case: str) -> None:
-    """A rate is a number in the loop and a tensor in a recording, so the last bits differ."""
-    changes = {**SMALL, "model": "mlp1_w32", "noise": WRONG, "probes": ["example_loss"], **GRAPH_CASES[case]}
-    gpu, (found,), (plain,) = trained_both_ways(recipe(**changes), backend="graph")
-    assert not gpu.undeterministic
-    for name, curve in plain["curves"].items():
-        assert found["curves"][name] == pytest.approx(curve, rel=1e-5), name
-    assert np.allclose(found["arrays"]["example_loss"], plain["arrays"]["example_loss"], rtol=1e-4, atol=1e-5)
-
-
 def test_the_device_is_asked_once_an_epoch() -> None:
     gpu, _, _ = trained_both_ways(recipe(**SMALL, model="mlp1_w32"))
     assert sum(place.startswith("training/engine.py") for _, _, place in gpu.waits) == SMALL["epochs"]
@@ -364,7 +344,7 @@ def test_host_work_in_a_capture_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
     _plant(monkeypatch, lambda losses: losses * float(torch.ones(2).mul(2).sum()))
     trained_on_the_device(recipe(**SMALL))  # on the host, so nothing waits for the device
     with pytest.raises(CaptureError):
-        trained_on_the_device(recipe(**SMALL), "graph")
+        trained_on_the_device(recipe(**SMALL), "recorded")
 
 
 def test_an_operation_without_a_deterministic_kernel_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

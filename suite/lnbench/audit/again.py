@@ -173,7 +173,7 @@ def _ways(runs: Sequence[Run], records: Records, device: str) -> Iterator[tuple[
     for run in (one for asked in runs for one in all_of(asked)):
         provenance = records[run.id]["provenance"]
         backend = provenance.get("backend")
-        if backend in ("loop", "stacked") or (backend == "graph" and device.startswith("cuda")):
+        if backend in ("loop", "stacked") or (backend == "recorded" and device.startswith("cuda")):
             yield run.id, (backend, bool(provenance.get("compiled")))
 
 

@@ -7,9 +7,13 @@ another. A method with several networks or a state of its own, and an optimiser 
 catalog says which can be stacked (`Entry.stacks`). Networks with batch normalisation run one at a time, in float32
 compiled from ten minutes on (it takes their compiler half a minute, and saves a sixth; in bfloat16 it saves nothing,
 and a compiled batch normalisation keeps its statistics in bfloat16); all others one at a time, as torch runs them.
-Convolutions are never stacked: grouped convolutions are slower than the same ones in turn. Smoke never compiles. On a
-GPU everything is looped until a GPU has shown what is faster (docs/performance.md has the measurements behind each
-sentence).
+Convolutions are never stacked: grouped convolutions are slower than the same ones in turn. Smoke never compiles
+(docs/performance.md has the measurements behind each sentence).
+
+On a GPU everything is looped until a GPU has shown that the backends made for it give the loop's numbers, and which is
+faster. Then dense networks are to be stacked there as well, and all others whose method is a loss of logits and labels
+recorded, SIDE_BY_SIDE runs of one shape at a time, compiled from a minute on. Until then `recorded` does so where it is
+asked for by name; what it cannot train is looped.
 
 How a run is computed depends on the run alone, never on which others are left to train with it. A replica does not see
 its neighbours either (training/stacked.py), so a sweep that was killed and goes on in other groups, or shares its work
@@ -26,13 +30,16 @@ from lnbench.errors import LnbenchError
 from lnbench.identity import canonical_json, content_id
 from lnbench.models.layers import Layer
 from lnbench.plan import Run, seconds_of
-from lnbench.training.shape import group_shape, method_entry, not_stacked
+from lnbench.training.shape import alone, group_shape, method_entry, not_stacked
 
-BACKENDS = ("auto", "loop", "stacked", "graph")  # that a user may ask for
-UNTESTED_ON_A_GPU = ("stacked", "graph")  # no machine of ours has run them: never chosen there, and a record says so
-SECONDS_WORTH_COMPILING = {"dense": 60.0, "norm": 600.0}
+BACKENDS = ("auto", "loop", "stacked", "recorded")  # that a user may ask for
+# no machine of ours has run them: never chosen there, and a record says so
+UNTESTED_ON_A_GPU = ("stacked", "recorded")
+TOGETHER = ("stacked", "recorded")  # those that train several runs at once
+SECONDS_WORTH_COMPILING = {"dense": 60.0, "norm": 600.0, "recorded": 60.0}
 STACK_BYTES = 4 << 20
 STACK_MOST = 8
+SIDE_BY_SIDE = 4  # recorded networks on one GPU, each on a stream of its own
 TENSORS_A_WEIGHT = 3  # the weight itself, and what AdaDelta or Adam keep of it
 
 
@@ -81,18 +88,18 @@ class Grouping:
     def task(self, first: Run, others: Sequence[Run]) -> Task:
         """Return the task of `first`, with those of `others` (in their order) that train with it."""
         backend, compiled = self.way(first)
-        if backend != "stacked":
+        if backend not in TOGETHER:
             return Task((first,), backend, compiled)
         alike = [run for run in others if run.id != first.id and self._alike(run, first)]
         share = -(-(len(alike) + 1) // max(1, self.workers))  # no worker stands idle while another has several
-        size = min(self._full(first), self._fitting(first), share)
+        size = min(self._full(first, backend), self._fitting(first), share)
         return Task((first, *alike[: size - 1]), backend, compiled)
 
     def again(self, runs: Sequence[Run], begun: str) -> Task | None:
         """Return a task that resumes where `begun` stopped, with `runs` of it, or as many as fit into memory. None
         where they would not be stacked now."""
         backend, compiled = self.way(runs[0])
-        if backend != "stacked":
+        if backend not in TOGETHER:
             return None
         return Task(tuple(runs[: self._fitting(runs[0])]), backend, compiled, begun=begun)
 
@@ -106,13 +113,14 @@ class Grouping:
             return "experiment", False
         if run.id in self.ways:
             return self.ways[run.id]
-        if self.backend == "graph" and not method_entry(run.recipe)[0].stacks:  # its steps are not all the same
-            return "loop", False
+        if self.backend == "recorded":
+            alike = method_entry(run.recipe)[0].stacks  # whether its steps are all the same
+            return ("recorded", self._worth_compiling(run, "recorded", 1)) if alike else ("loop", False)
         if self.backend not in ("auto", "stacked"):
             return self.backend, False
         on_cpu, kinds = self.device == "cpu", {layer.kind for layer in layers(run)}
         if kinds == {"dense"} and (on_cpu or self.backend == "stacked") and not not_stacked(run.recipe):
-            compiled = self._worth_compiling(run, "dense", self._full(run))
+            compiled = self._worth_compiling(run, "dense", self._full(run, "stacked"))
             return ("stacked" if compiled or self.backend == "stacked" else "loop"), compiled
         compiles = on_cpu and "norm" in kinds and run.recipe["precision"] == "fp32"
         return "loop", compiles and self._worth_compiling(run, "norm", 1)
@@ -128,8 +136,10 @@ class Grouping:
             self._shapes[run.id] = shape_key(run)
         return self._shapes[run.id]
 
-    def _full(self, run: Run) -> int:
+    def _full(self, run: Run, backend: str) -> int:
         """Replicas of a full group. A GPU has no cache of a core's size to leave."""
+        if backend == "recorded":
+            return 1 if alone(run.recipe) else SIDE_BY_SIDE
         if self.device != "cpu":
             return STACK_MOST
         parameters = sum(layer.parameters for layer in layers(run))
@@ -143,8 +153,8 @@ def check_backend(backend: str, device: str) -> None:
     """Raises LnbenchError for a backend that does not exist, or not on this device."""
     if backend not in BACKENDS:
         raise LnbenchError(f"--backend {backend}: there is no such backend; use {', '.join(BACKENDS)}")
-    if backend == "graph" and not device.startswith("cuda"):
-        raise LnbenchError(f"--backend graph: is for a CUDA device, not for {device}; use --backend auto")
+    if backend == "recorded" and not device.startswith("cuda"):
+        raise LnbenchError(f"--backend recorded: is for a CUDA device, not for {device}; use --backend auto")
 
 
 def shape_key(run: Run) -> str:

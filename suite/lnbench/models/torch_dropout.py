@@ -7,6 +7,9 @@ have to keep it. The engine finds every layer of this class in a network, a plug
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -38,6 +41,11 @@ class Dropout(nn.Module):
         """Choose what step number `step` drops. The device is not waited for."""
         assert self.seed is not None
         self.key.fill_(key(self.seed, DROPOUT, step))
+
+    def keys(self, first: int, count: int) -> np.ndarray[Any, Any]:
+        """Return (count,) int64: what `draw` chooses for each step from number `first` on."""
+        assert self.seed is not None
+        return np.array([key(self.seed, DROPOUT, step) for step in range(first, first + count)], dtype=np.int64)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, …) of the input's type. Raises RuntimeError in training mode before `start`."""

@@ -14,9 +14,9 @@ from lnbench.noise.law import novel_images
 from lnbench.randomness import SEED_STREAMS
 from lnbench.training.batches import DeviceData
 from lnbench.training.probes.entries import method_problem, probe_problem
-from lnbench.training.shape import group_shape, method_entry, not_stacked
+from lnbench.training.shape import alone, group_shape, method_entry, not_stacked
 
-ONE_AT_A_TIME = ("loop", "graph")
+BACKENDS = ("loop", "stacked", "recorded")
 
 
 def check_group(
@@ -31,10 +31,12 @@ def check_group(
         raise ValueError("a group needs at least one run")
     if len(recipes) != len(seeds):
         raise ValueError(f"{len(recipes)} recipes, but seeds for {len(seeds)}")
-    if backend not in (*ONE_AT_A_TIME, "stacked"):
-        raise ValueError(f"no backend '{backend}'; there are loop, stacked and graph")
-    if backend in ONE_AT_A_TIME and len(recipes) > 1:
-        raise ValueError(f"the {backend} backend trains one run at a time, not {len(recipes)}")
+    if backend not in BACKENDS:
+        raise ValueError(f"no backend '{backend}'; there are {', '.join(BACKENDS)}")
+    if backend == "loop" and len(recipes) > 1:
+        raise ValueError(f"the loop backend trains one run at a time, not {len(recipes)}")
+    if backend == "recorded" and len(recipes) > 1 and (reasons := alone(recipes[0])):
+        raise ValueError(f"the recorded backend trains runs with {' and '.join(reasons)} one at a time")
     shapes = [group_shape(recipe, data.classes) for recipe in recipes]
     for number, shape in enumerate(shapes):
         keys = {**shape, **shapes[0]}  # what only one of them has is a difference too
@@ -50,8 +52,10 @@ def check_group(
     unfit = not_stacked(recipes[0])
     if backend == "stacked" and unfit:
         raise ValueError(f"the stacked backend cannot train with the {' and the '.join(unfit)}; use the loop backend")
-    if backend == "graph" and not method.stacks:
-        raise ValueError("the graph backend is for methods that are a loss of logits and labels; use the loop backend")
+    if backend == "recorded" and not method.stacks:
+        raise ValueError(
+            "the recorded backend is for methods that are a loss of logits and labels; use the loop backend"
+        )
     probes = recipes[0].get("probes", ())
     problem = probe_problem(probes) or method_problem(method.name, probes)
     if problem:

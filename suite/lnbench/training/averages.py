@@ -40,12 +40,14 @@ class Average:
         """Return how much of the average the weights that enter as number `count`, from 1, become."""
         raise NotImplementedError
 
+    def takes(self, step: int) -> bool:
+        """Return whether the weights enter once `step` steps are finished."""
+        return self.count(step) != self.count(step - 1)
+
     @torch.no_grad()
-    def after_step(self, weights: list[Tensor], step: int) -> None:
+    def take(self, weights: list[Tensor], step: int) -> None:
         """Take in the weights once `step` steps are finished, where it is their turn: a ← a + share·(w − a)."""
         count = self.count(step)
-        if count == self.count(step - 1):
-            return
         for own, now in zip(self.weights, weights, strict=True):
             if count == 1:
                 own.copy_(now)

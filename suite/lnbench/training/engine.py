@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,9 +21,9 @@ from lnbench.data.images import ImageData
 from lnbench.identity import sha256
 from lnbench.training.arguments import check_group
 from lnbench.training.averages import average_of, in_place
-from lnbench.training.backends.graph import Graph
 from lnbench.training.backends.loop import Loop
-from lnbench.training.backends.protocol import Backend, Rates
+from lnbench.training.backends.protocol import Backend, Pass, Rates
+from lnbench.training.backends.recorded import Recorded
 from lnbench.training.backends.stacked import Stacked
 from lnbench.training.batches import Batch, DeviceData, Held, TrainingSet
 from lnbench.training.hooks import Hooks, Progress, State, Stopped
@@ -30,7 +31,7 @@ from lnbench.training.probes.entries import asked
 from lnbench.training.probes.probe import Probe, StepView, Training
 from lnbench.training.schedules import momentum
 
-BACKENDS: dict[str, Callable[..., Backend]] = {"loop": Loop, "stacked": Stacked, "graph": Graph}
+BACKENDS: dict[str, Callable[..., Backend]] = {"loop": Loop, "stacked": Stacked, "recorded": Recorded}
 AVERAGED = "_averaged"  # behind the names of the curves of averaged weights
 JOINED = ("metrics", "counted", "arrays", "probe_curves")  # of an outcome: what all probes give is put together
 
@@ -111,7 +112,7 @@ def train_group(
         noise (of the same number of examples), learning rate, weight decay and schedule; all else must be equal.
     seeds: of each run, one integer in [0, 2^32) for each stream of `randomness.Stream`.
     data: a data set as `lnbench.data.load` gives it, or already on the device (then `device` is not looked at).
-    backend: "loop" (one run at a time only), "stacked" (dense networks), "graph" (one run, on CUDA; untested).
+    backend: "loop" (one run at a time only), "stacked" (dense networks), "recorded" (on CUDA; untested).
     compile: whether torch.compile is used where the backend can; it costs seconds once and pays in long runs.
     inputs: of each run, name -> outcome of the record that it builds on (`lnbench.plan.inputs`); a `given.Given` where
         the run reads arrays of it (`dataset.only`, `start`).
@@ -166,6 +167,7 @@ class Group:
         self.average = average_of(recipes[0], self.backend, self.steps_an_epoch)
         self.probes = self._made(recipes[0])
         self.backend.keeps_logits = any(probe.needs_logits for probe in self.probes)
+        self.waiting: deque[tuple[StepView, list[Probe]]] = deque()  # who looks at steps that the backend has not done
         self.state = self._start(state or State())
 
     def _made(self, recipe: dict[str, Any]) -> list[Probe]:
@@ -211,6 +213,7 @@ class Group:
                 raise Stopped
             if save:
                 self._save()
+        self._settle()
 
     def _batches(self, epoch: int, first: int = 0) -> Iterator[list[Batch]]:
         """Yield each step's batches, one for each replica, from step number `first` of the epoch on."""
@@ -220,17 +223,31 @@ class Group:
     def _step(self, batches: list[Batch], step: int) -> None:
         """Step number `step` of the training, from 0, before the eyes of the probes that want to see it."""
         looking = [probe for probe in self.probes if probe.at(step)]
-        view = StepView(self.training, step, [batch.own for batch in batches]) if looking else None
-        if view is not None:
-            for probe in looking:
+        closely = [probe for probe in looking if probe.needs_network]
+        view = StepView(self.training, step, [batch.own for batch in batches] if looking else [])
+        if closely:
+            self._settle()
+            for probe in closely:
                 probe.before(view)
-        self.backend.step(batches, step % self.steps_an_epoch)
-        if view is not None:
-            view.seen = self.backend.seen
+        self.waiting.append((view, looking))
+        self._tell(self.backend.step(batches, step % self.steps_an_epoch))
+        average = self.average if self.average is not None and self.average.takes(step + 1) else None
+        if closely or average:
+            self._settle()
+        if average:
+            average.take(self.backend.weights(), step + 1)
+
+    def _settle(self) -> None:
+        """Have the backend do the steps that wait: before anything looks at the networks."""
+        self._tell(self.backend.settle())
+
+    def _tell(self, passes: list[Pass]) -> None:
+        """Let the probes see what the oldest waiting steps have seen."""
+        for seen in passes:
+            view, looking = self.waiting.popleft()
+            view.seen = seen
             for probe in looking:
                 probe.after(view)
-        if self.average is not None:
-            self.average.after_step(self.backend.weights(), step + 1)
 
     def _rates(self, epoch: int) -> Rates:
         """Return what the schedules give at each step of an epoch."""
@@ -333,6 +350,7 @@ class Group:
         return found == shapes and whole and state.epoch < self.epochs and state.step <= self.steps_an_epoch
 
     def _save(self) -> None:
+        self._settle()
         tensors = self._tensors(self.state.epoch)
         arrays = {name: tensor.detach().to("cpu", copy=True).numpy() for name, tensor in tensors.items()}
         self.hooks.save(_snapshot(self.state, arrays))

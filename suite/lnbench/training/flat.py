@@ -25,6 +25,7 @@ class FlatParameters:
         named = list(module.named_parameters())
         self.names = [name for name, _ in named]
         self.count = sum(parameter.numel() for _, parameter in named)
+        self._shapes = [parameter.shape for _, parameter in named]
         self._parts: list[slice] = []
         begins_at, end = BEGINS_AT.get(device.type, 1), 0
         for _, parameter in named:
@@ -39,6 +40,11 @@ class FlatParameters:
             parameter.data = _view(self.weights[part], shape)
             parameter.grad = _view(self.gradient[part], shape)
             self.biases[part] = name.rpartition(".")[2] == "bias"
+
+    def views(self, vector: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the parameters, by name, as a vector (V,) of any type has them: views of it."""
+        parts = zip(self.names, self._parts, self._shapes, strict=True)
+        return {name: _view(vector[part], shape) for name, part, shape in parts}
 
     def without_gaps(self, vector: torch.Tensor) -> torch.Tensor:
         """Return (P,): a vector (V,), such as `gradient`, without what lies between the parameters."""

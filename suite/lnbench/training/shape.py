@@ -77,6 +77,14 @@ def not_stacked(recipe: dict[str, Any]) -> list[str]:
     return only + [f"{entry.kind} '{entry.name}'" for entry, _ in every if not entry.stacks]
 
 
+def alone(recipe: dict[str, Any]) -> list[str]:
+    """Return what makes a run train by itself although its backend trains networks of any kind side by side: an
+    average of the weights, examples that an input keeps, and probes that look at one network."""
+    average = ["average"] if "average" in recipe else []
+    only = ["dataset 'only'"] if "only" in recipe["dataset"] else []
+    return average + only + [f"probe '{entry.name}'" for entry, _ in asked(recipe) if not entry.stacks]
+
+
 def _stepping(recipe: dict[str, Any]) -> list[tuple[Entry, dict[str, Any]]]:
     """Return what a step is made of."""
     return [method_entry(recipe), optimizer_entry(recipe)]

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from lnbench.spec import LoadedStudy, Study
     from lnbench.store import Store
 
-BACKENDS = ("auto", "loop", "stacked", "graph")  # execute.groups.BACKENDS, written again so that a shell completes fast
+# execute.groups.BACKENDS, written again so that a shell completes fast
+BACKENDS = ("auto", "loop", "stacked", "recorded")
 
 
 @click.command()
@@ -51,8 +52,9 @@ BACKENDS = ("auto", "loop", "stacked", "graph")  # execute.groups.BACKENDS, writ
     default="auto",
     show_default=True,
     help="How runs are computed. auto: on the CPU dense networks of equal shape together (stacked) where that is "
-    "faster, all others one by one (loop); on a GPU all one by one. graph: one by one on a GPU, each step replayed "
-    "from a recording; untested, as its records then say. The choice changes the last digits of a run, not what it is.",
+    "faster, all others one by one (loop); on a GPU all one by one. recorded: on a GPU, steps of several networks side "
+    "by side replayed from a recording; untested, as its records then say. The "
+    "choice changes the last digits of a run, not what it is.",
 )
 @click.option("--try/--no-try", "tries", default=True, help="Train the alternatives that a contradiction must survive.")
 @click.option("--try-all", is_flag=True, help="Train the alternatives that a reproduction must survive, too.")

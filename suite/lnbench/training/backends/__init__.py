@@ -1,1 +1,1 @@
-"""How a training step is computed: one network (`loop`), K dense ones (`stacked`), a recorded one (`graph`)."""
+"""How a training step is computed: one network (`loop`), K dense ones (`stacked`), recorded ones (`recorded`)."""

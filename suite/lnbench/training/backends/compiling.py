@@ -8,22 +8,28 @@ from typing import Any
 
 from lnbench.errors import out_of_memory
 
+SHAPES = 64  # of which one function's compiled forms may be kept side by side
+
 
 class NotCompiled(UserWarning):
     """torch.compile failed, and training goes on without it."""
 
 
-def compiled_or_eager(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled_or_eager(function: Callable[..., Any], forget: bool = True) -> Callable[..., Any]:
     """Return `function` compiled by torch.compile; where that fails (no C++ compiler, a bug of it), warn (NotCompiled)
     and return it as it is.
 
     The function must not have changed anything when it is compiled, which happens before its first operation.
+    `forget`: drop what this process has compiled before; without, what is kept of it goes on to be used.
     """
     import torch._dynamo
     import torch._inductor.config
 
     torch._inductor.config.compile_threads = 1  # a worker may not start processes of its own
-    torch._dynamo.reset()  # what earlier groups compiled: it is found by code, not by group, and would count against us
+    if forget:  # what earlier groups compiled: it is found by code, not by group, and would count against us
+        torch._dynamo.reset()
+    else:
+        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, SHAPES)
     compiled: Callable[..., Any] | None = torch.compile(function, dynamic=False)
 
     def call(*arguments: Any) -> Any:

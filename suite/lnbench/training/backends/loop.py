@@ -1,7 +1,7 @@
 """How a step is computed. Every backend does the same arithmetic on the same numbers, in its own order.
 
 `loop` runs one network as torch would, operation by operation. `stacked` (stacked.py) runs K dense networks at once.
-`graph` (graph.py) is `loop` recorded once and replayed by a GPU. A test holds each to `loop`: 1e-6 after 60 steps.
+`recorded` (recorded.py) has steps of K networks recorded once and replayed by a GPU. Tests hold each to `loop`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,6 @@ class Loop:
         self.gradient_noise: GradientNoise | None = None
         self.noise_row: Tensor | None = None  # its factors, and how many gradients have taken theirs
         self.gradients_made = 0
-        self.seen: Pass
         self.rates: Rates
         self.compiled = compile
         self.method.begin(_Networks(self))
@@ -78,26 +77,24 @@ class Loop:
         for network in self.networks:
             network.model.train(training)
 
-    def step(self, batches: list[Batch], number: int) -> None:
+    def step(self, batches: list[Batch], number: int) -> list[Pass]:
         (batch,) = batches
-        self._draw(number)
-        rates = self.rates
-        moved = (None if each is None else float(each[number, 0]) for each in (rates.momentum, rates.rho))
-        self._step(batch, number, float(rates.lr[number, 0]), *moved)
-
-    def _draw(self, number: int) -> None:
-        """Before step `number` of the epoch: set what the networks drop out in it. No part of `_step`, as a CUDA graph
-        would keep the numbers of the step that it was recorded in."""
         for network in self.networks:
             network.draw(self.rates.epoch * self.data.steps_an_epoch + number)
+        rates = self.rates
+        moved = (None if each is None else float(each[number, 0]) for each in (rates.momentum, rates.rho))
+        return [self._step(batch, number, float(rates.lr[number, 0]), *moved)]
+
+    def settle(self) -> list[Pass]:
+        return []
 
     def _step(
         self, batch: Batch, number: int, lr: Scalar, momentum: Scalar | None = None, rho: Scalar | None = None
-    ) -> None:
+    ) -> Pass:
         seen = self.data.seen(batch.example, self.rates.epoch, number, batch.beside)
         inputs = self.pixels(self.data.pictures(batch.image, batch.shift))
-        logits = tuple(self._logits(network, inputs) for network in self.networks)
-        losses = tuple(self.method.losses(each, batch.label, seen) for each in logits)
+        passes = [self._answers(network, inputs, batch.label, seen) for network in self.networks]
+        logits, losses = zip(*passes, strict=True)
         weights = self.method.weights(tuple(each.detach() for each in losses), seen)
         for place, network in enumerate(self.networks):
             own = None if weights is None else weights[place]
@@ -109,13 +106,13 @@ class Loop:
             answer, loss = self.method.answer(logits), _mean(losses)
             self.loss_sum += loss.sum(dtype=torch.float64)
             self.right += (answer.argmax(1) == batch.label).sum()
-        self.seen = Pass(loss.detach().unsqueeze(0), answer.detach().unsqueeze(0))
+        return Pass(loss.detach().unsqueeze(0), answer.detach().unsqueeze(0))
 
-    def _logits(self, network: Network, inputs: Tensor) -> Tensor:
-        """Return (B, classes) float32, computed in the recipe's precision."""
+    def _answers(self, network: Network, inputs: Tensor, labels: Tensor, seen: Seen) -> tuple[Tensor, Tensor]:
+        """Return (B, classes) float32, a network's logits, computed in the recipe's precision, and (B,), the losses."""
         with precision_of(self.recipe, self.device):
-            logits: Tensor = network.forward(inputs)
-        return logits.float()
+            logits = network.forward(inputs).float()
+        return logits, self.method.losses(logits, labels, seen)
 
     def _gradient_at(
         self, network: Network, losses: Tensor, inputs: Tensor, labels: Tensor, seen: Seen, weights: Tensor | None
@@ -133,7 +130,7 @@ class Loop:
                 _total(now, weights).backward()  # type: ignore[no-untyped-call]
             else:
                 with network.at(at):
-                    again = self.method.losses(self._logits(network, inputs), labels, seen)
+                    _, again = self._answers(network, inputs, labels, seen)
                     _total(again, weights).backward()  # type: ignore[no-untyped-call]
             return network.flat.gradient
 

@@ -35,7 +35,8 @@ class Rates:
 
 @dataclass(frozen=True)
 class Pass:
-    """What the last step's own forward pass gave for each example that it trained on, before the weights moved.
+    """What a step's own forward pass gave for each example that it trained on, before the weights moved. Valid until
+    the backend's next step.
 
     losses: (K, B) float32, the method's, under the labels as given. logits: (K, B, classes) float32; None where the
     backend was not asked to keep them.
@@ -49,8 +50,7 @@ class Backend(Protocol):
     """K networks in training. `tensors` is all that a step reads and changes: a checkpoint keeps it."""
 
     compiled: bool
-    keeps_logits: bool  # whether `seen` must have them; set before the first step
-    seen: Pass  # of the last step
+    keeps_logits: bool  # whether a `Pass` must have them; set before the first step
 
     @property
     def parameters(self) -> int:
@@ -62,8 +62,15 @@ class Backend(Protocol):
         """Return what the runs train with; for several runs any one's, as they share it."""
         ...
 
-    def step(self, batches: list[Batch], number: int) -> None:
-        """Step `number` of the epoch, of every replica, each on its own batch."""
+    def step(self, batches: list[Batch], number: int) -> list[Pass]:
+        """Take step `number` of the epoch, of every replica, each on its own batch; return the passes of the steps that
+        are done by then and were not told yet, the oldest first. A backend may let steps wait, to do several at once.
+        """
+        ...
+
+    def settle(self) -> list[Pass]:
+        """Do the steps that wait and return their passes. Whoever looks at the networks, or changes them, sees to it
+        that this is done before."""
         ...
 
     def sums(self) -> Tensor:

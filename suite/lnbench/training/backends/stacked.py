@@ -62,7 +62,6 @@ class Stacked:
         self.right = torch.zeros(self.replicas, dtype=torch.int64, device=self.device)
         self.whole = self._weight(self.batch)
         self.keeps_logits = False
-        self.seen: Pass
         self.lr: Tensor
         self.momentum: Tensor | None
         self.run_step = compiled_or_eager(self._step) if compile else self._step
@@ -101,7 +100,7 @@ class Stacked:
             self.loss_sum.zero_()
             self.right.zero_()
 
-    def step(self, batches: list[Batch], number: int) -> None:
+    def step(self, batches: list[Batch], number: int) -> list[Pass]:
         images = torch.stack(
             [data.pictures(batch.image, batch.shift) for (_, data), batch in zip(self.members, batches, strict=True)]
         )
@@ -117,7 +116,10 @@ class Stacked:
                 images, labels, weight, self.lr[number], None if self.momentum is None else self.momentum[number],
                 self.keeps_logits,
             )  # fmt: skip
-        self.seen = Pass(losses[:, :count], None if logits is None else logits[:, :count])
+        return [Pass(losses[:, :count], None if logits is None else logits[:, :count])]
+
+    def settle(self) -> list[Pass]:
+        return []
 
     def _step(
         self,

@@ -23,6 +23,7 @@ class _AtEachVisit(Probe):
     """A number of each example at its one visit of each epoch, from the very forward pass that trained it."""
 
     name: str
+    needs_network = False
 
     def __init__(self, training: Training, options: Mapping[str, Any] | None):
         super().__init__(training, options)

@@ -22,6 +22,7 @@ class MemberAccuracy(Looks):
     curves = ("noisy_member_accuracy", "clean_member_accuracy")
     once_stepped = True
     needs_logits = True
+    needs_network = False
 
     def numbers(self, view: StepView) -> tuple[Tensor, ...]:
         right = view.logits.argmax(-1) == view.labels

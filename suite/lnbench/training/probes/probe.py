@@ -127,6 +127,8 @@ class Probe:
     """
 
     needs_logits = False  # whether `after` reads the view's logits
+    needs_network = True  # whether a look reads more than the view's batches, losses and logits; if not, `after` may
+    # be called some steps later, in the order of the steps, and `before` is not to be used
 
     def __init__(self, training: Training, options: Mapping[str, Any] | None):
         self.training, self.options = training, options
