@@ -52,7 +52,7 @@ CASES: dict[str, dict[str, Any]] = {
     "looked at": {"probes": ["example_loss", "example_margin", {"kind": "member_accuracy", "every": 2},
                              {"kind": "full_clean_cosine", "every": 5}]},
 }  # fmt: skip
-IN_EACH_RUN = ("dense", "normalised", "bfloat16", "sam", "looked at", "averaged")
+IN_EACH_RUN = ("normalised", "bfloat16", "one cycle", "sam", "looked at", "averaged")
 
 
 def close(found: dict[str, Any], plain: dict[str, Any], rel: float = 1e-5) -> None:
