@@ -43,6 +43,9 @@ DROPOUT = 8
 # What a probe draws (`training/probes/`): under a seed that is derived from one of the run's, one for each use.
 PROBE = 9
 
+# The pixels of white noise (`training/pictures.py`): under the seed of the labels' noise.
+FOREIGN = 10
+
 
 # `lowbias32` of Christopher Wellons (hash-prospector; avalanche bias 0.17 %). Its second factor is written as a
 # negative number of the same low 32 bits: |x·c| then stays below 2^63 for every x < 2^32, so no int64 ever overflows.

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lnbench.judge import alternatives
+from lnbench.noise.entries import DiluteForeign
 from lnbench.plan import plan_study
 from lnbench.spec import Recipe, variant
 from tests.toys.edited_study import Folder
@@ -64,6 +65,35 @@ def test_more_novel_images_than_the_data_set_has(toy: Folder) -> None:
          "vary: {model: [perceptron, convnet4], noise.alpha: [0, »10]}"),
         because=["alpha: 5000 novel images beside 500 others, but digits has 1300 for training"] * 2,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("noise", "gist"),
+    [
+        ("source: »nowhere", "source: no data set 'nowhere'; known: cifar10, "),
+        ("source: »synthetic_othr", "did you mean 'synthetic_other'?"),
+        ("source: »digits", "source: digits is the study's own data set; write `own`"),
+        ("source: »mnist", "source: mnist has images of 1×28×28, up to 255, and digits of 1×8×8, up to 16"),
+    ],
+)
+def test_images_from_elsewhere_need_a_source_of_the_same_form(toy: Folder, noise: str, gist: str) -> None:
+    toy.refuses((NOISE, f"noise: {{kind: dilute_foreign, alpha: 10, {noise}}}"), because=gist)
+
+
+def test_without_foreign_images_all_sources_share_a_run() -> None:
+    pairs = ((0, "white"), (1, "white"), (1, "own"))
+    none, some, own = (DiluteForeign(kind="dilute_foreign", alpha=a, source=b).identity() for a, b in pairs)
+    assert own == {**none, "alpha": 1}
+    assert none == {"kind": "dilute_uniform", "alpha": 0, "include_true_class": True}
+    assert some == {"kind": "dilute_foreign", "alpha": 1, "source": "white"}
+
+
+def test_a_probe_that_looks_at_images_by_their_numbers_wants_no_foreign_ones(toy: Folder) -> None:
+    toy.refuses(
+        (NOISE, "noise: {kind: dilute_foreign, alpha: 10, source: white}"),
+        ("    augment: none", "    augment: none\n    probes: »[example_loss_eval]"),
+        because="probes: example_loss_eval looks at the training images of digits, and this noise shows others",
+    )
 
 
 def test_more_clean_images_than_there_are(toy: Folder) -> None:

@@ -42,6 +42,7 @@ NOISE: dict[str, dict[str, Any]] = {
     "resample_uniform": {"rate": 0.4, "include_true_class": True},
     "dilute_structured": {"alpha": 1.0, "delta": 0.5, "order": "confusing"},
     "dilute_novel": {"alpha": 1.0, "include_true_class": True},
+    "dilute_foreign": {"alpha": 1.0, "source": "white"},
     "pair_flip": {"rate": 0.4},
     "human": {"labels": "worst"},
     "labels_file": {},

@@ -23,6 +23,7 @@ OWN_READERS = {
     "digits": "digits",
     "synthetic_mnist": "synthetic",
     "synthetic_cifar10": "synthetic",
+    "synthetic_other": "synthetic_other",
     "fashion_mnist_32": "resized",
 }
 

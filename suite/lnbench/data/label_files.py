@@ -19,6 +19,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,10 @@ class LabelFiles:
     paths: Mapping[str, str] = field(default_factory=dict)
     sets: Mapping[str, LabelSet] = field(default_factory=lambda: LABEL_SETS)
 
+    def images(self, name: str) -> ImageData:
+        """Return another data set, whose images a noise shows: the last one is kept. Raises DataError."""
+        return _loaded(name, data_root(self.root))
+
     def human(self, data: ImageData, labels: str) -> tuple[Labels, str]:
         """Return (labels (N,) int64, name of the set) that people gave to a data set's training images.
 
@@ -102,6 +107,13 @@ class LabelFiles:
 
 
 ANOTHER = "write the new one into the study if these are the labels meant, or put the old file back"
+
+
+@lru_cache(maxsize=1)
+def _loaded(name: str, root: Path) -> ImageData:
+    from lnbench.data.images import load
+
+    return load(name, root=root)
 
 
 def bytes_of(path: Path) -> bytes:

@@ -42,6 +42,12 @@ def synthetic(
         raise DataError(f"{source.name}: {error}") from error
 
 
+def synthetic_other(source: Source, root: Path, *, train: int | None = None, test: int | None = None) -> Arrays:
+    """Make seeded images like `synthetic`, with values 0 … 15: for label noise from elsewhere, beside the digits."""
+    train_images, train_labels, test_images, test_labels = synthetic(source, root, train=train, test=test, seed=1)
+    return train_images // 16, train_labels, test_images // 16, test_labels
+
+
 def digits(source: Source, root: Path) -> Arrays:
     """Return scikit-learn's 1,797 real 8x8 digits, 1,300 for training and 497 for testing, values 0 … 16.
 

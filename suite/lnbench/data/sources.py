@@ -242,6 +242,8 @@ def _synthetic(name: str, shape: tuple[int, int, int]) -> Source:
 
 SYNTHETIC_MNIST = _synthetic("synthetic_mnist", (1, 28, 28))
 SYNTHETIC_CIFAR10 = _synthetic("synthetic_cifar10", (3, 32, 32))
+# of the digits' form and ten made-up classes: label noise from elsewhere
+SYNTHETIC_OTHER = replace(_synthetic("synthetic_other", (1, 8, 8)), scale=16.0)
 
 SOURCES: Mapping[str, Source] = {  # lnbench's own; `known` has those of plug-ins too
     source.name: source
@@ -254,6 +256,7 @@ SOURCES: Mapping[str, Source] = {  # lnbench's own; `known` has those of plug-in
         DIGITS,
         SYNTHETIC_MNIST,
         SYNTHETIC_CIFAR10,
+        SYNTHETIC_OTHER,
     )
 }
 

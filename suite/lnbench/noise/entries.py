@@ -11,12 +11,13 @@ from pydantic import Field, field_validator, model_validator
 from lnbench.catalog.entry import Entry, Input
 from lnbench.catalog.options import NotNegative, Options
 from lnbench.data.label_sets import LABEL_SETS
-from lnbench.data.sources import Source
+from lnbench.data.sources import SOURCES, Source
 from lnbench.errors import did_you_mean
 from lnbench.noise.class_conditional import law_of
 from lnbench.yamlfile.problems import Misfit
 
 Share = Annotated[float, Field(ge=0, le=1)]
+OWN, WHITE = "own", "white"  # sources of images that are no data sets
 ROUNDING = 1e-6  # by which a row of shares, as somebody writes it, may miss 1
 
 
@@ -76,6 +77,46 @@ class DiluteNovel(Options):
     def novel(self, clean: int) -> int:
         """Return the number of images beyond the clean ones."""
         return round(self.alpha * clean)
+
+
+class DiluteForeign(Options):
+    """Every clean pair once, and `alpha` images from elsewhere for each, with a uniform random label: the training
+    images of the data set `source`, or `white` noise with the mean and spread of each channel (Rolnick et al. 2018,
+    Figure 6). `own` are the clean images themselves, for comparison: the same runs as those of `dilute_uniform`."""
+
+    kind: Literal["dilute_foreign"]
+    alpha: NotNegative
+    source: str
+
+    @property
+    def foreign(self) -> bool:
+        """Return whether some training images are none of the data set's."""
+        return self.source != OWN and self.alpha > 0
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Return the data sets that a run with this noise reads beside its own."""
+        return (self.source,) if self.foreign and self.source != WHITE else ()
+
+    def misfit(self, source: Source) -> tuple[str, str] | None:
+        """Return (key, what is wrong) where there is no such source, or its images are of another form."""
+        if self.source in (OWN, WHITE):
+            return None
+        other = SOURCES.get(self.source)
+        if other is None:
+            return "source", f"source: no data set '{self.source}'; {did_you_mean(self.source, [OWN, WHITE, *SOURCES])}"
+        if other.name == source.name:
+            return "source", f"source: {source.name} is the study's own data set; write `own`"
+        if (other.shape, other.scale) != (source.shape, source.scale):
+            theirs, ours = (f"{'×'.join(map(str, one.shape))}, up to {one.scale:g}" for one in (other, source))
+            return "source", f"source: {other.name} has images of {theirs}, and {source.name} of {ours}"
+        return None
+
+    def identity(self) -> dict[str, Any]:
+        """Return the options that decide a run: without foreign images it shares the run of uniform dilution."""
+        if self.foreign:
+            return self.model_dump(mode="json")
+        return {"kind": "dilute_uniform", "alpha": self.alpha, "include_true_class": True}
 
 
 class DiluteStructured(Options):
@@ -234,6 +275,8 @@ def entries() -> list[Entry]:
               words="alpha copies of each image, some wrong classes likelier than others"),
         Entry("noise", "dilute_novel", target=f"{uniform}:DiluteNovel", options=DiluteNovel,
               words="alpha other images for each, with a uniform random label"),
+        Entry("noise", "dilute_foreign", target="lnbench.noise.foreign:DiluteForeign", options=DiluteForeign,
+              words="alpha images from elsewhere for each, with a uniform random label"),
         Entry("noise", "pair_flip", target=f"{uniform}:PairFlip", options=PairFlip,
               words="each label replaced, at a rate, by the next class"),
         Entry("noise", "human", target="lnbench.noise.tables:Human", options=Human,

@@ -111,10 +111,10 @@ def describe(noise: LabelNoise, clean: np.ndarray, identity: np.ndarray) -> dict
     """Describe a draw for the record: sizes, nominal and realised share of wrong labels, the labels' checksum (sha256
     over uint8/uint16 labels in example order), the number of right labels, and the `facts` that the kind of noise adds.
 
-    `clean`, `identity`: (n,) int64, of the clean images and the novel ones. Goes through all labels in chunks; memory
-    does not grow with the noise.
+    `clean`, `identity`: (n,) int64, of the clean images and the novel or foreign ones. Goes through all labels in
+    chunks; memory does not grow with the noise.
     """
-    novel = novel_images(noise)
+    novel, foreign = novel_images(noise), int(getattr(noise, "foreign", 0))
     facts: dict[str, Any] = noise.facts() if hasattr(noise, "facts") else {}
     digest, wrong = hashlib.sha256(), 0
     narrow = np.uint8 if int(clean.max(initial=0)) < 256 else np.uint16
@@ -126,8 +126,9 @@ def describe(noise: LabelNoise, clean: np.ndarray, identity: np.ndarray) -> dict
         digest.update(labels.astype(narrow).tobytes())
     return {
         "examples": noise.size,
-        "clean_images": len(clean) - novel,
+        "clean_images": len(clean) - novel - foreign,
         **({"novel_images": novel} if novel else {}),
+        **({"foreign_images": foreign} if foreign else {}),
         "right_labels": noise.size - wrong,
         "nominal_wrong": noise.nominal_wrong(),
         "realised_wrong": wrong / noise.size,

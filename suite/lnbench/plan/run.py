@@ -59,9 +59,17 @@ class Run:
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """Return the names of the data sets that it reads: one, or none for an experiment without images."""
+        """Return the names of the data sets that it reads: its own, none for an experiment without images; and, of
+        foreign noise, the one that it shows images of."""
         found = self.recipe.get("dataset")
-        return () if found is None else (found if isinstance(found, str) else found["name"],)
+        if found is None:
+            return ()
+        if isinstance(found, str):
+            return (found,)
+        noise = self.recipe["noise"]
+        options = catalog.find("noise", noise["kind"]).options
+        shown = options.model_validate(noise).datasets if hasattr(options, "datasets") else ()  # type: ignore[union-attr]
+        return (found["name"], *shown)
 
     @property
     def epochs(self) -> int:

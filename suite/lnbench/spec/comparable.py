@@ -90,7 +90,7 @@ def _ours(effect: Effect, study: Study) -> Iterator[Ours]:
         best = recipe.selection if isinstance(recipe, Recipe) and by_rule and recipe.selection != "last_epoch" else None
         epoch = None if best else int(point[EPOCH] or 0) if EPOCH in point else last
         yield Ours(
-            dataset=recipe.datasets[0] if len(recipe.datasets) == 1 else None,
+            dataset=recipe.datasets[0] if trained or len(recipe.datasets) == 1 else None,
             noise="none" if level == 0 else law.get("kind"),
             level=None if level is None else float(level),
             true_class=law.get("include_true_class"),

@@ -131,6 +131,13 @@ else:
     Probe = Annotated[_name("probe", "probes") | Annotated[_union("probe"), Tag("options")], _name_or_options]
 
 
+# probes that pass training images through the network by their numbers in the data set
+OF_OWN = frozenset({
+    "example_loss_eval", "suspects", "left_out", "final_predictions", "full_clean_cosine", "fixed_gradient",
+    "noise_gradient", "effective_batch",
+})  # fmt: skip
+
+
 class Recipe(Strict):
     """Everything that decides a training but its seeds. Every default is spelled out in the file.
 
@@ -184,6 +191,11 @@ class Recipe(Strict):
         if self.pixels and not len(self.pixels.mean) == len(self.pixels.std) == source.shape[0]:
             what = f"pixels: {self.dataset.name} has {source.shape[0]} channels; give mean and std one number for each"
             raise Misfit("pixels", what)
+        if getattr(self.noise, "foreign", False) and (unfit := [name for name in self.probe_names if name in OF_OWN]):
+            what = (
+                f"probes: {unfit[0]} looks at the training images of {self.dataset.name}, and this noise shows others"
+            )
+            raise Misfit("probes", what)
         if hasattr(self.noise, "misfit") and (problem := self.noise.misfit(source)):
             raise Misfit(f"noise.{problem[0]}", problem[1])
         self._enough_novel_images(source.train)
@@ -264,8 +276,8 @@ class Recipe(Strict):
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """Return the image data that a run reads."""
-        return (self.dataset.name,)
+        """Return the image data that a run reads: its own first, and what its noise shows of others."""
+        return (self.dataset.name, *getattr(self.noise, "datasets", ()))
 
 
 def _plain(named: str | catalog.Options) -> str | dict[str, Any]:

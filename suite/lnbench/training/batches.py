@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,11 @@ from lnbench.data.images import ImageData
 from lnbench.data.label_files import LabelFiles
 from lnbench.given import array_of
 from lnbench.methods.method import Beside, Examples, Method, Seen
+from lnbench.noise.foreign import UNKNOWN, DiluteForeign, foreign_images
 from lnbench.noise.law import LabelNoise, describe, in_epoch, novel_images, on_data
 from lnbench.randomness import METHOD, Stream, permutation_at
-from lnbench.training.augment import PADDING, crop_and_flip, pad, shifts
+from lnbench.training.augment import PADDING, shifts
+from lnbench.training.pictures import Pictures, WithWhiteNoise, with_another
 
 BATCHES_A_DRAW = 256  # examples and labels are drawn for that many batches at a time
 
@@ -43,12 +44,25 @@ class DeviceData:
         self.labels = torch.from_numpy(data.train_labels.astype(np.int64)).to(device)
         self.test_images = _channels_last(data.test_images, device)
         self.test_labels = torch.from_numpy(data.test_labels.astype(np.int64)).to(device)
+        self.pictures = Pictures(self.images)
+        self._joined: dict[str, Pictures] = {}
 
-    @cached_property
+    @property
     def padded(self) -> torch.Tensor:
         """Return the training images with a black border, as they are and mirrored: made when a crop is first asked
         for."""
-        return pad(self.images)
+        return self.pictures.padded
+
+    def pictures_of(self, noise: LabelNoise) -> Pictures:
+        """Return the images that a run with this noise shows; those of another data set are moved to the device
+        once."""
+        if not isinstance(noise, DiluteForeign):
+            return self.pictures
+        if noise.other is None:
+            return WithWhiteNoise(self.pictures, noise)
+        if noise.other.checksum not in self._joined:
+            self._joined = {noise.other.checksum: with_another(self.pictures, noise.other)}  # one at a time
+        return self._joined[noise.other.checksum]
 
 
 def _channels_last(images: np.ndarray, device: torch.device) -> torch.Tensor:
@@ -135,7 +149,8 @@ class TrainingSet:
     drawn.
     `files`: where label files lie, for noise that reads one.
     `identity` (n,) and `labels` (n,) are of the clean images, in the data set's order, and behind them of the novel
-    images that its noise shows, in the order of the draw.
+    images that its noise shows, in the order of the draw; or of the foreign ones, whose numbers follow on those of the
+    data set, and whose true label is UNKNOWN.
     """
 
     def __init__(
@@ -161,21 +176,24 @@ class TrainingSet:
         self.noise: LabelNoise = on_data(noise, data, files or LabelFiles())
         novel = shuffled[clean + validation :][: novel_images(self.noise)]
         # each image's number in the whole data set
-        identity = np.concatenate((np.sort(shuffled[:clean]), novel))
+        foreign = have + np.arange(foreign_images(self.noise), dtype=np.int64)
+        identity = np.concatenate((np.sort(shuffled[:clean]), novel, foreign))
         held_out = np.sort(shuffled[clean : clean + validation])
-        labels = data.train_labels.astype(np.int64)
+        labels = np.append(data.train_labels.astype(np.int64), UNKNOWN)
+        true = labels[np.minimum(identity, have)]
         self.clean, self.batch_size = clean, int(recipe["batch_size"])
         self.epochs = int(recipe["epochs"])
         self.inputs = inputs or {}
         self.device, self.on_device = device, on_device
         self.seeds, self.augment = seeds, recipe["augment"]
         self.identity = torch.from_numpy(identity).to(device)
-        self.labels = torch.from_numpy(labels[identity]).to(device)
+        self.labels = torch.from_numpy(true).to(device)
+        self.pictures = on_device.pictures_of(self.noise).shown
         held = torch.from_numpy(held_out).to(device)
         self.validation = Held(on_device.images, held, torch.from_numpy(labels[held_out]).to(device))
         tested = torch.from_numpy(test_images(len(data.test_labels), recipe["dataset"].get("test"))).to(device)
         self.test = Held(on_device.test_images, tested, on_device.test_labels[tested])
-        self.noise_facts = describe(self.noise, labels[identity], identity)
+        self.noise_facts = describe(self.noise, true, identity)
         none = torch.zeros(0, dtype=torch.int64, device=device)
         self.noise.labels(none, none, none)  # what a noise moves to the device it moves now, and not in the first batch
         self.kept: torch.Tensor | None = None if only is None else self._kept(given, only)
@@ -336,12 +354,11 @@ class TrainingSet:
                 own = Batch(place[part], identity[part], label[part], None if shift is None else shift[part])
                 yield self._with_beside(own, epoch, (start + first_of_batch) // size, noise)
 
-    def pictures(self, image: torch.Tensor, shift: torch.Tensor | None) -> torch.Tensor:
-        """Return (..., H, W, C) uint8: the images of a batch, cropped and flipped where there is a shift."""
-        if shift is None:
-            images = self.on_device.images  # whole ones: by index_select a memory copy each, 4 times as fast as [image]
-            return images.flatten(1).index_select(0, image.flatten()).view(*image.shape, *images.shape[1:])
-        return crop_and_flip(self.on_device.padded, image, shift)
+    def true(self, image: torch.Tensor) -> torch.Tensor:
+        """Return the true labels of images, by their numbers in the whole data set; UNKNOWN of those from elsewhere."""
+        own = self.on_device.labels
+        known = own[image.clamp(max=len(own) - 1)]
+        return torch.where(image < len(own), known, UNKNOWN) if foreign_images(self.noise) else known
 
 
 __all__ = ["PADDING", "Batch", "DeviceData", "Held", "Pixels", "TrainingSet"]

@@ -78,7 +78,7 @@ class StepView:
     def clean(self) -> Tensor:
         """Return (K, B) bool: the examples whose given label is the true one."""
         pairs = zip(self.training.sets, self.batches, strict=True)
-        return torch.stack([data.on_device.labels[batch.image] == batch.label for data, batch in pairs])
+        return torch.stack([data.true(batch.image) == batch.label for data, batch in pairs])
 
     @property
     def losses(self) -> Tensor:
