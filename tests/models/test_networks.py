@@ -51,6 +51,7 @@ PRINTED = {
     "resnet56_aum": (CIFAR, 853_018, 125.5),
     "resnet110_aum": (CIFAR, 1_727_962, 252.9),
     "resnet18": (CIFAR, 11_173_962, 555.4),
+    "resnet101": (CIFAR, 42_512_970, 2510.0),
     "densenet_bc40": (CIFAR, 176_122, 72.4),
     "densenet_bc100": (CIFAR, 769_162, 287.9),
     "vgg16_bn": (GREY, 134_308_810, 431.6),
@@ -295,10 +296,11 @@ def test_the_average_pooling_is_torchs(height: int, width: int, side: int) -> No
     torch.testing.assert_close(mine, theirs)
 
 
-def test_resnet18_is_torchvisions_with_a_small_stem() -> None:
-    theirs = torchvision.models.resnet18(num_classes=10)
+@pytest.mark.parametrize("name", ["resnet18", "resnet101"])
+def test_a_resnet_is_torchvisions_with_a_small_stem(name: str) -> None:
+    theirs = getattr(torchvision.models, name)(num_classes=10)
     theirs.conv1, theirs.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.Identity()
-    ours = build("resnet18", CIFAR)
+    ours = build(name, CIFAR)
     theirs.load_state_dict(dict(zip(theirs.state_dict(), shaken(ours).state_dict().values(), strict=True)))
     for mode in (True, False):  # the second with the statistics that the first has left
         torch.testing.assert_close(ours.train(mode)(IMAGES), theirs.train(mode)(IMAGES), rtol=1e-4, atol=1e-4)

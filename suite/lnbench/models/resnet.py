@@ -3,7 +3,9 @@
 The forms differ where a block halves the image and doubles the channels, which the block's input must follow:
 `subsample` takes every second pixel and puts as many zero channels before as behind (option A; the SAM report),
 `average` pools 2×2 and puts the zero channels behind (the AUL paper), `projection` is a convolution 1×1 of stride 2
-with batch normalisation (option B; the ETH report). Only the last has parameters.
+with batch normalisation (option B; the ETH report). Only the last has parameters. `resnet101` is Rolnick et al.'s
+"ResNet with 101 layers", which they do not describe further: torchvision's bottlenecks, the stride in the 3×3
+convolution, behind a first convolution 3×3 of stride 1 without pooling, as is usual for small images.
 """
 
 from __future__ import annotations
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from lnbench.models.torch_resnet import Shortcut
 
 
+EXPANSION = 4  # of the channels, at the end of a bottleneck
+
+
 @dataclass(frozen=True, slots=True)
 class Residual:
     """A convolution to `width` channels, then stages of `blocks` blocks of two, each stage but the first at half the
@@ -28,10 +33,14 @@ class Residual:
     width: int
     shortcut: Shortcut
     words: str
+    bottleneck: bool = False  # blocks of three convolutions, 1×1, 3×3 and 1×1, the last to four times the channels
 
     @property
     def initial(self) -> str:
-        """Return how the first weights are drawn in the code that has these shortcuts."""
+        """Return how the first weights are drawn in the code that has these shortcuts; of bottlenecks, for which there
+        is no code, as in the paper's other networks."""
+        if self.bottleneck:
+            return "glorot_uniform"
         return {
             "subsample": "kaiming_normal",
             "average": "kaiming_normal_fan_out",
@@ -50,6 +59,8 @@ def _networks() -> dict[str, Residual]:
     words = "ResNet-18 for 32×32 images, option B shortcuts"
     found["resnet18"] = Residual((2,) * 4, 64, "projection", words)
     found["resnet18_w16"] = Residual((2,) * 4, 16, "projection", f"{words}, 16 to 128 channels in place of 64 to 512")
+    words = "ResNet-101 of bottlenecks for 32×32 images, option B shortcuts"
+    found["resnet101"] = Residual((3, 4, 23, 3), 64, "projection", words, bottleneck=True)
     return found
 
 
@@ -66,16 +77,22 @@ def layers(name: str, shape: Shape, classes: int) -> list[Layer]:
     for stage, blocks in enumerate(net.blocks):
         outputs = net.width << stage
         for block in range(blocks):
-            halve = bool(stage) and not block
+            halve, before = bool(stage) and not block, height * width
             if halve:
                 if net.shortcut == "average" and (height % 2 or width % 2):
                     what = f"images of {shape[1]}×{shape[2]} pixels cannot be halved {len(net.blocks) - 1} times"
                     raise ValueError(f"{what}, as this network's shortcuts do")
                 height, width = -(-height // 2), -(-width // 2)
-            found += [*_conv(channels, outputs, height * width), *_conv(outputs, outputs, height * width)]
-            if halve and net.shortcut == "projection":
-                found += _conv(channels, outputs, height * width, kernel=1)
-            channels = outputs
+            if net.bottleneck:
+                found += _conv(channels, outputs, before, kernel=1)
+                found += _conv(outputs, outputs, height * width)
+                found += _conv(outputs, EXPANSION * outputs, height * width, kernel=1)
+            else:
+                found += [*_conv(channels, outputs, height * width), *_conv(outputs, outputs, height * width)]
+            ends = EXPANSION * outputs if net.bottleneck else outputs
+            if net.shortcut == "projection" and channels != ends:
+                found += _conv(channels, ends, height * width, kernel=1)
+            channels = ends
     return [*found, Layer("dense", channels, classes)]
 
 
@@ -90,4 +107,4 @@ def build(name: str, shape: Shape, classes: int) -> nn.Module:
 
     layers(name, shape, classes)
     net = NETWORKS[name]
-    return ResNet(net.blocks, net.width, net.shortcut, shape[0], classes)
+    return ResNet(net.blocks, net.width, net.shortcut, shape[0], classes, net.bottleneck)

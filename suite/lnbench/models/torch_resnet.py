@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from lnbench.models.resnet import EXPANSION
+
 Shortcut = Literal["subsample", "average", "projection"]  # what they are: `resnet.py`
 
 
@@ -42,10 +44,43 @@ class Block(nn.Module):
         return x
 
 
+class Bottleneck(nn.Module):
+    """Convolutions 1×1, 3×3 and 1×1 with batch normalisation, the last to `EXPANSION` times the channels, and what came
+    in, or a projection of it where that has another form, added before the last ReLU."""
+
+    def __init__(self, inputs: int, width: int, stride: int):
+        super().__init__()
+        outputs = EXPANSION * width
+        self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
+        self.norm3 = nn.BatchNorm2d(outputs)
+        self.projects = inputs != outputs
+        if self.projects:
+            self.project = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+            self.norm4 = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (B, inputs, H, W) -> (B, 4·width, H/stride, W/stride)
+        y = F.relu(self.norm1(self.conv1(x)), inplace=True)
+        y = F.relu(self.norm2(self.conv2(y)), inplace=True)
+        carried = self.norm4(self.project(x)) if self.projects else x
+        return F.relu(self.norm3(self.conv3(y)) + carried, inplace=True)
+
+
 class ResNet(nn.Module):
     """Convolution 3×3, the stages of blocks, the mean over all pixels, and a dense layer."""
 
-    def __init__(self, blocks: tuple[int, ...], width: int, shortcut: Shortcut, channels: int, classes: int):
+    def __init__(
+        self,
+        blocks: tuple[int, ...],
+        width: int,
+        shortcut: Shortcut,
+        channels: int,
+        classes: int,
+        bottleneck: bool = False,
+    ):
         super().__init__()
         self.conv = nn.Conv2d(channels, width, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(width)
@@ -54,8 +89,12 @@ class ResNet(nn.Module):
         for stage, count in enumerate(blocks):
             for block in range(count):
                 stride = 2 if stage and not block else 1
-                self.blocks.append(Block(inputs, width << stage, stride, shortcut))
-                inputs = width << stage
+                if bottleneck:
+                    self.blocks.append(Bottleneck(inputs, width << stage, stride))
+                    inputs = EXPANSION * width << stage
+                else:
+                    self.blocks.append(Block(inputs, width << stage, stride, shortcut))
+                    inputs = width << stage
         self.dense = nn.Linear(inputs, classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
