@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +55,20 @@ def digits(source: Source, root: Path) -> Arrays:
     The split never changes: images are ordered by a hash of their index, and the last 497 are the test set. Both parts
     keep scikit-learn's order.
     """
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    pixels = bunch.images.astype(np.uint8)[:, None]  # (1797, 1, 8, 8)
-    labels = bunch.target.astype(np.int64)
+    pixels, labels = _digits()
     keys = u32(DIGITS_SEED, DIGITS_STREAM, 0, np.arange(len(labels), dtype=np.int64))
     order = np.argsort(keys, kind="stable")
     train, test = np.sort(order[:-DIGITS_TEST]), np.sort(order[-DIGITS_TEST:])
     return pixels[train], labels[train], pixels[test], labels[test]
+
+
+@cache
+def _digits() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Return images (1797, 1, 8, 8) and labels (1797,), read once: scikit-learn parses a text of numbers each time."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return bunch.images.astype(np.uint8)[:, None], bunch.target.astype(np.int64)
 
 
 def torchvision(source: Source, root: Path) -> Arrays:
