@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -30,6 +31,22 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One process a core, but four where there are fewer: many tests wait for processes that they have started."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(4, cores)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from going through thousands of tests each time that one of them asks for it."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture
+def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write each figure of a report as its name: drawing takes most of a report's time, and has tests of its own."""
+    from lnbench.report.names import figures_of
+
+    monkeypatch.setattr(
+        "lnbench.report.folder.draw", lambda data: {name: name.encode() for name in figures_of(data).all()}
+    )
 
 
 @pytest.fixture(scope="session")

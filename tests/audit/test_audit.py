@@ -18,7 +18,6 @@ from lnbench.identity import canonical_json
 from lnbench.pipeline import Quiet, judge_store
 from lnbench.plan import plan_study
 from lnbench.report import write_report
-from lnbench.report.names import figures_of
 from lnbench.spec import load_study
 from lnbench.store import Record, Store, make_record
 from lnbench.store.record import envelope, opened
@@ -29,11 +28,7 @@ from tests.toys.trained_study import Call
 CONFUSING = "noise: {kind: dilute_structured, alpha: 2, delta: 0.5, order: confusing}"
 
 
-@pytest.fixture(autouse=True)
-def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "lnbench.report.folder.draw", lambda data: {name: name.encode() for name in figures_of(data).all()}
-    )
+pytestmark = pytest.mark.usefixtures("no_drawing")
 
 
 @pytest.fixture

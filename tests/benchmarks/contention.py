@@ -39,8 +39,9 @@ def train_for_ever(examples: Any) -> None:
         run()
 
 
-def burn() -> None:
+def burn(ready: Any) -> None:
     """A program that wants a core for itself."""
+    ready.value = 1
     while True:
         pass
 
@@ -70,6 +71,7 @@ def _environment() -> Iterator[None]:
 def contended_over_quiet(size: Size) -> Readings:
     """The sweep's examples a second with a competing process over those without; the two alternate."""
     context = multiprocessing.get_context("spawn")
+    ready = context.Value("q", 0, lock=False)
     counters = [context.Value("q", 0, lock=False) for _ in range(size.of(available_cores()))]
     seconds = max(0.3, SECONDS * size.share)
 
@@ -79,9 +81,11 @@ def contended_over_quiet(size: Size) -> Readings:
         return (sum(counter.value for counter in counters) - before) / (time.perf_counter() - began)
 
     with contextlib.ExitStack() as running, _environment():
+        competitor = running.enter_context(_started(context, burn, ready))
+        _wait_for([competitor], [ready])
+        os.kill(competitor.pid, signal.SIGSTOP)  # while the workers import torch
         workers = [running.enter_context(_started(context, train_for_ever, counter)) for counter in counters]
-        competitor = running.enter_context(_started(context, burn))
-        _wait_until_all_train(workers, counters)
+        _wait_for(workers, counters)
         pairs = []
         for _ in range(size.repeats):
             os.kill(competitor.pid, signal.SIGCONT)
@@ -92,9 +96,10 @@ def contended_over_quiet(size: Size) -> Readings:
     return Readings([a / b for a, b in pairs], f"{contended:,.0f} : {quiet:,.0f} examples/s")
 
 
-def _wait_until_all_train(workers: list[Any], counters: list[Any]) -> None:
+def _wait_for(processes: list[Any], counters: list[Any]) -> None:
+    """Return once each process has counted something."""
     deadline = time.monotonic() + PATIENCE
     while not all(counter.value for counter in counters):
-        if time.monotonic() > deadline or not all(worker.is_alive() for worker in workers):
-            raise RuntimeError("a training process did not begin")
+        if time.monotonic() > deadline or not all(process.is_alive() for process in processes):
+            raise RuntimeError("a process did not begin")
         time.sleep(0.05)

@@ -154,7 +154,7 @@ def probe_overhead(size: Size) -> Readings:
     probed()
     if not losses.rows[0, 0, :-1].all():  # now, as after many epochs a loss may well be 0
         raise AssertionError("not every example's loss was kept")
-    turns = 15 * size.repeats  # short ones: what is looked for is smaller than one turn differs from the next
+    turns = size.of(15) * size.repeats  # short ones: what is looked for is smaller than one turn differs from the next
     pairs = interleaved(Side(probed, probed.examples), Side(without, probed.examples), turns)
     rates = times_as_fast(pairs, "examples/s")
     return Readings([100 * (1 / ratio - 1) for ratio in rates.values], rates.words)

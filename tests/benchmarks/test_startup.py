@@ -1,6 +1,6 @@
 """How long the verbs that train nothing take, as ratios against a bare interpreter in the same run.
 
-    pytest tests/benchmarks/test_startup.py -n 0 --benchmark-enable --benchmark-only
+    pytest tests/benchmarks/test_startup.py -n 0 -m "" --benchmark-enable --benchmark-only
 
 Aims: `list` and `--help` at most 4 times an interpreter that imports click, yaml and rich; `validate` and `show`
 under 1.5 s. Nothing is asserted of time: the ratio stands in the table's `extra_info` and is printed.
@@ -17,7 +17,15 @@ from typing import Any
 import pytest
 
 BARE = [sys.executable, "-c", "import click, yaml, rich"]
-VERBS = [["--help"], ["list"], ["validate"], ["show", "R001-01"], ["plan", "rolnick_mnist", "--tier", "full"]]
+VERBS = [
+    ["--help"],
+    ["list"],
+    # seconds each, and what they say is held by tests/cli
+    *(
+        pytest.param(verb, marks=pytest.mark.long)
+        for verb in (["validate"], ["show", "R001-01"], ["plan", "rolnick_mnist", "--tier", "full"])
+    ),
+]
 
 
 def seconds(command: list[str]) -> float:

@@ -15,16 +15,22 @@ from lnbench.stats import Check, Region, Verdict
 from tests.calibration.simulated import Numbers, judged, judged_study, member
 from tests.calibration.worlds import above, near, same
 
-REPETITIONS = 4000
+repetitions = 0  # studies that are simulated for one power
 
 
-def simulated(draw: Callable[[np.random.Generator], Check], verdict: Verdict, repetitions: int = REPETITIONS) -> float:
+@pytest.fixture(autouse=True, params=[1000, pytest.param(4000, marks=pytest.mark.long)], ids=["quickly", "finely"])
+def _repetitions(request: pytest.FixtureRequest) -> None:
+    global repetitions
+    repetitions = request.param
+
+
+def simulated(draw: Callable[[np.random.Generator], Check], verdict: Verdict) -> float:
     rng = np.random.default_rng(20)
     return sum(draw(rng).verdict() is verdict for _ in range(repetitions)) / repetitions
 
 
 def close(found: float, announced: float, slack: float = 0.0) -> bool:
-    return abs(found - announced) <= slack + 3 * math.sqrt(announced * (1 - announced) / REPETITIONS) + 1e-3
+    return abs(found - announced) <= slack + 3 * math.sqrt(announced * (1 - announced) / repetitions) + 1e-3
 
 
 SLACK = 0.02  # the power of both rules is counted over 8,000 studies

@@ -45,7 +45,7 @@ def test_a_contradiction_is_inconclusive_until_what_is_open_was_tried(trained: P
 def test_verify_trains_what_a_contradiction_must_survive(trained: Path, call: Call) -> None:
     edit(trained, "threshold: 0.3", "threshold: 0.99")
     register_long_ago(trained / "claims/toy.yaml")
-    code, out, err = call("verify", "toy", "--tier", "full", "--workers", "2")
+    code, out, err = call("verify", "toy", "--tier", "full")
     assert code == 1, out + err
     assert "TOY-01: outside the claimed range; now with the alternatives of what is left open" in out
     # the report keeps the records of the tries: without them the accusation could not be checked

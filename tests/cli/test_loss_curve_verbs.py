@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from lnbench.store import Store
 from tests.toys.project import REPLACED, base
-from tests.toys.trained_study import Call
+from tests.toys.trained_study import AsItems, Call
 
 STUDY = (
     """\
@@ -61,13 +58,10 @@ def test_verify_keeps_what_it_reads_and_a_second_call_reads_nothing(curves: Path
 
 
 @pytest.mark.long
-def test_claims_on_loss_curves_are_pytest_items(curves: Path) -> None:
-    env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    command = [sys.executable, "-m", "pytest", "claims", "-v", "-p", "no:cacheprovider", "-p", "lnbench.pytest_plugin"]
-    command += ["--lnbench-tier", "smoke", "--lnbench-store", "fresh"]
-    done = subprocess.run(command, cwd=curves, capture_output=True, text=True, env=env)
-    assert done.returncode == 0, done.stdout
-    assert "TOY-03 PASSED" in done.stdout and readings(curves / "fresh") == 3
+def test_claims_on_loss_curves_are_pytest_items(curves: Path, as_items: AsItems) -> None:
+    code, out = as_items("smoke", "--lnbench-store", "fresh")
+    assert code == 0, out
+    assert "TOY-03 PASSED" in out and readings(curves / "fresh") == 3
 
 
 def test_an_export_is_judged_where_the_arrays_are_not(curves: Path, call: Call) -> None:

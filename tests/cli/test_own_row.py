@@ -53,7 +53,7 @@ class Place:
         return subprocess.run(
             [sys.executable, "-m", "lnbench", *(word.replace("\0", " ") for word in arguments)],
             cwd=self.folder, text=True, capture_output=True, check=False,
-            env={**outside, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+            env={**outside, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "LNBENCH_WORKERS": "0"},
         )  # fmt: skip
 
     @property

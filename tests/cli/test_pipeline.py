@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import types
@@ -18,7 +17,7 @@ from lnbench.execute.groups import Task
 from lnbench.pipeline import Results
 from lnbench.store import Store
 from tests.toys.registered import register_long_ago
-from tests.toys.trained_study import Call
+from tests.toys.trained_study import AsItems, Call
 
 
 def edit(home: Path, old: str, new: str) -> None:
@@ -32,13 +31,6 @@ def edit(home: Path, old: str, new: str) -> None:
 
 def trainings(store: Path) -> int:
     return Store(store).status().records.get("training", 0)
-
-
-def pytest_claims(folder: Path, tier: str) -> subprocess.CompletedProcess[str]:
-    options = ["-v", "-rs", "-p", "no:cacheprovider", "-p", "lnbench.pytest_plugin", "--lnbench-tier", tier]
-    env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    command = [sys.executable, "-m", "pytest", "claims", *options]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=env)
 
 
 @pytest.fixture
@@ -58,27 +50,29 @@ def no_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "status", missing)
 
 
-def test_the_plugin_fails_a_contradicted_claim_after_it_has_tried_the_alternatives(contradicted: Path) -> None:
-    done = pytest_claims(contradicted, "full")
-    assert done.returncode == 1, done.stdout
-    assert "TOY-01 FAILED" in done.stdout and "TOY-02 PASSED" in done.stdout
-    assert "contradicted: A perceptron learns digits under noise" in done.stdout and "Traceback" not in done.stdout
+def test_the_plugin_fails_a_contradicted_claim_after_it_has_tried_the_alternatives(
+    contradicted: Path, as_items: AsItems
+) -> None:
+    code, out = as_items("full")
+    assert code == 1, out
+    assert "TOY-01 FAILED" in out and "TOY-02 PASSED" in out
+    assert "contradicted: A perceptron learns digits under noise" in out and "Traceback" not in out
 
 
-def test_the_plugin_trains_no_seed_after_the_look_that_decides(trained: Path) -> None:
+def test_the_plugin_trains_no_seed_after_the_look_that_decides(trained: Path, as_items: AsItems) -> None:
     edit(trained, "seeds: {n: 4,", "seeds: {n: 6, looks: [4, 6],")
     edit(trained, "delta: -0.5", "delta: -0.9")
     before = trainings(trained / ".lnbench")
-    done = pytest_claims(trained, "full")
-    assert done.returncode == 0 and "2 passed" in done.stdout, done.stdout
+    code, out = as_items("full")
+    assert code == 0 and "2 passed" in out, out
     assert trainings(trained / ".lnbench") == before
 
 
-def test_the_plugin_names_the_command_that_fetches_missing_data(home: Path) -> None:
+def test_the_plugin_names_the_command_that_fetches_missing_data(home: Path, as_items: AsItems) -> None:
     edit(home, "dataset: {name: digits, clean: 400}", "dataset: {name: mnist, clean: 400}")
-    done = pytest_claims(home, "full")
-    assert done.returncode == 1 and done.stdout.count("fetch it with `lnbench data fetch mnist`") >= 2, done.stdout
-    assert "Traceback" not in done.stdout and not (home / ".lnbench/records").exists()
+    code, out = as_items("full")
+    assert code == 1 and out.count("fetch it with `lnbench data fetch mnist`") >= 2, out
+    assert "Traceback" not in out and not (home / ".lnbench/records").exists()
 
 
 def test_a_contradiction_is_judged_again_from_an_export(contradicted: Path, call: Call) -> None:

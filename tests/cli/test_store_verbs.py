@@ -6,19 +6,9 @@ import hashlib
 import json
 from pathlib import Path
 
-import pytest
-
-from lnbench.report.names import figures_of
 from lnbench.store import Store
 from lnbench.store.record import opened
 from tests.toys.trained_study import Call
-
-
-@pytest.fixture(autouse=True)
-def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "lnbench.report.folder.draw", lambda data: {name: name.encode() for name in figures_of(data).all()}
-    )
 
 
 def some_run(trained: Path) -> str:

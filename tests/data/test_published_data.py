@@ -18,7 +18,7 @@ from lnbench.data.sources import SOURCES
 REAL = [name for name, source in SOURCES.items() if not source.embedded]
 
 
-@pytest.fixture(params=REAL)
+@pytest.fixture(params=REAL, scope="module")  # one after the other: each is read once
 def real(request: pytest.FixtureRequest) -> ImageData:
     pytest.importorskip("torchvision")
     name: str = request.param

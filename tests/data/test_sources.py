@@ -68,10 +68,10 @@ def test_an_unknown_name_is_a_data_error() -> None:
         find("cifar")
 
 
-def test_importing_the_package_imports_neither_torch_nor_scikit_learn() -> None:
+def test_importing_the_package_and_reading_what_is_embedded_imports_neither_torch_nor_scikit_learn() -> None:
     code = (
         "import sys, lnbench.data, lnbench.data.fetch;"
-        "lnbench.data.load('synthetic_mnist', options={'train': 10});"
+        "lnbench.data.load('synthetic_mnist', options={'train': 10}); lnbench.data.load('digits');"
         "print([m for m in ('torch', 'torchvision', 'sklearn', 'PIL') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -16,7 +16,6 @@ from lnbench.errors import DataError
 from lnbench.execute.local import execute
 from lnbench.pipeline import Quiet, judge, verify
 from lnbench.plan import Plan, plan_study
-from lnbench.report.names import figures_of
 from lnbench.spec import load_study
 from lnbench.store import Store
 from lnbench.training import train
@@ -26,10 +25,9 @@ from tests.toys.small_runs import recipe, seeds
 
 
 @pytest.fixture(autouse=True)
-def outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_drawing: None) -> None:
     """No data root, no figures."""
     monkeypatch.setenv("LNBENCH_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr("lnbench.report.folder.draw", lambda data: {name: b"" for name in figures_of(data).all()})
 
 
 def plan_of(study: Path) -> Plan:

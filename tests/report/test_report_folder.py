@@ -13,20 +13,10 @@ from lnbench.errors import StoreError
 from lnbench.judge import gather, judge
 from lnbench.plan import plan_study
 from lnbench.report import load_failures, load_report, read_result, report_differs, write_report
-from lnbench.report.names import figures_of
 from lnbench.store.record import opened
 from tests.toys.report_world import World
 
-
-def pretend_to_draw(data: dict[str, Any]) -> dict[str, bytes]:
-    """Drawing takes seconds and has tests of its own."""
-    return {name: name.encode() for name in figures_of(data).all()}
-
-
-@pytest.fixture(autouse=True)
-def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lnbench.report.folder.draw", pretend_to_draw)
-
+pytestmark = pytest.mark.usefixtures("no_drawing")
 
 BAD = {"perceptron": (0.80, 0.75), "mlp1": (0.90, 0.6), "convnet4": (0.97, 0.85)}
 

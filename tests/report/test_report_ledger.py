@@ -13,7 +13,6 @@ from lnbench.errors import StoreError
 from lnbench.identity import canonical_json
 from lnbench.report import markdown, report_differs, write_report
 from lnbench.report.folder import chain_differs, json_text, load_ledger
-from lnbench.report.names import figures_of
 from lnbench.report.result.chain import chain_head
 from lnbench.report.result.result import result_to_json
 from lnbench.store import make_record
@@ -21,12 +20,7 @@ from lnbench.store.record import envelope, opened
 from tests.toys.records import training
 from tests.toys.report_world import World
 
-
-@pytest.fixture(autouse=True)
-def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "lnbench.report.folder.draw", lambda data: {name: name.encode() for name in figures_of(data).all()}
-    )
+pytestmark = pytest.mark.usefixtures("no_drawing")
 
 
 @pytest.fixture

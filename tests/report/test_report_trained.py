@@ -18,9 +18,11 @@ from lnbench.report.page.trained import trained_section
 from lnbench.report.result.trained import trained_to_json
 from lnbench.resources import study_paths
 from lnbench.spec import Study, load_study
-from tests.report.test_report_folder import judged_again, no_drawing  # noqa: F401
+from tests.report.test_report_folder import judged_again
 from tests.report.test_report_page import assert_tables_are_whole
 from tests.toys.report_world import World
+
+pytestmark = pytest.mark.usefixtures("no_drawing")
 
 
 def section(study: Study, linked: bool = False) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -57,11 +59,13 @@ tiers:
 
 BASELINE = paper()
 Call = Callable[..., tuple[int, str, str]]  # arguments -> (exit code, stdout, stderr)
+AsItems = Callable[..., tuple[int, str]]  # a tier, and pytest's options -> (exit code, stdout)
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with claims/toy.yaml, baselines/ and no data, store or environment of the outside."""
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_drawing: None) -> Path:
+    """A working directory with claims/toy.yaml, baselines/ and no data, store or environment of the outside. Reports
+    have no pictures."""
     write_project(tmp_path, STUDY, BASELINE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LNBENCH_STORE", raising=False)
@@ -106,5 +110,20 @@ def call(capsys: pytest.CaptureFixture[str]) -> Call:
             main(list(arguments))
         out, err = capsys.readouterr()
         return int(stop.value.code or 0), out, err
+
+    return run
+
+
+@pytest.fixture
+def as_items(monkeypatch: pytest.MonkeyPatch) -> AsItems:
+    """Call pytest on `claims/` with lnbench's plug-in and no other: in this process, as another takes seconds."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+    def run(tier: str, *options: str) -> tuple[int, str]:
+        plugins = ["no:cacheprovider", "no:faulthandler", "lnbench.pytest_plugin"]
+        named = [word for plugin in plugins for word in ("-p", plugin)]
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            code = pytest.main(["claims", "-v", "-rs", *named, "--lnbench-tier", tier, *options])
+        return int(code), out.getvalue()
 
     return run

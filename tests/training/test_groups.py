@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +15,11 @@ import torch
 from lnbench.data.images import ImageData, load
 from lnbench.identity import canonical_json
 from lnbench.training import train, train_group
+from lnbench.training.backends.compiling import compiled_or_eager
 from lnbench.training.backends.loop import Loop
 from lnbench.training.backends.stacked import Stacked
 from lnbench.training.batches import DeviceData, TrainingSet
-from lnbench.training.engine import BACKENDS, Group, prepare
+from lnbench.training.engine import BACKENDS, Group, deterministic, prepare
 from lnbench.training.hooks import Hooks, State, Stopped
 from tests.toys.small_runs import ADADELTA, SGD, dilution, recipe, seeds
 from tests.training.test_engine import kept
@@ -133,6 +136,35 @@ def test_where_compiling_fails_training_goes_on_with_one_warning(
         compiled = train_group(recipes, streams, digits, backend="stacked", compile=True)
     assert len([w for w in caught if "torch.compile" in str(w.message)]) == 1
     assert canonical_json(compiled) == canonical_json(eager)
+
+
+@pytest.fixture
+def mode() -> Iterator[None]:
+    """What torch is told of deterministic kernels is as before afterwards."""
+    before = torch.get_deterministic_debug_mode()
+    yield
+    torch.set_deterministic_debug_mode(before)
+
+
+@pytest.mark.parametrize("strict, warns", [(True, False), (True, True), (False, False)])
+def test_deterministic_kernels_are_asked_for_without_torchs_compiler(
+    mode: None, monkeypatch: pytest.MonkeyPatch, strict: bool, warns: bool
+) -> None:
+    """Importing it takes a worker a second and a half."""
+    monkeypatch.delitem(sys.modules, "torch._inductor.config", raising=False)
+    deterministic(strict, warns)
+    assert "torch._inductor.config" not in sys.modules
+    assert torch.are_deterministic_algorithms_enabled() is strict
+    assert torch.is_deterministic_algorithms_warn_only_enabled() is warns
+
+
+def test_a_compiler_that_is_imported_later_hears_of_it(mode: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch._inductor.config as compiler
+
+    monkeypatch.setattr(compiler, "deterministic", False)
+    torch.set_deterministic_debug_mode("error")
+    compiled_or_eager(lambda: None)
+    assert compiler.deterministic
 
 
 def test_a_compiled_step_that_needs_too_much_memory_is_not_a_compiler_that_fails(

@@ -7,9 +7,11 @@ imported inside the readers that need them: judging stored records needs neither
 
 from __future__ import annotations
 
+import importlib.util
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +56,30 @@ def digits(source: Source, root: Path) -> Arrays:
     The split never changes: images are ordered by a hash of their index, and the last 497 are the test set. Both parts
     keep scikit-learn's order.
     """
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    pixels = bunch.images.astype(np.uint8)[:, None]  # (1797, 1, 8, 8)
-    labels = bunch.target.astype(np.int64)
+    pixels, labels = _digits()
     keys = u32(DIGITS_SEED, DIGITS_STREAM, 0, np.arange(len(labels), dtype=np.int64))
     order = np.argsort(keys, kind="stable")
     train, test = np.sort(order[:-DIGITS_TEST]), np.sort(order[-DIGITS_TEST:])
     return pixels[train], labels[train], pixels[test], labels[test]
+
+
+@cache
+def _digits() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Return images (1797, 1, 8, 8) and labels (1797,), from scikit-learn's file: importing it takes as long as torch.
+
+    Only where the file is not where it has always been, scikit-learn is asked.
+    """
+    sklearn = importlib.util.find_spec("sklearn")
+    file = Path(sklearn.origin if sklearn and sklearn.origin else "").parent / "datasets/data/digits.csv.gz"
+    if file.is_file():
+        table = np.loadtxt(file, delimiter=",", dtype=np.int64)  # 64 pixels and the label
+        pixels, labels = table[:, :-1], table[:, -1]
+    else:
+        from sklearn.datasets import load_digits
+
+        bunch = load_digits()
+        pixels, labels = bunch.data, bunch.target.astype(np.int64)
+    return pixels.astype(np.uint8).reshape(-1, 1, 8, 8), labels
 
 
 def torchvision(source: Source, root: Path) -> Arrays:

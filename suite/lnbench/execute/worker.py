@@ -147,7 +147,8 @@ class Trainer:
         from lnbench.training.batches import DeviceData
 
         if name not in self.data:
-            self._free()  # one at a time: studies seldom mix data sets
+            if self.data:
+                self._free()  # one at a time: studies seldom mix data sets
             self.data = {name: DeviceData(load(name, root=self.data_root), self.device)}
         return self.data[name]
 

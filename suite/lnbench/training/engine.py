@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -36,10 +37,19 @@ AVERAGED = "_averaged"  # behind the names of the curves of averaged weights
 JOINED = ("metrics", "counted", "arrays", "probe_curves")  # of an outcome: what all probes give is put together
 
 
+def deterministic(strict: bool, warns: bool = False) -> None:
+    """Do as `torch.use_deterministic_algorithms(strict, warn_only=warns)`, but do not import torch's compiler for its
+    sake, which takes as long as torch: where a step is compiled, `compiling.py` tells the compiler too."""
+    if "torch._inductor.config" in sys.modules:
+        torch.use_deterministic_algorithms(strict, warn_only=warns)
+    else:
+        torch.set_deterministic_debug_mode("default" if not strict else "warn" if warns else "error")
+
+
 def prepare(device: torch.device) -> None:
     """Set the reference arithmetic: deterministic kernels only (an operation that has none is an error), no TF32, no
     sums of bfloat16 numbers. Once a process; `train_group` sets it for as long as it trains."""
-    torch.use_deterministic_algorithms(True)
+    deterministic(True)
     # every value is written before it is read
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cuda":
@@ -69,7 +79,7 @@ def reference_arithmetic(device: torch.device) -> Iterator[None]:
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(strict, warn_only=warns)
+        deterministic(strict, warns)
         for of, name, value in before:
             setattr(of, name, value)
 

@@ -25,6 +25,10 @@ def compiled_or_eager(function: Callable[..., Any], forget: bool = True) -> Call
     import torch._dynamo
     import torch._inductor.config
 
+    # the compiler hears what torch was told before it was imported (`engine.deterministic`)
+    torch.use_deterministic_algorithms(
+        torch.are_deterministic_algorithms_enabled(), warn_only=torch.is_deterministic_algorithms_warn_only_enabled()
+    )
     torch._inductor.config.compile_threads = 1  # a worker may not start processes of its own
     if forget:  # what earlier groups compiled: it is found by code, not by group, and would count against us
         torch._dynamo.reset()
