@@ -147,9 +147,9 @@ def test_what_does_not_fit_into_the_devices_memory_is_said(world: ShortOfTime) -
 
 
 def test_a_backend_that_nobody_has_tested_waits_for_a_parity_study(world: ShortOfTime) -> None:
-    assert "the backend graph is untested on a GPU" in why(world.plan(backend="graph"), "A-0")
+    assert "the backend recorded is untested on a GPU" in why(world.plan(backend="recorded"), "A-0")
     world.device = DEVICES["cpu"]
-    assert world.plan(backend="graph").verdicts == 4, "on the CPU there is no such question"
+    assert world.plan(backend="recorded").verdicts == 4, "on the CPU there is no such question"
 
 
 def in_fast(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from lnbench import catalog
 from lnbench.budget.choose import Piece, Want
 from lnbench.budget.known import Known
 from lnbench.budget.obstacles import Machine
-from lnbench.execute.groups import STACK_MOST, UNTESTED_ON_A_GPU, Grouping
+from lnbench.execute.groups import UNTESTED_ON_A_GPU, Grouping
 from lnbench.plan import Choice, Job, Run, plan_study
 from lnbench.plan.rates import Prices
 from lnbench.plan.step_cost import Time, memory
@@ -183,12 +183,14 @@ class _StudyWork:
         return self._needed[name]
 
     def _price(self, run: Run) -> Time:
-        backend = self._backend(run)
-        return self.prices.of(run, backend, STACK_MOST if backend == "stacked" else 1)
+        return self.prices.of(run, self._backend(run), self._together(run))
 
     def _backend(self, run: Run) -> str:
         """Return which backend trains a run; on the CPU the price is the same for all."""
         return "loop" if self.prices.device.kind == "cpu" else self.grouping.way(run)[0]
+
+    def _together(self, run: Run) -> int:
+        return 1 if self.prices.device.kind == "cpu" else self.grouping.most(run)
 
     # what keeps runs from being trained
 
@@ -196,7 +198,7 @@ class _StudyWork:
         """Return what does not fit into the device's memory; "" where all does, or the memory is not known."""
         have = self.prices.device.memory
         runs = self._trainings(needed) if have else ()
-        most = max((memory(run, STACK_MOST if self._backend(run) == "stacked" else 1) for run in runs), default=0.0)
+        most = max((memory(run, self._together(run)) for run in runs), default=0.0)
         words = self.prices.device.words
         return f"needs about {most / GB:.3g} GB of memory; {words} has {have / GB:.3g}" if most > have else ""
 

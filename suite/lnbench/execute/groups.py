@@ -125,6 +125,11 @@ class Grouping:
         compiles = on_cpu and "norm" in kinds and run.recipe["precision"] == "fp32"
         return "loop", compiles and self._worth_compiling(run, "norm", 1)
 
+    def most(self, run: Run) -> int:
+        """Return how many runs a full group with this one has; 1 where it trains alone."""
+        backend, _ = self.way(run)
+        return min(self._full(run, backend), self._fitting(run)) if backend in TOGETHER else 1
+
     def _worth_compiling(self, run: Run, kind: str, replicas: int) -> bool:
         return not self.smoke(run.id) and seconds_of(run, self.device) * replicas >= SECONDS_WORTH_COMPILING[kind]
 

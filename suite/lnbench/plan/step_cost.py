@@ -8,9 +8,10 @@ The time of a step is the largest of three, as they go on side by side:
 - memory traffic: each value that a layer gives is read and written PASSES times, forward, backward and by what follows
   it, and each weight WEIGHT_PASSES times; at a share of the device's bandwidth.
 
-K dense runs that are stacked share the operations, and nothing else. A step that is recorded (`graph`) has fewer, and
-each takes the device GAP. To the steps come the evaluation after each epoch (in float32) and the preparation of each
-run. Where no number is known of a network, one of a small ResNet is taken.
+K dense runs that are stacked share the operations, and nothing else. A step that is `recorded` has fewer; each takes
+the device GAP, which K runs side by side share, and the host only fills in the batch. To the steps come the evaluation
+after each epoch (in float32) and the preparation of each run. A network without a table of layers is taken for a small
+ResNet.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Time:
 
 
 def training_time(run: Run, device: Device, backend: str = "loop", replicas: int = 1) -> Time:
-    """Return what a training takes on a GPU, of `replicas` that train together where the backend is `stacked`."""
+    """Return what a training takes on a GPU, one of `replicas` that train together."""
     recipe, precision = run.recipe, run.recipe["precision"]
     steps = float(-(-run.examples // recipe["batch_size"]) * run.epochs)
     work = passes(recipe) + added_passes(recipe) * FORWARD
@@ -119,10 +120,12 @@ def memory(run: Run, replicas: int = 1) -> float:
 
 def _started(own: float, backend: str, replicas: int) -> float:
     """Return the seconds that a run's share of a step of `own` operations takes the host; of a recorded step, the
-    device's gaps."""
+    device's gaps where these are longer."""
     if backend == "stacked":
         return (STACK * own + OF_MEMBER * replicas) / replicas * OPERATION
-    return own * RECORDED * GAP if backend == "graph" else own * OPERATION
+    if backend == "recorded":
+        return max(own * RECORDED * GAP / replicas, OF_MEMBER * OPERATION)
+    return own * OPERATION
 
 
 def _busy(flop: float, precision: str, moved: float, device: Device) -> float:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lnbench.store import Store
 
 DEVICES = ("h200", "h100", "a100", "cpu")  # plan.devices.DEVICES, written again so that a shell completes fast
-BACKENDS = ("auto", "loop", "stacked", "graph")  # and execute.groups.BACKENDS
+BACKENDS = ("auto", "loop", "stacked", "recorded")  # and execute.groups.BACKENDS
 
 
 @click.command()
