@@ -17,11 +17,12 @@ ResNet.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from lnbench import catalog
-from lnbench.models.layers import Layer
+from lnbench.models.layers import Layer, Shape
 from lnbench.plan.devices import Device
 from lnbench.plan.run import Run
 from lnbench.training.shape import added_passes, method_entry, passes
@@ -84,7 +85,7 @@ def trains(run: Run) -> bool:
 def experiment_time(run: Run, device: Device) -> Time:
     """Return what an experiment that trains a network takes on a GPU, by the examples of all its steps."""
     steps, size = run.examples / run.recipe["batch_size"], run.recipe["batch_size"]
-    flop = 6.0 * size * sum(layer.macs for layer in _layers_of(run))
+    flop = 6.0 * size * sum(layer.macs for layer in layers_of(run))
     moved = _moved(run, "fp32") + _weights(run) * WEIGHT_PASSES * BYTES["fp32"]
     busy = _busy(flop, "fp32", moved, device)
     return Time(steps * max(operations(run) * OPERATION, busy) + PREPARATION, steps * busy)
@@ -92,7 +93,7 @@ def experiment_time(run: Run, device: Device) -> Time:
 
 def operations(run: Run) -> float:
     """Return how many operations the host starts in an eager step of a training, its passes counted once."""
-    found = _layers_of(run)
+    found = layers_of(run)
     if not found:
         return OF_NO_TABLE
     kinds = Counter(layer.kind for layer in found)
@@ -153,21 +154,22 @@ def _evaluation(run: Run, device: Device) -> Time:
 
 def _values(run: Run) -> float:
     """Return how many numbers the layers of a network give for one image, normalisations left out."""
-    found = _layers_of(run)
+    found = layers_of(run)
     return float(sum(layer.outputs * layer.places for layer in found if layer.kind != "norm"))
 
 
 def _weights(run: Run) -> float:
-    return float(sum(layer.parameters for layer in _layers_of(run)))
+    return float(sum(layer.parameters for layer in layers_of(run)))
 
 
-def _layers_of(run: Run) -> tuple[Layer, ...]:
-    return _layers(run.recipe["model"], run.datasets[0])
+def layers_of(run: Run) -> tuple[Layer, ...]:
+    """Return the layers of a run's network with their sizes; none for a plug-in's network without a table."""
+    source = catalog.find("dataset", run.datasets[0]).value
+    entry = catalog.find("model", run.recipe["model"])
+    return _table(entry.layers, source.shape, source.classes) if entry.layers else ()
 
 
 @lru_cache(maxsize=256)
-def _layers(model: str, dataset: str) -> tuple[Layer, ...]:
-    """Return a network's layers with their sizes; none for a plug-in's network without a table."""
-    source = catalog.find("dataset", dataset).value
-    entry = catalog.find("model", model)
-    return tuple(entry.layers(source.shape, source.classes)) if entry.layers else ()
+def _table(layers: Callable[[Shape, int], list[Layer]], shape: Shape, classes: int) -> tuple[Layer, ...]:
+    """Return a network's layers: plans and groups ask for them of each run, several times."""
+    return tuple(layers(shape, classes))
