@@ -55,20 +55,34 @@ def available_cores() -> int:
 
 
 @cache
-def cuda_devices() -> int:
-    """Return how many CUDA devices the driver shows (CUDA_VISIBLE_DEVICES respected); 0 without a driver."""
+def _driver() -> ctypes.CDLL | None:
+    """Return the CUDA driver, ready to be asked; None where there is none."""
     for name in ("libcuda.so.1", "libcuda.so", "nvcuda.dll"):
         try:
             driver = ctypes.CDLL(name)
-            break
         except OSError:
             continue
-    else:
-        return 0
-    count = ctypes.c_int(0)
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return driver if driver.cuInit(0) == 0 else None
+    return None
+
+
+@cache
+def cuda_devices() -> int:
+    """Return how many CUDA devices the driver shows (CUDA_VISIBLE_DEVICES respected); 0 without a driver."""
+    driver, count = _driver(), ctypes.c_int(0)
+    if driver is None or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
         return 0
     return count.value
+
+
+@cache
+def cuda_name(number: int = 0) -> str:
+    """Return what the driver calls a CUDA device, such as "NVIDIA H200", as torch does; "" where there is none."""
+    driver, device, name = _driver(), ctypes.c_int(0), ctypes.create_string_buffer(256)
+    if number >= cuda_devices() or driver is None or driver.cuDeviceGet(ctypes.byref(device), number) != 0:
+        return ""
+    found = driver.cuDeviceGetName(name, len(name), device) == 0
+    return name.value.decode(errors="replace") if found else ""
 
 
 def resolve_device(wanted: str) -> str:

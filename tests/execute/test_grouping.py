@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from lnbench.errors import LnbenchError
-from lnbench.execute.groups import SIDE_BY_SIDE, STACK_MOST, Grouping, Task, check_backend, layers
+from lnbench.execute.groups import SIDE_BY_SIDE, STACK_MOST, Grouping, Task, check_backend
 from lnbench.execute.work import ATTEMPTS, LOSSES, Work
 from lnbench.execute.worker import Finished
-from lnbench.plan import Plan, Run
+from lnbench.plan import Plan, Run, layers_of
 from lnbench.store import Store, make_record
 from lnbench.training.checkpoints import load_state, save_state
 from lnbench.training.hooks import State
@@ -54,7 +54,7 @@ def test_how_a_run_is_computed_does_not_hang_on_who_is_left() -> None:
 )
 def test_a_group_is_as_many_as_stay_in_the_cache(model: str, dataset: str, most: int) -> None:
     runs = many(20, model=model, dataset={"name": dataset, "clean": 300, "validation": 0}, epochs=10_000)
-    weights = sum(layer.parameters for layer in layers(runs[0]))
+    weights = sum(layer.parameters for layer in layers_of(runs[0]))
     assert len(task_of(runs).runs) == most
     assert most == STACK_MOST or (most + 1) * weights * 12 > 4 * 2**20
 

@@ -25,11 +25,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lnbench import catalog
 from lnbench.errors import LnbenchError
 from lnbench.identity import canonical_json, content_id
-from lnbench.models.layers import Layer
-from lnbench.plan import Run, seconds_of
+from lnbench.plan import Run, layers_of, seconds_of
 from lnbench.training.shape import alone, group_shape, method_entry, not_stacked
 
 BACKENDS = ("auto", "loop", "stacked", "recorded")  # that a user may ask for
@@ -118,12 +116,17 @@ class Grouping:
             return ("recorded", self._worth_compiling(run, "recorded", 1)) if alike else ("loop", False)
         if self.backend not in ("auto", "stacked"):
             return self.backend, False
-        on_cpu, kinds = self.device == "cpu", {layer.kind for layer in layers(run)}
+        on_cpu, kinds = self.device == "cpu", {layer.kind for layer in layers_of(run)}
         if kinds == {"dense"} and (on_cpu or self.backend == "stacked") and not not_stacked(run.recipe):
             compiled = self._worth_compiling(run, "dense", self._full(run, "stacked"))
             return ("stacked" if compiled or self.backend == "stacked" else "loop"), compiled
         compiles = on_cpu and "norm" in kinds and run.recipe["precision"] == "fp32"
         return "loop", compiles and self._worth_compiling(run, "norm", 1)
+
+    def most(self, run: Run) -> int:
+        """Return how many runs a full group with this one has; 1 where it trains alone."""
+        backend, _ = self.way(run)
+        return min(self._full(run, backend), self._fitting(run)) if backend in TOGETHER else 1
 
     def _worth_compiling(self, run: Run, kind: str, replicas: int) -> bool:
         return not self.smoke(run.id) and seconds_of(run, self.device) * replicas >= SECONDS_WORTH_COMPILING[kind]
@@ -142,7 +145,7 @@ class Grouping:
             return 1 if alone(run.recipe) else SIDE_BY_SIDE
         if self.device != "cpu":
             return STACK_MOST
-        parameters = sum(layer.parameters for layer in layers(run))
+        parameters = sum(layer.parameters for layer in layers_of(run))
         return max(1, min(STACK_MOST, STACK_BYTES // (4 * TENSORS_A_WEIGHT * parameters)))
 
     def _fitting(self, run: Run) -> int:
@@ -160,10 +163,3 @@ def check_backend(backend: str, device: str) -> None:
 def shape_key(run: Run) -> str:
     """Equal for runs that can train in one group."""
     return canonical_json(group_shape(run.recipe))
-
-
-def layers(run: Run) -> list[Layer]:
-    """Return the network's layers with their sizes; none are known for a plug-in's network without a table."""
-    source = catalog.find("dataset", run.recipe["dataset"]["name"]).value
-    entry = catalog.find("model", run.recipe["model"])
-    return entry.layers(source.shape, source.classes) if entry.layers else []

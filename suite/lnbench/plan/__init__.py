@@ -8,10 +8,32 @@ from lnbench.plan.plan import Job, Plan, plan_study
 from lnbench.plan.rehearsal import check_plans, rehearse
 from lnbench.plan.run import Outcome, Run, inputs_behind, runs_behind
 from lnbench.plan.selection import Only, check_claims, selection
+from lnbench.plan.step_cost import layers_of
 
 __all__ = [
-    "CHOOSING_SEEDS", "Choice", "Derived", "Inputs", "Job", "Only", "Outcome", "Plan", "Run", "check_claims",
-    "check_plans", "demand_packages", "describe_cost", "given", "inputs_behind", "misbuilt", "missing_packages",
-    "plan_runs", "plan_seconds", "plan_study",
-    "rehearse", "runs_behind", "seconds_of", "selection",
+    "CHOOSING_SEEDS",
+    "Choice",
+    "Derived",
+    "Inputs",
+    "Job",
+    "Only",
+    "Outcome",
+    "Plan",
+    "Run",
+    "check_claims",
+    "check_plans",
+    "demand_packages",
+    "describe_cost",
+    "given",
+    "inputs_behind",
+    "layers_of",
+    "misbuilt",
+    "missing_packages",
+    "plan_runs",
+    "plan_seconds",
+    "plan_study",
+    "rehearse",
+    "runs_behind",
+    "seconds_of",
+    "selection",
 ]  # fmt: skip

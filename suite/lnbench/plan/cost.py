@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from lnbench.machine import available_cores
+from lnbench.plan.devices import DEVICES, Device, device_named
 from lnbench.plan.plan import Plan
 from lnbench.plan.run import Run
+from lnbench.plan.step_cost import Time, experiment_time, training_time, trains
 from lnbench.training.shape import passes
 
-# Planning figures, not promises: measured on one core of a small server and, for the GPU, estimated
-# (docs/performance.md). A step of a small network costs its overhead, whatever its arithmetic.
-FLOP_A_SECOND = {
-    ("cpu", "fp32"): 6e10,
-    ("cpu", "fast"): 1.2e11,
-    ("cuda", "fp32"): 1e13,
-    ("cuda", "fast"): 3e13,
-}
-SECONDS_A_STEP = {"cpu": 4e-4, "cuda": 1e-3}
-SECONDS_TO_START = {"cpu": 6.0, "cuda": 15.0}
+# Planning figures, not promises. Those of the CPU were measured on one core of a small server (docs/performance.md): a
+# step of a small network costs its overhead, whatever its arithmetic. Those of a GPU are estimated (step_cost.py).
+FLOP_A_SECOND = {("cpu", "fp32"): DEVICES["cpu"].fp32, ("cpu", "fast"): DEVICES["cpu"].fast}
+SECONDS_A_STEP = 4e-4
+
+
+def time_of(run: Run, device: Device, backend: str = "loop", replicas: int = 1) -> Time:
+    """Return what a run takes on one core or one GPU, the share of one that trains with others; experiments that train
+    no network of the catalog run on a core whatever the device."""
+    if run.seconds is not None:
+        return experiment_time(run, device) if device.kind == "cuda" and trains(run) else Time(run.seconds)
+    if device.kind == "cuda":
+        return training_time(run, device, backend, replicas)
+    steps = run.examples * run.recipe["epochs"] / run.recipe["batch_size"] * passes(run.recipe)
+    return Time(run.flop / FLOP_A_SECOND["cpu", run.recipe["precision"]] + float(steps) * SECONDS_A_STEP)
 
 
 def seconds_of(run: Run, device: str) -> float:
-    """Return a rough guess of a run's time on one core or one GPU; experiments run on a core whatever the device."""
-    if run.seconds is not None:
-        return run.seconds
-    kind = device.partition(":")[0]
-    steps = run.examples * run.recipe["epochs"] / run.recipe["batch_size"] * passes(run.recipe)
-    return run.flop / FLOP_A_SECOND[kind, run.recipe["precision"]] + float(steps) * SECONDS_A_STEP[kind]
+    """Return a rough guess of a run's time on one core or one GPU; `device` as in `device_named`."""
+    return time_of(run, device_named(device)).seconds
 
 
 def plan_runs(plan: Plan) -> list[Run]:
@@ -37,8 +39,9 @@ def plan_runs(plan: Plan) -> list[Run]:
 def plan_seconds(plan: Plan, device: str) -> float:
     """Return a rough guess of the whole plan's time on this machine."""
     runs = plan_runs(plan)
-    workers = 1 if device.startswith("cuda") else min(available_cores(), max(1, len(runs)))
-    return SECONDS_TO_START[device.partition(":")[0]] + sum(seconds_of(run, device) for run in runs) / workers
+    priced = device_named(device)
+    workers = 1 if priced.kind == "cuda" else min(priced.cores, max(1, len(runs)))
+    return priced.start + sum(time_of(run, priced).seconds for run in runs) / workers
 
 
 def describe_cost(plan: Plan, device: str) -> str:

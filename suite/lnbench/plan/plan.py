@@ -88,6 +88,10 @@ class Plan:
 
     def provisional_runs(self) -> list[Run]:
         """Return every job's run as if the first candidate were chosen: for counting and pricing before training."""
+        return list(self._provisional)
+
+    @cached_property
+    def _provisional(self) -> list[Run]:
         return [job.provisional() for job in self.jobs]
 
 
@@ -102,10 +106,13 @@ def plan_study(study: Study, seeds: int | None = None) -> Plan:
         raise LnbenchError(f"{study.key}: {seeds} seeds are {count} runs; at most {MOST_RUNS} in one plan")
     inputs = Inputs(study.sources, study.at, runs.seeds.pair, study.label_files)
     choices = choices_of(study.cells, runs.choose, inputs) if runs.choose else {}
-    jobs = []
-    for seed in range(seeds or runs.seeds.n):
-        for cell in study.cells:
-            choice = choices.get(group_of(cell, runs.choose)) if runs.choose else None
-            recipe = cell.recipe.identity()
-            jobs.append(Job(cell.point, seed, recipe, runs.seeds.pair, choice, cell.recipe.needs, inputs))
+    planned = [
+        (cell, cell.recipe.identity(), choices.get(group_of(cell, runs.choose)) if runs.choose else None)
+        for cell in study.cells
+    ]
+    jobs = [
+        Job(cell.point, seed, recipe, runs.seeds.pair, choice, cell.recipe.needs, inputs)
+        for seed in range(seeds or runs.seeds.n)
+        for cell, recipe, choice in planned
+    ]
     return Plan(study, tuple(choices.values()), tuple(jobs))

@@ -175,8 +175,5 @@ def runs_behind(runs: Iterable[Run]) -> Iterator[Run]:
 def stream_seeds(index: int, recipe: dict[str, Any], paired: tuple[str, ...]) -> dict[str, int]:
     """Return a seed for each stream: the index itself where arms are paired, else one that this recipe shares with
     none."""
-    seeds = {}
-    for stream in SEED_STREAMS:
-        own = f"{stream}:{index}:{canonical_json(recipe)}"
-        seeds[stream] = index if stream in paired else derived_seed(own)
-    return seeds
+    own = "" if set(SEED_STREAMS) <= set(paired) else canonical_json(recipe)
+    return {stream: index if stream in paired else derived_seed(f"{stream}:{index}:{own}") for stream in SEED_STREAMS}

@@ -14,7 +14,7 @@ import gzip
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -285,14 +285,16 @@ class Store:
             write_atomically(file, data)
         return len(chosen)
 
-    def import_(self, file: Path) -> tuple[int, int, list[str]]:
-        """Take over the records of an export; return (new, already there, a line for each that was refused). Raises
-        StoreError where the file is no export, or the store cannot be written."""
+    def import_(self, file: Path, ids: Collection[str] | None = None) -> tuple[int, int, list[str]]:
+        """Take over the records of an export (all, or those of `ids`); return (new, already there, a line for each that
+        was refused). Raises StoreError where the file is no export, or the store cannot be written."""
         new = known = 0
         refused = []
         for number, record in read_export(file):
             if isinstance(record, str):
                 refused.append(f"{file}:{number}: {record}")
+                continue
+            if ids is not None and record["id"] not in ids:
                 continue
             if what := out_of_bounds(record):
                 refused.append(f"{file}:{number}: {record['id']}: {what}")

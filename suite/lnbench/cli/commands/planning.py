@@ -10,15 +10,18 @@ import click
 
 from lnbench.cli.commands.known import complete_study, find_all, find_claim
 from lnbench.cli.commands.options import (
+    Finite,
     claims_option,
+    data_option,
     open_store,
     seeds_option,
     store_option,
-    tier_from,
     tier_option,
     where_option,
+    workers_option,
 )
 from lnbench.errors import Exit, LnbenchError
+from lnbench.tiers import TIERS
 
 if TYPE_CHECKING:
     from lnbench.judge import StudyResult
@@ -27,25 +30,83 @@ if TYPE_CHECKING:
     from lnbench.spec import Study
     from lnbench.store import Store
 
+DEVICES = ("h200", "h100", "a100", "cpu")  # plan.devices.DEVICES, written again so that a shell completes fast
+BACKENDS = ("auto", "loop", "stacked", "recorded")  # and execute.groups.BACKENDS
+
 
 @click.command()
-@click.argument("study", metavar="CLAIM|STUDY", shell_complete=complete_study)
+@click.argument("names", nargs=-1, metavar="[STUDY|CLAIM]...", shell_complete=complete_study)
 @claims_option
 @where_option
-@tier_from("smoke")
+@click.option("--tier", type=click.Choice(TIERS), help="Scale of the runs. [default: smoke; with --minutes all others]")
 @seeds_option
-@click.option("--device", default="cpu", show_default=True, help="What the time is estimated for: cpu or cuda.")
+@click.option(
+    "--device",
+    help=f"What the time is estimated for: {', '.join(DEVICES)}, cpu:N for N cores, or cuda for this machine's GPU. "
+    "[default: cpu; with --minutes this machine]",
+)
+@click.option(
+    "--minutes",
+    type=Finite(0, 1e6, min_open=True),
+    metavar="N",
+    help="Show what to verify in N minutes for the most verdicts, of these studies or of all, in which order.",
+)
+@workers_option
+@click.option("--backend", type=click.Choice(BACKENDS), default="auto", help="With --minutes: as `verify` has it.")
+@click.option("--all-data", is_flag=True, help="With --minutes: as if data, label files and packages were all here.")
+@click.option(
+    "--json",
+    "output",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="With --minutes: write the plan to FILE, `-` for standard output.",
+)
 @store_option
+@data_option
 def plan(
+    names: tuple[str, ...],
+    claims: tuple[str, ...],
+    where: tuple[str, ...],
+    tier: str | None,
+    seeds: int | None,
+    device: str | None,
+    minutes: float | None,
+    workers: int | None,
+    backend: str,
+    all_data: bool,
+    output: Path | None,
+    store_path: Path | None,
+    data_dir: Path | None,
+) -> int:
+    """Show the runs that a study needs, which of them the store has, and what the rest costs.
+
+    With --minutes: of all studies and tiers, those that give the most verdicts in that time, in order
+    (docs/first_gpu.md).
+    """
+    if minutes is not None:
+        from lnbench.cli.commands.budgeting import Question, show
+
+        if where or seeds is not None:
+            raise LnbenchError("--minutes: a plan for a time is of whole claims; leave --where and --seeds out")
+        question = Question(names, claims, tier, device, minutes, workers, backend, all_data, data_dir)
+        return show(question, open_store(store_path), output)
+    alone = {"--workers": workers, "--json": output, "--all-data": all_data or None, "--data-dir": data_dir}
+    if stray := next((name for name, value in alone.items() if value is not None), None):
+        raise LnbenchError(f"{stray}: is of a plan for a time; give --minutes with it")
+    if len(names) != 1:
+        raise LnbenchError("plan: name one STUDY or CLAIM, or give --minutes N for a plan of all studies")
+    return _plan_of(names[0], claims, where, tier or "smoke", seeds, device or "cpu", open_store(store_path))
+
+
+def _plan_of(
     study: str,
     claims: tuple[str, ...],
     where: tuple[str, ...],
     tier: str,
     seeds: int | None,
     device: str,
-    store_path: Path | None,
+    store: Store,
 ) -> int:
-    """Show the runs that a study needs, which of them the store has, and what the rest costs."""
+    """Show the plan of one study."""
     from rich.console import Console
     from rich.table import Table
 
@@ -61,16 +122,15 @@ def plan(
         seconds_of,
         selection,
     )  # fmt: skip
+    from lnbench.plan.devices import device_named
     from lnbench.spec import asked_rows
 
-    if device not in ("cpu", "cuda"):
-        raise LnbenchError(f"--device {device}: plan prices for cpu or cuda")
+    device_named(device)
     (path,), claims = find_all([study], claims)
     at = asked_rows(study_at(path, tier), where)
     check_claims([at], claims)
     check_plans([at])
     made = plan_study(at, seeds).part(selection(at, claims, where))
-    store = open_store(store_path)
     outcomes = {}
     for choice in made.choices:
         record = store.get(choice.id)

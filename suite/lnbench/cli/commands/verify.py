@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -25,12 +25,15 @@ from lnbench.cli.commands.options import (
     where_option,
     workers_option,
 )
-from lnbench.errors import Exit, LnbenchError
+from lnbench.errors import Exit, LnbenchError, StoreError
 from lnbench.tiers import PAPER_TIERS
 
 if TYPE_CHECKING:
+    from lnbench.cli.commands.budgeting import Question
     from lnbench.cli.commands.progress import Display
     from lnbench.execute.crew import Crew
+    from lnbench.judge import StudyResult
+    from lnbench.pipeline import Training
     from lnbench.spec import LoadedStudy, Study
     from lnbench.store import Store
 
@@ -39,7 +42,7 @@ BACKENDS = ("auto", "loop", "stacked", "recorded")
 
 
 @click.command()
-@click.argument("studies", nargs=-1, required=True, metavar="STUDY|CLAIM...", shell_complete=complete_study)
+@click.argument("studies", nargs=-1, metavar="STUDY|CLAIM...", shell_complete=complete_study)
 @claims_option
 @where_option
 @tier_option
@@ -66,6 +69,12 @@ BACKENDS = ("auto", "loop", "stacked", "recorded")
     type=Finite(0, 1e6, min_open=True),
     metavar="MINUTES",
     help="Stop after so long, as Ctrl-C does: finished runs are kept, running ones leave a checkpoint.",
+)
+@click.option(
+    "--from-plan",
+    is_flag=True,
+    help="Verify what `lnbench plan --minutes` plans for the time of --until, of these studies or of all, in its order "
+    "(docs/first_gpu.md).",
 )
 @click.option(
     "--shard",
@@ -96,6 +105,7 @@ def verify(
     data_dir: Path | None,
     output: Path | None,
     until: float | None,
+    from_plan: bool,
     shard: str | None,
     crew_kind: str,
     address: str | None,
@@ -108,20 +118,30 @@ def verify(
     as_interrupt()
     if until is not None:
         stop_after(until)
-    click.echo(f"reading {', '.join(studies)}")  # before the imports, which take seconds on a busy machine
-    from lnbench.cli.commands.tables import exit_code, print_report, print_verdicts
+    if not studies and not from_plan:
+        raise click.UsageError("Missing argument 'STUDY|CLAIM...'; or --from-plan --until MINUTES, for a plan of all")
+    click.echo(
+        f"reading {', '.join(studies) or 'all studies'}"
+    )  # before the imports, which take seconds on a busy machine
+    from lnbench.cli.commands.tables import exit_code
     from lnbench.execute.crew import Shard
     from lnbench.execute.groups import check_backend
     from lnbench.machine import resolve_device
     from lnbench.pipeline import Training, demand_data, train_share, verify_study
     from lnbench.plan import check_claims, describe_cost, plan_study, selection
-    from lnbench.report import write_report
     from lnbench.spec import asked_rows, load_studies
 
     share = None if shard is None else Shard.parse(shard)
     far = _far_device(device, workers) if crew_kind == "ray" else None
     if far is None and address is not None:
         raise LnbenchError("--address: is of a Ray cluster; give --crew ray with it")
+    if from_plan:
+        stray = {"--shard": shard, "--crew ray": far, "--where": where, "--seeds": seeds}
+        question = _question(studies, claims, tier, device, until, workers, backend, data_dir, stray)
+        place, store = resolve_device(device), open_store(store_path)
+        check_backend(backend, place)
+        training = Training(place, data_dir, workers, backend, tries or try_all, try_all, _watching(store), click.echo)
+        return _carry_out(question, store, training, output)
     paths, claims = find_all(studies, claims)
     loaded = load_studies(paths)
     place = resolve_device(device) if far is None else far
@@ -163,16 +183,79 @@ def verify(
                 failed = failed or bool(done.failures)
                 continue
             result = verify_study(study, store, training, seeds=seeds, claims=claims, where=where)
-            folder = (output or store.path / "reports") / study.key
-            write_report(result, folder)
-            print_verdicts(result)
-            for message in dict.fromkeys(result.evidence.failures.values()):
-                click.echo(f"a run failed: {message}", err=True)
-            print_report(folder, study)
+            _tell(result, (output or store.path / "reports") / study.key)
             results.append(result)
     if share is not None:
         return Exit.RUN_FAILED if failed else Exit.OK
     return exit_code(results, claims)
+
+
+def _tell(result: StudyResult, folder: Path) -> None:
+    """Write a study's report into `folder`, and print its verdicts."""
+    from lnbench.cli.commands.tables import print_report, print_verdicts
+    from lnbench.report import write_report
+
+    write_report(result, folder)
+    print_verdicts(result)
+    for message in dict.fromkeys(result.evidence.failures.values()):
+        click.echo(f"a run failed: {message}", err=True)
+    print_report(folder, result.study)
+
+
+def _question(
+    studies: tuple[str, ...],
+    claims: tuple[str, ...],
+    tier: str | None,
+    device: str,
+    until: float | None,
+    workers: int | None,
+    backend: str,
+    data_dir: Path | None,
+    stray: Mapping[str, object],
+) -> Question:
+    """Return what --from-plan asks the plan for. Raises LnbenchError where no time is given, or for what a plan cannot
+    take into account."""
+    from lnbench.cli.commands.budgeting import Question
+
+    if until is None:
+        raise LnbenchError("--from-plan: say for how long, with --until MINUTES")
+    for option, value in stray.items():
+        if value:
+            raise LnbenchError(f"--from-plan: plans whole claims for this machine; leave {option} out")
+    return Question(studies, claims, tier, device, until, workers, backend, data_dir=data_dir)
+
+
+def _carry_out(question: Question, store: Store, training: Training, output: Path | None) -> int:
+    """Verify what the plan for a time says, study after study, and say how the records travel."""
+    from lnbench.cli.commands.budgeting import carried_out
+    from lnbench.cli.commands.tables import exit_code
+    from lnbench.execute.local import lasting_crew
+    from lnbench.pipeline import verify_study
+    from lnbench.plan.devices import device_named
+
+    results: dict[str, StudyResult] = {}  # by study and tier: a later one of these has all the claims of the earlier
+    asked: list[str] = []
+    failed = False
+    try:
+        with lasting_crew(training.device, training.data_dir, training.workers) as crew:
+            training = replace(training, crew=crew)
+            for study, claims in carried_out(question, store, device_named(training.device), click.echo):
+                click.echo(f"{study.key}: {', '.join(claims)}")
+                try:
+                    results[study.key] = verify_study(study, store, training, claims=claims)
+                except StoreError:
+                    raise
+                except LnbenchError as error:  # of one study: nobody may be there to start the others
+                    click.echo(f"{study.key}: {error}", err=True)
+                    failed = True
+                    continue
+                _tell(results[study.key], (output or store.path / "reports") / study.key)
+                asked += claims
+    finally:
+        if results:
+            click.echo(f"to take the records along: lnbench store export records.jsonl.gz --store {store.path}")
+            click.echo("and where they are to be: lnbench store import records.jsonl.gz (docs/first_gpu.md)")
+    return Exit.RUN_FAILED if failed else exit_code(results.values(), tuple(asked))
 
 
 def _far_device(device: str, workers: int | None) -> str:

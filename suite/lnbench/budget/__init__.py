@@ -1,0 +1,7 @@
+"""What to verify when time is short: the most verdicts for each minute, at what cost, in which order."""
+
+from lnbench.budget.budget import ESTIMATED, MEASURED, PARTLY, TOO_SHORT, Budget, Row, budget_of
+from lnbench.budget.obstacles import Machine
+from lnbench.budget.wants import Left
+
+__all__ = ["ESTIMATED", "MEASURED", "PARTLY", "TOO_SHORT", "Budget", "Left", "Machine", "Row", "budget_of"]

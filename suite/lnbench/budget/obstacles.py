@@ -1,0 +1,64 @@
+"""What keeps a study from being trained here: data, label files or packages that are not there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lnbench.data.label_files import LabelFiles
+from lnbench.data.root import data_root, status
+from lnbench.errors import LnbenchError
+from lnbench.identity import canonical_json
+from lnbench.noise.law import demand_labels, reads_file
+from lnbench.plan import missing_packages
+from lnbench.spec import ExperimentRecipe, Study
+
+
+@dataclass
+class Machine:
+    """Where the data lie. `has_all`: as if everything were there, for a plan that is carried out elsewhere."""
+
+    data_dir: Path | None = None
+    has_all: bool = False
+    _data: dict[str, str] = field(default_factory=dict)  # data set -> what is wrong with it
+    _labels: dict[str, str] = field(default_factory=dict)
+
+    def obstacle(self, study: Study) -> str:
+        """Return the first thing that a study lacks, with what mends it; "" where nothing is in the way."""
+        if self.has_all:
+            return ""
+        lines = [self._dataset(name) for name in datasets_of(study)]
+        lines += self._label_files(study)
+        lines += [line.partition(" needs ")[2] or line for line in missing_packages(study)]
+        return next((line for line in lines if line), "")
+
+    def _dataset(self, name: str) -> str:
+        if name not in self._data:
+            (state,) = status(data_root(self.data_dir), [name])
+            words = f"{name} is {state.state if state.state != 'missing' else 'not here'}"
+            self._data[name] = "" if state.usable else f"{words}: lnbench data fetch {name}"
+        return self._data[name]
+
+    def _label_files(self, study: Study) -> list[str]:
+        """Return what is wrong with the files of labels that a study's noise reads."""
+        files = LabelFiles(self.data_dir, study.label_files)
+        found = []
+        for cell in study.cells:
+            if isinstance(cell.recipe, ExperimentRecipe) or not reads_file(cell.recipe.noise.model_dump()):
+                continue
+            recipe = cell.recipe.identity()
+            noise, dataset = recipe["noise"], recipe["dataset"]["name"]
+            key = canonical_json([noise, dataset, *sorted(study.label_files.items())])
+            if key not in self._labels:
+                self._labels[key] = ""
+                try:
+                    demand_labels(noise, dataset, files)
+                except LnbenchError as error:
+                    self._labels[key] = str(error)
+            found.append(self._labels[key])
+        return found
+
+
+def datasets_of(study: Study) -> list[str]:
+    """Return the data sets that a study at a tier reads, in order of name."""
+    return sorted({name for cell in study.cells for name in cell.recipe.datasets})

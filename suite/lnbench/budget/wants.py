@@ -1,0 +1,224 @@
+"""The verdicts that are still to be had of some studies, with the runs that each lacks and what these take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from lnbench import catalog
+from lnbench.budget.choose import Piece, Want
+from lnbench.budget.known import Known
+from lnbench.budget.obstacles import Machine
+from lnbench.execute.groups import UNTESTED_ON_A_GPU, Grouping
+from lnbench.plan import Choice, Job, Run, plan_study
+from lnbench.plan.rates import Prices
+from lnbench.plan.step_cost import Time, memory
+from lnbench.spec import Claim, Scalar, Study, needed_points, point_key
+from lnbench.verdict import Verdict
+
+GB = 1e9
+
+
+@dataclass(frozen=True)
+class Left:
+    """Claims of a study at a tier that are not in a plan, and why; `seconds`: what they take, where that is why."""
+
+    study: str
+    claims: tuple[str, ...]
+    why: str
+    seconds: float | None = None
+
+
+@dataclass
+class Wants:
+    """What could be trained for. `borrowed`: want -> ids of committed records that it uses and the store lacks."""
+
+    wants: list[Want] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+    ready: list[Left] = field(default_factory=list)  # all of whose runs are there: judging is all that they need
+    judged: int = 0
+    studies: dict[str, Study] = field(default_factory=dict)
+    borrowed: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    measured: dict[str, bool] = field(default_factory=dict)  # piece -> whether records of this device price it
+
+
+@dataclass(frozen=True)
+class _Needed:
+    """What a run lacks, itself and all behind it: the pieces, when they are done, and the committed records used."""
+
+    pieces: Mapping[str, Piece] = field(default_factory=dict)
+    until: float = 0.0
+    borrowed: frozenset[str] = frozenset()
+
+    def __or__(self, other: _Needed) -> _Needed:
+        until = max(self.until, other.until)
+        return _Needed({**self.pieces, **other.pieces}, until, self.borrowed | other.borrowed)
+
+
+def wants_of(studies: Iterable[Study], known: Known, prices: Prices, machine: Machine, backend: str = "auto") -> Wants:
+    """Return the verdicts of studies, each at its tier, that are not judged. A verdict's runs are those of all planned
+    seeds, of its points of the grid; a run under a choice that is not made is priced as its first candidate."""
+    found = Wants()
+    for study in studies:
+        _add(found, study, known, prices, machine, backend)
+    _put_parity_first(found)
+    return found
+
+
+def _add(found: Wants, study: Study, known: Known, prices: Prices, machine: Machine, backend: str) -> None:
+    still: list[Claim] = []
+    for claim in study.spec.claims:
+        if (study.key, claim.id) in known.judged:
+            found.judged += known.judged[study.key, claim.id] != Verdict.NOT_TESTABLE
+        if claim.not_testable:
+            found.left.append(Left(study.key, (claim.id,), f"not testable at this tier: {claim.not_testable}"))
+        elif (study.key, claim.id) not in known.judged:
+            still.append(claim)
+    if not still:
+        return
+    found.studies[study.key] = study
+    work = _StudyWork(study, known, prices, backend)
+    open_ = {claim.id: work.of_claim(claim) for claim in still}
+    ready = tuple(name for name, needed in open_.items() if not needed.pieces)
+    if ready:
+        files = {known.committed[one].name for name in ready for one in open_[name].borrowed}
+        found.ready.append(Left(study.key, ready, "imported and judged" if files else "judged"))
+    open_ = {name: needed for name, needed in open_.items() if needed.pieces}
+    why = machine.obstacle(study) if open_ else ""
+    for name, needed in open_.items():
+        reason = why or work.too_large(needed) or work.untested(needed)
+        if reason:
+            found.left.append(Left(study.key, (name,), reason))
+            continue
+        after = tuple((report, "") for report in work.parity_of(needed) if report != study.key)
+        found.wants.append(Want((study.key, name), needed.pieces, after))
+        found.borrowed[study.key, name] = needed.borrowed
+        found.measured |= {piece: prices.measured(work.runs[piece]) for piece in needed.pieces}
+
+
+def _put_parity_first(found: Wants) -> None:
+    """Let each want wait for the claims of the parity studies that its networks need and that are not judged; leave it
+    out where these cannot be. A study that is not among those asked for is judged elsewhere, as the catalog says."""
+    open_ = {study: [want.key for want in found.wants if want.group == study] for study in found.studies}
+    blocked = {left.study: left.why for left in found.left if left.study in open_ and not open_[left.study]}
+    wants: list[Want] = []
+    for want in found.wants:
+        reports = [report for report, _ in want.after]
+        stuck = next((report for report in reports if report in blocked), None)
+        if stuck is None:
+            wants.append(replace(want, after=tuple(first for report in reports for first in open_.get(report, ()))))
+        else:
+            found.left.append(Left(want.group, (want.key[1],), f"needs {stuck} first ({blocked[stuck]})"))
+    found.wants = wants
+
+
+class _StudyWork:
+    """The runs of one study at a tier: which are missing, and what they take. `runs`: piece -> its run."""
+
+    def __init__(self, study: Study, known: Known, prices: Prices, backend: str):
+        self.study, self.known, self.prices = study, known, prices
+        self.plan = plan_study(study)
+        self.grouping = Grouping(prices.device.kind, backend=backend)
+        self.runs: dict[str, Run] = {}
+        self._needed: dict[str, _Needed] = {}
+        self._chosen: dict[str, tuple[_Needed, bool, Scalar]] = {}
+        keys = {id(cell.point): point_key(cell.point) for cell in study.cells}
+        self._jobs: dict[str, list[tuple[Job, Run]]] = {}
+        for job, guess in zip(self.plan.jobs, self.plan.provisional_runs(), strict=True):
+            self._jobs.setdefault(keys[id(job.point)], []).append((job, guess))
+
+    def of_claim(self, claim: Claim) -> _Needed:
+        """Return what a claim's verdict lacks."""
+        found = [
+            self._of_job(job, guess)
+            for key in sorted(needed_points(self.study, {claim.id}))
+            for job, guess in self._jobs.get(key, ())
+        ]
+        pieces = {piece: cost for one in found for piece, cost in one.pieces.items()}
+        until = max((one.until for one in found), default=0.0)
+        return _Needed(pieces, until, frozenset(record for one in found for record in one.borrowed))
+
+    def _of_job(self, job: Job, guess: Run) -> _Needed:
+        if job.choice is None:
+            return self._of_run(guess)
+        choosing, made, value = self._of_choice(job.choice)
+        if made:
+            return choosing | self._of_run(job.run(value))
+        return choosing | self._of_run(guess, f"{job.choice.id}:{guess.id}", choosing.until)
+
+    def _of_choice(self, choice: Choice) -> tuple[_Needed, bool, Scalar]:
+        """Return what a choice lacks, whether it can be made now, and the value chosen."""
+        if choice.id not in self._chosen:
+            runs = [run for _, candidates in choice.candidates for run in candidates]
+            needed = _Needed()
+            for run in runs:
+                needed |= self._of_run(run)
+            records = {run.id: self.known.get(run.id) for run in runs} if not needed.pieces else {}
+            there = {run_id: record["outcome"] for run_id, record in records.items() if record is not None}
+            made, value = len(there) == len({run.id for run in runs}), None
+            if made:
+                try:
+                    value = choice.decide(there)["chosen"]
+                except (KeyError, IndexError, TypeError):  # a record that lacks the curve: `verify` says so
+                    made = False
+            self._chosen[choice.id] = needed, made, value
+        return self._chosen[choice.id]
+
+    def _of_run(self, run: Run, piece: str = "", waits: float = 0.0) -> _Needed:
+        """Return what a run lacks. `piece`: its name where it is not known which run it will be; it is missing then."""
+        name = piece or run.id
+        if name not in self._needed:
+            behind = _Needed(until=waits)
+            for derived in run.reads.values():
+                for one in derived.runs:
+                    behind |= self._of_run(one)
+            if piece or not self.known.has(run.id):
+                self.runs[name] = run
+                took = self._price(run)
+                until = behind.until + took.seconds
+                behind |= _Needed({name: Piece(took.seconds, took.device, until)}, until)
+            elif run.id in self.known.committed:
+                behind |= _Needed(borrowed=frozenset([run.id]))
+            self._needed[name] = behind
+        return self._needed[name]
+
+    def _price(self, run: Run) -> Time:
+        return self.prices.of(run, self._backend(run), self._together(run))
+
+    def _backend(self, run: Run) -> str:
+        """Return which backend trains a run; on the CPU the price is the same for all."""
+        return "loop" if self.prices.device.kind == "cpu" else self.grouping.way(run)[0]
+
+    def _together(self, run: Run) -> int:
+        return 1 if self.prices.device.kind == "cpu" else self.grouping.most(run)
+
+    # what keeps runs from being trained
+
+    def too_large(self, needed: _Needed) -> str:
+        """Return what does not fit into the device's memory; "" where all does, or the memory is not known."""
+        have = self.prices.device.memory
+        runs = self._trainings(needed) if have else ()
+        most = max((memory(run, self._together(run)) for run in runs), default=0.0)
+        words = self.prices.device.words
+        return f"needs about {most / GB:.3g} GB of memory; {words} has {have / GB:.3g}" if most > have else ""
+
+    def untested(self, needed: _Needed) -> str:
+        """Return which backend nobody has tested on a GPU: it needs a parity study first, and none is committed."""
+        used = {self._backend(run) for run in self._trainings(needed)} & {*UNTESTED_ON_A_GPU}
+        what = "is untested on a GPU: its parity study comes first, and there is none"
+        return f"the backend {min(used)} {what}" if used else ""
+
+    def parity_of(self, needed: _Needed) -> tuple[str, ...]:
+        """Return the reports that must show first what `fast` changes, of the networks that train so."""
+        models = {run.recipe["model"] for run in self._trainings(needed) if run.recipe["precision"] == "fast"}
+        reports = {catalog.find("model", model).fast_parity for model in models}
+        return tuple(sorted(report for report in reports if report))
+
+    def _trainings(self, needed: _Needed) -> Iterator[Run]:
+        """Yield one run of each recipe that is to be trained."""
+        seen: set[int] = set()
+        for piece in needed.pieces:
+            run = self.runs[piece]
+            if run.experiment is None and id(run.recipe) not in seen:
+                seen.add(id(run.recipe))
+                yield run

@@ -1,0 +1,175 @@
+"""What a training takes on a GPU: a model with its assumptions, for planning. Estimated, not measured.
+
+The time of a step is the largest of three, as they go on side by side:
+
+- the host's: OPERATION seconds for each operation that it starts. Networks of this suite are small, so this is what
+  most of their steps take. Operations were counted as torch dispatches them, without views (a test counts them again).
+- arithmetic: its operations at a share of the device's peak.
+- memory traffic: each value that a layer gives is read and written PASSES times, forward, backward and by what follows
+  it, and each weight WEIGHT_PASSES times; at a share of the device's bandwidth.
+
+K dense runs that are stacked share the operations, and nothing else. A step that is `recorded` has fewer; each takes
+the device GAP, which K runs side by side share, and the host only fills in the batch. To the steps come the evaluation
+after each epoch (in float32) and the preparation of each run. A network without a table of layers is taken for a small
+ResNet.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from lnbench import catalog
+from lnbench.models.layers import Layer, Shape
+from lnbench.plan.devices import Device
+from lnbench.plan.run import Run
+from lnbench.training.shape import added_passes, method_entry, passes
+
+OPERATION = 6e-6  # seconds of host time: a planning figure, of an eager launch in torch (6 to 7 µs)
+GAP = 3e-6  # seconds that a small operation of a recorded step takes the device
+RECORDED = 0.6  # operations of a recorded step over those of an eager one: ResNet-32 264 of 455, ResNet-18 170 of 283
+# Operations of an eager step: of each layer forward and backward; FIXED are those of batch, labels, loss and optimiser.
+OF_LAYER = {"dense": 8.0, "conv": 7.5, "norm": 4.5}
+OF_CAST = 2.0  # that `fast` adds for each tensor of weights or biases of a dense layer or a convolution
+FIXED = 24.0
+OF_NO_TABLE = 120.0  # of a network whose layers are not known
+STACK, OF_MEMBER = 2.0, 4.0  # a stack of K: STACK times the operations of one, and OF_MEMBER for each run's own batch
+FORWARD = 1 / 3  # of a step's operations, arithmetic and traffic
+# Shares of the peak. ResNet-18 in half precision got 77 of an A100's 312 TFLOP/s (KellerJordan/cifar10-airbench); in
+# float32 without TF32, and of the bandwidth, about half is assumed.
+SHARE = {"fp32": 0.4, "fast": 0.25}
+SHARE_OF_BANDWIDTH = 0.55
+PASSES = 15.0  # fits 9 MB an image of ResNet-32 in bfloat16, and 2.3 MB of the 4-layer ConvNet
+WEIGHT_PASSES = 10.0  # AdaDelta's: weights, gradients and two states, read and written
+BYTES = {"fp32": 4.0, "fast": 2.0}
+EVALUATED_AT_ONCE = 1000  # images: training.backends.EVALUATION_BATCH, which imports torch
+PREPARATION = 0.5  # seconds of a run besides its epochs: labels, first weights, the record
+HELD = 3.0  # bytes that are held for the backward pass and its gradients, over those of the layers' values
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """How long a run takes (seconds, alone on the device), and how long of that the device itself is at work: several
+    processes on one GPU share only the rest."""
+
+    seconds: float
+    device: float = 0.0
+
+    def times(self, factor: float) -> Time:
+        """Return it longer by a factor."""
+        return Time(self.seconds * factor, self.device * factor)
+
+
+def training_time(run: Run, device: Device, backend: str = "loop", replicas: int = 1) -> Time:
+    """Return what a training takes on a GPU, one of `replicas` that train together."""
+    recipe, precision = run.recipe, run.recipe["precision"]
+    steps = float(-(-run.examples // recipe["batch_size"]) * run.epochs)
+    work = passes(recipe) + added_passes(recipe) * FORWARD
+    host = _started(operations(run) * work, backend, replicas)
+    moved = work * _moved(run, precision) + passes(recipe) * _weights(run) * WEIGHT_PASSES * BYTES["fp32"]
+    busy = _busy(run.steps_flop / steps, precision, moved, device)
+    looks = _evaluation(run, device)
+    return Time(
+        steps * max(host, busy) + run.epochs * looks.seconds + PREPARATION,
+        steps * busy + run.epochs * looks.device,
+    )
+
+
+def trains(run: Run) -> bool:
+    """Return whether an experiment is the training of a network of the catalog, and is priced as such on a GPU."""
+    return {"model", "dataset", "batch_size", "epochs"} <= set(run.recipe)
+
+
+def experiment_time(run: Run, device: Device) -> Time:
+    """Return what an experiment that trains a network takes on a GPU, by the examples of all its steps."""
+    steps, size = run.examples / run.recipe["batch_size"], run.recipe["batch_size"]
+    flop = 6.0 * size * sum(layer.macs for layer in layers_of(run))
+    moved = _moved(run, "fp32") + _weights(run) * WEIGHT_PASSES * BYTES["fp32"]
+    busy = _busy(flop, "fp32", moved, device)
+    return Time(steps * max(operations(run) * OPERATION, busy) + PREPARATION, steps * busy)
+
+
+def operations(run: Run) -> float:
+    """Return how many operations the host starts in an eager step of a training, its passes counted once."""
+    found = layers_of(run)
+    if not found:
+        return OF_NO_TABLE
+    kinds = Counter(layer.kind for layer in found)
+    total = FIXED + sum(count * OF_LAYER[kind] for kind, count in kinds.items())
+    if run.recipe["precision"] == "fast":
+        total += OF_CAST * sum(1 + layer.bias for layer in found if layer.kind != "norm")
+    return total
+
+
+def memory(run: Run, replicas: int = 1) -> float:
+    """Return about how many bytes a training holds on its device: images, weights, and what a step or an evaluation
+    keeps of its batch."""
+    if run.experiment:
+        return 0.0
+    source = catalog.find("dataset", run.datasets[0]).value
+    channels, height, width = source.shape
+    images: float = 2.0 * float((source.train + source.test) * channels * height * width)  # padded, too
+    networks: int = replicas * method_entry(run.recipe)[0].networks
+    weights = _weights(run) * WEIGHT_PASSES / 2 * BYTES["fp32"]
+    batch = run.recipe["batch_size"] * _values(run) * HELD * BYTES[run.recipe["precision"]]
+    looked_at = EVALUATED_AT_ONCE * _values(run) * BYTES["fp32"]
+    total: float = images + networks * (weights + max(batch, looked_at))
+    return total
+
+
+def _started(own: float, backend: str, replicas: int) -> float:
+    """Return the seconds that a run's share of a step of `own` operations takes the host; of a recorded step, the
+    device's gaps where these are longer."""
+    if backend == "stacked":
+        return (STACK * own + OF_MEMBER * replicas) / replicas * OPERATION
+    if backend == "recorded":
+        return max(own * RECORDED * GAP / replicas, OF_MEMBER * OPERATION)
+    return own * OPERATION
+
+
+def _busy(flop: float, precision: str, moved: float, device: Device) -> float:
+    """Return the seconds that the device is at work: with arithmetic or with memory, whichever takes longer."""
+    peak = device.fast if precision == "fast" else device.fp32
+    return max(flop / (peak * SHARE[precision]), moved / (device.bandwidth * SHARE_OF_BANDWIDTH))
+
+
+def _moved(run: Run, precision: str) -> float:
+    """Return the bytes that a step moves for the values of its layers."""
+    return float(run.recipe["batch_size"] * _values(run) * PASSES * BYTES[precision])
+
+
+def _evaluation(run: Run, device: Device) -> Time:
+    """Return what looking at all test and validation images once takes."""
+    dataset = run.recipe["dataset"]
+    images = (dataset.get("test") or catalog.find("dataset", dataset["name"]).value.test) + run.held_out
+    networks = method_entry(run.recipe)[0].networks
+    batches = -(-images // EVALUATED_AT_ONCE)
+    host = batches * networks * operations(run) * FORWARD * OPERATION
+    moved = images * networks * _values(run) * PASSES * FORWARD * BYTES["fp32"]
+    busy = _busy((run.flop - run.steps_flop) / run.epochs, "fp32", moved, device)
+    return Time(max(host, busy), busy)
+
+
+def _values(run: Run) -> float:
+    """Return how many numbers the layers of a network give for one image, normalisations left out."""
+    found = layers_of(run)
+    return float(sum(layer.outputs * layer.places for layer in found if layer.kind != "norm"))
+
+
+def _weights(run: Run) -> float:
+    return float(sum(layer.parameters for layer in layers_of(run)))
+
+
+def layers_of(run: Run) -> tuple[Layer, ...]:
+    """Return the layers of a run's network with their sizes; none for a plug-in's network without a table."""
+    source = catalog.find("dataset", run.datasets[0]).value
+    entry = catalog.find("model", run.recipe["model"])
+    return _table(entry.layers, source.shape, source.classes) if entry.layers else ()
+
+
+@lru_cache(maxsize=256)
+def _table(layers: Callable[[Shape, int], list[Layer]], shape: Shape, classes: int) -> tuple[Layer, ...]:
+    """Return a network's layers: plans and groups ask for them of each run, several times."""
+    return tuple(layers(shape, classes))
