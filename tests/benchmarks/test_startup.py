@@ -17,7 +17,14 @@ from typing import Any
 import pytest
 
 BARE = [sys.executable, "-c", "import click, yaml, rich"]
-VERBS = [["--help"], ["list"], ["validate"], ["show", "R001-01"], ["plan", "rolnick_mnist", "--tier", "full"]]
+VERBS = [
+    ["--help"],
+    ["list"],
+    ["validate"],
+    ["show", "R001-01"],
+    ["plan", "rolnick_mnist", "--tier", "full"],
+    ["plan", "--device", "h200", "--minutes", "60", "--all-data", "--json", "-"],
+]
 
 
 def seconds(command: list[str]) -> float:
