@@ -23,7 +23,12 @@ VERBS = [
     # seconds each, and what they say is held by tests/cli
     *(
         pytest.param(verb, marks=pytest.mark.long)
-        for verb in (["validate"], ["show", "R001-01"], ["plan", "rolnick_mnist", "--tier", "full"])
+        for verb in (
+            ["validate"],
+            ["show", "R001-01"],
+            ["plan", "rolnick_mnist", "--tier", "full"],
+            ["plan", "--device", "h200", "--minutes", "60", "--all-data", "--json", "-"],
+        )
     ),
 ]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lnbench import catalog
-from lnbench.budget import ESTIMATED, MEASURED, PARTLY, TOO_SHORT, Machine
+from lnbench.budget import ESTIMATED, MEASURED, PARTLY, TOO_SHORT, Machine, reading
+from lnbench.errors import LnbenchError, SpecError
 from lnbench.plan.devices import DEVICES
 from lnbench.plan.rates import Prices
 from tests.toys.short_of_time import ShortOfTime, record_of, study, told, why
@@ -206,3 +207,30 @@ def test_only_the_claims_asked_for_are_planned_and_none_twice(world: ShortOfTime
     assert told(world.plan(claims=("B-2",))) == [("two-full", "B-2", 4)]
     without = {("one-full", "A-0"), ("two-full", "B-2")}
     assert {claims for _, claims, _ in told(world.plan(without=without))} == {"A-1", "B-0"}
+
+
+# ---- many studies
+
+
+def test_several_processes_find_what_one_does(world: ShortOfTime, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = world.plan()
+    monkeypatch.setattr(reading, "STUDIES_EACH", 1)
+    monkeypatch.setattr(reading, "available_cores", lambda: 2)
+    assert world.plan() == alone
+    world.write("two", study({"B-0": 0}).replace("epochs: 2", "epochs: two"))
+    world.write("three", study({"C-0": 0}).replace("epochs: 2", "epochs: three"))
+    with pytest.raises(SpecError) as wrong:
+        world.plan()
+    assert {problem.path.stem for problem in wrong.value.problems} == {"two", "three"}
+
+
+def test_what_is_wrong_in_files_is_said_of_all_and_a_claim_in_two_of_them_is(world: ShortOfTime) -> None:
+    world.write("three", study({"A-0": 0}))
+    with pytest.raises(SpecError, match="claim id 'A-0' is already in"):
+        world.plan()
+    world.write("three", study({"C-0": 0}).replace("epochs: 2", "epochs: two"))
+    with pytest.raises(SpecError, match=r"three\.yaml:\d+:\d+: "):
+        world.plan()
+    (world.root / "claims/three.yaml").unlink()
+    with pytest.raises(LnbenchError, match="--claim A-9: no such claim here"):
+        world.plan(claims=("A-9",))

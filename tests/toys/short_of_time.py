@@ -100,8 +100,7 @@ class ShortOfTime:
         (folder / "result.json").write_text(json.dumps({"key": key, "claims": claims}), encoding="utf-8")
 
     def plan(self, seconds: float = 1e6, **options: Any) -> Budget:
-        loaded = load_studies(self.studies())
-        return budget_of(loaded, self.store, self.device, seconds, machine=self.machine, **options)
+        return budget_of(self.studies(), self.store, self.device, seconds, machine=self.machine, **options)
 
 
 def told(budget: Budget) -> list[tuple[str, str, int]]:

@@ -2,6 +2,6 @@
 
 from lnbench.budget.budget import ESTIMATED, MEASURED, PARTLY, TOO_SHORT, Budget, Row, budget_of
 from lnbench.budget.obstacles import Machine
-from lnbench.budget.wants import Left
+from lnbench.budget.wants import About, Left
 
-__all__ = ["ESTIMATED", "MEASURED", "PARTLY", "TOO_SHORT", "Budget", "Left", "Machine", "Row", "budget_of"]
+__all__ = ["ESTIMATED", "MEASURED", "PARTLY", "TOO_SHORT", "About", "Budget", "Left", "Machine", "Row", "budget_of"]

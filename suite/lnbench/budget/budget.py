@@ -9,12 +9,14 @@ from pathlib import Path
 
 from lnbench.budget.choose import Step, alone, choose
 from lnbench.budget.known import Known, known_of
-from lnbench.budget.obstacles import Machine, datasets_of
-from lnbench.budget.wants import Left, Wants, wants_of
+from lnbench.budget.obstacles import Machine
+from lnbench.budget.reading import looked_at
+from lnbench.budget.wants import About, Left, Wants, put_parity_first, wants_of
+from lnbench.errors import LnbenchError, did_you_mean
 from lnbench.plan.devices import Device
 from lnbench.plan.rates import prices_of
 from lnbench.resources import study_paths
-from lnbench.spec import LoadedStudy, Study
+from lnbench.spec import LoadedStudy
 from lnbench.store import Store
 from lnbench.tiers import PAPER_TIERS
 
@@ -32,7 +34,7 @@ class Row:
     with.
     """
 
-    study: Study
+    study: About
     claims: tuple[str, ...]
     seconds: float
     until: float
@@ -42,7 +44,7 @@ class Row:
 
     @property
     def needs(self) -> list[str]:
-        return datasets_of(self.study)
+        return list(self.study.datasets)
 
     @property
     def command(self) -> str:
@@ -52,7 +54,7 @@ class Row:
         )
 
     def _which(self) -> list[str]:
-        whole = {claim.id for claim in self.study.spec.claims} == set(self.claims)
+        whole = set(self.study.claims) == set(self.claims)
         return [] if whole else [f"--claim {shlex.quote(claim)}" for claim in self.claims]
 
     def _more(self) -> list[str]:
@@ -87,7 +89,7 @@ class Budget:
 
 
 def budget_of(
-    studies: Iterable[LoadedStudy],
+    studies: Iterable[Path],
     store: Store,
     device: Device,
     seconds: float,
@@ -100,37 +102,59 @@ def budget_of(
     workers: int | None = None,
     options: str = "",
 ) -> Budget:
-    """Return what to verify in a time on a device, for the most verdicts.
+    """Return what to verify in a time on a device, for the most verdicts. `studies`: their files.
 
     A verdict is a claim at a tier that has none in a report next to the studies or in the store, and not all of whose
     runs are there; smoke, which says nothing about a paper, is not counted. `claims`: only these, where any are named;
     `without`: not these (key of the study at its tier, claim). `workers`: processes; None for the device's own number.
-    `options`: what every command ends with. Raises SpecError or LnbenchError where no plan can be made of a study.
+    `options`: what every command ends with. Raises SpecError or LnbenchError where no plan can be made of a study, or
+    where there is no such claim.
     """
-    loaded = list(studies)
-    known = known_of([study.path for study in loaded], store)
+    files = list(studies)
+    known = known_of(files, store)
     prices = prices_of(device, known.records())
-    at = [tier for study in loaded for name, tier in study.tiers.items() if name in tiers and name in PAPER_TIERS]
-    found = _asked(wants_of(at, known, prices, machine or Machine(), backend), claims, without)
+    here = machine or Machine()
+
+    def look(loaded: LoadedStudy) -> Wants:
+        found = Wants()
+        for tier, study in loaded.tiers.items():
+            if tier in tiers:
+                found.add(wants_of(study, known, prices, here, backend))
+        return found
+
+    found = looked_at(files, look)
+    for claim in claims:
+        names = {name for about in found.studies.values() for name in about.claims}
+        if claim not in names:
+            raise LnbenchError(f"--claim {claim}: no such claim here; {did_you_mean(claim, names)}")
+    put_parity_first(found)
+    _keep_asked(found, claims, without)
     start = device.start if found.wants else 0.0
     steps = choose(found.wants, seconds - start, workers or device.cores)
     rows = _rows(steps, found, start, options)
     rest = _too_long(found, {(row.study.key, claim) for row in rows for claim in row.claims}, workers or device.cores)
     return Budget(
-        device, seconds, start, tuple(rows), tuple([*found.left, *rest]), tuple(found.ready), found.judged,
+        device, seconds, start, tuple(rows), tuple([*found.left, *rest]), _together(found.ready), found.judged,
         _imports(rows, found, known), sum(rate.runs for rate in prices.rates.values()),
     )  # fmt: skip
 
 
-def _asked(found: Wants, claims: Collection[str], without: Collection[tuple[str, str]]) -> Wants:
-    """Return the wants that are asked for, and those that these wait for."""
+def _keep_asked(found: Wants, claims: Collection[str], without: Collection[tuple[str, str]]) -> None:
+    """Keep the wants that are asked for, and those that these wait for."""
     asked = {want.key for want in found.wants if (not claims or want.key[1] in claims) and want.key not in without}
     behind = {key for want in found.wants if want.key in asked for key in want.after}
     found.wants = [want for want in found.wants if want.key in asked | behind and want.key not in without]
     if claims:
         found.left = [left for left in found.left if set(left.claims) & set(claims)]
         found.ready = [left for left in found.ready if set(left.claims) & set(claims)]
-    return found
+
+
+def _together(ready: Iterable[Left]) -> tuple[Left, ...]:
+    """Return the claims of each study in one."""
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for left in ready:
+        found[left.study, left.why] = (*found.get((left.study, left.why), ()), *left.claims)
+    return tuple(Left(study, claims, why) for (study, why), claims in found.items())
 
 
 def _rows(steps: Iterable[Step], found: Wants, until: float, options: str) -> list[Row]:
@@ -164,7 +188,7 @@ def _imports(rows: Iterable[Row], found: Wants, known: Known) -> dict[Path, tupl
     return {file: tuple(ids) for file, ids in sorted(files.items())}
 
 
-def _typed(study: Study) -> str:
+def _typed(study: About) -> str:
     """Return how a study is named on the command line: by its name where that is known, else by its path."""
     known = {path.stem: path.resolve() for path in study_paths()}
     return study.name if known.get(study.name) == study.path.resolve() else shlex.quote(str(study.path))

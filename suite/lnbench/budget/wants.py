@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 from lnbench import catalog
 from lnbench.budget.choose import Piece, Want
 from lnbench.budget.known import Known
-from lnbench.budget.obstacles import Machine
+from lnbench.budget.obstacles import Machine, datasets_of
 from lnbench.execute.groups import UNTESTED_ON_A_GPU, Grouping
 from lnbench.plan import Choice, Job, Run, plan_study
 from lnbench.plan.rates import Prices
@@ -29,6 +31,21 @@ class Left:
     seconds: float | None = None
 
 
+@dataclass(frozen=True)
+class About:
+    """A study at a tier, as far as a plan tells of it: what its file is, which claims it has, which data it reads."""
+
+    name: str
+    tier: str
+    path: Path
+    claims: tuple[str, ...]
+    datasets: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}-{self.tier}"
+
+
 @dataclass
 class Wants:
     """What could be trained for. `borrowed`: want -> ids of committed records that it uses and the store lacks."""
@@ -37,9 +54,19 @@ class Wants:
     left: list[Left] = field(default_factory=list)
     ready: list[Left] = field(default_factory=list)  # all of whose runs are there: judging is all that they need
     judged: int = 0
-    studies: dict[str, Study] = field(default_factory=dict)
+    studies: dict[str, About] = field(default_factory=dict)
     borrowed: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     measured: dict[str, bool] = field(default_factory=dict)  # piece -> whether records of this device price it
+
+    def add(self, other: Wants) -> None:
+        """Take in those of other studies."""
+        self.wants += other.wants
+        self.left += other.left
+        self.ready += other.ready
+        self.judged += other.judged
+        self.studies |= other.studies
+        self.borrowed |= other.borrowed
+        self.measured |= other.measured
 
 
 @dataclass(frozen=True)
@@ -55,48 +82,39 @@ class _Needed:
         return _Needed({**self.pieces, **other.pieces}, until, self.borrowed | other.borrowed)
 
 
-def wants_of(studies: Iterable[Study], known: Known, prices: Prices, machine: Machine, backend: str = "auto") -> Wants:
-    """Return the verdicts of studies, each at its tier, that are not judged. A verdict's runs are those of all planned
-    seeds, of its points of the grid; a run under a choice that is not made is priced as its first candidate."""
-    found = Wants()
-    for study in studies:
-        _add(found, study, known, prices, machine, backend)
-    _put_parity_first(found)
+def wants_of(study: Study, known: Known, prices: Prices, machine: Machine, backend: str = "auto") -> Wants:
+    """Return the verdicts of a study at its tier that are not judged. A verdict's runs are those of all planned seeds,
+    of its points of the grid; a run under a choice that is not made is priced as its first candidate."""
+    claims, key = study.spec.claims, study.key
+    names = tuple(claim.id for claim in claims)
+    found = Wants(studies={key: About(study.name, study.tier, study.path, names, tuple(datasets_of(study)))})
+    verdicts = {claim.id: known.judged[key, claim.id] for claim in claims if (key, claim.id) in known.judged}
+    found.judged = sum(verdict != Verdict.NOT_TESTABLE for verdict in verdicts.values())
+    for claim in claims:
+        if claim.not_testable:
+            found.left.append(Left(key, (claim.id,), f"not testable at this tier: {claim.not_testable}"))
+    still = [claim for claim in claims if not claim.not_testable and claim.id not in verdicts]
+    if not still:
+        return found
+    work = _StudyWork(study, known, prices, backend)
+    needs = {claim.id: work.of_claim(claim) for claim in still}
+    for name in [name for name, needed in needs.items() if not needed.pieces]:
+        how = "imported and judged" if needs.pop(name).borrowed else "judged"
+        found.ready.append(Left(key, (name,), how))
+    why = machine.obstacle(study) if needs else ""
+    for name, needed in needs.items():
+        reason = why or work.too_large(needed) or work.untested(needed)
+        if reason:
+            found.left.append(Left(key, (name,), reason))
+            continue
+        after = tuple((report, "") for report in work.parity_of(needed) if report != key)
+        found.wants.append(Want((key, name), needed.pieces, after))
+        found.borrowed[key, name] = needed.borrowed
+        found.measured |= {piece: prices.measured(work.runs[piece]) for piece in needed.pieces}
     return found
 
 
-def _add(found: Wants, study: Study, known: Known, prices: Prices, machine: Machine, backend: str) -> None:
-    still: list[Claim] = []
-    for claim in study.spec.claims:
-        if (study.key, claim.id) in known.judged:
-            found.judged += known.judged[study.key, claim.id] != Verdict.NOT_TESTABLE
-        if claim.not_testable:
-            found.left.append(Left(study.key, (claim.id,), f"not testable at this tier: {claim.not_testable}"))
-        elif (study.key, claim.id) not in known.judged:
-            still.append(claim)
-    if not still:
-        return
-    found.studies[study.key] = study
-    work = _StudyWork(study, known, prices, backend)
-    open_ = {claim.id: work.of_claim(claim) for claim in still}
-    ready = tuple(name for name, needed in open_.items() if not needed.pieces)
-    if ready:
-        files = {known.committed[one].name for name in ready for one in open_[name].borrowed}
-        found.ready.append(Left(study.key, ready, "imported and judged" if files else "judged"))
-    open_ = {name: needed for name, needed in open_.items() if needed.pieces}
-    why = machine.obstacle(study) if open_ else ""
-    for name, needed in open_.items():
-        reason = why or work.too_large(needed) or work.untested(needed)
-        if reason:
-            found.left.append(Left(study.key, (name,), reason))
-            continue
-        after = tuple((report, "") for report in work.parity_of(needed) if report != study.key)
-        found.wants.append(Want((study.key, name), needed.pieces, after))
-        found.borrowed[study.key, name] = needed.borrowed
-        found.measured |= {piece: prices.measured(work.runs[piece]) for piece in needed.pieces}
-
-
-def _put_parity_first(found: Wants) -> None:
+def put_parity_first(found: Wants) -> None:
     """Let each want wait for the claims of the parity studies that its networks need and that are not judged; leave it
     out where these cannot be. A study that is not among those asked for is judged elsewhere, as the catalog says."""
     open_ = {study: [want.key for want in found.wants if want.group == study] for study in found.studies}
@@ -112,6 +130,16 @@ def _put_parity_first(found: Wants) -> None:
     found.wants = wants
 
 
+@dataclass(frozen=True, slots=True)
+class _OfRecipe:
+    """What a run of a recipe takes: time, the backend that trains it, bytes of memory."""
+
+    recipe: Mapping[str, Any]  # kept, so that no other has its identity
+    time: Time
+    backend: str
+    memory: float
+
+
 class _StudyWork:
     """The runs of one study at a tier: which are missing, and what they take. `runs`: piece -> its run."""
 
@@ -120,6 +148,7 @@ class _StudyWork:
         self.plan = plan_study(study)
         self.grouping = Grouping(prices.device.kind, backend=backend)
         self.runs: dict[str, Run] = {}
+        self._recipes: dict[int, _OfRecipe] = {}  # by the identity of a recipe
         self._needed: dict[str, _Needed] = {}
         self._chosen: dict[str, tuple[_Needed, bool, Scalar]] = {}
         keys = {id(cell.point): point_key(cell.point) for cell in study.cells}
@@ -174,7 +203,7 @@ class _StudyWork:
                     behind |= self._of_run(one)
             if piece or not self.known.has(run.id):
                 self.runs[name] = run
-                took = self._price(run)
+                took = self._about(run).time
                 until = behind.until + took.seconds
                 behind |= _Needed({name: Piece(took.seconds, took.device, until)}, until)
             elif run.id in self.known.committed:
@@ -182,29 +211,28 @@ class _StudyWork:
             self._needed[name] = behind
         return self._needed[name]
 
-    def _price(self, run: Run) -> Time:
-        return self.prices.of(run, self._backend(run), self._together(run))
-
-    def _backend(self, run: Run) -> str:
-        """Return which backend trains a run; on the CPU the price is the same for all."""
-        return "loop" if self.prices.device.kind == "cpu" else self.grouping.way(run)[0]
-
-    def _together(self, run: Run) -> int:
-        return 1 if self.prices.device.kind == "cpu" else self.grouping.most(run)
+    def _about(self, run: Run) -> _OfRecipe:
+        """Return what a run takes. Runs that differ in their seeds share a recipe: it is worked out once."""
+        key = id(run.recipe)
+        if key not in self._recipes:
+            on_cpu = self.prices.device.kind == "cpu"  # where the price is the same for all backends
+            backend, together = ("loop", 1) if on_cpu else (self.grouping.way(run)[0], self.grouping.most(run))
+            about = _OfRecipe(run.recipe, self.prices.of(run, backend, together), backend, memory(run, together))
+            self._recipes[key] = about
+        return self._recipes[key]
 
     # what keeps runs from being trained
 
     def too_large(self, needed: _Needed) -> str:
         """Return what does not fit into the device's memory; "" where all does, or the memory is not known."""
         have = self.prices.device.memory
-        runs = self._trainings(needed) if have else ()
-        most = max((memory(run, self._together(run)) for run in runs), default=0.0)
-        words = self.prices.device.words
-        return f"needs about {most / GB:.3g} GB of memory; {words} has {have / GB:.3g}" if most > have else ""
+        most = max((self._about(run).memory for run in self._trainings(needed)), default=0.0)
+        words = f"needs about {most / GB:.3g} GB of memory; {self.prices.device.words} has {have / GB:.3g}"
+        return words if have and most > have else ""
 
     def untested(self, needed: _Needed) -> str:
         """Return which backend nobody has tested on a GPU: it needs a parity study first, and none is committed."""
-        used = {self._backend(run) for run in self._trainings(needed)} & {*UNTESTED_ON_A_GPU}
+        used = {self._about(run).backend for run in self._trainings(needed)} & {*UNTESTED_ON_A_GPU}
         what = "is untested on a GPU: its parity study comes first, and there is none"
         return f"the backend {min(used)} {what}" if used else ""
 

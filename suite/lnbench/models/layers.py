@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Shape = tuple[int, int, int]  # channels, height, width
@@ -44,7 +45,8 @@ def parameters(table: Table, name: str, shape: Shape, classes: int) -> int:
     return sum(layer.parameters for layer in table(name, shape, classes))
 
 
+@lru_cache(maxsize=256)
 def mmac(table: Table, name: str, shape: Shape, classes: int) -> float:
-    """Return the multiply-accumulates, in millions, of one forward pass of one example. Raises ValueError as
-    `parameters` does."""
+    """Return the multiply-accumulates, in millions, of one forward pass of one example: asked for each recipe that is
+    read. Raises ValueError as `parameters` does."""
     return sum(layer.macs for layer in table(name, shape, classes)) / 1e6

@@ -30,7 +30,7 @@ class Prices:
 
     device: Device
     rates: Mapping[Kind, Rate] = field(default_factory=dict)
-    _modelled: dict[str, Time] = field(default_factory=dict)  # by recipe: a plan has many runs of each
+    _modelled: dict[str, Time] = field(default_factory=dict)  # by recipe: records and studies share many
 
     def of(self, run: Run, backend: str = "loop", replicas: int = 1) -> Time:
         """Return what a run takes: modelled, or so much longer as records of its kind took."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,8 +42,9 @@ class LoadedStudy:
         return self.tiers.get("full") or next(iter(self.tiers.values()))
 
 
-def load_study(path: Path) -> LoadedStudy:
-    """Read and check one study file. Raises SpecError with everything that is wrong in it."""
+def load_study(path: Path, only: Collection[str] = TIERS) -> LoadedStudy:
+    """Read and check one study file, at these tiers only where some are named (to be quick: what is wrong at another is
+    then not found). Raises SpecError with everything that is wrong in it."""
     tree, unread = reader.read(path)
     findings = Findings(path, [name for name in TIERS if name in block(tree, "tiers")])
     try:
@@ -58,7 +59,8 @@ def load_study(path: Path) -> LoadedStudy:
     _whole_file(tree, findings)
     question_problems = _questions(tree, path, findings)
     checked = {}
-    for tier in reversed(findings.tiers):  # `full` first: its words are kept where tiers share an error
+    asked = [tier for tier in findings.tiers if tier in only]
+    for tier in reversed(asked):  # `full` first: its words are kept where tiers share an error
         study = check_tier(tree, tier, path, baseline, findings)
         if study is not None:
             checked[tier] = study
@@ -70,7 +72,7 @@ def load_study(path: Path) -> LoadedStudy:
     files = {"study": _sha256(path)}
     if baseline is not None:
         files["baseline"] = _sha256(resources.baselines_for(path) / f"{baseline.paper}.yaml")
-    return LoadedStudy(path, {tier: replace(checked[tier], files=files) for tier in findings.tiers}, warnings)
+    return LoadedStudy(path, {tier: replace(checked[tier], files=files) for tier in asked}, warnings)
 
 
 def _sha256(path: Path) -> str:

@@ -194,10 +194,12 @@ class _Reader:
         depth = nodes = documents = 0
         for event in yaml.parse(text, Loader=loader):
             events.append(event)
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            nodes += isinstance(event, yaml.NodeEvent)
-            documents += isinstance(event, yaml.DocumentStartEvent)
+            if isinstance(event, yaml.NodeEvent):
+                nodes += 1
+                depth += isinstance(event, yaml.CollectionStartEvent)
+            else:
+                depth -= isinstance(event, yaml.CollectionEndEvent)
+                documents += isinstance(event, yaml.DocumentStartEvent)
             if depth > MAX_DEPTH:
                 raise self._end(event, f"nested deeper than {MAX_DEPTH} levels")
             if nodes > MAX_NODES:

@@ -25,15 +25,30 @@ class Mapping(dict[str, Any]):
 
     def take(self, other: Mapping, keys: Iterable[str] | None = None) -> Mapping:
         """Return a copy with `other`'s keys put over it, positions included. Neither mapping changes."""
-        merged = Mapping(self.position)
-        for source, names in ((self, self.keys()), (other, other.keys() if keys is None else keys)):
-            for name in names:
-                merged.put(name, source[name], source.key_positions[name], source.value_positions[name])
+        merged = self._copy()
+        if keys is None:
+            merged.update(other)
+            merged.key_positions.update(other.key_positions)
+            merged.value_positions.update(other.value_positions)
+        else:
+            for name in keys:
+                merged.put(name, other[name], other.key_positions[name], other.value_positions[name])
         return merged
+
+    def _copy(self) -> Mapping:
+        copy = Mapping(self.position)
+        copy.update(self)
+        copy.key_positions.update(self.key_positions)
+        copy.value_positions.update(self.value_positions)
+        return copy
 
     def without(self, *names: str) -> Mapping:
         """Return a copy that lacks `names`."""
-        return Mapping(self.position).take(self, [name for name in self if name not in names])
+        copy = self._copy()
+        for name in names:
+            if name in copy:
+                del copy[name], copy.key_positions[name], copy.value_positions[name]
+        return copy
 
 
 def tree_of(data: AnyMapping[str, Any]) -> Mapping:

@@ -16,9 +16,8 @@ from lnbench.errors import Exit, LnbenchError
 from lnbench.tiers import PAPER_TIERS
 
 if TYPE_CHECKING:
-    from lnbench.budget import Budget, Left, Row
+    from lnbench.budget import About, Budget, Left, Row
     from lnbench.plan.devices import Device
-    from lnbench.spec import LoadedStudy, Study
     from lnbench.store import Store
 
 MOST_SHOWN = 5  # of what the time is too short for; --json has all
@@ -42,18 +41,13 @@ class Question:
     all_data: bool = False
     data_dir: Path | None = None
 
-    def studies(self) -> tuple[list[LoadedStudy], tuple[str, ...]]:
-        """Return the studies and the claims that are asked for; no claims for all. Raises SpecError, LnbenchError."""
-        from lnbench.plan import check_claims
+    def studies(self) -> tuple[list[Path], tuple[str, ...]]:
+        """Return the files of the studies and the claims that are asked for; no claims for all. Raises LnbenchError."""
         from lnbench.resources import study_paths
-        from lnbench.spec import load_studies
 
-        paths, claims = find_all(self.names, self.claims) if self.names else (study_paths(), self.claims)
         if self.tier == "smoke":
             raise LnbenchError("--tier smoke: says nothing about a paper, so it gives no verdicts to plan for")
-        loaded = load_studies(paths)
-        check_claims([study.any for study in loaded], claims)
-        return loaded, claims
+        return find_all(self.names, self.claims) if self.names else (study_paths(), self.claims)
 
     @property
     def options(self) -> str:
@@ -64,7 +58,7 @@ class Question:
 
     def answer(
         self,
-        studies: list[LoadedStudy],
+        studies: list[Path],
         claims: tuple[str, ...],
         store: Store,
         device: Device,
@@ -111,7 +105,7 @@ def show(question: Question, store: Store, output: Path | None) -> int:
 
 def carried_out(
     question: Question, store: Store, device: Device, say: Callable[[str], None]
-) -> Iterator[tuple[Study, tuple[str, ...]]]:
+) -> Iterator[tuple[About, tuple[str, ...]]]:
     """Yield each study at its tier with the claims to verify, as the plan for the time has them. When all of it is
     done and time is left, plan again: by then prices rest on what was measured."""
     began, tried = time.monotonic(), set[tuple[str, str]]()

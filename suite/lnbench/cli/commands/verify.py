@@ -230,7 +230,7 @@ def _carry_out(question: Question, store: Store, training: Training, output: Pat
     from lnbench.cli.commands.budgeting import carried_out
     from lnbench.cli.commands.tables import exit_code
     from lnbench.execute.local import lasting_crew
-    from lnbench.pipeline import verify_study
+    from lnbench.pipeline import study_at, verify_study
     from lnbench.plan.devices import device_named
 
     results: dict[str, StudyResult] = {}  # by study and tier: a later one of these has all the claims of the earlier
@@ -239,17 +239,18 @@ def _carry_out(question: Question, store: Store, training: Training, output: Pat
     try:
         with lasting_crew(training.device, training.data_dir, training.workers) as crew:
             training = replace(training, crew=crew)
-            for study, claims in carried_out(question, store, device_named(training.device), click.echo):
-                click.echo(f"{study.key}: {', '.join(claims)}")
+            for about, claims in carried_out(question, store, device_named(training.device), click.echo):
+                click.echo(f"{about.key}: {', '.join(claims)}")
                 try:
-                    results[study.key] = verify_study(study, store, training, claims=claims)
+                    study = study_at(about.path, about.tier)
+                    results[about.key] = verify_study(study, store, training, claims=claims)
                 except StoreError:
                     raise
                 except LnbenchError as error:  # of one study: nobody may be there to start the others
-                    click.echo(f"{study.key}: {error}", err=True)
+                    click.echo(f"{about.key}: {error}", err=True)
                     failed = True
                     continue
-                _tell(results[study.key], (output or store.path / "reports") / study.key)
+                _tell(results[about.key], (output or store.path / "reports") / about.key)
                 asked += claims
     finally:
         if results:
