@@ -192,8 +192,9 @@ def noise_interval(
     """Return a seeded bootstrap interval, over examples, of the noise estimate of `fit_split` and `Split.noise`.
 
     Each resample draws m = min(n, at_most) scores with replacement and fits the mixture, starting from that of all
-    scores. The deviations from the estimate shrink by √(m/n) (m out of n: Bickel, Götze & van Zwet 1997), and the
-    interval takes their quantiles.
+    scores. Where the resample is one group (a small upper group is often not drawn at all), the new fit would split the
+    clean scores in two, so its share is that which the mixture of all scores gives it. The deviations from the estimate
+    shrink by √(m/n) (m out of n: Bickel, Götze & van Zwet 1997), and the interval takes their quantiles.
 
     It covers the luck of which examples were drawn from their population. It does not cover the method's own bias
     (AUL over-estimates small noise: the groups are not Gaussian), nor another training (initialisation, order), nor
@@ -209,22 +210,21 @@ def noise_interval(
     rng = np.random.default_rng(seed)
     m = min(x.size, at_most)
     with threadpool_limits(1):
-        found = [_noise_again(split.mixture, x[np.sort(rng.integers(0, x.size, m))], guard) for _ in range(resamples)]
-    deviations = [again - estimate for again in found if again is not None]
-    if not deviations:
-        raise NothingToSplit(f"all but a few of {x.size} scores are equal: no resample could be split")
+        found = [_noise_again(split, x[np.sort(rng.integers(0, x.size, m))], guard) for _ in range(resamples)]
+    deviations = np.array(found) - estimate
     shrink = math.sqrt(m / x.size)
     low, high = (estimate + shrink * float(np.quantile(deviations, (1 + side * level) / 2)) for side in (-1, 1))
-    return NoiseInterval(estimate, max(0.0, low), min(1.0, high), level, len(deviations))
+    return NoiseInterval(estimate, max(0.0, low), min(1.0, high), level, resamples)
 
 
-def _noise_again(start: Mixture, x: Floats, guard: bool) -> float | None:
-    """Return the noise estimate of a resample (m,), sorted, fitted from `start`. None where only one value was drawn,
-    as may happen to a handful of scores: there is no mixture."""
+def _noise_again(split: Split, x: Floats, guard: bool) -> float:
+    """Return the noise estimate of a resample (m,), sorted, fitted from where `split` stands; that of `split` itself
+    where the resample is one group."""
     center, scale = float(x.mean()), float(x.std())
-    if nearly_equal(x) or scale == 0:
-        return None
-    split = _as_split(_em((x - center) / scale, 1, _on_scale(start, center, scale)), x, center, scale)
+    if not nearly_equal(x) and scale > 0:
+        again = _as_split(_em((x - center) / scale, 1, _on_scale(split.mixture, center, scale)), x, center, scale)
+        if again.groups == 2:
+            return again.noise(x, guard=guard)
     return split.noise(x, guard=guard)
 
 
