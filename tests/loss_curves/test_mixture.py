@@ -207,3 +207,21 @@ def test_a_bootstrap_that_draws_one_value_only_counts_none_as_wrong() -> None:
     found = noise_interval([0.0] * 50 + [1.0])  # (50/51)^51 = 36 % of the draws miss the one
     assert found.resamples == 100 and found.low == 0.0 and found.estimate == pytest.approx(1 / 51)
     assert 3 / 51 <= found.high + 1e-12 <= 5 / 51
+
+
+@pytest.mark.parametrize("scores", [two_groups(n=500), np.random.default_rng(2).gamma(2, 1, 400)], ids=["two", "one"])
+def test_the_fast_fit_from_a_start_is_scikit_learns(scores: np.ndarray) -> None:
+    from lnbench.loss_curves import mixture
+
+    z = (scores - scores.mean()) / scores.std()
+    start = Mixture((0.6, 0.4), (-0.5, 0.9), (0.7, 0.9), math.nan)
+    found, converged = mixture._em_from(z, start)
+    theirs = GaussianMixture(
+        2, max_iter=mixture.ITERATIONS, tol=mixture.TOLERANCE, weights_init=[0.6, 0.4], means_init=[[-0.5], [0.9]],
+        precisions_init=[[[1 / 0.49]], [[1 / 0.81]]],
+    ).fit(z[:, None])  # fmt: skip
+    assert converged and theirs.converged_
+    assert found.weights == pytest.approx(theirs.weights_, abs=1e-9)
+    assert found.means == pytest.approx(theirs.means_[:, 0], abs=1e-9)
+    assert found.sds == pytest.approx(np.sqrt(theirs.covariances_[:, 0, 0]), abs=1e-9)
+    assert found.log_likelihood == pytest.approx(theirs.score(z[:, None]), abs=1e-9)
