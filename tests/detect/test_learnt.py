@@ -11,7 +11,9 @@ from sklearn.datasets import load_digits
 
 from lnbench.detect.data import Labelled
 from lnbench.detect.folds import folds_of
-from lnbench.detect.preferred import Preferred, learnt
+from lnbench.detect.preferred import Learnt, Preferred, learnt
+from lnbench.detect.scoring import scored
+from lnbench.detect.tables import overruled, rule
 from tests.toys.planted_digits import detect, rows
 
 QUICK = ("--runs", 1, "--epochs", 12, "--top", 8)
@@ -86,6 +88,32 @@ def test_the_given_label_is_preferred_where_it_is_as_probable_as_another() -> No
     assert found.label.tolist() == [1, 1, 2]
     assert found.of_given.tolist() == [0.5, 0.2, 0.7] and found.confidence.tolist() == [0.5, 0.4, 0.7]
     assert found.table.tolist() == [[0, 1, 0], [0, 1, 0], [0, 0, 1]]
+
+
+def test_a_suspect_is_disliked_by_those_that_saw_it_and_by_those_that_did_not() -> None:
+    labels = np.zeros(60, dtype=np.int64)
+    labels[30:] = 1
+    other = labels.copy()
+    other[:6] = 1
+    aum = np.ones(60)
+    aum[3:9] = -1
+    scores = scored([np.arange(60.0).tolist()], [aum.tolist()], 10, [(0.9, 0.1)], Preferred(np.eye(2)[other], labels))
+    assert np.flatnonzero(scores.suspects()).tolist() == [3, 4, 5] and rule(scores).endswith("preferred out of fold")
+    alone = scored([np.arange(60.0).tolist()], [aum.tolist()], 10, [(0.9, 0.1)])
+    assert np.flatnonzero(alone.suspects()).tolist() == list(range(3, 9)) and rule(alone) == "AUM below 0"
+
+
+def test_networks_that_disagree_with_most_labels_accuse_none() -> None:
+    """Seen with CIFAR-10N: a network at a training accuracy of 29 % preferred another class for 85 % of the labels."""
+    labels = np.arange(60, dtype=np.int64) % 2
+    for below, suspects in ((30, 30), (31, 0)):
+        aum = np.where(np.arange(60) < below, -1.0, 1.0)
+        other = np.where(aum < 0, 1 - labels, labels)
+        known = Learnt(0.8, 0.5, 0.6)
+        scores = scored([aum.tolist()], [aum.tolist()], 10, [(0.9, 0.1)], Preferred(np.eye(2)[other], labels), known)
+        assert scores.suspects().sum() == suspects
+        assert bool(overruled(scores)) is (not suspects)
+    assert "preferred another class for 51.7 % of the labels" in overruled(scores)[0]
 
 
 def test_copies_share_a_fold_and_classes_are_spread_evenly() -> None:

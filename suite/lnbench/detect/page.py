@@ -8,7 +8,7 @@ from typing import Any
 
 from lnbench.detect.data import Labelled
 from lnbench.detect.scoring import Scores
-from lnbench.detect.tables import AUM_RULE
+from lnbench.detect.tables import AUM_RULE, BOTH_RULE
 from lnbench.errors import visible
 
 MOST_LISTED = 20  # skipped files, rows of the list of suspects
@@ -69,6 +69,8 @@ def _summary(result: Json) -> str:
 
 
 def _rule(result: Json) -> str:
+    if result["suspect_rule"] == BOTH_RULE:
+        return "the networks preferred another class on average (an AUM below 0), and so do some that did not see it"
     if result["suspect_rule"] == AUM_RULE:
         return "the networks preferred another class on average (an AUM below 0)"
     return "they are more likely mislabeled than not, which needs two groups of scores"

@@ -14,6 +14,7 @@ from lnbench.detect.preferred import Learnt, Preferred
 from lnbench.loss_curves.mixture import NoiseInterval, NothingToSplit, Split, fit_split, noise_interval
 
 Floats = npt.NDArray[np.float64]
+MOST_SUSPECT = 0.5  # of all labels: who disagrees with more has learnt too little to judge
 LIKELY = 0.5  # from this probability on: the paper's rule
 
 
@@ -79,13 +80,26 @@ class Scores:
         estimate of how many labels are wrong, but it needs no second group."""
         return np.asarray(self.aum < 0)
 
+    @property
+    def overruled(self) -> float:
+        """Return the share of labels of an AUM below 0 where that is more than half, else 0: the networks then
+        disagree with most labels, which says more of them than of the labels."""
+        share = float(self.disliked().mean())
+        return share if share > MOST_SUSPECT and not self.learnt_nothing else 0.0
+
     def suspects(self) -> npt.NDArray[np.bool_]:
-        """Return (N,) which labels are suspect: those of an AUM below 0; where there are no margins, those that are
-        more likely mislabeled than not. None where it is not shown that the networks learnt anything, as they then
-        disagree with every label. The first rule needs no second group of scores."""
+        """Return (N,) which labels are suspect: those of an AUM below 0 for which networks that did not see the example
+        prefer another class, too, where these were asked; where there are no margins, those that are more likely
+        mislabeled than not. None where it is not shown that the networks learnt anything, and where they are
+        overruled. The first rule needs no second group of scores."""
         if not self.has_margins:
             return self.likely()
-        return np.asarray(self.disliked() & (not self.learnt_nothing))
+        if self.learnt_nothing or self.overruled:
+            return np.zeros(len(self.aul), dtype=np.bool_)
+        found = self.disliked()
+        if self.preferred is not None:
+            found = found & (self.preferred.label != self.preferred.given)
+        return np.asarray(found)
 
     def likely(self) -> npt.NDArray[np.bool_]:
         """Return (N,) which are more likely mislabeled than not; none where that cannot be said."""

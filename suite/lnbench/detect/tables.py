@@ -27,6 +27,7 @@ COLUMNS = (
     "aum", "probability",
 )  # fmt: skip
 AUM_RULE = "AUM below 0"
+BOTH_RULE = "AUM below 0, and another class preferred out of fold"
 PROBABILITY_RULE = "more likely wrong than not"
 Json = dict[str, Any]
 
@@ -124,13 +125,13 @@ def result(
             "shape": list(data.shape) if data.pictured else None,
             "skipped": [{"file": file, "why": why} for file, why in data.skipped],
         },
-        "notes": [*data.notes, *notes_on(copies), *notes, *little_learnt(scores, bool(records))],
+        "notes": [*data.notes, *notes_on(copies), *notes, *little_learnt(scores, bool(records)), *overruled(scores)],
         "asked": asked,
         "options": options,
         "noise": _noise(scores),
         "mixture": _mixture(scores),
         "suspects": int(suspects.sum()),
-        "suspect_rule": AUM_RULE if scores.has_margins else PROBABILITY_RULE,
+        "suspect_rule": rule(scores),
         "likely_wrong": None if scores.probability is None else int(likely.sum()),
         "likely_from_probability": LIKELY,
         "learnt": _learnt(scores),
@@ -157,6 +158,22 @@ def conflicts_csv(data: Labelled, scores: Scores, copies: Copies) -> bytes:
             label = cell(data.classes[data.labels[one]])
             rows.append([number, cell(data.names[one]), label, suggested, "yes" if same else "no"])
     return _table(data, ["group", "image", "label", "suggested", "same_bytes"], rows)
+
+
+def rule(scores: Scores) -> str:
+    """Return by what rule a label is suspect (`Scores.suspects`)."""
+    if not scores.has_margins:
+        return PROBABILITY_RULE
+    return AUM_RULE if scores.preferred is None else BOTH_RULE
+
+
+def overruled(scores: Scores) -> list[str]:
+    """Return a note where the networks disagree with most labels."""
+    if not scores.overruled:
+        return []
+    what = f"the networks preferred another class for {_percent(scores.overruled)} of the labels (AUM below 0)"
+    rest = "which says more of the networks than of the labels: no label is called suspect, and the ranking stands"
+    return [f"{what}, {rest}; try more --epochs, another --lr, or another --model"]
 
 
 def little_learnt(scores: Scores, here: bool) -> list[str]:
