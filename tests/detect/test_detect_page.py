@@ -13,7 +13,7 @@ from lnbench.detect.options import Options
 from tests.toys.planted_digits import FILES, detect
 
 PAGE = (Path(__file__).parents[2] / "docs/detect.md").read_text(encoding="utf-8")
-PROGRESS = re.compile(r"\d+/\d+ runs, ")
+PROGRESS = re.compile(r"\d+/\d+ runs, |reading (headers|images): ")
 NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
 

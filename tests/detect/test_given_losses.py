@@ -148,6 +148,7 @@ def test_pictures_come_from_the_data_in_the_same_order(digits: Planted, tmp_path
     np.savez(tmp_path / "a.npz", losses=rng.random((3, 600)), margins=rng.normal(1, 1, (3, 600)))
     assert detect(digits.folder, "--from-losses", tmp_path / "a.npz", "-o", tmp_path / "out", "--top", 5) == 0
     assert [row["image"] for row in rows(tmp_path / "out/scores.csv")] == digits.names
+    assert detect(digits.folder, "--from-losses", tmp_path / "a.npz", "-o", digits.folder / "out") == 2
     assert "<img" in (tmp_path / "out/page.html").read_text() and (tmp_path / "out/contact_sheet.png").is_file()
     np.savez(tmp_path / "b.npz", losses=rng.random((3, 599)))
     assert detect(digits.folder, "--from-losses", tmp_path / "b.npz", "-o", tmp_path / "other") == 6

@@ -16,7 +16,7 @@ from lnbench.detect.data import Images, Labelled, usual_size
 from lnbench.detect.known import of_arrays
 from lnbench.detect.labels import class_numbers
 from lnbench.detect.options import Options, check
-from lnbench.detect.output import explained, place, take, write
+from lnbench.detect.output import explained, mine, place, take, write
 from lnbench.detect.outputs import Outputs, outputs
 from lnbench.detect.reading import checked, read
 from lnbench.detect.runs import DetectRun
@@ -81,7 +81,7 @@ def detect(
         folder = place(Path(data), Path(output))
     else:
         found = checked(_labelled(data, labels, classes, asked.size), "the data")
-        source, folder = type(data).__name__, place(Path(output).absolute().parent / "data", Path(output))
+        source, folder = type(data).__name__, mine(Path(output))
     store, way = take(folder, lambda line: None), Way(resolve_device(device), workers, threads)
     with explained():
         done = trained(found, asked, store, way, _Silent(), lambda: False, lambda line: None)

@@ -133,7 +133,9 @@ def detect(
 
         whole = None if data is None else read(data, asked.size, click.echo, where)
         found, scores = given_losses.read(from_losses, whole)
-        folder = place(from_losses if data is None else data, output)
+        folder = place(from_losses, output)
+        if data is not None:
+            place(data, folder)  # it must not lie among the images either
         take(folder, lambda line: click.echo(f"warning: {line}", err=True))
         about = {"from_losses": from_losses.name, "top": asked.top}
         _write(folder, str(named), found, about, about, scores, [], [])
