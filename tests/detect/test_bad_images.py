@@ -288,7 +288,7 @@ def test_names_that_are_no_text_are_kept_as_they_are(folder: Path, capsys: pytes
     names = {row["image"] for row in rows(out / "scores.csv")}
     assert os.fsdecode(b"dark/caf\xe9|`x`\n.png") in names
     lines = (out / "report.md").read_text().splitlines()
-    assert all(line.count(" | ") in (3, 4, 5) for line in lines if line.startswith("| "))
+    assert all(line.count(" | ") in range(1, 8) for line in lines if line.startswith("| "))
 
 
 def test_the_side_is_that_of_nearly_all_images_and_a_multiple_of_four() -> None:
@@ -310,13 +310,18 @@ def test_the_side_is_that_of_nearly_all_images_and_a_multiple_of_four() -> None:
         ({"images": np.zeros((80, 12, 12, 2), np.uint8)}, "`images` has shape (80, 12, 12, 2)"),
         ({"images": np.zeros((0, 12, 12), np.uint8)}, "`images` has shape (0, 12, 12"),
         ({"labels": np.zeros(79, int)}, "`labels` has shape (79,), but there are 80 images"),
-        ({"labels": np.zeros((80, 1), int)}, "`labels` has shape (80, 1)"),
-        ({"labels": np.linspace(0, 1, 80)}, "`labels` is float64; expected integers"),
-        ({"labels": np.array(["cat", "dog"] * 40)}, "expected integers"),
-        ({"labels": np.r_[np.zeros(79, int), -1]}, "label -1 of image 79 is negative"),
+        ({"labels": np.zeros((80, 3), int)}, "`labels` has shape (80, 3); expected (80,); of one row per image with"),
+        ({"labels": np.linspace(0, 1, 80)}, "`labels`: entry 1 is 0.012"),
+        ({"labels": np.arange(80) % 2 == 0}, "`labels` is bool; expected whole numbers from 0 on, or text"),
+        ({"labels": np.arange(80) % 2 + 10**12}, "label 1000000000001 is not a class number"),
+        ({"labels": np.r_[np.zeros(79, int), -1]}, "label -1 of number 79 is negative"),
+        (
+            {"labels": np.array(["a", "b"] * 40), "classes": np.array(["a", "c"])},
+            "label 'b' is not among its `classes`",
+        ),
         ({"labels": np.array([None] * 80, dtype=object)}, "labels holds Python objects"),
         ({"labels": np.zeros(80, int)}, "all images are of one class ('0')"),
-        ({"classes": np.array(["a"])}, "`classes` has shape (1,), but labels go up to 1"),
+        ({"classes": np.array(["a"])}, "`classes` has 1 names, but labels go up to 1"),
         ({"images": np.zeros((40, 12, 12), np.uint8), "labels": np.r_[[0] * 20, [1] * 20]}, "40 images are too few"),
     ],
 )

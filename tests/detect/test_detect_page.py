@@ -13,7 +13,7 @@ from lnbench.detect.options import Options
 from tests.toys.planted_digits import FILES, detect
 
 PAGE = (Path(__file__).parents[2] / "docs/detect.md").read_text(encoding="utf-8")
-PROGRESS = re.compile(r"\d+/\d+ runs, ")
+PROGRESS = re.compile(r"\d+/\d+ runs, |reading (headers|images): ")
 NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
 
@@ -22,7 +22,7 @@ def numbers(line: str) -> list[float]:
 
 
 def test_the_example_runs_and_gives_what_it_shows(away: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    plant, check = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+    plant, check, *_ = re.findall(r"```python\n(.*?)```", PAGE, re.S)
     (command,) = re.findall(r"```sh\n(.*?)```", PAGE, re.S)
     (shown,) = re.findall(r"```text\n(.*?)```", PAGE, re.S)
     exec(compile(plant, "docs/detect.md", "exec"), {})

@@ -18,7 +18,8 @@ from lnbench.detect import training
 from lnbench.detect.options import Options, settled
 from lnbench.detect.output import MARK, MARK_TEXT, place, take
 from lnbench.detect.reading import read
-from lnbench.detect.training import TrainingFailed, planned
+from lnbench.detect.runs import planned
+from lnbench.detect.training import Material, TooLarge
 from lnbench.errors import LnbenchError, StoreError
 from lnbench.store import Store
 from tests.toys.planted_digits import Planted, detect
@@ -59,7 +60,7 @@ def test_after_kill_9_the_same_command_goes_on(
     assert process.wait() == -signal.SIGKILL
     assert not (out / "scores.csv").exists()
     assert detect(digits.folder, "-o", out, *SMALL) == 0
-    assert "1 run to train; 1 already done" in capsys.readouterr().out
+    assert "4 trainings to do; 1 already done" in capsys.readouterr().out
     assert [run["resumed"] for run in json.loads((out / "result.json").read_text())["runs"]] == [False, True]
     assert same(out, undisturbed)
     assert not list(store.glob("checkpoints/*"))
@@ -105,7 +106,7 @@ def test_a_damaged_run_or_checkpoint_is_done_again(
     checkpoint.write_bytes(b"not a checkpoint")
     assert detect(digits.folder, "-o", out, *SMALL) == 0
     out_text, err = capsys.readouterr()
-    assert "set aside" in err and "1 run to train; 1 already done" in out_text
+    assert "set aside" in err and "1 training to do; 4 already done" in out_text
     assert same(out, undisturbed)
 
 
@@ -155,8 +156,8 @@ def test_memory_that_runs_out_is_one_line(digits: Planted, tmp_path: Path, monke
     monkeypatch.setattr("lnbench.training.train", too_much, raising=False)
     data = read(digits.folder, None, lambda line: None)
     (run,) = planned(settled(Options(runs=1), data)[0], data)
-    trainer = training.Trainer(data, Store(tmp_path), "cpu", lambda *_: None, lambda: False)
-    with pytest.raises(TrainingFailed, match="smaller --batch-size"):
+    trainer = training.Trainer(Material.of(data, None), Store(tmp_path), "cpu", lambda *_: None, lambda: False)
+    with pytest.raises(TooLarge, match="smaller --batch-size"):
         trainer.record(run)
 
 
@@ -201,7 +202,7 @@ def test_a_disk_that_fills_up_while_a_run_ends_keeps_what_is_done(
         assert detect(digits.folder, "-o", out, *SMALL) == 6
     assert "the disk is full; free some space and give the same command again" in capsys.readouterr().err
     assert detect(digits.folder, "-o", out, *SMALL) == 0
-    assert "1 run to train; 1 already done" in capsys.readouterr().out
+    assert "4 trainings to do; 1 already done" in capsys.readouterr().out
     assert same(out, undisturbed)
 
 

@@ -376,6 +376,23 @@ def test_probabilities_are_the_softmax_of_the_final_network_as_it_is_evaluated(b
     assert loss == pytest.approx(outcome["curves"]["test_loss"][-1], rel=1e-4)
 
 
+@pytest.mark.parametrize("backend", ["loop", "stacked"])
+def test_mean_probabilities_are_the_mean_over_the_epochs_of_all_test_images(backend: str) -> None:
+    """Of trainings that end after one, two and three epochs; however few images the run is tested on."""
+    ends = []
+    for epochs in (1, 2, 3):
+        plain = {**network_of(recipe(), 400), "epochs": epochs, "schedule": {"kind": "constant"}}
+        probed = {**plain, "probes": ["test_probabilities", "mean_test_probabilities"]}
+        arrays = train(probed, seeds(2), digits(), backend=backend)["arrays"]
+        ends.append(arrays["test_probabilities"])
+    assert arrays["mean_test_probabilities"] == pytest.approx(np.mean(ends, axis=0), abs=1e-5)
+    few = {**probed, "dataset": {**plain["dataset"], "test": 1}, "probes": ["mean_test_probabilities"]}
+    assert np.array_equal(
+        train(few, seeds(2), digits(), backend=backend)["arrays"]["mean_test_probabilities"],
+        arrays["mean_test_probabilities"],
+    )
+
+
 def test_a_batch_normalisation_is_in_eval_mode_and_a_diverged_run_has_no_probabilities() -> None:
     plain = {**network_of(recipe(), 400), "model": "resnet8_w8", "epochs": 1, "probes": ["test_probabilities"]}
     outcome = train(plain, seeds(), digits())

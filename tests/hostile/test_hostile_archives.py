@@ -15,6 +15,7 @@ import pytest
 from lnbench.data.label_files import parsed
 from lnbench.data.label_sets import LABEL_SETS, _archive
 from lnbench.detect import archive as detect_archive
+from lnbench.detect import given_losses
 from lnbench.errors import LnbenchError
 from lnbench.store import sidefiles, write_atomically
 from lnbench.training.checkpoints import load_state, runs_in, save_state
@@ -36,11 +37,17 @@ def _detect(raw: bytes, folder: Path) -> object:
     return detect_archive.read(folder / "a.npz", None)
 
 
+def _losses(raw: bytes, folder: Path) -> object:
+    (folder / "a.npz").write_bytes(raw)
+    return given_losses.read(folder / "a.npz", None)
+
+
 READERS: dict[str, Callable[[bytes, Path], Any]] = {
     "a side file": _side,
     "a label file": lambda raw, folder: parsed(raw, folder / "a.npz", "labels"),
     "human labels": lambda raw, folder: _archive(raw, folder / "a.npz", HUMAN),
     "detect": _detect,
+    "detect, from losses": _losses,
 }
 
 
@@ -64,6 +71,7 @@ def test_an_archive_that_is_not_as_it_should_be_is_one_line_for_every_reader(wha
 def _read_edited(seed: int, count: int, folder: Path) -> None:
     images = {"images": np.zeros((60, 8, 8), np.uint8), "labels": np.arange(60) % 3}
     whole = {"a side file": sound(labels=NUMBERS), "a label file": sound(labels=NUMBERS), "detect": sound(**images)}
+    whole["detect, from losses"] = sound(losses=np.random.default_rng(0).random((3, 60)), labels=np.arange(60) % 3)
     for reader, raw in whole.items():
         for words, made in itertools.islice(edited(raw, seed), count):
             try:

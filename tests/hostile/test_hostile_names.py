@@ -13,15 +13,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lnbench.detect import page, tables
+from lnbench.detect import html, issues, page, tables
+from lnbench.detect.copies import copies_in
 from lnbench.detect.data import Labelled
 from lnbench.detect.options import Options, settled
-from lnbench.detect.scores import Scores, scored
+from lnbench.detect.preferred import Preferred
+from lnbench.detect.scoring import Scores, scored
 from lnbench.report import debates_page, find_debates, junit, markdown, scoreboard
 from lnbench.report.words import coded, escaped, link, path_link
 from lnbench.spec import Question
 from tests.hostile.pages import ADDRESSES, UNSEEN, WORDS, hostile_words, leaves, with_words, wrongs
 from tests.toys.report_world import World
+from tests.toys.seen_page import Seen
 
 Json = dict[str, Any]
 
@@ -119,6 +122,7 @@ def detected(seed: int, count: int = 60) -> tuple[Labelled, Scores, Json]:
     """Return a detection among images of hostile names: data, scores and result; nothing is trained."""
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 255, (count, 1, 8, 8)).astype(np.uint8)
+    images[10:14] = images[10]
     classes = [hostile_words(rng) for _ in range(4)]
     labels = np.arange(count, dtype=np.int64) % len(classes)
     names = [f"{classes[label]}/{hostile_words(rng)}" for label in labels]
@@ -130,9 +134,16 @@ def detected(seed: int, count: int = 60) -> tuple[Labelled, Scores, Json]:
     aul = rng.normal(0, 1, (1, count)) + np.where(np.arange(count) % 3 == 0, 9.0, 0.0)
     asked = Options(runs=1, model="mlp1")
     options, notes = settled(asked, data)
-    scores = scored(aul.tolist(), (-aul).tolist(), options.epochs or 1, [(0.9, 0.1)])
+    preferred = Preferred(rng.dirichlet(np.ones(len(classes)), count) + np.eye(len(classes))[labels], labels)
+    scores = scored(aul.tolist(), (-aul).tolist(), options.epochs or 1, [(0.9, 0.1)], preferred)
     record = {"id": "0" * 32, "provenance": {"device": "cpu", "threads": 1, "seconds": 1.0, "resumed": False}}
-    return data, scores, tables.result(hostile_words(rng), data, asked, options, scores, [record], notes)
+    return (
+        data,
+        scores,
+        tables.result(
+            hostile_words(rng), data, asked.as_dict(), options.as_dict(), scores, [record], notes, copies_in(data)
+        ),
+    )
 
 
 def check_detection(seed: int) -> None:
@@ -141,14 +152,78 @@ def check_detection(seed: int) -> None:
     assert not wrongs(text), (seed, wrongs(text))
     for raw in (tables.scores_csv(data, scores), tables.suspects_csv(data, scores, 60)):
         rows = list(csv.reader(io.StringIO(raw.decode(errors="surrogateescape"), newline="")))
-        assert all(len(row) == 7 for row in rows)
+        assert all(len(row) == len(tables.COLUMNS) for row in rows)
         known = {name for name in (*data.names, *data.classes) if "\ud800" not in name}
-        shown = {one.removeprefix("'") for row in rows[1:] for one in row[1:3]}
+        shown = {one.removeprefix("'") for row in rows[1:] for one in (*row[1:3], row[4])}
         assert {one for one in shown if "\\ud800" not in one} <= known
         for row in rows[1:]:
             assert not any(one[:1] in "=+-@\t\r" and not is_number(one) for one in row if one), row
-            assert all(is_number(one) for one in (row[0], *row[3:]) if one)
+            assert all(is_number(one) for one in (row[0], *row[5:]) if one)
+    check_page(html.page(result, data, scores).decode())
+    assert (
+        len(json.loads(issues.issues_json(hostile_words(np.random.default_rng(seed)), data, scores))["samples"]) == 60
+    )
+    text = tables.conflicts_csv(data, scores, copies_in(data)).decode(errors="surrogateescape")
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    assert len(rows) == 5 and not any(
+        one[:1] in "=+-@\t\r" and not is_number(one) for row in rows for one in row if one
+    )
     assert json.loads(tables.json_text(result))["data"]["source"] == result["data"]["source"]
+
+
+def check_page(text: str) -> None:
+    """Check that names are text on a page in HTML: no tag, no attribute and no letter that is not our own."""
+    seen = Seen(text)
+    assert set(seen.tags) <= TAGS and {(tag, name) for tag, name, _ in seen.attributes} <= ATTRIBUTES
+    assert not set(text) & set("\x1b\u202e\u2066\u2028\x00")
+    assert all((value or "").startswith("data:image/") for _, name, value in seen.attributes if name == "src")
+    body = text.partition("<body>")[2].partition("<script>")[0]
+    assert body.count("<script") == 0
+
+
+TAGS = {
+    *(
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "h1",
+        "h2",
+        "h3",
+        "p",
+        "ul",
+        "li",
+        "b",
+        "code",
+        "label",
+        "select",
+    ),
+    *(
+        "option",
+        "input",
+        "section",
+        "small",
+        "div",
+        "figure",
+        "img",
+        "figcaption",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+    ),
+    *("td", "script"),
+}
+ATTRIBUTES = {
+    *(("meta", name) for name in ("charset", "http-equiv", "content", "name")),
+    *(("img", name) for name in ("loading", "decoding", "width", "height", "alt", "src")),
+    *(("figure", name) for name in ("data-rank", "data-aum", "data-sure", "data-name", "class", "title")),
+    ("html", "lang"), ("p", "class"), ("select", "id"), ("option", "value"), ("input", "id"), ("input", "type"),
+    ("div", "class"), ("table", "id"), ("td", "class"),
+}  # fmt: skip
 
 
 def is_number(text: str) -> bool:

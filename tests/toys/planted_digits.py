@@ -11,7 +11,17 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-FILES = ("scores.csv", "suspects.csv", "contact_sheet.png", "histogram.png", "result.json", "report.md")
+FILES = (
+    "scores.csv",
+    "suspects.csv",
+    "conflicts.csv",
+    "issues.json",
+    "contact_sheet.png",
+    "histogram.png",
+    "page.html",
+    "result.json",
+    "report.md",
+)
 
 
 @dataclass(frozen=True)

@@ -93,8 +93,8 @@ AVERAGES: dict[str, dict[str, Any]] = {"swa": {"start": 1, "every": 2, "unit": "
 PROBES: dict[str, dict[str, Any] | None] = {
     **dict.fromkeys(
         ("example_loss", "example_margin", "example_loss_eval", "held_loss", "suspects", "left_out",
-         "test_probabilities", "test_confusion", "gradient_cosine", "pruned_accuracy", "final_weights",
-         "final_predictions")),
+         "test_probabilities", "mean_test_probabilities", "test_confusion", "gradient_cosine", "pruned_accuracy",
+         "final_weights", "final_predictions")),
     "batch_gradient": EVERY,
     "full_clean_cosine": EVERY,
     "fixed_gradient": {"images": 20, **EVERY},

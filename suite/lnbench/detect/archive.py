@@ -1,4 +1,4 @@
-"""An .npz with `images`, `labels` and, if there are names, `classes`."""
+"""An .npz with `images`, `labels` and, if there are names, `classes`; or as MedMNIST and Keras write one, by parts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lnbench.data.arrays import opened_archive
-from lnbench.detect.data import Images, Labelled, Labels, one_channel_if_grey, usual_size
+from lnbench.detect.data import Images, Labelled, one_channel_if_grey, usual_size
+from lnbench.detect.decode import fitted
+from lnbench.detect.labels import class_numbers, shown_names
+from lnbench.detect.splits import SPLITS
 from lnbench.errors import DataError, visible
 
 CHANNELS = (1, 3, 4)
@@ -19,38 +22,64 @@ FORM = "(N, H, W), (N, H, W, C) or (N, C, H, W), C = 1, 3 or 4"
 def read(path: Path, size: int | None) -> Labelled:
     """Read the archive at `path`. Raises DataError for anything that is not as `docs/detect.md` says. Nothing in the
     file is unpickled."""
-    arrays = _arrays(path)
+    arrays, names, notes = _arrays(path)
     images = _channels_last(path, arrays["images"])  # (N, H, W, 3)
-    labels = _labels(path, arrays["labels"], len(images))
-    names = _class_names(path, arrays.get("classes"), labels)
+    given = shown_names(arrays["classes"], str(path)) if "classes" in arrays else None
+    labels, classes = class_numbers(arrays["labels"], len(images), given, str(path))
     present = sorted(set(labels.tolist()))
     side = size or usual_size([min(images.shape[1:3])] if len(images) else [1])
-    notes = []
-    absent = [name for number, name in enumerate(names or []) if number not in present]
+    absent = [name for number, name in enumerate(classes if given else []) if number not in present]
     if absent:
         notes.append(f"classes without an image are left out: {', '.join(absent)}")
     if images.shape[1:3] != (side, side):
         notes.append(f"each image's middle square was scaled to {side}×{side} pixels")
-    small = _fitted(images, side).transpose(0, 3, 1, 2)
+    small = fitted(images, side).transpose(0, 3, 1, 2)
     return Labelled(
         images=one_channel_if_grey(np.ascontiguousarray(small)),
         labels=np.searchsorted(present, labels).astype(np.int64),
-        names=[str(index) for index in range(len(images))],
-        classes=[names[number] if names else str(number) for number in present],
-        view=lambda index, most: _fitted(images[index : index + 1], min(most, *images.shape[1:3]))[0],
+        names=names or [str(index) for index in range(len(images))],
+        classes=[classes[number] for number in present],
+        view=lambda index, most: fitted(images[index : index + 1], min(most, *images.shape[1:3]))[0],
         notes=notes,
+        raw=lambda index: images[index].tobytes(),
     )
 
 
-def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    found: dict[str, npt.NDArray[Any]] = {}
+def _arrays(path: Path) -> tuple[dict[str, npt.NDArray[Any]], list[str], list[str]]:
+    """Return the arrays `images` and `labels`, and `classes` if there are any; the images' names, none where their
+    number is enough; and notes. Parts of a data set are read together."""
     with opened_archive(path, str(path)) as archive:
-        for name in ("images", "labels", "classes"):
-            if name in archive.names:
-                found[name] = archive.read(name)
-            elif name != "classes":
-                have = visible(", ".join(archive.names[:10])) or "nothing"
-                raise DataError(f"{path}: has no `{name}` (it has {have[:200]}); expected `images` and `labels`")
+        have = set(archive.names)
+        parts = {} if {"images", "labels"} & have else _parts(archive.names)
+        wanted = parts or {"": ("images", "labels")}
+        found = {name: archive.read(name) for name in ("classes",) if name in have}
+        missing = [name for pair in wanted.values() for name in pair if name not in have]
+        if missing:
+            shown = visible(", ".join(archive.names[:10])) or "nothing"
+            raise DataError(f"{path}: has no `{missing[0]}` (it has {shown[:200]}); expected `images` and `labels`")
+        read = {part: (archive.read(one), archive.read(other)) for part, (one, other) in wanted.items()}
+    if not parts:
+        found["images"], found["labels"] = read[""]
+        return found, [], []
+    shapes = {images.shape[1:] for images, _ in read.values()}
+    if len(shapes) > 1:
+        raise DataError(f"{path}: the images of {', '.join(read)} have other shapes; give them one by one")
+    short = [part for part, (images, labels) in read.items() if len(images) != len(labels)]
+    if short:
+        raise DataError(f"{path}: {short[0]} has {len(read[short[0]][0])} images and {len(read[short[0]][1])} labels")
+    found["images"], found["labels"] = (np.concatenate([pair[side] for pair in read.values()]) for side in (0, 1))
+    names = [f"{part}/{number}" for part, (images, _) in read.items() for number in range(len(images))]
+    return found, names, [f"{' and '.join(read)} were read together, as parts of one data set"] if len(read) > 1 else []
+
+
+def _parts(names: list[str]) -> dict[str, tuple[str, str]]:
+    """Return part -> names of its images and labels: `train_images` and `train_labels`, or `x_train` and `y_train`."""
+    found = {}
+    for name in names:
+        part = name.removesuffix("_images").removeprefix("x_")
+        for pair in ((f"{part}_images", f"{part}_labels"), (f"x_{part}", f"y_{part}")):
+            if name == pair[0] and pair[1] in names and part in SPLITS:
+                found[part] = pair
     return found
 
 
@@ -71,36 +100,3 @@ def _channels_last(path: Path, images: npt.NDArray[Any]) -> Images:
         blended = images[..., :3] * alpha + 255 * (255 - alpha)
         images = ((blended + 127) // 255).astype(np.uint8)
     return np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images
-
-
-def _labels(path: Path, labels: npt.NDArray[Any], count: int) -> Labels:
-    if labels.shape != (count,):
-        raise DataError(f"{path}: `labels` has shape {labels.shape}, but there are {count} images; expected ({count},)")
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise DataError(f"{path}: `labels` is {labels.dtype}; expected integers from 0 on, and names in `classes`")
-    if labels.min() < 0:
-        where = int(np.argmax(labels < 0))
-        raise DataError(f"{path}: label {int(labels[where])} of image {where} is negative; labels count from 0")
-    if labels.max() > np.iinfo(np.int64).max // 2:
-        raise DataError(f"{path}: label {int(labels.max())} is not a class number")
-    return labels.astype(np.int64)
-
-
-def _class_names(path: Path, classes: npt.NDArray[Any] | None, labels: Labels) -> list[str] | None:
-    if classes is None:
-        return None
-    if classes.ndim != 1 or len(classes) <= labels.max():
-        what = f"`classes` has shape {classes.shape}, but labels go up to {int(labels.max())}"
-        raise DataError(f"{path}: {what}; give one name for each class, number 0 first")
-    return [one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in classes.tolist()]
-
-
-def _fitted(images: Images, side: int) -> Images:
-    """Return (N, side, side, 3): the middle square of each, scaled as an image file is."""
-    from PIL import Image, ImageOps
-
-    if images.shape[1:3] == (side, side):
-        return images
-    way = Image.Resampling.BILINEAR
-    squares = (ImageOps.fit(Image.fromarray(image), (side, side), method=way) for image in images)
-    return np.stack([np.asarray(square, dtype=np.uint8) for square in squares])

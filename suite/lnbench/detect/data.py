@@ -10,8 +10,6 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from lnbench.data.images import ImageData
-
 FEWEST = 50  # images: two Gaussians fitted to fewer values say nothing
 FEW_OF_A_CLASS = 5  # images that a network hardly learns as a class
 SMALLEST, LARGEST = 8, 224  # pixels per side
@@ -29,7 +27,8 @@ class Labelled:
     images: (N, C, S, S) uint8; labels: (N,) int64, indices into `classes`; names: of each image, its path in the folder
     or its index in the archive. `classes`: those that have images. `skipped`: (file, why) of what gave no image.
     `notes`: what was done to the images that a reader should know. `view(index, size)`: one image for the eye,
-    (size', size', 3) uint8, as large as `size` where the original is.
+    (size', size', 3) uint8, as large as `size` where the original is. `raw(index)`: the bytes that the image was read
+    from, to tell copies from images that only look alike when they are small; empty where they cannot be had.
     """
 
     images: Images
@@ -39,6 +38,12 @@ class Labelled:
     view: Callable[[int, int], Images]
     skipped: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    raw: Callable[[int], bytes] | None = None
+
+    @property
+    def pictured(self) -> bool:
+        """Return whether the examples are images: of losses that somebody brings, there may be none."""
+        return bool(self.images.size)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -55,16 +60,19 @@ class Labelled:
         digest.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
         return digest.hexdigest()
 
+    @cached_property
+    def first_copy(self) -> Labels:
+        """Return (N,) int64: of each image the first one that is equal to it, pixel by pixel as it is trained on."""
+        seen: dict[bytes, int] = {}
+        found = [
+            seen.setdefault(hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest(), number)
+            for number, image in enumerate(self.images)
+        ]
+        return np.array(found, dtype=np.int64)
+
     def counts(self) -> list[int]:
         """Return the number of images of each class."""
         return [int(count) for count in np.bincount(self.labels, minlength=len(self.classes))]
-
-    def for_training(self) -> ImageData:
-        """Return the data as the engine takes it, with no test images."""
-        images, labels = self.images, self.labels
-        return ImageData(
-            "user", images, labels, images[:0], labels[:0], len(self.classes), 255.0, checksum=self.checksum
-        )
 
 
 def usual_size(shorter: list[int]) -> int:

@@ -175,3 +175,14 @@ def _on_white(image: Any) -> Any:
         ground = Image.new("RGBA", solid.size, (*WHITE, 255))
         return Image.alpha_composite(ground, solid).convert("RGB")
     return image.convert("RGB")
+
+
+def fitted(images: Picture, side: int) -> Picture:
+    """Return images (N, H, W, 3) as (N, side, side, 3): the middle square of each, scaled as `picture` does."""
+    from PIL import Image, ImageOps
+
+    if images.shape[1:3] == (side, side):
+        return images
+    way = Image.Resampling.BILINEAR
+    squares = (ImageOps.fit(Image.fromarray(image), (side, side), method=way) for image in images)
+    return np.stack([np.asarray(square, dtype=np.uint8) for square in squares])

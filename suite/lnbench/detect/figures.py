@@ -10,7 +10,7 @@ import numpy as np
 
 from lnbench.detect.data import Labelled
 from lnbench.detect.decode import Unreadable
-from lnbench.detect.scores import SUSPECT, Scores
+from lnbench.detect.scoring import Scores
 from lnbench.drawing import GREY, INK, NORMAL, OKABE_ITO, SMALL, WIDTH, bare, png
 from lnbench.errors import visible
 
@@ -27,19 +27,23 @@ def contact_sheet(data: Labelled, scores: Scores, top: int) -> bytes:
     """Draw the `top` most suspect images, row by row, each with its rank, given label and probability."""
     chosen = scores.order[:top].tolist()
     rows = math.ceil(len(chosen) / COLUMNS)
-    brightest = int(data.images.max())
-    gain = 255 / brightest if 0 < brightest < DIM else 1.0
+    gain = gain_of(data)
 
     def paint(figure: Any) -> None:
         tall = HEAD + rows * CELL
         figure.text(
-            0.02, 1 - 0.18 / tall, _sheet_title(len(chosen), scores.groups), fontsize=NORMAL, color=INK, va="center"
+            0.02,
+            1 - 0.18 / tall,
+            _sheet_title(len(chosen), scores.probability is not None),
+            fontsize=NORMAL,
+            color=INK,
+            va="center",
         )
         for place, example in enumerate(chosen):
             row, column = divmod(place, COLUMNS)
             left, bottom = (column + 0.08) / COLUMNS, 1 - (HEAD + row * CELL + 0.84 * WIDTH / COLUMNS) / tall
             axes = figure.add_axes((left, bottom, 0.84 / COLUMNS, 0.84 * WIDTH / COLUMNS / tall))
-            axes.imshow(_seen(data, example, gain), interpolation="nearest", aspect="equal")
+            axes.imshow(seen(data, example, gain), interpolation="nearest", aspect="equal")
             axes.set_xticks([])
             axes.set_yticks([])
             for spine in axes.spines.values():
@@ -51,8 +55,8 @@ def contact_sheet(data: Labelled, scores: Scores, top: int) -> bytes:
     return _quietly(HEAD + rows * CELL, paint)
 
 
-def _sheet_title(count: int, groups: int) -> str:
-    what = "how likely it is wrong" if groups == 2 else "its AUL in standard deviations"
+def _sheet_title(count: int, known: bool) -> str:
+    what = "how likely it is wrong" if known else "its AUL in standard deviations"
     return f"The {count} most suspect labels. Under each image: the label it was given, then {what}"
 
 
@@ -63,10 +67,17 @@ def _under(scores: Scores, example: int) -> str:
     return ">99 %" if probability > 0.99 else f"{100 * probability:.0f} %"
 
 
-def _seen(data: Labelled, example: int, gain: float) -> Any:
-    """Return the image in its own resolution; as it was trained on, if its file has gone since."""
+def gain_of(data: Labelled) -> float:
+    """Return how much brighter images are shown, where the brightest pixel of all is dark."""
+    brightest = int(data.images.max())
+    return 255 / brightest if 0 < brightest < DIM else 1.0
+
+
+def seen(data: Labelled, example: int, gain: float, most: int = PIXELS) -> Any:
+    """Return the image (size, size, 3) uint8 in its own resolution, up to `most` pixels a side; as it was trained on,
+    if its file has gone since."""
     try:
-        image = data.view(example, PIXELS)
+        image = data.view(example, most)
     except Unreadable:
         image = data.images[example].transpose(1, 2, 0)
         image = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
@@ -87,10 +98,11 @@ def histogram(scores: Scores) -> bytes:
         low, high = float(scores.aul.min()), float(scores.aul.max())
         bins = np.linspace(low, high if high > low else low + 1, _bins(scores.aul) + 1)
         axes.hist(scores.aul, bins=bins, color="#D0D0D0", edgecolor="white", linewidth=0.3, label="all images")
-        if scores.split is not None and scores.groups == 2:
+        if scores.probability is not None:
             _mixture(axes, scores, bins)
         else:
-            words = "one group: no share of wrong labels can be told from these scores"
+            why = "nothing learnt" if scores.learnt_nothing else "one group"
+            words = f"{why}: no share of wrong labels can be told from these scores"
             axes.text(0.98, 0.94, words, transform=axes.transAxes, ha="right", va="top", fontsize=SMALL, color=INK)
         axes.set_xlabel("area under the loss (AUL), mean over runs, in standard deviations", fontsize=SMALL)
         axes.set_ylabel("images", fontsize=SMALL)
@@ -111,9 +123,9 @@ def _mixture(axes: Any, scores: Scores, bins: Any) -> None:
     for weight, mean, sd, (colour, line, name) in zip(mixture.weights, mixture.means, mixture.sds, styles, strict=True):
         density = np.exp(-(((x - mean) / sd) ** 2) / 2) / (sd * math.sqrt(2 * math.pi))
         axes.plot(x, len(scores.aul) * weight * (bins[1] - bins[0]) * density, color=colour, linestyle=line, label=name)
-    suspects = scores.probability > SUSPECT
-    if suspects.any() and not suspects.all():
-        edge = (scores.aul[suspects].min() + scores.aul[~suspects].max()) / 2
+    likely = scores.likely()
+    if likely.any() and not likely.all():
+        edge = (scores.aul[likely].min() + scores.aul[~likely].max()) / 2
         axes.axvline(edge, color=INK, linewidth=0.8, linestyle=":", label="even odds")
     axes.set_ylim(0, max(tallest, axes.get_ylim()[1]))
     axes.legend(frameon=False, fontsize=SMALL, loc="upper right")

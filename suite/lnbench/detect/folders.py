@@ -1,4 +1,5 @@
-"""A folder of class folders: every file of each is an image of that class, however deep it is nested (ImageFolder)."""
+"""Files of images: in a folder of class folders (ImageFolder), whose files are images of that class however deep they
+are nested, or wherever else they are named."""
 
 from __future__ import annotations
 
@@ -13,8 +14,11 @@ import numpy as np
 
 from lnbench.detect.data import Images, Labelled, Say, one_channel_if_grey, usual_size
 from lnbench.detect.decode import Header, Unreadable, header, picture, watchful
+from lnbench.detect.splits import classes_in
 from lnbench.errors import DataError, visible
 from lnbench.machine import available_cores
+from lnbench.untrusted import Unreadable as NotReadable
+from lnbench.untrusted import bytes_of
 
 SECONDS_BETWEEN_LINES = 10.0
 Of = TypeVar("Of")
@@ -24,11 +28,31 @@ Got = TypeVar("Got")
 def read(path: Path, size: int | None, say: Say) -> Labelled:
     """Read the images of the class folders. Raises DataError where there is no class folder or no image in it. A file
     that gives no image is skipped and listed."""
+    root, found = os.path.realpath(path), classes_in(path)
+    files = [
+        (label, file)
+        for label, folders in enumerate(found.folders.values())
+        for folder in folders
+        for file in _files(folder, root)
+    ]
+    notes = [*found.notes]
+    if found.loose:
+        notes.append(f"{found.loose} file{'s' * (found.loose > 1)} next to the class folders, left out")
+    return of_files(path, files, list(found.folders), "class folders", size, say, notes)
+
+
+def of_files(
+    path: Path,
+    files: list[tuple[int, Path]],
+    classes: list[str],
+    what: str,
+    size: int | None,
+    say: Say,
+    notes: list[str],
+) -> Labelled:
+    """Read `files` (label, file), all inside the folder `path`: labels are indices into `classes`, of which those
+    without an image are left out (`what` calls them in the note). Raises DataError where no file gives an image."""
     root = os.path.realpath(path)
-    folders, loose = _folders(path)
-    if not folders:
-        raise DataError(f"{path}: has no class folders; expected {path}/CLASS/IMAGE, one folder per class")
-    files = [(label, file) for label, folder in enumerate(folders) for file in _files(folder, root)]
     with watchful():
         headers = _each(lambda one: _header(one[1], root), files, say, "headers")
         fit = [(*one, about) for one, about in zip(files, headers, strict=True) if isinstance(about, Header)]
@@ -47,20 +71,12 @@ def read(path: Path, size: int | None, say: Say) -> Labelled:
         images=one_channel_if_grey(images),
         labels=np.array([present.index(label) for label, *_ in good], dtype=np.int64),
         names=[file.relative_to(path).as_posix() for _, file, _, _ in good],
-        classes=[folders[label].name for label in present],
+        classes=[classes[label] for label in present],
         view=_viewer([file for _, file, _, _ in good]),
         skipped=sorted((file.relative_to(path).as_posix(), why) for file, why in whys.items()),
-        notes=_notes(folders, present, loose, [about for _, _, about, _ in good], side),
+        notes=[*notes, *_notes(classes, present, what, [about for _, _, about, _ in good], side)],
+        raw=_bytes_of([file for _, file, _, _ in good]),
     )
-
-
-def _folders(path: Path) -> tuple[list[Path], int]:
-    """Return (class folders by name, how many files are next to them). Hidden ones are neither."""
-    try:
-        entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    return [entry for entry in entries if entry.is_dir()], sum(not entry.is_dir() for entry in entries)
 
 
 def _header(file: Path, root: str) -> Header:
@@ -136,13 +152,11 @@ def _nothing(path: Path, files: list[tuple[int, Path]], results: Sequence[object
     return f"none of {len(files)} files could be read as an image ({first}: {reason})"
 
 
-def _notes(folders: list[Path], present: list[int], loose: int, headers: list[Header], side: int) -> list[str]:
+def _notes(classes: list[str], present: list[int], what: str, headers: list[Header], side: int) -> list[str]:
     notes = []
-    empty = [folder.name for label, folder in enumerate(folders) if label not in present]
+    empty = [name for label, name in enumerate(classes) if label not in present]
     if empty:
-        notes.append(f"class folders without an image are left out: {', '.join(empty)}")
-    if loose:
-        notes.append(f"{loose} file{'s' * (loose > 1)} next to the class folders, left out")
+        notes.append(f"{what} without an image are left out: {', '.join(empty)}")
     several = sum(one.several for one in headers)
     if several:
         notes.append(f"{several} file{'s' * (several > 1)} with several pictures (animations): the first was taken")
@@ -157,3 +171,13 @@ def _viewer(files: list[Path]) -> Callable[[int, int], Images]:
             return picture(files[index], max(1, min(size, header(files[index]).shorter)))
 
     return view
+
+
+def _bytes_of(files: list[Path]) -> Callable[[int], bytes]:
+    def raw(index: int) -> bytes:
+        try:
+            return bytes_of(files[index])
+        except NotReadable:
+            return b""
+
+    return raw

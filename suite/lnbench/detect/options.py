@@ -35,6 +35,7 @@ class Options:
     seed: int = 0
     precision: str = "fp32"
     top: int = 48
+    folds: int = 3
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -94,8 +95,7 @@ def settled(asked: Options, data: Labelled) -> tuple[Options, list[str]]:
     batch, notes = min(asked.batch_size, count), []
     if batch < asked.batch_size:
         notes.append(f"batches of {batch} in place of {asked.batch_size}: there are no more images")
-    while count % batch == 1 and batch > 2:
-        batch -= 1  # batch normalisation has nothing to compare in a batch of one
+    batch = fitting_batch(count, batch)
     if batch < min(asked.batch_size, count):
         notes.append(f"batches of {batch} in place of {asked.batch_size}, so that none has one image alone")
     done = replace(
@@ -108,6 +108,15 @@ def settled(asked: Options, data: Labelled) -> tuple[Options, list[str]]:
         augment=asked.augment or usual_augment(data.shape),
     )
     return done, notes
+
+
+def fitting_batch(count: int, batch: int) -> int:
+    """Return the largest size up to `batch` whose batches of `count` images leave none alone: batch normalisation has
+    nothing to compare there."""
+    batch = min(batch, count)
+    while count % batch == 1 and batch > 2:
+        batch -= 1
+    return batch
 
 
 def _check_model(model: str, data: Labelled) -> None:

@@ -29,6 +29,12 @@ def place(data: Path, wanted: Path | None) -> Path:
     real = folder.resolve()
     if data.is_dir() and real.is_relative_to(data):
         raise LnbenchError(f"{folder}: is inside the images' folder {data}; name another folder with -o")
+    return mine(folder)
+
+
+def mine(folder: Path) -> Path:
+    """Return the folder. Raises LnbenchError where it is a file, or has files that no detection wrote."""
+    real = folder.resolve()
     if real.exists() and not real.is_dir():
         raise LnbenchError(f"{folder}: is a file; name a folder with -o")
     if not _ours(real):

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from lnbench.detect.data import Labelled
-from lnbench.detect.scores import Scores
+from lnbench.detect.scoring import Scores
+from lnbench.detect.tables import AUM_RULE, BOTH_RULE
 from lnbench.errors import visible
 
 MOST_LISTED = 20  # skipped files, rows of the list of suspects
@@ -24,42 +25,59 @@ def report(result: Json, data: Labelled, scores: Scores) -> bytes:
         f"# Likely label errors in {escaped(result['data']['source'])}",
         _summary(result),
         *_notes(result),
-        "![The most suspect images](contact_sheet.png)",
+        *(["![The most suspect images](contact_sheet.png)"] if data.pictured else []),
         _first(data, scores),
         "## How many labels are wrong?",
         _noise(result),
         "![How the scores are spread](histogram.png)",
+        *_pairs(result),
+        *_conflicts(result),
         "## By class",
         _classes(result),
         "## What was done",
         _done(result),
         "## What this cannot find",
-        LIMITS,
+        LIMITS if data.pictured else LIMITS_OF_LOSSES,
         "## How to go on",
-        NEXT,
+        NEXT if result["runs"][0].get("id") else NEXT_OF_LOSSES,
         *_skipped(result),
     ]
     return ("\n\n".join(parts) + "\n").encode()
 
 
 def _summary(result: Json) -> str:
-    images, options, noise = result["data"]["images"], result["options"], result["noise"]
-    found = f"{images:,} images of {len(result['classes'])} classes were ranked by how hard their labels were to learn"
+    images, noise = result["data"]["images"], result["noise"]
+    what = "images" if result["data"]["shape"] else "examples"
+    found = f"{images:,} {what} of {len(result['classes'])} classes were ranked by how hard their labels were to learn"
+    where = "`page.html` shows them, `scores.csv` has every one."
+    if not _learnt(result):
+        return (
+            f"{found}. **It is not shown that the networks learnt the classes, so nothing is said of any label**: no "
+            f"share, no suspects. {where}"
+        )
+    words = f"**{result['suspects']:,} labels are suspect** (`suspects.csv`): {_rule(result)}"
     if noise is None:
         return (
-            f"{found}. **The scores form one group, so nothing is said about how many labels are wrong.** The ranking "
-            f"stands: look at the first {options['top']}, below and in `suspects.csv`. {_disliked(result)}: no "
-            "estimate, as it counts hard images with right labels too, but a hint how far to go. Every image is in "
-            "`scores.csv`."
+            f"{found}. {words}. That is no estimate of how many are wrong, as it counts hard images with right labels "
+            "and misses wrong ones: the scores form one group, so no share is estimated. Look from rank 1 down. "
+            f"{where}"
         )
     return (
-        f"{found}. **About {share(noise['estimate'])} of the labels seem wrong**; {result['suspects']:,} images are "
-        f"more likely mislabeled than not (`suspects.csv`), and {_disliked(result)}. Every image is in `scores.csv`."
+        f"{found}. {words}. **About {share(noise['estimate'])} of the labels seem wrong**; {result['likely_wrong']:,} "
+        f"are more likely mislabeled than not. {where}"
     )
 
 
-def _disliked(result: Json) -> str:
-    return f"{result['negative_aum']:,} have an AUM below 0 (their networks preferred another class)"
+def _rule(result: Json) -> str:
+    if result["suspect_rule"] == BOTH_RULE:
+        return "the networks preferred another class on average (an AUM below 0), and so do some that did not see it"
+    if result["suspect_rule"] == AUM_RULE:
+        return "the networks preferred another class on average (an AUM below 0)"
+    return "they are more likely mislabeled than not, which needs two groups of scores"
+
+
+def _learnt(result: Json) -> bool:
+    return result["learnt"] is None or bool(result["learnt"]["shown"])
 
 
 def _notes(result: Json) -> list[str]:
@@ -72,18 +90,79 @@ def _notes(result: Json) -> list[str]:
 
 
 def _first(data: Labelled, scores: Scores) -> str:
-    rows = []
+    rows, suspects = [], scores.suspects()
     for example in scores.order[: MOST_LISTED // 2].tolist():
         probability = "" if scores.probability is None else percent(scores.probability[example])
+        suggested = "" if scores.preferred is None else data.classes[scores.preferred.label[example]]
         label = data.classes[data.labels[example]]
-        numbers = [f"{scores.aul[example]:.2f}", f"{scores.aum[example]:.2f}"]
-        rows.append([str(scores.rank[example]), data.names[example], label, *numbers, probability])
-    return table(["rank", "image", "given label", "AUL", "AUM", "P(wrong)"], rows, "rllrrr")
+        numbers = [f"{scores.aul[example]:.2f}", f"{scores.aum[example]:.2f}" if scores.has_margins else ""]
+        known = [label, suggested, "yes" if suspects[example] else "no"]
+        rows.append([str(scores.rank[example]), data.names[example], *known, *numbers, probability])
+    return table(["rank", "image", "given label", "preferred", "suspect", "AUL", "AUM", "P(wrong)"], rows, "rllllrrr")
+
+
+def _pairs(result: Json) -> list[str]:
+    """Return which given labels the networks take for which other class, the most frequent first."""
+    counts = result["given_against_preferred"]
+    if counts is None or not _learnt(result):
+        return []
+    names = [one["name"] for one in result["classes"]]
+    pairs = sorted(
+        (
+            (count, given, other)
+            for given, row in enumerate(counts)
+            for other, count in enumerate(row)
+            if given != other
+        ),
+        key=lambda pair: (-pair[0], pair[1], pair[2]),
+    )
+    rows = [
+        [
+            names[given],
+            names[other],
+            f"{count:,}",
+            percent(count / max(1, sum(counts[given]))),
+            f"{counts[other][given]:,}",
+        ]
+        for count, given, other in pairs[:MOST_LISTED]
+        if count
+    ]
+    words = (
+        "What networks prefer that did not see the image (out of fold). Where many labels of one class are taken for "
+        "one other, and few the other way round, labels may have been flipped between the two; where both are many, "
+        "the classes look alike."
+    )
+    found = table(["given", "preferred", "images", "of the class", "the other way round"], rows, "llrrr")
+    nothing = "The networks prefer the given label of every image."
+    return ["## Given labels against preferred ones", words if rows else nothing, *([found] if rows else [])]
+
+
+def _conflicts(result: Json) -> list[str]:
+    groups = result["conflicts"]
+    if not groups:
+        return []
+    rows = [
+        [str(number), one["image"], one["label"], "yes" if group["same_bytes"] else "no"]
+        for number, group in enumerate(groups, start=1)
+        for one in group["images"]
+    ]
+    words = (
+        "Each group is one image, pixel by pixel as the networks see it, under several labels, of which one at most is "
+        "right. Where the files are equal byte by byte, that is certain; else the images may differ in what was scaled "
+        "away."
+    )
+    more = [f"and {len(rows) - MOST_LISTED:,} more rows, in `conflicts.csv`"] if len(rows) > MOST_LISTED else []
+    found = table(["group", "image", "label", "equal byte by byte"], rows[:MOST_LISTED], "rlll")
+    return [f"## One image, several labels ({len(groups):,})", words, found, *more]
 
 
 def _noise(result: Json) -> str:
     noise, runs = result["noise"], result["runs"]
     count = len(runs)
+    if noise is None and not _learnt(result):
+        return (
+            "No estimate: it is not shown that the networks learnt the classes (the notes above say what was measured)."
+        )
     if noise is None:
         alone = sum(run["groups"] == 2 for run in runs)
         return (
@@ -113,11 +192,12 @@ def _noise(result: Json) -> str:
 
 def _classes(result: Json) -> str:
     known = result["noise"] is not None
-    head = ["class", "images", *(["suspects", "estimated share wrong"] if known else []), "AUM < 0", "among the first"]
+    head = ["class", "images", "suspect", "among the first"]
     rows = []
     for one in result["classes"]:
-        guess = [f"{one['suspects']:,}", percent(one["estimated_share"])] if known else []
-        rows.append([one["name"], f"{one['images']:,}", *guess, f"{one['negative_aum']:,}", str(one["among_top"])])
+        guess = [f"{one['likely_wrong']:,}", percent(one["estimated_share"])] if known else []
+        rows.append([one["name"], f"{one['images']:,}", f"{one['suspects']:,}", str(one["among_top"]), *guess])
+    head += ["more likely wrong than not", "estimated share wrong"] if known else []
     first = result["options"]["top"]
     words = (
         f'\n\n"Among the first": of the {first} highest ranks. A class of few images, or one that looks like another, '
@@ -128,6 +208,8 @@ def _classes(result: Json) -> str:
 
 def _done(result: Json) -> str:
     options, runs = result["options"], result["runs"]
+    if "id" not in runs[0]:
+        return _of_losses(result)
     channels, side, _ = result["data"]["shape"]
     kind = "grey" if channels == 1 else "colour"
     rows = [
@@ -144,13 +226,46 @@ def _done(result: Json) -> str:
         "0.9 with Nesterov's step, weight decay 1e-4). An image's area under the loss (AUL) is the sum of its losses "
         "over the epochs: wrong labels are learnt late or never. Each training's AULs are standardised, then averaged; "
         "the probability comes from a mixture of two Gaussians. AUM, the mean margin of the given label over the next "
-        f"best, is a second opinion: below 0, the network mostly preferred another class.{agree}"
+        f"best, is a second opinion: below 0, the network mostly preferred another class.{agree}{_folds(result)}"
     )
     head = ["run", "training accuracy", "loss", "share wrong, alone", "time"]
     about = f"Device: {runs[0]['device']}. Data checksum: `{result['data']['checksum'][:16]}`."
-    if max(run["train_accuracy"] for run in runs) > BY_HEART:
+    if _learnt(result) and max(run["train_accuracy"] for run in runs) > BY_HEART:
         about = f"{BY_HEART_WORDS} {about}"
     return f"{words}\n\n{table(head, rows, 'rrrrr')}\n\n{about} All numbers: `result.json`."
+
+
+def _of_losses(result: Json) -> str:
+    runs, about = result["runs"], result["learnt"]
+    words = (
+        f"Scores of what {len(runs)} training{'s' * (len(runs) > 1)} of somebody else recorded; nothing was trained "
+        "here. An example's area under the loss (AUL) is the sum of its losses over the epochs, standardised; AUM is "
+        "its mean margin, that of the given label's logit over the next best. The probability comes from a mixture of "
+        "two Gaussians fitted to the AULs."
+    )
+    if about is None:
+        return (
+            f"{words} Whether anything was learnt cannot be told from losses alone: with labels learnt by heart from "
+            "the start, an estimate means nothing."
+        )
+    return (
+        f"{words} What was learnt, {about['measured']}: the given label of {share(about['balanced_accuracy'])} of a "
+        f"class's examples on average; chance is {share(about['chance'])}."
+    )
+
+
+def _folds(result: Json) -> str:
+    about, folds = result["learnt"], result["options"]["folds"]
+    if about is None or about["balanced_accuracy"] is None:
+        return ""
+    return (
+        f" {folds} more networks, each without a {_PART.get(folds, f'{folds}th')} of the images and for 1/{folds - 1} "
+        "of the epochs, name the class that they prefer for those (mean over the epochs). They name the given label of "
+        f"{share(about['balanced_accuracy'])} of a class's images on average; chance is {share(about['chance'])}."
+    )
+
+
+_PART = {2: "half", 3: "third", 4: "quarter"}
 
 
 def _alone(run: Json) -> str:
@@ -165,10 +280,22 @@ LIMITS = """\
 - Hard, rare or ambiguous images with right labels rank high, too. A high rank is a reason to look, no verdict."""
 
 NEXT = """\
-1. Look at `contact_sheet.png`, then go down `suspects.csv` from rank 1 and stop when most are right.
+1. Look at `page.html`, then go down `suspects.csv` from rank 1 and stop when most are right.
 2. Correct or remove what is wrong. Do not remove suspects unseen: the rare images are among them.
 3. Give the same command again on the corrected data: the first pass hides the second.
 4. Other settings: a larger `--size` where detail counts, more `--runs` for a steadier ranking, another `--model`."""
+
+
+LIMITS_OF_LOSSES = """\
+- Errors with a system: a class that is wrong throughout, a kind of example that always gets the same wrong label. They
+  are learnt like right labels.
+- Copies of one example with the same wrong label: the model remembers them.
+- Hard, rare or ambiguous examples with right labels rank high, too. A high rank is a reason to look, no verdict."""
+
+NEXT_OF_LOSSES = """\
+1. Go down `suspects.csv` from rank 1 and stop when most are right.
+2. Correct or remove what is wrong. Do not remove suspects unseen: the rare examples are among them.
+3. Train again on the corrected data, and record again: the first pass hides the second."""
 
 
 def _skipped(result: Json) -> list[str]:

@@ -1,29 +1,23 @@
-"""The trainings whose loss curves are read, one after the other; finished ones are kept, an interrupted one resumes."""
+"""One training of a detection: a finished one is kept, an interrupted one resumes."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-from lnbench import catalog
-from lnbench.detect.data import Labelled
-from lnbench.detect.options import Options, recipe
+from lnbench.data.images import ImageData
+from lnbench.detect.data import Images, Labelled, Labels
+from lnbench.detect.runs import DetectRun
 from lnbench.errors import Exit, LnbenchError, out_of_memory
-from lnbench.identity import content_id
 from lnbench.loss_curves.scores import area_under_loss, area_under_margin
-from lnbench.machine import available_cores, environment
-from lnbench.models import plain
-from lnbench.randomness import SEED_STREAMS, derived_seed
-from lnbench.store import Record, Store, make_record
+from lnbench.machine import environment
+from lnbench.store import Record, Store, make_record, sidefiles
 from lnbench.training.hooks import Hooks, Progress, State
 
-KIND = "detect"
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 USUAL_RATE = 0.1
-MOST_THREADS = 8  # more are seldom faster for networks of this size
 
 
 class TrainingFailed(LnbenchError):
@@ -32,52 +26,34 @@ class TrainingFailed(LnbenchError):
     exit_code = Exit.RUN_FAILED
 
 
+class TooLarge(TrainingFailed):
+    """A training does not fit into the memory; with smaller batches it may."""
+
+
 @dataclass(frozen=True)
-class DetectRun:
-    """One training: what it depends on, and what it costs. `number` counts from 1."""
+class Material:
+    """What trainings are made of, as it goes to a process. images: (N, C, S, S) uint8; labels: (N,) int64; classes: K;
+    fold: (N,) int64, None where no fold is trained."""
 
-    number: int
-    recipe: dict[str, Any]
-    seeds: dict[str, int]
-    data: str  # sha256 of what it is trained on
-    examples: int
-    flop: float
+    images: Images
+    labels: Labels
+    classes: int
+    checksum: str
+    fold: Labels | None
 
-    @cached_property
-    def content(self) -> dict[str, Any]:
-        versions = catalog.versions(self.recipe)
-        return {"kind": KIND, "recipe": self.recipe, "seeds": self.seeds, "data": self.data, "versions": versions}
+    @staticmethod
+    def of(data: Labelled, fold: Labels | None) -> Material:
+        return Material(data.images, data.labels, len(data.classes), data.checksum, fold)
 
-    @cached_property
-    def id(self) -> str:
-        return content_id(self.content)
-
-    @property
-    def epochs(self) -> int:
-        return int(self.recipe["epochs"])
-
-    def describe(self) -> str:
-        return f"run {self.number}: {self.recipe['model']}"
-
-
-def planned(options: Options, data: Labelled) -> list[DetectRun]:
-    """Return the runs. Run r of a seed is the same whatever the number of runs, so that a fourth can be added to
-    three."""
-    plan, checksum, count = recipe(options, data), data.checksum, len(data.labels)
-    mmac = catalog.find("model", plan["model"]).mmac
-    # forward and backward: three times the forward pass, two operations per multiply-accumulate
-    flop = 6e6 * mmac(data.shape, len(data.classes)) * count * plan["epochs"] if mmac else 1.0
-    return [
-        DetectRun(
-            number,
-            plan,
-            {stream: derived_seed(f"detect {options.seed} {number} {stream}") for stream in SEED_STREAMS},
-            checksum,
-            count,
-            flop,
-        )
-        for number in range(1, options.runs + 1)
-    ]
+    def without(self, number: int | None) -> ImageData:
+        """Return the data as the engine takes it, fold `number` as the test images; without a fold there are none."""
+        images, labels = self.images, self.labels
+        if number is None or self.fold is None:
+            parts = (images, labels, images[:0], labels[:0])
+        else:
+            held = self.fold == number
+            parts = (images[~held], labels[~held], images[held], labels[held])
+        return ImageData("user", *parts, self.classes, 255.0, self.checksum)
 
 
 class Trainer:
@@ -88,20 +64,22 @@ class Trainer:
 
     def __init__(
         self,
-        data: Labelled,
+        material: Material,
         store: Store,
         device: str,
         tell: Callable[[DetectRun, Progress], None],
         stop: Callable[[], bool],
+        threads: int = 1,
     ):
-        self.data, self.store, self.device, self.tell, self.stop = data, store, device, tell, stop
-        self._on_device: Any = None
+        self.material, self.store, self.device, self.tell, self.stop = material, store, device, tell, stop
+        self.threads = threads
+        self._on_device: tuple[int | None, Any] | None = None  # of which fold, and its data
 
     def record(self, run: DetectRun) -> Record:
         """Return the run's record, trained unless it is in the store.
 
-        Its outcome: `aul` and `aum` (N,) lists, `epochs`, and the curves of training loss and accuracy. Raises
-        TrainingFailed, StoreError, and Stopped.
+        The outcome of a run: `aul` and `aum` (N,) lists, `epochs`, and the curves of training loss and accuracy; that
+        of a fold has `epochs` and an array, `runs.PROBABILITIES`. Raises TrainingFailed, StoreError, and Stopped.
         """
         with self.store.lock(run.id) as mine:
             found = self.store.get(run.id)
@@ -112,46 +90,75 @@ class Trainer:
             if not mine:
                 what = f"another lnbench is training {run.describe()} in {self.store.path}"
                 raise TrainingFailed(f"{what}; wait for it, or name another folder with -o")
-            made = self._trained(run)
-            self.store.put(made)
+            self.store.put(*self._trained(run))
+            made = self.store.get(run.id)
+            assert made is not None
             self.store.drop_checkpoint(run.id)
             return made
 
-    def _trained(self, run: DetectRun) -> Record:
+    def _trained(self, run: DetectRun) -> tuple[Record, dict[str, Any]]:
+        """Return the run's record and its arrays."""
         import torch
 
         from lnbench.training import prepare, train
-        from lnbench.training.batches import DeviceData
         from lnbench.training.checkpoints import load_state
 
         device = torch.device(self.device)
         prepare(device)
-        threads, before = threads_for(run.recipe["model"]), torch.get_num_threads()
-        file, began = self.store.checkpoint_path(run.id), time.monotonic()
-        torch.set_num_threads(threads)
+        before = torch.get_num_threads()
+        file, began, too_large = self.store.checkpoint_path(run.id), time.monotonic(), False
+        torch.set_num_threads(self.threads)
         try:
-            if self._on_device is None:
-                self._on_device = DeviceData(self.data.for_training(), device)
             state = load_state([run.id], file)
-            outcome = train(run.recipe, run.seeds, self._on_device, device, state=state, hooks=self._hooks(run))
+            outcome = train(run.recipe, run.seeds, self._data(run), device, state=state, hooks=self._hooks(run))
         except Exception as error:
-            if not out_of_memory(error):
+            too_large = out_of_memory(error)
+            if not too_large:
                 raise
-            what = f"{run.describe()} does not fit into the memory of {self.device}"
-            raise TrainingFailed(f"{what}; give a smaller --batch-size or --size, or another --device") from None
         finally:
             torch.set_num_threads(before)
+        if too_large:  # here, as the error's traceback would have held on to all that the training had
+            self._free()
+            what = f"{run.describe()} does not fit into the memory of {self.device}"
+            raise TooLarge(f"{what}; give a smaller --batch-size or --size, or another --device")
         if outcome["status"] != "ok":
             self.store.drop_checkpoint(run.id)
             raise TrainingFailed(_diverged(run, len(outcome["curves"].get("train_loss", []))))
         provenance = {
             "environment": environment(),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-            "threads": threads,
+            "threads": self.threads,
             "seconds": round(time.monotonic() - began, 3),
             "resumed": state is not None and not state.refused,
         }
-        return make_record(run.content, _summary(run, outcome), provenance)
+        if run.fold is None:
+            return make_record(run.content, _summary(run, outcome), provenance), {}
+        arrays = outcome["arrays"]
+        summary = {"epochs": run.epochs, "arrays": sidefiles.describe(arrays), "parameters": outcome["parameters"]}
+        return make_record(run.content, summary, provenance), arrays
+
+    def _data(self, run: DetectRun) -> Any:
+        """Return what the run trains on, on the device; one fold's at a time."""
+        import torch
+
+        from lnbench.training.batches import DeviceData
+
+        number = None if run.fold is None else run.fold[0]
+        if self._on_device is None or self._on_device[0] != number:
+            self._free()
+            self._on_device = (number, DeviceData(self.material.without(number), torch.device(self.device)))
+        return self._on_device[1]
+
+    def _free(self) -> None:
+        """Give back what memory is held between trainings."""
+        import gc
+
+        import torch
+
+        self._on_device = None
+        gc.collect()
+        if self.device.startswith("cuda"):
+            torch.cuda.empty_cache()
 
     def _hooks(self, run: DetectRun) -> Hooks:
         from lnbench.training.checkpoints import save_state
@@ -170,12 +177,6 @@ class Trainer:
             save_state(state, [run.id], self.store.checkpoint_path(run.id), self.store.write)
 
         return Hooks(tick, self.stop, save)
-
-
-def threads_for(model: str) -> int:
-    """Return the number of CPU threads. Networks without batch normalisation are so small here that threads wait for
-    each other."""
-    return 1 if model in plain.NETWORKS else min(MOST_THREADS, available_cores())
 
 
 def _summary(run: DetectRun, outcome: dict[str, Any]) -> dict[str, Any]:

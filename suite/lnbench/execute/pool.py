@@ -95,7 +95,7 @@ class Pool:
         ours, theirs = self.context.Pipe()
         arguments = (theirs, store.path, self.device, self.data_root, self.stop, self.gradient_noise)
         process = self.context.Process(target=worker.main, args=arguments, daemon=True)
-        with _environment(worker.ENVIRONMENT), _without_interrupt():
+        with environment_of(worker.ENVIRONMENT), without_interrupt():
             process.start()
             theirs.close()
             member = Worker(process, ours)
@@ -160,7 +160,7 @@ class Pool:
 
 
 @contextlib.contextmanager
-def _without_interrupt() -> Iterator[None]:
+def without_interrupt() -> Iterator[None]:
     """Ctrl-C and SIGHUP wait. A process started inside keeps them blocked: a worker is not to hear them, from its first
     moment on."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
@@ -171,7 +171,7 @@ def _without_interrupt() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
+def environment_of(values: dict[str, str]) -> Iterator[None]:
     """Environment variables for the processes started inside."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)

@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from lnbench.stats import Mixture, ashman_d
 from lnbench.stats.seeds import Floats, Values, as_seeds, nearly_equal
 
+Pair = tuple[float, float]
 FEWEST = 4  # values: two Gaussians have five parameters, and fewer values than 4 make no two groups
 CLEARLY_APART = 2.0  # Ashman et al. (1994): above this D two groups are clearly apart
 RESTARTS, ITERATIONS, TOLERANCE, LEAST_VARIANCE = 10, 200, 1e-4, 1e-6  # of the standardised scores
@@ -88,7 +89,7 @@ def fit_split(scores: Values) -> Split:
     x = np.sort(_splittable(scores))  # the random starts are then the same for any order of the examples
     center, scale = float(x.mean()), float(x.std())
     with threadpool_limits(1):  # k-means sums one chunk per thread, so the last bits depend on the number of threads
-        return _as_split(_em((x - center) / scale, RESTARTS, None), x, center, scale)
+        return _as_split(*_em((x - center) / scale), x, center, scale)
 
 
 def _splittable(scores: Values) -> Floats:
@@ -103,47 +104,68 @@ def _splittable(scores: Values) -> Floats:
     return x
 
 
-def _em(z: Floats, restarts: int, start: Mixture | None) -> GaussianMixture:
-    """Fit standardised scores (n,); from `start` (on the same scale) where there is one."""
-    given = (
-        {}
-        if start is None
-        else {
-            "weights_init": np.array(start.weights),
-            "means_init": np.array(start.means)[:, None],
-            "precisions_init": (1 / np.array(start.sds) ** 2)[:, None, None],
-            "init_params": "random_from_data",  # nothing reads it then, and it is quicker than k-means
-        }
-    )
+def _em(z: Floats) -> tuple[Mixture, bool]:
+    """Fit standardised scores (n,). Return the mixture and whether EM converged; its log-likelihood is the mean one."""
     model = GaussianMixture(
         2,
-        n_init=restarts,
+        n_init=RESTARTS,
         max_iter=ITERATIONS,
         tol=TOLERANCE,
         reg_covar=LEAST_VARIANCE,
         random_state=0,
-        **{"init_params": "kmeans", **given},
+        init_params="kmeans",
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # `converged` says it
-        return model.fit(z[:, None])
-
-
-def _as_split(model: GaussianMixture, x: Floats, center: float, scale: float) -> Split:
-    """Return the split in the unit of x (n,); the model is of (x - center)/scale."""
-    n = x.size
+        model.fit(z[:, None])
     order = np.argsort(model.means_[:, 0], kind="stable")
-    weights, means = model.weights_[order], model.means_[order, 0]
-    sds = np.sqrt(model.covariances_[order, 0, 0])
-    two = float(model.score(((x - center) / scale)[:, None])) * n - n * math.log(scale)
+    weights, means = model.weights_[order].tolist(), model.means_[order, 0].tolist()
+    sds = np.sqrt(model.covariances_[order, 0, 0]).tolist()
+    found = Mixture(tuple(weights), tuple(means), tuple(sds), float(model.score(z[:, None])))
+    return found, bool(model.converged_)
+
+
+def _em_from(z: Floats, start: Mixture) -> tuple[Mixture, bool]:
+    """Return scikit-learn's fit of standardised scores (n,) from `start` (on the same scale), as `_em` does: several
+    times as fast, as the odds of two Gaussians in one dimension are the exponential of a parabola."""
+    weights, means, variances = start.weights, start.means, (start.sds[0] ** 2, start.sds[1] ** 2)
+    square, before, converged = z * z, -math.inf, False
+    for _ in range(ITERATIONS):
+        odds, now = _odds(z, square, weights, means, variances)
+        upper = expit(odds)
+        parts = []
+        for share in (1 - upper, upper):
+            count = float(share.sum()) + 10 * np.finfo(np.float64).eps
+            mean = float(share @ z) / count
+            parts.append((count / z.size, mean, float(share @ (z - mean) ** 2) / count + LEAST_VARIANCE))
+        (w0, m0, v0), (w1, m1, v1) = parts
+        weights, means, variances = (w0, w1), (m0, m1), (v0, v1)
+        if converged := abs(now - before) < TOLERANCE:
+            break
+        before = now
+    _, end = _odds(z, square, weights, means, variances)
+    low, high = (0, 1) if means[0] <= means[1] else (1, 0)
+    sds = math.sqrt(variances[low]), math.sqrt(variances[high])
+    return Mixture((weights[low], weights[high]), (means[low], means[high]), sds, end), converged
+
+
+def _odds(z: Floats, square: Floats, weights: Pair, means: Pair, variances: Pair) -> tuple[Floats, float]:
+    """Return the log odds (n,) of the second Gaussian over the first, and the mean log-likelihood of the two."""
+    (w0, w1), (m0, m1), (v0, v1) = weights, means, variances
+    constant = math.log(w1 / w0) + (math.log(v0 / v1) + m0 * m0 / v0 - m1 * m1 / v1) / 2
+    odds = (1 / v0 - 1 / v1) / 2 * square + (m1 / v1 - m0 / v0) * z + constant
+    first = math.log(w0) - math.log(2 * math.pi * v0) / 2 - float(np.mean((z - m0) ** 2)) / v0 / 2
+    return odds, first + float(np.mean(np.logaddexp(0.0, odds)))
+
+
+def _as_split(found: Mixture, converged: bool, x: Floats, center: float, scale: float) -> Split:
+    """Return the split in the unit of x (n,); what was found is of (x - center)/scale."""
+    n = x.size
+    two = found.log_likelihood * n - n * math.log(scale)
     one = -0.5 * n * (math.log(2 * math.pi * float(x.var())) + 1)
-    mixture = Mixture(
-        (float(weights[0]), float(weights[1])),
-        (float(center + scale * means[0]), float(center + scale * means[1])),
-        (float(scale * sds[0]), float(scale * sds[1])),
-        two,
-    )
-    return Split(mixture, 2 * (two - one) - 3 * math.log(n), bool(model.converged_))
+    means = (float(center + scale * found.means[0]), float(center + scale * found.means[1]))
+    mixture = Mixture(found.weights, means, (float(scale * found.sds[0]), float(scale * found.sds[1])), two)
+    return Split(mixture, 2 * (two - one) - 3 * math.log(n), converged)
 
 
 def has_two_maxima(mixture: Mixture) -> bool:
@@ -192,8 +214,9 @@ def noise_interval(
     """Return a seeded bootstrap interval, over examples, of the noise estimate of `fit_split` and `Split.noise`.
 
     Each resample draws m = min(n, at_most) scores with replacement and fits the mixture, starting from that of all
-    scores. The deviations from the estimate shrink by √(m/n) (m out of n: Bickel, Götze & van Zwet 1997), and the
-    interval takes their quantiles.
+    scores. Where the resample is one group (a small upper group is often not drawn at all), the new fit would split the
+    clean scores in two, so its share is that which the mixture of all scores gives it. The deviations from the estimate
+    shrink by √(m/n) (m out of n: Bickel, Götze & van Zwet 1997), and the interval takes their quantiles.
 
     It covers the luck of which examples were drawn from their population. It does not cover the method's own bias
     (AUL over-estimates small noise: the groups are not Gaussian), nor another training (initialisation, order), nor
@@ -209,27 +232,25 @@ def noise_interval(
     rng = np.random.default_rng(seed)
     m = min(x.size, at_most)
     with threadpool_limits(1):
-        found = [_noise_again(split.mixture, x[np.sort(rng.integers(0, x.size, m))], guard) for _ in range(resamples)]
-    deviations = [again - estimate for again in found if again is not None]
-    if not deviations:
-        raise NothingToSplit(f"all but a few of {x.size} scores are equal: no resample could be split")
+        found = [_noise_again(split, x[np.sort(rng.integers(0, x.size, m))], guard) for _ in range(resamples)]
+    deviations = np.array(found) - estimate
     shrink = math.sqrt(m / x.size)
     low, high = (estimate + shrink * float(np.quantile(deviations, (1 + side * level) / 2)) for side in (-1, 1))
-    return NoiseInterval(estimate, max(0.0, low), min(1.0, high), level, len(deviations))
+    return NoiseInterval(estimate, max(0.0, low), min(1.0, high), level, resamples)
 
 
-def _noise_again(start: Mixture, x: Floats, guard: bool) -> float | None:
-    """Return the noise estimate of a resample (m,), sorted, fitted from `start`. None where only one value was drawn,
-    as may happen to a handful of scores: there is no mixture."""
+def _noise_again(split: Split, x: Floats, guard: bool) -> float:
+    """Return the noise estimate of a resample (m,), sorted, fitted from where `split` stands; that of `split` itself
+    where the resample is one group."""
     center, scale = float(x.mean()), float(x.std())
-    if nearly_equal(x) or scale == 0:
-        return None
-    split = _as_split(_em((x - center) / scale, 1, _on_scale(start, center, scale)), x, center, scale)
+    if not nearly_equal(x) and scale > 0:
+        again = _as_split(*_em_from((x - center) / scale, _on_scale(split.mixture, center, scale)), x, center, scale)
+        if again.groups == 2:
+            return again.noise(x, guard=guard)
     return split.noise(x, guard=guard)
 
 
 def _on_scale(mixture: Mixture, center: float, scale: float) -> Mixture:
     """Return the mixture of (x - center)/scale, where `mixture` is that of x."""
-    (w0, w1), (m0, m1), (s0, s1) = mixture.weights, mixture.means, mixture.sds
-    weights = (w0 / (w0 + w1), w1 / (w0 + w1))  # scikit-learn asks that they sum to 1 up to rounding
-    return Mixture(weights, ((m0 - center) / scale, (m1 - center) / scale), (s0 / scale, s1 / scale), math.nan)
+    (m0, m1), (s0, s1) = mixture.means, mixture.sds
+    return Mixture(mixture.weights, ((m0 - center) / scale, (m1 - center) / scale), (s0 / scale, s1 / scale), math.nan)

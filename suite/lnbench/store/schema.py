@@ -80,6 +80,11 @@ class _Detected(_Form):
     versions: Versions
 
 
+class _DetectedFold(_Detected):
+    kind: Literal["detect-fold"]  # type: ignore[assignment]
+    fold: list[Count] = Field(min_length=2, max_length=2)  # which, from 0, and of how many
+
+
 class _Noise(_Form):
     examples: Count = 0
     right_labels: Count = 0
@@ -156,6 +161,11 @@ class _Scores(_Form):
     train_accuracy: Curve
 
 
+class _Preferences(_Form):
+    epochs: Count
+    arrays: dict[str, _Arrays]
+
+
 class _Provenance(_Form):
     environment: dict[str, Any] = {}
     plugins: dict[str, str] = {}
@@ -175,9 +185,11 @@ class _Provenance(_Form):
 
 _CONTENT: dict[str, type[_Form]] = {
     "training": _Trained, "choice": _Chosen, "derived": _Made, "reading": _Read, "detect": _Detected,
+    "detect-fold": _DetectedFold,
 }  # fmt: skip
 _OUTCOME: dict[str, type[_Form]] = {
     "training": _Classified, "choice": _Choice, "derived": _Input, "reading": _Reading, "detect": _Scores,
+    "detect-fold": _Preferences,
 }  # fmt: skip
 KINDS = tuple(_CONTENT)
 

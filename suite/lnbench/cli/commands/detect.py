@@ -21,7 +21,29 @@ SIZES = (8, 224)  # detect.data.SMALLEST, LARGEST, written again so that `--help
 
 
 @click.command()
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("data", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--from-losses",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Score what your own training recorded (an .npz of losses, logits or margins by epoch); train nothing.",
+)
+@click.option(
+    "--images", type=click.Path(path_type=Path), help="Folder of the files that a CSV names. [default: its own]"
+)
+@click.option(
+    "--labels-file", type=click.Path(path_type=Path), help="Labels (.npy, .npz, .json, .csv) in place of DATA's own."
+)
+@click.option("--labels-key", help="Which array of --labels-file.")
+@click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Data root of a data set that DATA names, such as cifar10."
+)
+@click.option(
+    "--write-cleaned",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the labels, suspects' replaced by suggested ones, to a new .csv or .npz.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of results. [default: DATA.detect]")
 @click.option(
     "--runs", type=click.IntRange(1, 100), default=3, show_default=True, help="Training runs to average over."
@@ -50,6 +72,19 @@ SIZES = (8, 224)  # detect.data.SMALLEST, LARGEST, written again so that `--help
     type=click.Choice(["none", "crop_flip"]),
     help="Augmentation. [default: crop_flip for colour images of 24 pixels or more]",
 )
+@click.option(
+    "--folds",
+    type=click.IntRange(2, 20),
+    default=3,
+    show_default=True,
+    help="Parts of which networks that did not see them say what they prefer.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 256),
+    help="Number of processes; 0 trains in this one. [default: LNBENCH_WORKERS, else one per core; one on a GPU]",
+)
+@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Threads of each process.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of all randomness.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--top", type=click.IntRange(1, 400), default=48, show_default=True, help="Images on the contact sheet.")
@@ -60,45 +95,85 @@ SIZES = (8, 224)  # detect.data.SMALLEST, LARGEST, written again so that `--help
     show_default=True,
     help="fast: bfloat16 arithmetic in the forward pass.",
 )
-def detect(data: Path, output: Path | None, device: str, **options: Any) -> int:
+def detect(
+    data: Path | None,
+    from_losses: Path | None,
+    images: Path | None,
+    labels_file: Path | None,
+    labels_key: str | None,
+    data_dir: Path | None,
+    write_cleaned: Path | None,
+    output: Path | None,
+    device: str,
+    workers: int | None,
+    threads: int,
+    **options: Any,
+) -> int:
     """Rank your own labelled images by how likely their labels are wrong.
 
-    DATA is a folder with one folder of images per class, or an .npz with `images` and `labels`. The result is a page,
-    two tables and two pictures in DATA.detect. docs/detect.md has an example.
+    DATA is a folder with one folder of images per class, an .npz with `images` and `labels`, a CSV of paths and labels,
+    or the name of a data set. The result is a page, tables and pictures in DATA.detect. docs/detect.md has an example.
     """
-    click.echo(f"reading {visible(str(data))}")  # before the imports, which take seconds on a busy machine
-    from lnbench.cli.commands.progress import display
-    from lnbench.detect.options import Options, check, settled
-    from lnbench.detect.output import explained, place, take
-    from lnbench.detect.reading import read
-    from lnbench.detect.training import Trainer, planned
-    from lnbench.machine import resolve_device
-    from lnbench.training.hooks import Stopped
+    named = data or from_losses
+    if named is None:
+        raise click.UsageError("Missing argument 'DATA': a folder, an .npz, a CSV or a data set's name.")
+    click.echo(f"reading {visible(str(named))}")  # before the imports, which take seconds on a busy machine
+    from lnbench.detect import cleaned
+    from lnbench.detect.options import Options, check
+    from lnbench.detect.output import place, take
+    from lnbench.detect.reading import From, read
 
     asked = Options(**options)
     check(asked)
-    on = resolve_device(device)
-    found = read(data, asked.size, click.echo)
-    folder = place(data, output)
-    chosen, notes = settled(asked, found)
+    if write_cleaned is not None:
+        cleaned.check(write_cleaned)
+    where = From(images, labels_file, labels_key, data_dir)
+    if from_losses is not None:
+        from lnbench.detect import given_losses
+
+        whole = None if data is None else read(data, asked.size, click.echo, where)
+        found, scores = given_losses.read(from_losses, whole)
+        folder = place(from_losses, output)
+        if data is not None:
+            place(data, folder)  # it must not lie among the images either
+        take(folder, lambda line: click.echo(f"warning: {line}", err=True))
+        about = {"from_losses": from_losses.name, "top": asked.top}
+        _write(folder, str(named), found, about, about, scores, [], [])
+    else:
+        assert data is not None
+        found = read(data, asked.size, click.echo, where)
+        folder = place(data, output)
+        scores = _trained(folder, data, found, asked, device, workers, threads)
+    if write_cleaned is not None:
+        changed = cleaned.written(write_cleaned, found, scores)
+        click.echo(f"cleaned labels: {visible(str(write_cleaned))} ({changed:,} of {len(found.labels):,} changed)")
+    return 0
+
+
+def _trained(folder: Path, data: Path, found: Any, asked: Any, device: str, workers: int | None, threads: int) -> Any:
+    """Train, write, and return the scores."""
+    from lnbench.cli.commands.progress import display
+    from lnbench.detect.crew import Way
+    from lnbench.detect.options import settled
+    from lnbench.detect.output import explained, take
+    from lnbench.detect.whole import trained
+    from lnbench.machine import resolve_device
+    from lnbench.training.hooks import Stopped
+
+    way = Way(resolve_device(device), workers, threads)
+    chosen, _ = settled(asked, found)
     store = take(folder, lambda line: click.echo(f"warning: {line}", err=True))
     _announce(found, chosen)
-    runs = planned(chosen, found)
-    records = []
     try:
         with _stoppable() as stop, display() as watcher, explained():
-            show = _Shown(watcher, [run for run in runs if store.get(run.id) is None], len(runs))
-            trainer = Trainer(found, store, on, show.tell, stop)
-            for run in runs:
-                show.began(run)
-                records.append(trainer.record(run))
-                show.done(run)
+            done = trained(found, asked, store, way, _Shown(watcher), stop, watcher.note)
     except Stopped:
         what = "finished runs are kept, the running one left a checkpoint; give the same command to go on"
         click.echo(f"\ninterrupted: {what} (in {folder})", err=True)
         raise click.exceptions.Abort from None
-    _write(folder, str(data), found, asked, chosen, records, notes)
-    return 0
+    scores = done.scores()
+    _write(folder, str(data), found, asked.as_dict(), done.options.as_dict(), scores, done.records, done.notes)
+    return scores
 
 
 def _announce(data: Any, options: Any) -> None:
@@ -106,7 +181,7 @@ def _announce(data: Any, options: Any) -> None:
     side = data.shape[1]
     click.echo(
         f"{len(data.labels):,} images of {len(data.classes)} classes ({kind}, {side}×{side}); {options.model}, "
-        f"{options.epochs} epochs, {options.runs} run{'s' * (options.runs > 1)}"
+        f"{options.epochs} epochs, {options.runs} run{'s' * (options.runs > 1)}, {options.folds} folds"
     )
     if data.skipped:
         file, why = data.skipped[0]
@@ -114,49 +189,54 @@ def _announce(data: Any, options: Any) -> None:
 
 
 def _write(
-    folder: Path, source: str, data: Any, asked: Any, options: Any, records: list[dict[str, Any]], notes: list[str]
+    folder: Path,
+    source: str,
+    data: Any,
+    asked: dict[str, Any],
+    options: dict[str, Any],
+    scores: Any,
+    records: list[Any],
+    notes: list[str],
 ) -> None:
-    from lnbench.detect import figures, page, tables
     from lnbench.detect.output import write
-    from lnbench.detect.scores import scored
+    from lnbench.detect.outputs import outputs
+    from lnbench.detect.page import share
 
-    outcomes = [record["outcome"] for record in records]
-    learnt = [(one["train_accuracy"][-1], one["train_loss"][-1]) for one in outcomes]
-    scores = scored([one["aul"] for one in outcomes], [one["aum"] for one in outcomes], options.epochs, learnt)
-    result = tables.result(visible(source), data, asked, options, scores, records, notes)
-    files = {
-        "scores.csv": tables.scores_csv(data, scores),
-        "suspects.csv": tables.suspects_csv(data, scores, options.top),
-        "contact_sheet.png": figures.contact_sheet(data, scores, options.top),
-        "histogram.png": figures.histogram(scores),
-        "result.json": tables.json_text(result),
-        "report.md": page.report(result, data, scores),  # last: a page that is there has all that it names
-    }
-    write(folder, files)
+    made = outputs(source, data, asked, options, scores, records, notes)
+    write(folder, made.files)
+    result = made.result
     for note in result["notes"]:
         click.echo(f"note: {visible(note)}")
     noise = result["noise"]
-    if noise is None:
+    if noise is not None:
+        estimate, low, high = (share(noise[key]) for key in ("estimate", "low", "high"))
+        click.echo(f"about {estimate} of the labels seem wrong ({100 * noise['level']:.0f} % interval {low} to {high})")
+    elif not scores.learnt_nothing:
         click.echo("the scores form one group: no share of wrong labels is estimated; the ranking stands")
-    else:
-        estimate, low, high = (page.share(noise[key]) for key in ("estimate", "low", "high"))
-        interval = f"{100 * noise['level']:.0f} % interval {low} to {high}"
-        click.echo(f"about {estimate} of the labels seem wrong ({interval}); {result['suspects']} suspects")
+    if not scores.learnt_nothing:
+        click.echo(f"{result['suspects']} labels are suspect ({result['suspect_rule']})")
+    click.echo(f"page: {folder / 'page.html'}")
     click.echo(f"report: {folder / 'report.md'}")
 
 
 class _Shown:
-    """The runs as the display of `lnbench verify` shows its own: those of `left`, which are not done yet."""
+    """The trainings as the display of `lnbench verify` shows its own: those of `left`, which are not done yet."""
 
-    def __init__(self, watcher: Display, left: list[Any], total: int):
-        self.watcher, self.left, self.last_report = watcher, {run.id for run in left}, time.monotonic()
+    def __init__(self, watcher: Display):
+        self.watcher, self.last_report = watcher, time.monotonic()
+        self.left: set[str] = set()
+
+    def planned(self, left: list[Any], total: int) -> None:
+        watcher, self.left = self.watcher, {run.id for run in left}
         watcher.runs, watcher.total_flop = len(left), sum(run.flop for run in left)
+        watcher.finished_runs, watcher.done_flop = 0, 0.0
+        watcher.running.clear()
         done = total - len(left)
         if left:
             also = f"; {done} already done" if done else ""
-            watcher.line(f"{len(left)} run{'s' * (len(left) > 1)} to train{also}")
+            watcher.line(f"{len(left)} training{'s' * (len(left) > 1)} to do{also}")
         else:
-            watcher.line(f"nothing to train: all {total} runs are done")
+            watcher.line(f"nothing to train: all {total} trainings are done")
 
     def began(self, run: Any) -> None:
         from lnbench.execute.groups import Task
@@ -169,7 +249,7 @@ class _Shown:
         from lnbench.execute.worker import SECONDS_BETWEEN_REPORTS, Report
 
         now = time.monotonic()
-        if now - self.last_report >= SECONDS_BETWEEN_REPORTS:
+        if now - self.last_report >= SECONDS_BETWEEN_REPORTS / 4:
             self.last_report = now
             done, total = progress.examples_done, progress.examples_total
             self.watcher.report(Report(run.id, done, total, progress.epoch, progress.epochs))

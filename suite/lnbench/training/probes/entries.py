@@ -165,6 +165,8 @@ def entries() -> list[Entry]:
               words="what is predicted of the examples that the method leaves out, at the end and when most is right"),
         Entry("probe", "test_probabilities", target=f"{images}:TestProbabilities",
               words="the network's probabilities for each test image, at the end"),
+        Entry("probe", "mean_test_probabilities", target=f"{images}:MeanTestProbabilities",
+              words="the probabilities for each test image, averaged over the states after each epoch"),
         Entry("probe", "test_confusion", target=f"{images}:TestConfusion",
               words="how many test images of a class are taken for another, at the end"),
         *with_metrics(
