@@ -32,12 +32,16 @@ class Job:
     choice: Choice | None
     needs: tuple[str, ...] = ()  # names of the inputs that the run reads
     inputs: Inputs = field(default_factory=lambda: Inputs({}), compare=False, repr=False)
+    _runs: dict[tuple[type, Scalar], Run] = field(init=False, default_factory=dict, compare=False, repr=False)
 
     def run(self, chosen: Scalar = None) -> Run:
-        """Return the run, once the choice (if there is one) is made."""
-        recipe = self.recipe if self.choice is None else put(self.recipe, self.choice.key, chosen)
-        seeds = stream_seeds(self.seed, recipe, self.paired)
-        return self.inputs.run(self.needs, recipe, seeds, Reader(self.point, self.seed))
+        """Return the run, once the choice (if there is one) is made: one object, however often it is asked for."""
+        key = (type(chosen), chosen)  # 1 and 1.0 are two recipes
+        if key not in self._runs:
+            recipe = self.recipe if self.choice is None else put(self.recipe, self.choice.key, chosen)
+            seeds = stream_seeds(self.seed, recipe, self.paired)
+            self._runs[key] = self.inputs.run(self.needs, recipe, seeds, Reader(self.point, self.seed))
+        return self._runs[key]
 
     def provisional(self) -> Run:
         """Return the run as if the first candidate were chosen."""
@@ -103,9 +107,10 @@ def plan_study(study: Study, seeds: int | None = None) -> Plan:
     inputs = Inputs(study.sources, study.at, runs.seeds.pair, study.label_files)
     choices = choices_of(study.cells, runs.choose, inputs) if runs.choose else {}
     jobs = []
+    cells = [(cell, cell.recipe.identity(), group_of(cell, runs.choose) if runs.choose else None)
+             for cell in study.cells]  # fmt: skip
     for seed in range(seeds or runs.seeds.n):
-        for cell in study.cells:
-            choice = choices.get(group_of(cell, runs.choose)) if runs.choose else None
-            recipe = cell.recipe.identity()
+        for cell, recipe, group in cells:
+            choice = None if group is None else choices.get(group)
             jobs.append(Job(cell.point, seed, recipe, runs.seeds.pair, choice, cell.recipe.needs, inputs))
     return Plan(study, tuple(choices.values()), tuple(jobs))
