@@ -378,7 +378,7 @@ def _train(
         return execute(
             [plan], store, watcher,
             device=training.device, data_root=training.data_dir, workers=training.workers, backend=training.backend,
-            only=only, shard=shard, registered=registered, crew=training.crew,
+            only=only, shard=shard, registered=registered, crew=training.crew, known=there.records,
         )  # fmt: skip
 
 

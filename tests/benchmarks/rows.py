@@ -22,6 +22,7 @@ from lnbench.spec import load_study
 from lnbench.store import Store
 from lnbench.training.batches import BATCHES_A_DRAW, DeviceData, Pixels, TrainingSet
 from tests.benchmarks import plain_torch as theirs
+from tests.benchmarks import scale_out
 from tests.benchmarks.contention import contended_over_quiet
 from tests.benchmarks.engine_side import BATCH, SGD, Epochs, narrow_mlp, random_images, recipe, seeds
 from tests.benchmarks.memory import peak_of
@@ -304,4 +305,10 @@ ROWS = [
         partial(steps_with, change=with_sam)),
     Row(13, "13 swa", "`swa`, an iterate each step: time of an epoch's steps / of SGD's, ResNet-8, no evaluation",
         Goal("at most", 1.02), partial(steps_with, change=with_swa)),
+    Row(14, "14 recognised", "10,000 finished runs: from the study's file to nothing to train", Goal("below", 5, "s"),
+        scale_out.recognised),
+    Row(14, "14 share", "`--shard 1/50` of 10,000 runs: from the study's file to its first task", Goal("below", 3, "s"),
+        scale_out.share_planned),
+    Row(14, "14 ray", "200 runs of half a second: time by a Ray crew / by the local pool, same cores",
+        Goal("at most", 1.15), scale_out.ray_over_pool),
 ]  # fmt: skip

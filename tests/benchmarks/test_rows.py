@@ -34,7 +34,13 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+SLOW_TO_START = ("14 ray",)  # a cluster; tests/execute has tests of the crew
+
+
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, marks=[pytest.mark.long] * (row.name in SLOW_TO_START)) for row in ROWS],
+    ids=lambda row: row.name,
+)  # fmt: skip
 def test_row(benchmark: Any, row: Row) -> None:
     readings = benchmark.pedantic(row.measure, (SHORT,), rounds=1)
     assert len(readings.values) >= 1 and all(math.isfinite(value) for value in readings.values)
@@ -129,6 +135,6 @@ def test_the_gpu_script_stands_ready_and_the_page_has_its_rows() -> None:
 def test_rows_have_names_of_their_own_and_the_page_has_them_all() -> None:
     names = [row.name for row in ROWS]
     assert len(set(names)) == len(names)
-    assert {row.number for row in ROWS} == set(range(1, 14))
+    assert {row.number for row in ROWS} == set(range(1, 15))
     page = "\n".join(between(PAGE.read_text(encoding="utf-8"), *MARKED))
     assert all(f"| {name} |" in page for name in names)

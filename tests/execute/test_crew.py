@@ -69,7 +69,8 @@ def test_an_interrupted_lasting_pool_has_no_process_left_and_can_be_used_again(t
         def report(self, report: Any) -> None:
             raise KeyboardInterrupt
 
-    plan, store = small_plan(tmp_path, seeds=2), Store(tmp_path / "store")
+    # a worker says how far it is every half a second
+    plan, store = small_plan(tmp_path, clean=1300, epochs=30, alphas="[0, 3]", seeds=1), Store(tmp_path / "store")
     with lasting_crew("cpu", None, 1) as crew:
         with pytest.raises(KeyboardInterrupt):
             execute([plan], store, Interrupting(), crew=crew)

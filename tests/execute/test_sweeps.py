@@ -137,6 +137,17 @@ def test_only_what_is_damaged_or_gone_is_trained_again(small: Plan, store: Store
     assert outcomes(mine) == before
 
 
+def test_records_that_are_known_are_not_read_again(
+    undisturbed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, store, _, _ = undisturbed
+    known = {record["id"]: record for record in store.records()}
+    monkeypatch.setattr(Store, "get", lambda self, record_id: pytest.fail("a record was read"))
+    came = execute([plan], store, Watcher(), workers=0, known=known)
+    assert (came.trained, came.reused) == (0, 2)
+    assert came.outcomes == {run_id: record["outcome"] for run_id, record in known.items()}
+
+
 def test_only_the_points_asked_for_are_trained(small: Plan, store: Store) -> None:
     came = execute([small], store, Watcher(), workers=0, only=lambda point: point["noise.alpha"] == 2)
     assert came.trained == 2

@@ -126,6 +126,15 @@ def test_a_whole_number_among_the_candidates_is_the_same_run_too(tmp_path: Path)
 # ---- seeds
 
 
+def test_a_jobs_run_is_one_object_and_one_for_each_chosen_value(tmp_path: Path) -> None:
+    """It is asked for at every pass over a plan, and its id is a hash."""
+    (job, *_) = small_plan(tmp_path, choose=CHOOSE).jobs
+    assert job.run(0.1) is job.run(0.1) and job.provisional() is job.run(0.01)
+    assert job.run(0.1).recipe["optimizer"]["lr"] == 0.1 and job.run(0.01).recipe["optimizer"]["lr"] == 0.01
+    assert type(job.run(1.0).recipe["optimizer"]["lr"]) is not type(job.run(1).recipe["optimizer"]["lr"])
+    assert replace(job, seed=5).run(0.1).seeds != job.run(0.1).seeds
+
+
 def test_more_seeds_only_add_runs(tmp_path: Path) -> None:
     study = load_study(write_study(tmp_path, seeds=5)).tiers["smoke"]
     five, eight = set(ids(plan_study(study))), set(ids(plan_study(study, 8)))

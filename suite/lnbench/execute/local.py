@@ -20,7 +20,7 @@ from lnbench.execute.this_process import ThisProcess
 from lnbench.execute.work import Execution, Watcher, Work
 from lnbench.machine import available_cores
 from lnbench.plan import Plan, Run
-from lnbench.store import Store
+from lnbench.store import Record, Store
 from lnbench.training.gradient_noise import GradientNoise
 
 MOST_WORKERS = 256
@@ -39,20 +39,21 @@ def execute(
     shard: Shard | None = None,
     crew: Crew | None = None,
     registered: Mapping[str, str] | None = None,
+    known: Mapping[str, Record] | None = None,
 ) -> Execution:
     """Train what the store lacks of several plans. `only` picks jobs by their point; the choices they need come along.
 
     `backend`: "auto" (the rule of groups.py), or one for every training that it can train. `shard`: train this share
     of the runs and leave the rest. `crew`: who trains; None for worker processes of this machine. Then `workers` is
     their number, by default LNBENCH_WORKERS, or one per core on the CPU and one on a GPU, started as they are needed; 0
-    trains in this process. `registered`: what records say of the lock that they are trained under. On KeyboardInterrupt
-    the running trainings write a checkpoint before it is passed on. Raises LnbenchError for a backend that is not
-    available here.
+    trains in this process. `registered`: what records say of the lock that they are trained under. `known`: records of
+    the store by id, which are not read again. On KeyboardInterrupt the running trainings write a checkpoint before it
+    is passed on. Raises LnbenchError for a backend that is not available here.
     """
     check_backend(backend, device)
     leaves: Callable[[Run], bool] = (lambda run: not shard.has(run)) if shard else (lambda run: False)
     grouping = Grouping(device.partition(":")[0], backend=backend)
-    work = Work(plans, store, watcher, only, grouping, leaves, registered=registered)
+    work = Work(plans, store, watcher, only, grouping, leaves, registered=registered, known=known)
     return _done(work, crew, device, data_root, workers)
 
 

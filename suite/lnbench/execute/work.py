@@ -13,7 +13,7 @@ from lnbench.execute.worker import Finished, Report, in_one_line
 from lnbench.identity import sha256
 from lnbench.machine import environment
 from lnbench.plan import Choice, Derived, Job, Outcome, Plan, Run, given, misbuilt, runs_behind
-from lnbench.store import Store, StoreUnwritable, make_record, sidefiles
+from lnbench.store import Record, Store, StoreUnwritable, make_record, sidefiles
 from lnbench.training.checkpoints import runs_in
 
 ATTEMPTS = 2  # of a run whose worker process died
@@ -62,9 +62,11 @@ class Work:
         leaves: Callable[[Run], bool] = lambda run: False,
         runs: Sequence[Run] = (),
         registered: Mapping[str, str] | None = None,
+        known: Mapping[str, Record] | None = None,
     ):
         self.registered = dict(registered or {})  # for the provenance of all that is trained or chosen
         self.plans, self.store, self.watcher, self.only = plans, store, watcher, only
+        self.known = known or {}  # records that somebody has just read from the store
         self.leaves = leaves  # runs that others train: asked only of those that no other run waits for
         self.grouping = grouping or Grouping()
         self.grouping.smoke = lambda run_id: run_id not in self._above_smoke
@@ -75,6 +77,7 @@ class Work:
         self.halved: dict[str, int] = {}  # run id -> how often its group was halved
         self._above_smoke: set[str] = set()
         self._saved: dict[str, tuple[str, tuple[str, ...]]] = {}  # run id -> (its checkpoint, all runs in that)
+        self._begun_before = {file.stem for file in store.checkpoints()}
         self.attempts: dict[str, int] = {}
         self.losses: dict[str, int] = {}
         self.not_before: dict[str, float] = {}  # runs that another process is training: looked at again later
@@ -219,7 +222,7 @@ class Work:
             if rank == 0 or run.id not in self.execution.left:
                 return
             self.execution.left.remove(run.id)  # now another run waits for it
-        elif rank == 0 and self.leaves(run) and self.store.get(run.id) is None:
+        elif rank == 0 and self.leaves(run) and self._record(run) is None:
             self.execution.left.add(run.id)
             return
         for derived in run.reads.values():
@@ -231,13 +234,16 @@ class Work:
 
     def _take_over(self, run: Run) -> bool:
         """Return whether the store has the run."""
-        record = self.store.get(run.id)
+        record = self._record(run)
         if record is not None:
             self.execution.outcomes[run.id] = record["outcome"]
             self.execution.reused += 1
-            if self.store.checkpoint_path(run.id).exists():  # its process was killed between record and clearing up
+            if run.id in self._begun_before:  # its process was killed between record and clearing up
                 self.store.drop_checkpoint(run.id)
         return record is not None
+
+    def _record(self, run: Run) -> Record | None:
+        return self.known.get(run.id) or self.store.get(run.id)
 
     def datasets(self) -> set[str]:
         """Return the names of the data sets that runs still to come are of."""

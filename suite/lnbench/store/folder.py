@@ -84,7 +84,7 @@ class Store:
         self.ledger = Ledger(path)
 
     def _file(self, record_id: str) -> Path:
-        return self.path / "records" / record_id[:2] / f"{record_id}.json"
+        return Path(f"{self.path}/records/{record_id[:2]}/{record_id}.json")
 
     def get(self, record_id: str) -> Record | None:
         """Return the record, or None where there is no sound one (a damaged file is set aside). Raises StoreError."""

@@ -44,7 +44,7 @@ class _Trained(_Form):
     kind: Literal["training"]
     recipe: dict[str, Any]
     seeds: dict[str, Count]
-    inputs: dict[str, Id] = {}
+    inputs: dict[str, Id] = Field(default_factory=dict)
     versions: Versions
 
 
@@ -60,7 +60,7 @@ class _Made(_Form):
     kind: Literal["derived"]
     input: str
     of: list[Id] = Field(min_length=1)
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     versions: Versions
 
 
@@ -105,12 +105,12 @@ class _Outcome(_Form):
 
     status: Literal["ok", "diverged"]
     curves: dict[str, Curve]
-    metrics: Metrics = {}
+    metrics: Metrics = Field(default_factory=dict)
     noise: _Noise | None = None
-    arrays: dict[str, _Arrays] = {}
-    inputs: dict[str, Sha256] = {}
-    counted: dict[str, Any] = {}
-    probe_curves: dict[str, _OverSteps] = {}
+    arrays: dict[str, _Arrays] = Field(default_factory=dict)
+    inputs: dict[str, Sha256] = Field(default_factory=dict)
+    counted: dict[str, Any] = Field(default_factory=dict)
+    probe_curves: dict[str, _OverSteps] = Field(default_factory=dict)
     parameters: Count | None = None
     classes: Annotated[int, Field(ge=1)] | None = None
     data_sha256: Sha256 | None = None
@@ -142,15 +142,15 @@ class _Choice(_Form):
 class _Input(_Form):
     status: Literal["ok", "failed"]
     message: Text = ""
-    of: list[Sha256] = []
-    arrays: dict[str, _Arrays] = {}
+    of: list[Sha256] = Field(default_factory=list)
+    arrays: dict[str, _Arrays] = Field(default_factory=dict)
 
 
 class _Reading(_Form):
     status: Literal["ok", "failed"]
     message: Text = ""
-    metrics: Metrics = {}
-    shown: dict[str, Any] = {}
+    metrics: Metrics = Field(default_factory=dict)
+    shown: dict[str, Any] = Field(default_factory=dict)
 
 
 class _Scores(_Form):
@@ -167,14 +167,14 @@ class _Preferences(_Form):
 
 
 class _Provenance(_Form):
-    environment: dict[str, Any] = {}
-    plugins: dict[str, str] = {}
+    environment: dict[str, Any] = Field(default_factory=dict)
+    plugins: dict[str, str] = Field(default_factory=dict)
     device: Text = "cpu"
     backend: Text | None = None
     threads: Count | None = None
     finished: Annotated[str, Field(max_length=64)] | None = None
     seconds: Annotated[float, Field(ge=0, le=1e15)] | None = None
-    took: dict[str, Annotated[float, Field(ge=0, le=1e15)]] = {}
+    took: dict[str, Annotated[float, Field(ge=0, le=1e15)]] = Field(default_factory=dict)
     registered: Text | None = None
     lock: Text | None = None
     resumed: bool = False
