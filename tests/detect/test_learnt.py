@@ -110,9 +110,10 @@ def test_networks_that_disagree_with_most_labels_accuse_none() -> None:
         aum = np.where(np.arange(60) < below, -1.0, 1.0)
         other = np.where(aum < 0, 1 - labels, labels)
         known = Learnt(0.8, 0.5, 0.6)
-        scores = scored([aum.tolist()], [aum.tolist()], 10, [(0.9, 0.1)], Preferred(np.eye(2)[other], labels), known)
+        aul = -aum * 9 + np.arange(60) % 7 / 7  # two groups
+        scores = scored([aul.tolist()], [aum.tolist()], 10, [(0.9, 0.1)], Preferred(np.eye(2)[other], labels), known)
         assert scores.suspects().sum() == suspects
-        assert bool(overruled(scores)) is (not suspects)
+        assert bool(overruled(scores)) is (not suspects) and (scores.probability is None) is (not suspects)
     assert "preferred another class for 51.7 % of the labels" in overruled(scores)[0]
 
 

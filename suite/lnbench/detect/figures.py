@@ -101,7 +101,9 @@ def histogram(scores: Scores) -> bytes:
         if scores.probability is not None:
             _mixture(axes, scores, bins)
         else:
-            why = "nothing learnt" if scores.learnt_nothing else "one group"
+            why = (
+                "nothing learnt" if scores.learnt_nothing else "too little learnt" if scores.overruled else "one group"
+            )
             words = f"{why}: no share of wrong labels can be told from these scores"
             axes.text(0.98, 0.94, words, transform=axes.transAxes, ha="right", va="top", fontsize=SMALL, color=INK)
         axes.set_xlabel("area under the loss (AUL), mean over runs, in standard deviations", fontsize=SMALL)

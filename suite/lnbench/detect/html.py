@@ -80,6 +80,11 @@ def _summary(result: Json, learnt: bool) -> str:
     what = f"{count:,} examples of {len(result['classes'])} classes, ranked by how hard their labels were to learn."
     if not learnt:
         return f"<p>{what} <b>It is not shown that the classes were learnt, so nothing is said of any label.</b></p>"
+    if result["overruled"]:
+        share = f"{100 * result['overruled']:.1f} %"
+        why = "they learnt too little, or most labels are wrong"
+        most = f"The networks preferred another class for {share} of the labels"
+        return f"<p>{what} <b>{most}: {why}; none is accused.</b></p>"
     rule = f"<b>{result['suspects']:,} labels are suspect</b> ({_text(result['suspect_rule'])})."
     if noise is None:
         return f"<p>{what} {rule} The scores form one group: no share of wrong labels is estimated.</p>"

@@ -55,6 +55,11 @@ def _summary(result: Json) -> str:
             f"{found}. **It is not shown that the networks learnt the classes, so nothing is said of any label**: no "
             f"share, no suspects. {where}"
         )
+    if result["overruled"]:
+        return (
+            f"{found}. **The networks preferred another class for {share(result['overruled'])} of the labels, so "
+            f"nothing is said of any label**: they learnt too little, or most labels are wrong. {where}"
+        )
     words = f"**{result['suspects']:,} labels are suspect** (`suspects.csv`): {_rule(result)}"
     if noise is None:
         return (
@@ -163,6 +168,8 @@ def _noise(result: Json) -> str:
         return (
             "No estimate: it is not shown that the networks learnt the classes (the notes above say what was measured)."
         )
+    if result["overruled"]:
+        return "No estimate: the networks disagree with most labels, which says more of them than of the labels."
     if noise is None:
         alone = sum(run["groups"] == 2 for run in runs)
         return (

@@ -37,10 +37,10 @@ class Scores:
     it. Where there are no losses, it is made of -AUM in the same way. mean_loss: (N,) AUL over the number of epochs,
     averaged over runs, in nats; NaN without losses. aum: (N,) mean margin, averaged over runs, in logits; NaN where
     there are no margins. split: the mixture of `aul`; None where there is nothing to split. probability: (N,) that an
-    example is mislabeled, by the split; None where `aul` is one group, and where it is not shown that the networks
-    learnt anything. rank: (N,) 1 for the most suspect; of equals the earlier one comes first. agreement: Pearson's r of
-    the AULs of two runs, mean over the pairs; None for one run. preferred: what networks prefer that did not see an
-    example; learnt: how well these name the given labels; None where nothing was measured.
+    example is mislabeled, by the split; None where `aul` is one group, where it is not shown that the networks learnt
+    anything, and where these are `overruled`. rank: (N,) 1 for the most suspect; of equals the earlier one comes first.
+    agreement: Pearson's r of the AULs of two runs, mean over the pairs; None for one run. preferred: what networks
+    prefer that did not see an example; learnt: how well these name the given labels; None where nothing was measured.
     """
 
     aul: Floats
@@ -137,7 +137,9 @@ def from_sums(
     aul = np.mean([standardised(one) for one in each], axis=0)
     split = _split(aul)
     probability = interval = None
-    if split is not None and split.groups == 2 and (learnt is None or learnt.shown):
+    aum = np.full(len(aul), math.nan) if aums is None else aums.mean(axis=0)
+    told = (learnt is None or learnt.shown) and not float(np.mean(aum < 0)) > MOST_SUSPECT
+    if split is not None and split.groups == 2 and told:
         probability, interval = split.responsibilities(aul), noise_interval(aul)
     rank = np.empty(len(aul), dtype=np.int64)
     rank[np.argsort(-aul, kind="stable")] = np.arange(1, len(aul) + 1)
@@ -145,11 +147,10 @@ def from_sums(
     alone = [_said(split, aul)] if len(each) == 1 else [_said(_split(one), one) for one in each]
     about = ends or [(math.nan, math.nan)] * len(each)
     pairs = [float(np.corrcoef(a, b)[0, 1]) for a, b in combinations(each, 2) if a.std() > 0 and b.std() > 0]
-    unknown = np.full(len(aul), math.nan)
     return Scores(
         aul=aul,
-        mean_loss=unknown if auls is None else auls.mean(axis=0) / epochs,
-        aum=unknown if aums is None else aums.mean(axis=0),
+        mean_loss=np.full(len(aul), math.nan) if auls is None else auls.mean(axis=0) / epochs,
+        aum=aum,
         split=split,
         probability=probability,
         interval=interval,

@@ -135,6 +135,7 @@ def result(
         "likely_wrong": None if scores.probability is None else int(likely.sum()),
         "likely_from_probability": LIKELY,
         "learnt": _learnt(scores),
+        "overruled": scores.overruled or None,
         "conflicts": [_conflict(data, *one) for one in zip(copies.conflicts, copies.same_bytes, strict=True)],
         "given_against_preferred": None if scores.preferred is None else scores.preferred.table.tolist(),
         "agreement_of_runs": scores.agreement,
@@ -172,8 +173,8 @@ def overruled(scores: Scores) -> list[str]:
     if not scores.overruled:
         return []
     what = f"the networks preferred another class for {_percent(scores.overruled)} of the labels (AUM below 0)"
-    rest = "which says more of the networks than of the labels: no label is called suspect, and the ranking stands"
-    return [f"{what}, {rest}; try more --epochs, another --lr, or another --model"]
+    rest = "they learnt too little, or most labels are wrong: no share is estimated, and no label is called suspect"
+    return [f"{what}: {rest}; try more --epochs, another --lr, or another --model"]
 
 
 def little_learnt(scores: Scores, here: bool) -> list[str]:

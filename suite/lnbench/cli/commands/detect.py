@@ -211,9 +211,9 @@ def _write(
     if noise is not None:
         estimate, low, high = (share(noise[key]) for key in ("estimate", "low", "high"))
         click.echo(f"about {estimate} of the labels seem wrong ({100 * noise['level']:.0f} % interval {low} to {high})")
-    elif not scores.learnt_nothing:
+    elif not (scores.learnt_nothing or scores.overruled):
         click.echo("the scores form one group: no share of wrong labels is estimated; the ranking stands")
-    if not scores.learnt_nothing:
+    if not (scores.learnt_nothing or scores.overruled):
         click.echo(f"{result['suspects']} labels are suspect ({result['suspect_rule']})")
     click.echo(f"page: {folder / 'page.html'}")
     click.echo(f"report: {folder / 'report.md'}")
