@@ -179,3 +179,28 @@ def test_a_study_that_fails_does_not_keep_the_others_from_being_verified(
     code, out, err = call("verify", "--from-plan", "--until", "60", "--device", "cpu", "--workers", "0")
     assert code == 3 and err == "toy-full: cannot be done\n"
     assert (home / ".lnbench/reports/other-full/report.md").is_file() and out.count("toy-full: TOY-01, TOY-02") == 1
+
+
+def test_when_the_time_is_over_what_is_judged_stays_and_the_records_can_be_taken_along(
+    home: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lnbench import pipeline
+    from lnbench.cli.commands import ending
+
+    (home / "claims/other.yaml").write_text(OTHER)
+    for study in ("toy", "other"):
+        register_long_ago(home / f"claims/{study}.yaml")
+    verify, begun = pipeline.verify_study, []
+
+    def ended(study, *arguments, **more):  # type: ignore[no-untyped-def]
+        begun.append(study.key)
+        if len(begun) == 2:
+            monkeypatch.setattr(ending, "_end", 0.0)
+            raise KeyboardInterrupt
+        return verify(study, *arguments, **more)
+
+    monkeypatch.setattr(pipeline, "verify_study", ended)
+    code, out, err = call("verify", "--from-plan", "--until", "60", "--device", "cpu", "--workers", "0")
+    assert code == 130 and err.startswith("the time that it was given is over: finished runs are kept in .lnbench")
+    assert "lnbench store export records.jsonl.gz" in out
+    assert [folder.name for folder in (home / ".lnbench/reports").iterdir()] == begun[:1]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lnbench import catalog
+from lnbench import catalog, machine
 from lnbench.errors import LnbenchError
 from lnbench.plan import Run, seconds_of
 from lnbench.plan.cost import time_of
@@ -162,6 +162,32 @@ def test_this_machines_gpu_is_known_by_its_name(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr("lnbench.plan.devices.cuda_name", lambda number, card=card: card)
         found = device_named("cuda:0")
         assert (found.name, found.words) == (name, words) and found.is_card(card or "NVIDIA H200")
+
+
+class Driver:
+    """A CUDA driver with two cards, of which the second has no name that can be asked for."""
+
+    def cuDeviceGetCount(self, count: Any) -> int:
+        count._obj.value = 2
+        return 0
+
+    def cuDeviceGet(self, device: Any, number: int) -> int:
+        device._obj.value = number
+        return 0
+
+    def cuDeviceGetName(self, name: Any, length: int, device: Any) -> int:
+        name.value = b"NVIDIA H200"
+        return device.value
+
+
+def test_the_driver_is_asked_for_a_cards_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for driver, names in ((Driver(), ["NVIDIA H200", "", ""]), (None, ["", "", ""])):
+        monkeypatch.setattr(machine, "_driver", lambda driver=driver: driver)
+        machine.cuda_devices.cache_clear()
+        machine.cuda_name.cache_clear()
+        assert [machine.cuda_name(number) for number in range(3)] == names
+    machine.cuda_devices.cache_clear()
+    machine.cuda_name.cache_clear()
 
 
 # ---- rates

@@ -252,6 +252,9 @@ def _carry_out(question: Question, store: Store, training: Training, output: Pat
                     continue
                 _tell(results[about.key], (output or store.path / "reports") / about.key)
                 asked += claims
+    except KeyboardInterrupt:  # while it plans or judges; `_watching` hears it while it trains
+        click.echo(f"{why()}: finished runs are kept in {store.path}; give the same command to go on", err=True)
+        raise click.exceptions.Abort from None
     finally:
         if results:
             click.echo(f"to take the records along: lnbench store export records.jsonl.gz --store {store.path}")
