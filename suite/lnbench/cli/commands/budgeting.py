@@ -87,7 +87,10 @@ def show(question: Question, store: Store, output: Path | None) -> int:
     """Print a plan, or write it as JSON."""
     from lnbench.plan.devices import device_named, this_machine
     from lnbench.store import write_atomically
+    from lnbench.store.exports import demand_place
 
+    if output is not None and str(output) != "-":
+        demand_place(output)
     device = device_named(question.device or this_machine())
     studies, claims = question.studies()
     budget = question.answer(studies, claims, store, device, question.minutes)
