@@ -68,8 +68,9 @@ def with_words(data: Json, path: tuple[Any, ...], key: bool, words: str) -> Json
 
 
 class _Seen(HTMLParser):
-    def __init__(self) -> None:
+    def __init__(self, own: str) -> None:
         super().__init__()
+        self.own = own
         self.wrong: list[str] = []
         self.within: list[str] = []
 
@@ -91,14 +92,17 @@ class _Seen(HTMLParser):
     def handle_data(self, data: str) -> None:
         inside = self.within[-1] if self.within else ""
         if inside in ("h1", "h2", "h3", "h4", "li", "blockquote") and data.lstrip().startswith("evil "):
+            if inside == "li" and self.own and data.startswith(self.own):
+                return  # a name that code cannot hold, at the begin of a list item of ours
             self.wrong.append(f"<{inside}>{data[:20]}")
 
 
-def wrongs(page: str) -> list[str]:
-    """Return what a hostile text has become in a page of Markdown that it must not."""
+def wrongs(page: str, words: str = "") -> list[str]:
+    """Return what a hostile text has become in a page of Markdown that it must not. words: the text as it was given,
+    where all of it may be shown as text."""
     from markdown_it import MarkdownIt
 
-    seen = _Seen()
+    seen = _Seen(" ".join(words.split()))
     seen.feed(MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(page))
     wrong = seen.wrong
     wrong += sorted({f"U+{ord(one):04X}" for one in re.findall(UNSEEN, page)})

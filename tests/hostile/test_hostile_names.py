@@ -97,7 +97,7 @@ def tried(data: Json, seed: int, count: int) -> Counter[str]:
                 seen = "".join(ET.fromstring(text).itertext())
                 assert not set(seen.replace("\n", "")) & set("\x1b\u202e\u2066\u2028"), where
             else:
-                assert not wrongs(text), (where, wrongs(text))
+                assert not wrongs(text, words), (where, wrongs(text, words))
     return found
 
 
