@@ -171,6 +171,19 @@ def test_cleaned_labels_are_a_list_that_can_be_read_and_are_never_overwritten(
         assert made["names"].tolist() == digits.names and made["changed"].sum() == len(changed)
 
 
+@pytest.mark.parametrize("path", ["a" * 5000, "\0", "/dev/zero"], ids=["too long", "a NUL", "a device"])
+def test_a_path_that_is_no_path_is_one_line(
+    digits: Planted, tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str
+) -> None:
+    calls = ((path,), ("--from-losses", path), (digits.archive, "--labels-file", path + ".csv"),
+             (digits.archive, "--write-cleaned", path + ".csv"), (tmp_path / "a.csv", "--images", path))  # fmt: skip
+    written(tmp_path / "a.csv", [["a.png", "b"]])
+    for arguments in calls[: 5 if path != "/dev/zero" else 2]:
+        assert detect(*arguments, "-o", tmp_path / "out") in (2, 6), arguments
+        err = capsys.readouterr().err
+        assert len(err.splitlines()) == 1 and "Traceback" not in err, arguments
+
+
 # ---- known data sets, and labels from a file
 
 

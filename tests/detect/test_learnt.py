@@ -13,7 +13,7 @@ from lnbench.detect.data import Labelled
 from lnbench.detect.folds import folds_of
 from lnbench.detect.preferred import Learnt, Preferred, learnt
 from lnbench.detect.scoring import scored
-from lnbench.detect.tables import overruled, rule
+from lnbench.detect.tables import by_heart, overruled, rule
 from tests.toys.planted_digits import detect, rows
 
 QUICK = ("--runs", 1, "--epochs", 12, "--top", 8)
@@ -115,6 +115,11 @@ def test_networks_that_disagree_with_most_labels_accuse_none() -> None:
         assert scores.suspects().sum() == suspects
         assert bool(overruled(scores)) is (not suspects) and (scores.probability is None) is (not suspects)
     assert "preferred another class for 51.7 % of the labels" in overruled(scores)[0]
+
+
+def test_labels_that_were_learnt_by_heart_are_said() -> None:
+    found = [by_heart(scored([[0.0] * 60], [[1.0] * 60], 10, [(accuracy, 0.1)])) for accuracy in (0.99, 0.995)]
+    assert not found[0] and "training accuracy 99.5 %" in found[1][0] and "look beyond the suspects" in found[1][0]
 
 
 def test_copies_share_a_fold_and_classes_are_spread_evenly() -> None:

@@ -13,7 +13,7 @@ from lnbench.detect.data import Labelled, Labels
 from lnbench.detect.scoring import Scores
 from lnbench.detect.tables import cell
 from lnbench.errors import LnbenchError, StoreError
-from lnbench.untrusted import kind_of
+from lnbench.untrusted import Unreadable, kind_of, shown
 
 FORMS = (".csv", ".npz")
 HEAD = ("image", "label", "given_label", "changed")
@@ -23,7 +23,11 @@ def check(file: Path) -> None:
     """Raise LnbenchError where cleaned labels cannot be written to a file: before anything is trained."""
     if file.suffix.lower() not in FORMS:
         raise LnbenchError(f"--write-cleaned {file}: write a .csv or a .npz file")
-    if kind_of(file) != "nothing" or file.is_symlink():
+    try:
+        there = kind_of(file) != "nothing" or file.is_symlink()
+    except Unreadable as error:
+        raise LnbenchError(f"--write-cleaned {shown(file)}: cannot be written: {error}") from None
+    if there:
         raise LnbenchError(f"--write-cleaned {file}: is already there, and nothing is overwritten; name another file")
     if not file.absolute().parent.is_dir():
         raise LnbenchError(f"--write-cleaned {file}: there is no folder {file.parent}; make it first")

@@ -17,6 +17,7 @@ from lnbench.detect.labels import class_numbers, shown_names
 from lnbench.detect.preferred import Learnt, Preferred, learnt
 from lnbench.detect.scoring import Scores, from_sums
 from lnbench.errors import DataError, visible
+from lnbench.untrusted import shown
 
 NAMES = ("losses", "logits", "margins")
 ALSO = ("labels", "classes", "names", "probabilities")
@@ -56,13 +57,14 @@ def read(path: Path, data: Labelled | None) -> tuple[Labelled, Scores]:
     """Return the examples and their scores, from an .npz with the arrays that `scores` takes, by name, and with `names`
     (N,) text, if there are names. `data`: the examples themselves, in the same order, where the user has them: then
     labels, names and pictures are theirs. Raises DataError. Nothing in the file is unpickled."""
-    with opened_archive(path, str(path)) as archive:
+    what = shown(path)
+    with opened_archive(path, what) as archive:
         arrays = {name: archive.read(name) for name in archive.names if name in (*NAMES, *ALSO)}
         have = visible(", ".join(archive.names[:10]))[:200] or "nothing"
     if not any(name in arrays for name in NAMES):
-        what = f"{path}: has none of {', '.join(f'`{name}`' for name in NAMES)} (it has {have})"
-        raise DataError(f"{what}; expected an array (epochs, examples) of one of these names")
-    found, labelled = _scored(arrays, str(path), data)
+        none = f"{what}: has none of {', '.join(f'`{name}`' for name in NAMES)} (it has {have})"
+        raise DataError(f"{none}; expected an array (epochs, examples) of one of these names")
+    found, labelled = _scored(arrays, what, data)
     return labelled, found
 
 

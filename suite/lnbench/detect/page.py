@@ -8,11 +8,10 @@ from typing import Any
 
 from lnbench.detect.data import Labelled
 from lnbench.detect.scoring import Scores
-from lnbench.detect.tables import AUM_RULE, BOTH_RULE
+from lnbench.detect.tables import AUM_RULE, BOTH_RULE, BY_HEART
 from lnbench.errors import visible
 
 MOST_LISTED = 20  # skipped files, rows of the list of suspects
-BY_HEART = 0.99  # training accuracy
 BY_HEART_WORDS = (
     "With a training accuracy of nearly 100 %, wrong labels, if there are any, were learnt by heart in the end: AUM "
     "and the estimate suffer first, the ranking hardly. Fewer `--epochs` help."

@@ -10,7 +10,7 @@ import numpy as np
 from lnbench.detect import archive, folders, known, listing
 from lnbench.detect.data import FEW_OF_A_CLASS, FEWEST, Labelled, Say
 from lnbench.errors import DataError, LnbenchError, NoSuchData, visible
-from lnbench.untrusted import kind_of
+from lnbench.untrusted import Unreadable, kind_of, shown
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,11 @@ def read(path: Path, size: int | None, say: Say, where: From | None = None) -> L
     size: pixels a side; None: as large as nine tenths of the images are at their shorter side, but no more than
     USUAL_SIZE, and a multiple of SIZE_STEP. `say` hears how far the reading is.
     """
-    where, kind = where or From(), kind_of(path)
+    where = where or From()
+    try:
+        kind = kind_of(path)
+    except Unreadable as error:
+        raise NoSuchData(f"{shown(path)}: cannot be read: {error}") from None
     if where.images is not None and (kind != "file" or path.suffix.lower() not in listing.FORMS):
         raise LnbenchError(f"--images {where.images}: is for a CSV of paths and labels, which {path} is not")
     if kind == "folder":

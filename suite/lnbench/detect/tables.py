@@ -26,6 +26,7 @@ COLUMNS = (
     "rank", "image", "label", "suspect", "suggested", "suggested_probability", "label_probability", "aul", "mean_loss",
     "aum", "probability",
 )  # fmt: skip
+BY_HEART = 0.99  # training accuracy
 AUM_RULE = "AUM below 0"
 BOTH_RULE = "AUM below 0, and another class preferred out of fold"
 PROBABILITY_RULE = "more likely wrong than not"
@@ -125,7 +126,14 @@ def result(
             "shape": list(data.shape) if data.pictured else None,
             "skipped": [{"file": file, "why": why} for file, why in data.skipped],
         },
-        "notes": [*data.notes, *notes_on(copies), *notes, *little_learnt(scores, bool(records)), *overruled(scores)],
+        "notes": [
+            *data.notes,
+            *notes_on(copies),
+            *notes,
+            *little_learnt(scores, bool(records)),
+            *overruled(scores),
+            *by_heart(scores),
+        ],
         "asked": asked,
         "options": options,
         "noise": _noise(scores),
@@ -175,6 +183,15 @@ def overruled(scores: Scores) -> list[str]:
     what = f"the networks preferred another class for {_percent(scores.overruled)} of the labels (AUM below 0)"
     rest = "they learnt too little, or most labels are wrong: no share is estimated, and no label is called suspect"
     return [f"{what}: {rest}; try more --epochs, another --lr, or another --model"]
+
+
+def by_heart(scores: Scores) -> list[str]:
+    """Return a note where a network learnt nearly all labels as they are: the wrong ones, too, in the end."""
+    most = max(run.train_accuracy for run in scores.runs)
+    if not most > BY_HEART or scores.learnt_nothing:
+        return []
+    what = f"nearly all labels were learnt by heart in the end (training accuracy {_percent(most)})"
+    return [f"{what}: if some are wrong, the AUM misses them first, the ranking hardly; look beyond the suspects"]
 
 
 def little_learnt(scores: Scores, here: bool) -> list[str]:
