@@ -51,7 +51,7 @@ def assert_normal(values: torch.Tensor, deviation: float) -> None:
 def test_each_model_has_the_initialisation_of_its_source() -> None:
     initial = {name: catalog.find("model", name).initial for name in catalog.names("model")}
     assert set(initial.values()) <= set(INITIALISATIONS)
-    keras = {"perceptron", "mlp1", "mlp1_w32", "mlp2", "mlp4", "convnet2", "convnet4", "convnet6"}
+    keras = {"perceptron", "mlp1", "mlp1_w32", "mlp2", "mlp4", "convnet2", "convnet4", "convnet6", "resnet101"}
     assert {name for name, law in initial.items() if law == "glorot_uniform"} == keras
     assert initial["resnet32"] == "kaiming_normal"
     assert initial["resnet32_aum"] == "kaiming_normal_fan_out"

@@ -235,16 +235,16 @@ def most_held(digits: DeviceData, optimizer: dict[str, Any]) -> int:
     """How many vectors as long as the weights there are at most while a pass is made."""
     group, counts = Group([scheduled(None, optimizer, epochs=1)], [seeds()], digits), list[int]()
     assert isinstance(group.backend, Loop)
-    honest, size = group.backend._logits, 4 * group.backend.parameters
+    honest, size = group.backend._answers, 4 * group.backend.parameters
 
-    def watched(network: Any, inputs: Tensor) -> Tensor:
+    def watched(network: Any, inputs: Tensor, labels: Tensor, seen: Any) -> tuple[Tensor, Tensor]:
         tensors = [each for each in gc.get_objects() if type(each) in (Tensor, nn.Parameter)]
         storages = [each.untyped_storage() for each in tensors if each.is_floating_point()]
         counts.append(len({storage.data_ptr() for storage in storages if storage.nbytes() == size}))
-        return honest(network, inputs)
+        return honest(network, inputs, labels, seen)
 
     gc.collect()  # of other tests' networks nothing is left
-    group.backend._logits = watched  # type: ignore[method-assign]
+    group.backend._answers = watched  # type: ignore[method-assign]
     group.finish()
     return max(counts)
 

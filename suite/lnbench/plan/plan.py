@@ -32,12 +32,16 @@ class Job:
     choice: Choice | None
     needs: tuple[str, ...] = ()  # names of the inputs that the run reads
     inputs: Inputs = field(default_factory=lambda: Inputs({}), compare=False, repr=False)
+    _runs: dict[tuple[type, Scalar], Run] = field(init=False, default_factory=dict, compare=False, repr=False)
 
     def run(self, chosen: Scalar = None) -> Run:
-        """Return the run, once the choice (if there is one) is made."""
-        recipe = self.recipe if self.choice is None else put(self.recipe, self.choice.key, chosen)
-        seeds = stream_seeds(self.seed, recipe, self.paired)
-        return self.inputs.run(self.needs, recipe, seeds, Reader(self.point, self.seed))
+        """Return the run, once the choice (if there is one) is made: one object, however often it is asked for."""
+        key = (type(chosen), chosen)  # 1 and 1.0 are two recipes
+        if key not in self._runs:
+            recipe = self.recipe if self.choice is None else put(self.recipe, self.choice.key, chosen)
+            seeds = stream_seeds(self.seed, recipe, self.paired)
+            self._runs[key] = self.inputs.run(self.needs, recipe, seeds, Reader(self.point, self.seed))
+        return self._runs[key]
 
     def provisional(self) -> Run:
         """Return the run as if the first candidate were chosen."""

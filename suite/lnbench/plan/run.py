@@ -106,7 +106,7 @@ class Run:
             return int(recipe.get("steps", 1)) * int(each)
         return examples_an_epoch(recipe)
 
-    @property
+    @cached_property
     def flop(self) -> float:
         """Return the floating-point operations of the run: those of its steps, and 2 · MACs of each network for each
         test and validation image after each epoch.
@@ -175,5 +175,7 @@ def runs_behind(runs: Iterable[Run]) -> Iterator[Run]:
 def stream_seeds(index: int, recipe: dict[str, Any], paired: tuple[str, ...]) -> dict[str, int]:
     """Return a seed for each stream: the index itself where arms are paired, else one that this recipe shares with
     none."""
-    own = "" if set(SEED_STREAMS) <= set(paired) else canonical_json(recipe)
-    return {stream: index if stream in paired else derived_seed(f"{stream}:{index}:{own}") for stream in SEED_STREAMS}
+    own = [stream for stream in SEED_STREAMS if stream not in paired]
+    about = canonical_json(recipe) if own else ""
+    derived = {stream: derived_seed(f"{stream}:{index}:{about}") for stream in own}
+    return {stream: derived.get(stream, index) for stream in SEED_STREAMS}
