@@ -6,8 +6,12 @@ import gc
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from lnbench.spec import LoadedStudy
 
 # One thread a test process, and a process it starts, as lnbench's own workers have it: several run side by side. This
 # stands before torch and numpy are imported, and for workers of pytest-xdist before they are started.
@@ -53,3 +57,18 @@ def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
 def repository() -> Path:
     """The folder that holds claims/ and baselines/."""
     return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def studies(repository: Path) -> list[LoadedStudy]:
+    """All of claims/, read together once: it takes seconds. Loading them fails where an id stands twice."""
+    from lnbench.spec import load_studies
+
+    return Committed(load_studies(sorted((repository / "claims").glob("*.yaml"))))
+
+
+class Committed(list["LoadedStudy"]):
+    """The committed studies; a test that fails shows its arguments, and these would take minutes."""
+
+    def __repr__(self) -> str:
+        return "<the studies of claims/>"

@@ -10,7 +10,7 @@ import pytest
 
 from lnbench.judge import alternatives
 from lnbench.plan import plan_runs, plan_study
-from lnbench.spec import LoadedStudy, Recipe, load_studies, load_study, variant
+from lnbench.spec import LoadedStudy, Recipe, load_study, variant
 from lnbench.training.shape import examples_an_epoch
 
 ROOT = Path(__file__).parent.parent
@@ -34,12 +34,6 @@ BATCH_SIZE = {f"E000-{number:02}" for number in range(1, 19) if number != 14}  #
 
 # 09 is arithmetic (tests/spec/test_baseline_sam2022.py), 12 the schedules of rho (tests/training/test_rho_schedules.py)
 SAM = {f"S003-{number:02}" for number in range(1, 15) if number not in (9, 12)} | {"S003-05-double"}
-
-
-@pytest.fixture(scope="module")
-def studies() -> list[LoadedStudy]:
-    """All of claims/; loading them together fails where an id stands twice."""
-    return load_studies(sorted((ROOT / "claims").glob("*.yaml")))
 
 
 def test_each_claim_stands_once(studies: list[LoadedStudy]) -> None:

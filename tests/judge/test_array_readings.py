@@ -21,6 +21,8 @@ from lnbench.report.folder import json_text
 from lnbench.store import StoreUnwritable
 from tests.toys.loss_curve_world import EPOCHS, EXAMPLES, World, arrays_of, loaded, world_in
 
+pytestmark = pytest.mark.usefixtures("no_drawing")
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:

@@ -19,6 +19,8 @@ from lnbench.store import Record
 from tests.toys.claims_page import Metrics, load_in_frame, record_of
 from tests.toys.registered import register_long_ago
 
+pytestmark = pytest.mark.usefixtures("no_drawing")
+
 LOOKS = """
 seeds: {n: 10, looks: [4, 6, 10], pair: [noise, order, init]}
 effects: {e: {metric: test_accuracy, at: {model: mlp1, noise.alpha: 0}}}

@@ -9,7 +9,7 @@ import pytest
 
 from lnbench.errors import SpecError
 from lnbench.judge import ClaimResult, judge
-from lnbench.spec import LoadedStudy, load_studies, load_study, variant
+from lnbench.spec import LoadedStudy, load_study, variant
 from lnbench.verdict import Counts, Standing, Verdict, counts_as, worded
 from tests.toys.judged_world import BASELINE, STUDY, World, from_table
 from tests.toys.project import write_project
@@ -202,11 +202,6 @@ def test_every_word_has_a_mark_of_its_own_but_for_the_two_that_need_none() -> No
     assert {counts_as(word) for word in ("outside-as-run", "not-in-regime", "of-later")} == {Counts.NEITHER}
     assert worded("a word of later", "hypothesis") == "a word of later"
     assert all(standing.meaning for standing in Standing if standing is not Standing.PAPER)
-
-
-@pytest.fixture(scope="module")
-def studies() -> list[LoadedStudy]:
-    return load_studies(sorted((Path(__file__).parents[2] / "claims").glob("*.yaml")))
 
 
 def test_only_real_papers_claims_stand_as_such(studies: list[LoadedStudy]) -> None:

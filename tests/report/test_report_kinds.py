@@ -60,7 +60,7 @@ def test_the_page_is_whole_whatever_became_of_the_runs(name: str, world: str, tm
 
 
 @pytest.mark.parametrize("name", ["table", "ratio", "monotone", "correlation", "within"])
-def test_a_report_is_what_its_records_give(name: str, tmp_path: Path) -> None:
+def test_a_report_is_what_its_records_give(name: str, tmp_path: Path, no_drawing: None) -> None:
     result = result_of(name, tmp_path, dying)
     register_long_ago(result.study)
     history = history_of(result.study)

@@ -20,6 +20,8 @@ from lnbench.spec.registration import registration
 from tests.toys.edited_study import edited
 from tests.toys.report_world import STUDY, World
 
+pytestmark = pytest.mark.usefixtures("no_drawing")
+
 # The world's records were finished at 03:04 on 2026-01-02.
 EARLY, BETWEEN, LATE, LATER = (datetime(2026, 1, day, 12, tzinfo=UTC) for day in (1, 2, 3, 4))
 FIRST = datetime(2025, 11, 1, tzinfo=UTC)

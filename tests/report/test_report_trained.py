@@ -17,7 +17,7 @@ from lnbench.report import markdown, write_report
 from lnbench.report.page.trained import trained_section
 from lnbench.report.result.trained import trained_to_json
 from lnbench.resources import study_paths
-from lnbench.spec import Study, load_study
+from lnbench.spec import LoadedStudy, Study, load_study
 from tests.report.test_report_folder import judged_again
 from tests.report.test_report_page import assert_tables_are_whole
 from tests.toys.report_world import World
@@ -58,9 +58,14 @@ STUDIES = [
 ]
 
 
+def of(studies: list[LoadedStudy], name: str, tier: str) -> Study:
+    """Return a committed study at a tier."""
+    return next(loaded for loaded in studies if loaded.name == name).tiers[tier]
+
+
 @pytest.mark.parametrize(("name", "tier"), STUDIES)
-def test_base_and_changes_are_the_recipe_of_every_cell(name: str, tier: str) -> None:
-    study = study_at(name, tier)
+def test_base_and_changes_are_the_recipe_of_every_cell(name: str, tier: str, studies: list[LoadedStudy]) -> None:
+    study = of(studies, name, tier)
     trained = trained_to_json(study)
     assert [cell["point"] for cell in trained["cells"]] == [dict(cell.point) for cell in study.cells]
     for told, cell in zip(trained["cells"], study.cells, strict=True):
@@ -69,8 +74,10 @@ def test_base_and_changes_are_the_recipe_of_every_cell(name: str, tier: str) -> 
 
 
 @pytest.mark.parametrize(("name", "tier"), STUDIES)
-def test_every_committed_study_can_be_told_and_no_number_is_a_machines(name: str, tier: str) -> None:
-    text = section(study_at(name, tier))
+def test_every_committed_study_can_be_told_and_no_number_is_a_machines(
+    name: str, tier: str, studies: list[LoadedStudy]
+) -> None:
+    text = section(of(studies, name, tier))
     assert_tables_are_whole(text + "\n")
     assert "None" not in text and "e-0" not in text and "nan" not in text.lower().split()
 

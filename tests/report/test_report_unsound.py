@@ -10,6 +10,8 @@ import pytest
 from lnbench.report import write_report
 from tests.toys.report_world import World
 
+pytestmark = pytest.mark.usefixtures("no_drawing")
+
 
 @pytest.mark.parametrize("value", [92.3, None, -4.0])
 def test_a_number_out_of_bounds_is_an_error_on_the_page(full: World, tmp_path: Path, value: Any) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lnbench.errors import SpecError
-from lnbench.spec import load_questions, load_studies, load_study
+from lnbench.spec import LoadedStudy, load_questions, load_studies, load_study
 from tests.toys.edited_study import STUDY, Folder, edited
 
 QUESTIONS = """\
@@ -99,8 +99,9 @@ def test_a_study_that_asks_nothing_does_not_read_the_file(asking: Folder) -> Non
     assert load_study(asking.study)
 
 
-def test_every_question_of_the_claims_has_words_and_none_is_left_over(repository: Path) -> None:
-    studies = load_studies(sorted((repository / "claims").glob("*.yaml")))
+def test_every_question_of_the_claims_has_words_and_none_is_left_over(
+    repository: Path, studies: list[LoadedStudy]
+) -> None:
     asked = {claim.question for study in studies for claim in study.any.spec.claims} - {None}
     questions = load_questions(repository / "questions.yaml")
     assert asked == set(questions)

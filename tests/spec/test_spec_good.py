@@ -10,7 +10,7 @@ import pytest
 
 from lnbench.errors import SpecError, did_you_mean
 from lnbench.plan import plan_study
-from lnbench.spec import Effect, Recipe, load_studies, load_study
+from lnbench.spec import Effect, LoadedStudy, Recipe, load_study
 from lnbench.spec import baseline as references
 from lnbench.spec.tiers import at_tier
 from lnbench.yamlfile import reader as specfile
@@ -198,8 +198,7 @@ def test_a_margin_of_half_a_printed_digit_is_wide_enough(toy: Folder) -> None:
 # the claims and numbers that lnbench ships
 
 
-def test_all_claims_load_together_without_a_warning(repository: Path) -> None:
-    studies = load_studies(sorted((repository / "claims").glob("*.yaml")))
+def test_all_claims_load_together_without_a_warning(studies: list[LoadedStudy]) -> None:
     assert studies
     for study in studies:
         if study.name == "engine_smoke":  # a study of no paper, for smoke alone
@@ -209,10 +208,11 @@ def test_all_claims_load_together_without_a_warning(repository: Path) -> None:
         assert {"smoke", "full"} <= set(study.tiers)
 
 
-def test_all_baselines_load_and_every_reference_that_is_used_is_a_number(repository: Path) -> None:
+def test_all_baselines_load_and_every_reference_that_is_used_is_a_number(
+    repository: Path, studies: list[LoadedStudy]
+) -> None:
     baselines = {path.stem: references.load_baseline(path) for path in (repository / "baselines").glob("*.yaml")}
-    for path in sorted((repository / "claims").glob("*.yaml")):
-        study = load_study(path).any
+    for study in (loaded.any for loaded in studies):
         for claim in study.spec.claims:
             for part in claim.parts.values():
                 reference = getattr(part, "reference", None)

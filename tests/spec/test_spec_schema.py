@@ -32,11 +32,12 @@ def test_a_schema_is_valid_and_names_its_dialect(schema: dict[str, Any]) -> None
 
 
 def test_the_schemas_accept_every_file_of_the_repository(repository: Path) -> None:
+    quick = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # as safe_load, in a tenth of the time
     for pattern, what in (("claims/*.yaml", "study"), ("baselines/*.yaml", "baseline"), ("*.yaml", "questions")):
         paths, schema = sorted(repository.glob(pattern)), SCHEMAS[what]
         assert paths
         for path in paths:
-            assert errors(schema, yaml.safe_load(path.read_text(encoding="utf-8"))) == [], path
+            assert errors(schema, yaml.load(path.read_text(encoding="utf-8"), quick)) == [], path
 
 
 def test_the_schemas_accept_the_toy() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +25,23 @@ N = 10_000  # test examples
 Metrics = Callable[[dict[str, Any], int], dict[str, float] | None]  # (recipe, seed) -> metrics; None: it diverged
 
 
+# libyaml's, where PyYAML has it: a test reads and writes the page's frame in each of its cases
+QUICK_LOADER, QUICK_DUMPER = (getattr(yaml, f"C{name}", getattr(yaml, name)) for name in ("SafeLoader", "SafeDumper"))
+
+
 def blocks() -> dict[str, dict[str, Any]]:
     """The YAML blocks of the page by the word in their first line, the frame among them."""
+    return deepcopy(_blocks())
+
+
+@cache
+def _blocks() -> dict[str, dict[str, Any]]:
     found = {}
     for text in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S):
         head = re.match(r"# (?:example: )?(\w+)\n", text)
         assert head is not None, f"a block of the page has no name:\n{text}"
         assert head[1] not in found, head[1]
-        found[head[1]] = yaml.safe_load(text)
+        found[head[1]] = yaml.load(text, QUICK_LOADER)
     return found
 
 
@@ -42,7 +53,7 @@ def in_frame(example: dict[str, Any]) -> str:
     for key in ("vary", "seeds"):
         if key in example:
             tree["runs"][key] = example[key]
-    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+    return str(yaml.dump(tree, Dumper=QUICK_DUMPER, sort_keys=False, allow_unicode=True))
 
 
 def load_in_frame(folder: Path, example: str | dict[str, Any]) -> Study:
