@@ -17,6 +17,7 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     ROOT / "questions.yaml",
     ROOT / "reports/debates.md",
+    ROOT / "reports/README.md",
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 

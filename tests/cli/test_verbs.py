@@ -157,11 +157,36 @@ def test_judge_finds_an_edited_report(trained: Path, call: Call) -> None:
 def test_the_scoreboard_is_what_the_reports_say(trained: Path, call: Call) -> None:
     call("verify", "toy", "--tier", "full", "-o", "reports")
     readme = trained / "README.md"
-    readme.write_text("# Title\n\n<!-- scoreboard:begin -->\n<!-- scoreboard:end -->\nend\n")
+    readme.write_text("# Title\n\n<!-- headlines:begin -->\n<!-- headlines:end -->\nend\n")
     assert call("scoreboard", "--check")[0] == 1
     assert call("scoreboard")[0] == 0
-    assert "TOY-01" in readme.read_text() and readme.read_text().endswith("end\n")
+    assert readme.read_text().endswith("end\n")
+    page, picture = trained / "reports/README.md", trained / "reports/headlines.svg"
+    assert "[TOY-01](./toy-full/report.md#claim-toy-01)" in page.read_text()
+    assert not picture.exists()  # no headline claim was judged
     assert call("scoreboard", "--check")[0] == 0
+    page.write_text(page.read_text().replace("reproduced", "reproduzed", 1))
+    code, out, _ = call("scoreboard", "--check")
+    assert code == 1 and f"{Path('reports/README.md')}: out of date" in out
+    readme.write_text("# Title\n")
+    code, _, err = call("scoreboard")
+    assert code == 2 and "README.md: expected one <!-- headlines:begin -->" in err
+
+
+def test_a_headline_claim_is_on_the_front_page_with_its_picture(
+    trained: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lnbench.report.headlines.HEADLINES", ("TOY-01",))
+    call("verify", "toy", "--tier", "full", "-o", "reports")
+    (trained / "README.md").write_text("<!-- headlines:begin -->\n<!-- headlines:end -->\n")
+    assert call("scoreboard")[0] == 0
+    assert "[TOY-01](reports/toy-full/report.md#claim-toy-01)" in (trained / "README.md").read_text()
+    picture = trained / "reports/headlines.svg"
+    assert ">TOY-01<" in picture.read_text()
+    assert call("scoreboard", "--check")[0] == 0
+    picture.write_text(picture.read_text().replace("reproduced", "contradicted"))
+    code, out, _ = call("scoreboard", "--check")
+    assert code == 1 and f"{Path('reports/headlines.svg')}: out of date" in out
 
 
 def test_the_page_of_debates_is_written_and_held_to_the_reports(trained: Path, call: Call) -> None:
@@ -175,7 +200,7 @@ def test_the_page_of_debates_is_written_and_held_to_the_reports(trained: Path, c
         "schema: 1\nquestions:\n  is-it-so: {title: 'Is it so?', about: One says so. Another does not.}\n"
     )
     call("verify", "toy", "--tier", "full", "-o", "reports")
-    (trained / "README.md").write_text("<!-- scoreboard:begin -->\n<!-- scoreboard:end -->\n")
+    (trained / "README.md").write_text("<!-- headlines:begin -->\n<!-- headlines:end -->\n")
     code, out, _ = call("scoreboard")
     page = trained / "reports/debates.md"
     assert code == 0 and f"README.md, {Path('reports/debates.md')}" in out
@@ -185,16 +210,18 @@ def test_the_page_of_debates_is_written_and_held_to_the_reports(trained: Path, c
     assert "Not yet run here: OTHER-01 (study `other`) of Example 2026, Another paper." in written
     assert "](reports/debates.md#is-it-so)" in (trained / "README.md").read_text()
     assert call("scoreboard", "--check")[:2] == (
-        0, "README.md: the scoreboard is what the reports say\nreports/debates.md: the page is what the reports say\n"
-    )  # fmt: skip
+        0,
+        "README.md: what the reports say\nreports/README.md: what the reports say\n"
+        "reports/debates.md: what the reports say\n",
+    )
 
     page.write_text(written.replace("Not yet run here", "Refuted here"))
     code, out, _ = call("scoreboard", "--check")
-    assert code == 1 and "reports/debates.md: the page is out of date" in out
+    assert code == 1 and "reports/debates.md: out of date" in out
     assert "Refuted" in page.read_text()  # --check writes nothing
     page.unlink()
     code, out, _ = call("scoreboard", "--check")
-    assert code == 1 and "reports/debates.md: is missing" in out and not page.exists()
+    assert code == 1 and "reports/debates.md: missing" in out and not page.exists()
     page.write_bytes(b"\xff")
     assert call("scoreboard", "--check")[0] == 1
     assert call("scoreboard")[0] == 0 and page.read_text() == written

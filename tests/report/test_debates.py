@@ -199,5 +199,5 @@ def test_readme_links_to_each_section_in_one_line(full: World) -> None:
     results = [one, of_another_paper(one)]
     table = scoreboard(results, debates=find_debates(results, QUESTIONS, ()))
     (line,) = (line for line in table.splitlines() if line.startswith("**Debates.**"))
-    assert "[side by side](reports/debates.md)" in line
-    assert line.endswith("[How robust?](reports/debates.md#how-robust).")
+    assert "[side by side](./debates.md)" in line
+    assert line.endswith("[How robust?](./debates.md#how-robust).")

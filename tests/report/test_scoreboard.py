@@ -17,14 +17,14 @@ def test_each_claim_and_tier_has_a_row_with_the_sentence_of_that_tier(full: Worl
     reduced = smoke.json()
     reduced["claims"][0]["says"] = "On digits the MLP stays above 70 %."
     table = scoreboard([reduced, full.json()])
-    assert "[full](reports/nothing-full/report.md)" in table
+    assert "[full](./nothing-full/report.md)" in table
     assert "✅ 3 reproduced" in table
     assert "| claim | tier | what was tested at this tier | verdict | range registered |" in table
     first = (
-        "| [N1](reports/nothing-full/report.md#claim-n1) | full | The MLP stays above 70 % \\| with noise, "
+        "| [N1](./nothing-full/report.md#claim-n1) | full | The MLP stays above 70 % \\| with noise, "
         "at the learning rate chosen on 1 seed. | ✅ repro"
     )
-    second = "| [N1](reports/nothing-smoke/report.md#claim-n1) | smoke | On digits the MLP stays above 70 %. |"
+    second = "| [N1](./nothing-smoke/report.md#claim-n1) | smoke | On digits the MLP stays above 70 %. |"
     assert f"{first}duced | – |\n{second}" in table  # the tiers of a claim follow each other
     assert table == scoreboard([full.json(), reduced])
 

@@ -7,6 +7,7 @@ No torch is imported here, and matplotlib only where figures are drawn.
 from lnbench.report.compare import differences
 from lnbench.report.debates import PAGE as DEBATES
 from lnbench.report.debates import debates_page, find_debates
+from lnbench.report.figures.headlines import headlines_svg
 from lnbench.report.folder import (
     is_report,
     known_since,
@@ -21,16 +22,23 @@ from lnbench.report.folder import (
     report_differs,
     write_report,
 )
+from lnbench.report.headlines import PICTURE, find_headlines, headline_table
 from lnbench.report.junit import junit
 from lnbench.report.page.page import markdown
 from lnbench.report.result.result import result_to_json
-from lnbench.report.scoreboard import read_results, replace_between_markers, scoreboard
+from lnbench.report.scoreboard import PAGE as SCOREBOARD
+from lnbench.report.scoreboard import read_results, replace_between_markers, scoreboard, scoreboard_page
 
 __all__ = [
     "DEBATES",
+    "PICTURE",
+    "SCOREBOARD",
     "debates_page",
     "differences",
     "find_debates",
+    "find_headlines",
+    "headline_table",
+    "headlines_svg",
     "is_report",
     "junit",
     "known_since",
@@ -48,5 +56,6 @@ __all__ = [
     "report_differs",
     "result_to_json",
     "scoreboard",
+    "scoreboard_page",
     "write_report",
 ]

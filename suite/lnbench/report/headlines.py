@@ -1,16 +1,23 @@
-"""The claims that a reader sees first, on every front page: README, the site, the picture."""
+"""The claims that a reader sees first, on every front page: which they are, and how each stands at the largest scale at
+which it was judged."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from lnbench.report.paper_rows import TIER_ORDER
+from lnbench.report.debates import Debate, debates_line
+from lnbench.report.names import claim_anchors, measured
+from lnbench.report.paper_rows import TIER_ORDER, report_order, study_only, verdict_in_paper
 from lnbench.report.plain import Json
+from lnbench.report.said import as_tested, rests_on
+from lnbench.report.words import claim_words, counted, escaped, of_no_paper, path_link, table
+from lnbench.spec import LoadedStudy
 from lnbench.tiers import PAPER_TIERS
 from lnbench.verdict import Verdict
 
-# One or two of each subject, in the order in which the subject's papers came. Chosen by what the papers themselves put
-# into abstract, title or conclusion, before most of them were run: a claim never enters or leaves for its verdict.
+# One or two of each subject, in the order of the papers. Chosen by what the papers put into abstract, title or
+# conclusion, before most of them were run: a claim never enters or leaves this list for its verdict.
 HEADLINES = (
     "R001-01",
     "R001-04",
@@ -25,6 +32,36 @@ HEADLINES = (
     "S003-06",
     "L002-04",
 )
+PICTURE = "headlines.svg"  # in the folder of reports
+SCALES = {  # a tier, as the front page names it
+    "full": "the paper's own scale",
+    "lite": "reduced to minutes of one GPU",
+    "cpu": "reduced to two processor cores",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """A headline claim as it stands.
+
+    says: the sentence, as it was tested where it was. data, claim: of the report of the largest tier at which it was
+    judged, None where none was. anchor: of its section there. url, citation: of its paper.
+    """
+
+    id: str
+    says: str
+    citation: str
+    data: Json | None = None
+    claim: Json | None = None
+    anchor: str = ""
+
+    @property
+    def scale(self) -> str:
+        """Return the scale of its verdict in words."""
+        if self.data is None:
+            return "–"
+        own = self.data["tier"] == "full" and of_no_paper(self.data)
+        return "the scale that the study sets" if own else SCALES.get(self.data["tier"]) or str(self.data["tier"])
 
 
 def headlines() -> tuple[str, ...]:
@@ -45,3 +82,99 @@ def largest_judged(results: Iterable[Json], claim: str) -> tuple[Json, Json] | N
         if entry["id"] == claim and entry["verdict"] != Verdict.NOT_RUN
     ]
     return min(found, key=lambda row: TIER_ORDER.index(row[0]["tier"]), default=None)
+
+
+def find_headlines(results: Iterable[Json], studies: Iterable[LoadedStudy], ids: Sequence[str] = ()) -> list[Headline]:
+    """Return how each headline claim stands, in their order; `ids`: of these claims in place of the headlines.
+
+    `results`: result.json of every report. `studies`: those that are known; a claim that was not judged has its
+    sentence from there, and one that is in neither is left out.
+    """
+    ordered = sorted(results, key=report_order)
+    known = {claim.id: (claim.says, study.any.baseline.cite) for study in studies for claim in study.any.spec.claims}
+    found = []
+    for name in ids or headlines():
+        row = largest_judged(ordered, name)
+        if row is not None:
+            data, claim = row
+            anchor = claim_anchors(data)[data["claims"].index(claim)]
+            found.append(Headline(name, as_tested(claim), data["paper"]["citation"], data, claim, anchor))
+        elif name in known:
+            found.append(Headline(name, *known[name]))
+    return found
+
+
+def headline_table(
+    found: Sequence[Headline], results: Iterable[Json], reports: str = "reports", debates: Sequence[Debate] = ()
+) -> str:
+    """Return the front page's Markdown: the picture, a row for each headline claim, how many claims there are in all,
+    and the debates. `reports`: the folder that links start from.
+    """
+    ordered = sorted(results, key=report_order)
+    if not found and not ordered:
+        return "No report is stored yet."
+    alone = study_only(ordered)
+    rows = []
+    for one in found:
+        if one.data is None or one.claim is None:
+            rows.append([escaped(one.id), escaped(one.says), claim_words({"verdict": Verdict.NOT_RUN}), "–"])
+            continue
+        verdict = [verdict_in_paper(one.data, one.claim, alone), rests_on(one.claim)]
+        rows.append([
+            path_link(escaped(one.id), reports, one.data["key"], f"report.md#{one.anchor}"),
+            escaped(one.says),
+            "<br>".join(filter(None, verdict)),
+            escaped(one.scale),
+        ])  # fmt: skip
+    blocks = ["\n".join(table(["claim", "what was tested", "verdict", "scale"], rows))] if rows else []
+    if any(weakest(one) for one in found):
+        alt = "The headline claims that were judged: what was measured, against what is required"
+        blocks.insert(0, f"!{path_link(alt, reports, PICTURE)}")
+    blocks += [_all_of_them(ordered, reports), *debates_line(debates, reports)]
+    return "\n\n".join(blocks)
+
+
+def _all_of_them(ordered: Sequence[Json], reports: str) -> str:
+    """Return how many claims of papers were judged, and where all of them are."""
+    best: dict[str, str] = {}  # claim -> its verdict at the largest scale judged
+    for data in ordered:
+        for claim in data["claims"]:
+            if claim.get("standing", "paper") == "paper" and claim["id"] not in best:
+                row = largest_judged(ordered, claim["id"])
+                if row is not None:
+                    best[claim["id"]] = row[1]["verdict"]
+    decided = [Verdict.REPRODUCED, Verdict.CONTRADICTED, Verdict.DEPENDS_ON]
+    numbers = [f"{sum(word == verdict for word in best.values())} {verdict.words}" for verdict in decided]
+    open_ones = sum(word not in decided for word in best.values())
+    return (
+        f"In all {counted(len(best), 'claim')} of papers {'was' if len(best) == 1 else 'were'} judged, each at the "
+        f"largest scale run so far: {', '.join(numbers)}, {open_ones} not decided. "
+        f"{path_link('Every claim at every scale, with its report', reports, 'README.md')}."
+    )
+
+
+def weakest(one: Headline) -> tuple[Json, Json] | None:
+    """Return (part, member) of the comparison that is least sure to be inside its range, of those that decide the
+    claim; None where nothing was measured."""
+    if one.claim is None:
+        return None
+    pairs = [
+        (part, member)
+        for part in one.claim["parts"]
+        if part["decides"] and "matrix" not in part
+        for member in part["members"]
+        if measured(member)
+    ]
+    return max(pairs, key=lambda pair: _p(pair[1]), default=None)
+
+
+def comparisons(claim: Mapping[str, object]) -> int:
+    """Return how many comparisons decide a claim."""
+    parts = claim["parts"]
+    assert isinstance(parts, list)
+    return sum(len(part["members"]) for part in parts if part["decides"])
+
+
+def _p(member: Json) -> float:
+    p = member["check"]["p_reproduced"]
+    return 1.0 if p is None else float(p)

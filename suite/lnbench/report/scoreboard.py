@@ -1,4 +1,4 @@
-"""The README's scoreboard, from the result.json of every committed report."""
+"""The page of all verdicts, from the result.json of every committed report."""
 
 from __future__ import annotations
 
@@ -23,8 +23,21 @@ from lnbench.report.said import as_tested, rests_on
 from lnbench.report.words import counted, escaped, path_link, spaced_percent, table
 from lnbench.verdict import Counts, Standing, counts_as
 
+PAGE = "README.md"  # in the folder of reports, where GitHub shows it
+INTRO = (
+    "Every claim that was run, once for each scale (tier), with the report that has its runs. Tier `full` is the "
+    "paper's own scale; `lite` is reduced to minutes of one GPU, `cpu` to two processor cores, as each sentence says. "
+    "`lnbench scoreboard` writes this page from the `result.json` of the reports, and `lnbench scoreboard --check` "
+    "tells whether it is what they say. What the verdicts mean: [the statistics](../docs/statistics.md)."
+)
 
-def scoreboard(results: Iterable[Json], reports: str = "reports", debates: Sequence[Debate] = ()) -> str:
+
+def scoreboard_page(results: Iterable[Json], debates: Sequence[Debate] = ()) -> str:
+    """Return the page of all verdicts as Markdown, for the folder of reports."""
+    return f"# What has been verified\n\n{INTRO}\n\n{scoreboard(results, debates=debates)}\n"
+
+
+def scoreboard(results: Iterable[Json], reports: str = ".", debates: Sequence[Debate] = ()) -> str:
     """Return Markdown tables: the verdicts by study and tier; how many false ones are to be expected for each paper;
     and one row for every claim and tier, with the sentence that was tested there, in one table for each standing.
     `reports`: the folder that links start from. `debates`: the sections of the page of debates, which one line links
@@ -71,7 +84,7 @@ def _error_counts(results: list[Json], alone: dict[Row, int]) -> list[str]:
         f"to be expected at most. The chance that any true claim of a paper is called `contradicted` (or `failed`) is "
         f"at most {alpha}, by Holm's correction over all its rows, whichever study they are in; one that stands among "
         "the claims of its study only is counted apart. Both hold where the tests keep their level "
-        "(`docs/statistics.md`)."
+        "([how](../docs/statistics.md))."
     )
     header = [
         "paper", "rows", "judged", "reproduced or held", "false ones among these, expected at most",

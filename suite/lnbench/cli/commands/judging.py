@@ -229,48 +229,78 @@ def write_measured(path: Path, content: dict[str, Any], replace: bool) -> None:
 @click.option(
     "--check",
     is_flag=True,
-    help="Exit 1 if README or the page of debates is not what the reports say.",
+    help="Exit 1 if README or a page of the reports is not what the reports say.",
 )
 @click.argument("readme", type=click.Path(path_type=Path), default=Path("README.md"))
 @click.option(
     "--reports", type=click.Path(path_type=Path), default=Path("reports"), show_default=True, help="Folder of reports."
 )
 def scoreboard(check: bool, readme: Path, reports: Path) -> int:
-    """Write the tables of all committed verdicts into README, and the page of debates next to the reports.
+    """Write what the committed reports say: the headlines in README, and the pages of all verdicts.
 
-    The page, debates.md, has the questions that claims of at least two papers ask, with the words of questions.yaml;
-    what is not run yet is known from the studies that `lnbench list` shows.
+    README gets the headline claims, between its markers. The folder of reports gets their picture, headlines.svg; the
+    table of every claim and tier, README.md; and the debates, debates.md: the questions that claims of at least two
+    papers ask, with the words of questions.yaml. What is not run yet is known from the studies that `lnbench list`
+    shows.
     """
-    from lnbench.report import DEBATES, debates_page, find_debates, read_results, replace_between_markers
-    from lnbench.report import scoreboard as table
+    from lnbench.report import (
+        DEBATES,
+        PICTURE,
+        SCOREBOARD,
+        debates_page,
+        find_debates,
+        find_headlines,
+        headline_table,
+        headlines_svg,
+        read_results,
+        replace_between_markers,
+        scoreboard_page,
+    )
     from lnbench.spec import load_questions, load_studies
-    from lnbench.store import write_atomically
 
     found = read_results(reports)
     paths = study_paths()
+    studies = load_studies(paths)
     questions = load_questions(questions_for(paths[0])) if paths else {}
-    debates = find_debates(found, questions, load_studies(paths))
+    debates = find_debates(found, questions, studies)
+    first = find_headlines(found, studies)
     try:
         text = text_of(readme)
+        new = replace_between_markers(text, "headlines", headline_table(first, found, reports.as_posix(), debates))
     except Unreadable as error:
         raise LnbenchError(f"{readme}: cannot be read: {error}") from None
-    tables = table(found, debates=debates)
-    try:
-        new = replace_between_markers(text, "scoreboard", tables)
     except ValueError as error:
         raise LnbenchError(f"{readme}: {error}") from None
-    page = reports / DEBATES
-    before, after = _read_page(page), debates_page(debates)
-    if check:
-        click.echo(f"{readme}: the scoreboard is {'what the reports say' if new == text else 'out of date'}")
+    pages = {
+        readme: new,
+        reports / SCOREBOARD: scoreboard_page(found, debates),
+        reports / DEBATES: debates_page(debates),
+    }
+    if picture := headlines_svg(first):
+        pages[reports / PICTURE] = picture
+    return _compare(pages) if check else _write(pages, f"{len(found)} reports")
+
+
+def _compare(pages: dict[Path, str]) -> int:
+    """Say of each page whether it is what the reports say; return 1 where one is not."""
+    code = Exit.OK
+    for path, after in pages.items():
+        before = _read_page(path)
         state = "missing" if before is None else "what the reports say" if before == after else "out of date"
-        click.echo(f"{page}: {'is ' if before is None else 'the page is '}{state}")
-        return Exit.OK if (new, after) == (text, before) else Exit.CONTRADICTED
-    if new != text:
-        write_atomically(readme, new.encode())
-    if before != after:
-        write_atomically(page, after.encode())
-    click.echo(f"{len(found)} reports -> {readme}, {page}")
+        click.echo(f"{path}: {state}")
+        if before != after:
+            code = Exit.CONTRADICTED
+    return code
+
+
+def _write(pages: dict[Path, str], source: str) -> int:
+    """Write the pages that differ."""
+    from lnbench.store import write_atomically
+
+    for path, after in pages.items():
+        if _read_page(path) != after:
+            write_atomically(path, after.encode())
+    click.echo(f"{source} -> {', '.join(map(str, pages))}")
     return Exit.OK
 
 
