@@ -48,6 +48,20 @@ def environment() -> dict[str, str]:
     }
 
 
+@cache
+def bfloat16_kernels() -> bool | None:
+    """Return whether torch has fast bfloat16 kernels for this processor (oneDNN's: AVX-512 on x86); None where the
+    system does not tell. Without torch; `training.backends.bfloat` asks torch itself."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return None
+    flags = next((set(line.split()) for line in lines if line.startswith("flags")), None)
+    if flags is None:
+        return None
+    return {"avx512bw", "avx512vl", "avx512dq"} <= flags or {"avx_ne_convert", "avx_vnni_int8"} <= flags
+
+
 def available_cores() -> int:
     """Return the number of cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)

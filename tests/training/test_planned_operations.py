@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lnbench.plan import Run
 from lnbench.plan.step_cost import EVALUATED_AT_ONCE, operations
+from lnbench.training.backends import bfloat
 from lnbench.training.backends.protocol import EVALUATION_BATCH
 from tests.benchmarks import engine_side as side
 
@@ -37,7 +38,10 @@ def counted(data: Any, spec: dict[str, Any]) -> float:
 
 @pytest.mark.parametrize("precision", ["fp32", "fast"])
 @pytest.mark.parametrize(("model", "kind"), [("mlp1", "mnist"), ("convnet4", "mnist"), ("resnet8_aum", "cifar10")])
-def test_the_operations_of_a_step_are_those_that_torch_starts(model: str, kind: str, precision: str) -> None:
+def test_the_operations_of_a_step_are_those_that_torch_starts(
+    model: str, kind: str, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bfloat, "has_kernels", lambda: True)  # as on the GPU that is priced
     data = side.random_images(kind, STEPS * 2)
     spec = side.recipe(data, model=model, batch_size=2, optimizer=side.SGD, precision=precision)
     planned = operations(Run({**spec, "dataset": {**spec["dataset"], "name": kind}}, side.seeds(0)))

@@ -11,8 +11,8 @@ import numpy as np
 
 from lnbench.detect.data import Labelled, Labels
 from lnbench.detect.scoring import Scores
-from lnbench.detect.tables import cell
 from lnbench.errors import LnbenchError, StoreError
+from lnbench.spreadsheet import cell
 from lnbench.untrusted import Unreadable, kind_of, shown
 
 FORMS = (".csv", ".npz")

@@ -117,6 +117,6 @@ def _column(head: list[str], names: tuple[str, ...]) -> int | None:
 
 
 def _plain(cell: str) -> str:
-    """Return a cell's text, without the apostrophe that keeps a spreadsheet from computing it (`tables.cell`)."""
+    """Return a cell's text, without the apostrophe that keeps a spreadsheet from computing it (`spreadsheet.cell`)."""
     cell = cell.strip()
     return cell[1:] if cell[:1] == "'" and cell[1:2] in tuple("=+-@") else cell

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-import re
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
@@ -16,12 +15,11 @@ import numpy as np
 from lnbench.detect.copies import Copies, notes_on
 from lnbench.detect.data import Labelled
 from lnbench.detect.scoring import LIKELY, Scores
-from lnbench.errors import visible
 from lnbench.machine import environment
+from lnbench.spreadsheet import cell
 from lnbench.store import Record
 
 SCHEMA = "lnbench-detect/2"
-NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 COLUMNS = (
     "rank", "image", "label", "suspect", "suggested", "suggested_probability", "label_probability", "aul", "mean_loss",
     "aum", "probability",
@@ -78,15 +76,6 @@ def _table(data: Labelled, head: Sequence[str], rows: Sequence[Sequence[Any]]) -
     table.writerow(head)
     table.writerows(rows)
     return out.getvalue().encode(errors="surrogateescape")
-
-
-def cell(name: str) -> str:
-    """Return a name as a cell that no spreadsheet computes: they take what begins with one of `= + - @`, a tab or a
-    carriage return for a formula, and do what it says. A number stays one."""
-    name = re.sub("[\ud800-\udc7f\udd00-\udfff]", lambda one: visible(one[0]), name)  # no byte of a file's name
-    if name.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n")) and not NUMBER.fullmatch(name):
-        return f"'{name}"
-    return name
 
 
 def result(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lnbench.machine import bfloat16_kernels
 from lnbench.plan.devices import DEVICES, Device, device_named
 from lnbench.plan.plan import Plan
 from lnbench.plan.run import Run
@@ -22,7 +23,8 @@ def time_of(run: Run, device: Device, backend: str = "loop", replicas: int = 1) 
     if device.kind == "cuda":
         return training_time(run, device, backend, replicas)
     steps = run.examples * run.recipe["epochs"] / run.recipe["batch_size"] * passes(run.recipe)
-    return Time(run.flop / FLOP_A_SECOND["cpu", run.recipe["precision"]] + float(steps) * SECONDS_A_STEP)
+    precision = "fp32" if bfloat16_kernels() is False else run.recipe["precision"]  # it is computed in float32 then
+    return Time(run.flop / FLOP_A_SECOND["cpu", precision] + float(steps) * SECONDS_A_STEP)
 
 
 def seconds_of(run: Run, device: str) -> float:

@@ -129,7 +129,7 @@ def _by_claim(results: list[Json], reports: str, alone: dict[Row, int]) -> list[
                 escaped(data["tier"]),
                 escaped(as_tested(claim)),
                 "<br>".join(filter(None, [verdict_in_paper(data, claim, alone), rests_on(claim)])),
-                _registered(data, claim["id"]),
+                registered_words(data, claim["id"]),
             ]
             key = (data["study"], claim["id"])
             rows.setdefault(Standing(claim.get("standing", "paper")), []).append((key, row))
@@ -147,7 +147,7 @@ def _by_claim(results: list[Json], reports: str, alone: dict[Row, int]) -> list[
     return blocks
 
 
-def _registered(data: Json, claim: str) -> str:
+def registered_words(data: Json, claim: str) -> str:
     """Return when the claim's range was registered, against the records that it is judged on."""
     found = next((one for one in data.get("registration", {}).get("claims", []) if one["id"] == claim), None)
     if found is None or found["first_record"] is None:

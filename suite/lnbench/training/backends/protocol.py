@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lnbench import catalog
 from lnbench.methods.method import Method
+from lnbench.training.backends.bfloat import low_precision
 from lnbench.training.batches import Batch, Held
 
 EVALUATION_BATCH = 1000
@@ -153,7 +154,7 @@ def precision_of(recipe: dict[str, Any], device: torch.device) -> contextlib.Abs
     """Return a context for the precision; `fast`: bfloat16 where autocast considers it safe; weights, loss and
     optimiser stay float32."""
     if recipe["precision"] == "fast":
-        return torch.autocast(device.type, torch.bfloat16)
+        return low_precision(device)
     return contextlib.nullcontext()
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from lnbench import catalog
 from lnbench.methods.method import Loss, cross_entropies
+from lnbench.training.backends.bfloat import baddbmm
 from lnbench.training.backends.compiling import compiled_or_eager
 from lnbench.training.backends.protocol import (
     EVALUATION_BATCH,
@@ -170,7 +171,7 @@ class Stacked:
         for layer in range(0, len(parts), 2):
             if layer:
                 values = F.relu(values)
-            values = torch.baddbmm(parts[layer + 1].unsqueeze(1), values, parts[layer])
+            values = baddbmm(parts[layer + 1].unsqueeze(1), values, parts[layer])
         return values
 
     def sums(self) -> Tensor:
