@@ -94,7 +94,6 @@ def test_what_is_judged_or_only_needs_to_be_is_not_in_the_plan(trained: Path, ca
         (["toys", "--minutes", "5"], "no claim or study is named 'toys'"),
         ([], "name one STUDY or CLAIM, or give --minutes"),
         (["toy", "TOY-01"], "name one STUDY or CLAIM, or give --minutes"),
-        (["toy", "--json", "x"], "--json: is of a plan for a time; give --minutes with it"),
         (["toy", "--device", "gpu"], "--device gpu: no planning figures"),
         (["--minutes", "5", "--json", "nowhere/plan.json"], "there is no folder nowhere"),
     ],

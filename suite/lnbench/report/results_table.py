@@ -212,12 +212,14 @@ def _typed(value: Any, kind: type) -> Any:
     return float(value) if kind is float and value is not None else value
 
 
-def as_markdown(rows: Sequence[Row], reports: str = "reports") -> str:
+def as_markdown(rows: Sequence[Row], reports: str | None = "reports") -> str:
     """Return a table for a paper or an issue: what was tested, the verdict, what was measured. `reports`: the folder
-    that links start from."""
+    that links start from; None: without links."""
     lines = [
         [
-            path_link(escaped(str(row["claim"])), reports, str(row["report"]), "report.md"),
+            escaped(str(row["claim"]))
+            if reports is None
+            else path_link(escaped(str(row["claim"])), reports, str(row["report"]), "report.md"),
             escaped(str(row["tier"])),
             escaped(str(row["says"])),
             escaped(_verdict(row)),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lnbench.cli.commands.known import complete_study, find_claim, outlines
+from lnbench.cli.commands.outcome import demand_json_place, json_option, write_json
 from lnbench.errors import Exit, Problem, SpecError, visible
 from lnbench.resources import hidden, root, study_paths
 from lnbench.verdict import Standing
@@ -16,10 +18,29 @@ if TYPE_CHECKING:
     from lnbench.spec import LoadedStudy
 
 
+LIST_SCHEMA = "lnbench-claims/1"
+
+
+def _claim_to_json(name: str, study: Any, claim: Any) -> dict[str, Any]:
+    """Return a claim as `list --json` has it. Raises as reading an unchecked file does."""
+    return {
+        "id": str(claim["id"]),
+        "study": name,
+        "paper": str(study["paper"]),
+        "tiers": [str(tier) for tier in study["tiers"]],
+        "standing": str(claim.get("standing", "paper")),
+        "question": str(claim["question"]) if claim.get("question") else None,
+        "says": " ".join(claim["says"].split()),
+    }
+
+
 @click.command("list")
 @click.argument("text", required=False)
-def list_(text: str | None) -> int:
+@json_option("the claims")
+def list_(text: str | None, output_json: Path | None) -> int:
     """List all claims that lnbench knows; with TEXT, those whose line contains it."""
+    demand_json_place(output_json)
+    found: list[dict[str, Any]] = []
     if hidden():
         own = "those that come with lnbench are not listed"
         click.echo(f"the studies of {visible(str(root() / 'claims'))}; {own}", err=True)
@@ -31,16 +52,20 @@ def list_(text: str | None) -> int:
                 line = visible(f"  {claim['id']:<10} {' '.join(claim['says'].split())}")
                 if not text or text.lower() in f"{path.stem} {study['paper']} {line}".lower():
                     lines.append(line)
+                    found.append(_claim_to_json(path.stem, study, claim))
             head = visible(f"{path.stem} ({study['paper']}; tiers {', '.join(study['tiers'])}): {study['title']}")
             if not all(isinstance(study[key], str) for key in ("paper", "title")):
                 raise ValueError("a value that cannot be read")
         except (KeyError, TypeError, ValueError, AttributeError):
             click.echo(visible(f"{path.stem}: cannot be read; see `lnbench validate {path}`"), err=True)
             continue
-        if lines:
+        if lines and str(output_json) != "-":
             click.echo(click.style(head, bold=True))
             click.echo("\n".join(lines))
-            shown += len(lines)
+        shown += len(lines)
+    if output_json is not None:
+        content = {"schema": LIST_SCHEMA, "claims": found}
+        write_json(output_json, json.dumps(content, indent=1, ensure_ascii=False) + "\n", "the claims")
     return Exit.OK if shown else Exit.NOTHING_SELECTED
 
 

@@ -21,6 +21,13 @@ from lnbench.cli.commands.options import (
     tier_option,
     workers_option,
 )
+from lnbench.cli.commands.outcome import (
+    conclude,
+    demand_json_place,
+    fail_on_option,
+    json_option,
+    refuse_json_and,
+)
 from lnbench.errors import Exit, LnbenchError, SpecError
 from lnbench.resources import find_study, questions_for, root, study_paths
 from lnbench.untrusted import Missing, Unreadable, bytes_of, text_of
@@ -38,15 +45,21 @@ from lnbench.untrusted import Missing, Unreadable, bytes_of, text_of
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Take the study's file from this folder. [default: the known ones]",
 )
-def judge(folders: tuple[Path, ...], check: bool, write: bool, studies: Path | None) -> int:
+@json_option("the verdicts")
+@fail_on_option
+def judge(
+    folders: tuple[Path, ...], check: bool, write: bool, studies: Path | None, output_json: Path | None, fail_on: str
+) -> int:
     """Judge a report's stored records again.
 
     FOLDER is a folder such as reports/rolnick_mnist-cpu. Needs no GPU, no data and no torch.
     """
-    from lnbench.cli.commands.tables import exit_code, print_verdicts
+    from lnbench.cli.commands.tables import print_verdicts
     from lnbench.pipeline import judge_report
     from lnbench.report import lock_apart, report_differs, write_report
 
+    refuse_json_and("--check", check, output_json)
+    demand_json_place(output_json)
     results, differs = [], False
     for folder in folders:
         result = judge_report(folder, studies)
@@ -60,7 +73,7 @@ def judge(folders: tuple[Path, ...], check: bool, write: bool, studies: Path | N
             click.echo(f"note: {folder}: {apart}", err=True)
         if check:
             click.echo(f"{folder}: {'differs from what its records give' if lines else 'is what its records give'}")
-        else:
+        elif str(output_json) != "-":
             print_verdicts(result)
         for line in lines[:20]:
             click.echo(f"  {line}" if check else f"warning: {folder}: {line}", err=True)
@@ -68,7 +81,7 @@ def judge(folders: tuple[Path, ...], check: bool, write: bool, studies: Path | N
         results.append(result)
     if check:
         return Exit.CONTRADICTED if differs else Exit.OK
-    return exit_code(results)
+    return conclude(results, (), output_json, fail_on)
 
 
 @click.command()
@@ -77,15 +90,17 @@ def judge(folders: tuple[Path, ...], check: bool, write: bool, studies: Path | N
 @seeds_option
 @store_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of reports. [default: STORE/reports]")
+@fail_on_option
 def report(
     studies: tuple[str, ...],
     tier: str | None,
     seeds: int | None,
     store_path: Path | None,
     output: Path | None,
+    fail_on: str,
 ) -> int:
     """Write a report from what the store has, training nothing."""
-    from lnbench.cli.commands.tables import exit_code, print_report, print_verdicts
+    from lnbench.cli.commands.tables import print_report, print_verdicts
     from lnbench.pipeline import judge_store, study_at
     from lnbench.report import is_report, load_own_rows, write_report
     from lnbench.spec import named_apart, with_rows
@@ -106,7 +121,7 @@ def report(
         print_verdicts(result)
         print_report(folder, study)
         results.append(result)
-    return exit_code(results, claims)
+    return conclude(results, claims, fail_on=fail_on)
 
 
 @click.command()

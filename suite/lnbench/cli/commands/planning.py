@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,17 +21,19 @@ from lnbench.cli.commands.options import (
     where_option,
     workers_option,
 )
+from lnbench.cli.commands.outcome import demand_json_place, write_json
 from lnbench.errors import Exit, LnbenchError
 from lnbench.tiers import TIERS
 
 if TYPE_CHECKING:
     from lnbench.judge import StudyResult
     from lnbench.judge.power import Power
-    from lnbench.plan import Derived
+    from lnbench.plan import Derived, Plan, Run
     from lnbench.spec import Study
     from lnbench.store import Store
 
 DEVICES = ("h200", "h100", "a100", "cpu")  # plan.devices.DEVICES, written again so that a shell completes fast
+PLAN_SCHEMA = "lnbench-plan/1"
 BACKENDS = ("auto", "loop", "stacked", "recorded")  # and execute.groups.BACKENDS
 
 
@@ -58,7 +61,7 @@ BACKENDS = ("auto", "loop", "stacked", "recorded")  # and execute.groups.BACKEND
     "--json",
     "output",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="With --minutes: write the plan to FILE, `-` for standard output.",
+    help="Write the plan to FILE as JSON, `-` for standard output alone.",
 )
 @store_option
 @data_option
@@ -89,12 +92,13 @@ def plan(
             raise LnbenchError("--minutes: a plan for a time is of whole claims; leave --where and --seeds out")
         question = Question(names, claims, tier, device, minutes, workers, backend, all_data, data_dir)
         return show(question, open_store(store_path), output)
-    alone = {"--workers": workers, "--json": output, "--all-data": all_data or None, "--data-dir": data_dir}
+    alone = {"--workers": workers, "--all-data": all_data or None, "--data-dir": data_dir}
     if stray := next((name for name, value in alone.items() if value is not None), None):
         raise LnbenchError(f"{stray}: is of a plan for a time; give --minutes with it")
     if len(names) != 1:
         raise LnbenchError("plan: name one STUDY or CLAIM, or give --minutes N for a plan of all studies")
-    return _plan_of(names[0], claims, where, tier or "smoke", seeds, device or "cpu", open_store(store_path))
+    demand_json_place(output)
+    return _plan_of(names[0], claims, where, tier or "smoke", seeds, device or "cpu", open_store(store_path), output)
 
 
 def _plan_of(
@@ -105,15 +109,15 @@ def _plan_of(
     seeds: int | None,
     device: str,
     store: Store,
+    output: Path | None,
 ) -> int:
-    """Show the plan of one study."""
+    """Show the plan of one study, or write it as JSON."""
     from rich.console import Console
     from rich.table import Table
 
     from lnbench.cli.commands.progress import duration
     from lnbench.pipeline import study_at
     from lnbench.plan import (
-        Run,
         check_claims,
         check_plans,
         describe_cost,
@@ -149,6 +153,11 @@ def _plan_of(
         have = sum(there for _, there in members)
         seconds = duration(seconds_of(first, device))
         table.add_row(name, str(first.epochs), f"{first.examples:,}", str(len(members)), str(have), seconds)
+    if output is not None:
+        content = _as_json(made, outcomes, device, store)
+        write_json(output, json.dumps(content, indent=1, ensure_ascii=False) + "\n", "the plan")
+        if str(output) == "-":
+            return Exit.OK
     console = Console()
     (console if console.is_terminal else Console(width=120)).print(table)
     for choice in made.choices:
@@ -162,6 +171,30 @@ def _plan_of(
     for line in dict.fromkeys(f"{path} is not here" for path in at.label_files.values() if not Path(path).exists()):
         click.echo(f"note: the label file {line}; training needs it, judging does not", err=True)
     return Exit.OK
+
+
+def _as_json(made: Plan, outcomes: Mapping[str, Any], device: str, store: Store) -> dict[str, Any]:
+    """Return a study's plan as data: all its training runs, those that others build on first (docs/results.md)."""
+    from lnbench.plan import plan_seconds, seconds_of
+
+    def row(run: Run, role: str, **more: Any) -> dict[str, Any]:
+        priced = {"epochs": run.epochs, "examples": run.examples, "seconds": seconds_of(run, device)}
+        return {"id": run.id, "role": role, **priced, "in_store": store.get(run.id) is not None, **more}
+
+    runs = [row(run, "input") for run in made.input_runs]
+    runs += [row(run, "choosing") for run in made.choosing_runs]
+    for (job, run), guess in zip(made.resolve(outcomes), made.provisional_runs(), strict=True):
+        # until its hyper-parameter is chosen a run has no id; its price is the first candidate's
+        own = row(run or guess, "run", at=dict(job.point), seed=job.seed, awaits_choice=run is None)
+        runs.append(own if run is not None else own | {"id": None, "in_store": False})
+    return {
+        "schema": PLAN_SCHEMA,
+        "study": made.study.name,
+        "tier": made.study.tier,
+        "device": device,
+        "seconds": plan_seconds(made, device),
+        "runs": runs,
+    }
 
 
 def _inputs(inputs: Sequence[Derived], store: Store, device: str) -> Iterator[str]:

@@ -42,8 +42,11 @@ def print_verdicts(result: StudyResult) -> None:
         table.add_row(claim.claim.id, f"[{style}]{Verdict(claim.verdict).words}[/]", says)
         for name, part in claim.parts.items():
             mark = "" if name in claim.claim.verdict.of else " (first)" if name in claim.claim.requires else " (extra)"
-            text = measured(part, part_to_json(part, claim, result), smoke=result.study.tier == "smoke")
-            table.add_row("", f"[dim]{_word(part, result)}{mark}[/]", _plain(f"{name}: {text}"), style="dim")
+            told = part_to_json(part, claim, result)
+            text = measured(part, told, smoke=result.study.tier == "smoke")
+            table.add_row(
+                "", f"[dim]{_word(part, result)}{mark}[/]", _plain(f"{name} ({metric_of(told)}): {text}"), style="dim"
+            )
         for words in (claim.why, chosen_sentence(about), rests_sentence(about) if rests_on(about) else ""):
             if words:
                 table.add_row("", "", _plain(words))
@@ -70,6 +73,13 @@ def _word(part: PartResult, result: StudyResult) -> str:
     if result.study.tier != "smoke" or part.verdict in (Verdict.NOT_RUN, Verdict.ERROR):
         return Verdict(part.verdict).of_part
     return "holds" if part.direction_holds else "does not hold"
+
+
+def metric_of(told: Json) -> str:
+    """Return what a part measures, as studies name it: `test_accuracy`, `aul_pair_order − loss_pair_order`. `told`: the
+    part as `result.json` has it."""
+    effect = told["effect"]
+    return " − ".join(filter(None, [effect["metric"], effect.get("less")]))
 
 
 def measured(part: PartResult, told: Json, *, smoke: bool = False) -> str:

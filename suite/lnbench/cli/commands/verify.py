@@ -25,6 +25,7 @@ from lnbench.cli.commands.options import (
     where_option,
     workers_option,
 )
+from lnbench.cli.commands.outcome import conclude, demand_json_place, fail_on_option, json_option, refuse_json_and
 from lnbench.errors import Exit, LnbenchError, StoreError
 from lnbench.tiers import PAPER_TIERS
 
@@ -90,6 +91,8 @@ BACKENDS = ("auto", "loop", "stacked", "recorded")
     help="Who trains: processes of this machine, or a Ray cluster (docs/cluster.md).",
 )
 @click.option("--address", metavar="HOST:PORT", help="Of the Ray cluster. [default: the one on this machine]")
+@json_option("the verdicts")
+@fail_on_option
 def verify(
     studies: tuple[str, ...],
     claims: tuple[str, ...],
@@ -109,6 +112,8 @@ def verify(
     shard: str | None,
     crew_kind: str,
     address: str | None,
+    output_json: Path | None,
+    fail_on: str,
 ) -> int:
     """Train what the store lacks, judge the claims, and write a report.
 
@@ -120,10 +125,12 @@ def verify(
         stop_after(until)
     if not studies and not from_plan:
         raise click.UsageError("Missing argument 'STUDY|CLAIM...'; or --from-plan --until MINUTES, for a plan of all")
-    click.echo(
-        f"reading {', '.join(studies) or 'all studies'}"
-    )  # before the imports, which take seconds on a busy machine
-    from lnbench.cli.commands.tables import exit_code
+    refuse_json_and("--shard", shard, output_json)
+    if str(output_json) == "-":
+        raise LnbenchError("--json -: what `verify` says while it trains stands there; name a file")
+    # before the imports, which take seconds on a busy machine
+    click.echo(f"reading {', '.join(studies) or 'all studies'}")
+    demand_json_place(output_json)
     from lnbench.execute.crew import Shard
     from lnbench.execute.groups import check_backend
     from lnbench.machine import resolve_device
@@ -141,7 +148,7 @@ def verify(
         place, store = resolve_device(device), open_store(store_path)
         check_backend(backend, place)
         training = Training(place, data_dir, workers, backend, tries or try_all, try_all, _watching(store), click.echo)
-        return _carry_out(question, store, training, output)
+        return _carry_out(question, store, training, output, output_json, fail_on)
     paths, claims = find_all(studies, claims)
     loaded = load_studies(paths)
     place = resolve_device(device) if far is None else far
@@ -187,7 +194,7 @@ def verify(
             results.append(result)
     if share is not None:
         return Exit.RUN_FAILED if failed else Exit.OK
-    return exit_code(results, claims)
+    return conclude(results, claims, output_json, fail_on)
 
 
 def _tell(result: StudyResult, folder: Path) -> None:
@@ -225,10 +232,16 @@ def _question(
     return Question(studies, claims, tier, device, until, workers, backend, data_dir=data_dir)
 
 
-def _carry_out(question: Question, store: Store, training: Training, output: Path | None) -> int:
+def _carry_out(
+    question: Question,
+    store: Store,
+    training: Training,
+    output: Path | None,
+    output_json: Path | None,
+    fail_on: str,
+) -> int:
     """Verify what the plan for a time says, study after study, and say how the records travel."""
     from lnbench.cli.commands.budgeting import carried_out
-    from lnbench.cli.commands.tables import exit_code
     from lnbench.execute.local import lasting_crew
     from lnbench.pipeline import study_at, verify_study
     from lnbench.plan.devices import device_named
@@ -259,7 +272,8 @@ def _carry_out(question: Question, store: Store, training: Training, output: Pat
         if results:
             click.echo(f"to take the records along: lnbench store export records.jsonl.gz --store {store.path}")
             click.echo("and where they are to be: lnbench store import records.jsonl.gz (docs/first_gpu.md)")
-    return Exit.RUN_FAILED if failed else exit_code(results.values(), tuple(asked))
+    code = conclude(list(results.values()), tuple(asked), output_json, fail_on)
+    return Exit.RUN_FAILED if failed else code
 
 
 def _far_device(device: str, workers: int | None) -> str:
