@@ -1,11 +1,10 @@
-"""What all figures share: palette, marks, a figure with no global state, and PNG bytes that depend on nothing
-else."""
+"""What all figures share: palette, marks, a figure with no global state, and bytes that depend on nothing else."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from lnbench.verdict import Verdict
 
@@ -36,12 +35,28 @@ def style_of(index: int) -> dict[str, Any]:
     }
 
 
-def png(height: float, paint: Callable[[Any], None]) -> bytes:
-    """Return a figure `height` inches high, painted by `paint(figure)`, as PNG.
+class Picture(NamedTuple):
+    """One figure, painted twice: as pixels for pages, and as lines that a paper's text can be set around."""
+
+    png: bytes
+    svg: bytes
+
+
+def picture(height: float, paint: Callable[[Any], None]) -> Picture:
+    """Return a figure `height` inches high, painted by `paint(figure)`, as PNG and as SVG.
 
     No pyplot and no settings of the user's: the same data give the same picture whatever a matplotlibrc says,
     and the process's own matplotlib settings are as before afterwards.
     """
+    return Picture(png(height, paint), _drawn(height, paint, "svg"))
+
+
+def png(height: float, paint: Callable[[Any], None]) -> bytes:
+    """Return the same as PNG alone."""
+    return _drawn(height, paint, "png")
+
+
+def _drawn(height: float, paint: Callable[[Any], None], form: str) -> bytes:
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -49,11 +64,15 @@ def png(height: float, paint: Callable[[Any], None]) -> bytes:
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update({"text.parse_math": False, "axes.unicode_minus": True, "font.size": SMALL})
+        # text stays text, to be searched and copied; names inside the file come from its content, not from chance
+        matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "lnbench"})
         figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
         FigureCanvasAgg(figure)
         paint(figure)
         out = io.BytesIO()
-        figure.savefig(out, format="png", metadata={"Software": None})  # no version of matplotlib in the bytes
+        # neither the date nor matplotlib's version in the bytes
+        unsaid = {"Software": None} if form == "png" else {"Date": None, "Creator": None}
+        figure.savefig(out, format=form, metadata=unsaid)
     return out.getvalue()
 
 

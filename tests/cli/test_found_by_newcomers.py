@@ -43,7 +43,10 @@ def test_an_export_makes_no_folder_that_nobody_meant(store: Path, call: Call, fi
 
 
 @pytest.mark.parametrize("verb", [("status",), ("export", "out.jsonl")])
-def test_a_damaged_record_is_no_success_of_whoever_meets_it(store: Path, call: Call, verb: tuple[str, ...]) -> None:
+def test_a_damaged_record_is_no_success_of_whoever_meets_it(
+    store: Path, call: Call, verb: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where the export is written
     file = next((store / "records").glob("*/*.json"))
     file.write_text("{")
     code, out, err = call("store", *verb, "--store", str(store))

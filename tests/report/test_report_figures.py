@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -10,7 +12,7 @@ from lnbench import drawing
 from lnbench.report.figures.all import draw_all
 from lnbench.report.figures.curves import centre, chance_line, curves
 from lnbench.report.figures.forest import _typical_words, forest, limits, role_of, verdict_of
-from lnbench.report.names import curve_axis, figures_of
+from lnbench.report.names import MOST_HEIGHT, curve_axis, figures_of, forest_height, forest_rows, svg_name
 from lnbench.report.units import shown
 from tests.toys.report_world import World, fake_outcome
 
@@ -28,8 +30,11 @@ def bad(full: World) -> World:
 def test_all_that_is_announced_is_drawn_and_nothing_else(bad: World) -> None:
     data = bad.json()
     drawn = draw_all(data)
-    assert sorted(drawn) == sorted(figures_of(data).all())
-    assert all(png.startswith(PNG) for png in drawn.values())
+    names = figures_of(data).all()
+    assert sorted(drawn) == sorted([*names, *map(svg_name, names)])
+    for name in names:
+        assert drawn[name].startswith(PNG)
+        assert ElementTree.fromstring(drawn[svg_name(name)]).tag == "{http://www.w3.org/2000/svg}svg"
     assert draw_all(data) == drawn
 
 
@@ -60,7 +65,7 @@ def test_no_text_is_cut_off_or_overlaps(full: World, says: str, monkeypatch: pyt
                 if says == "long":
                     member["label"] = "a label with very many words in it " * 8
     seen: list[Any] = []
-    paint_png = drawing.png
+    paint_png = drawing.picture
 
     def spy(height: float, paint: Any) -> bytes:
         def painted(figure: Any) -> None:
@@ -71,7 +76,7 @@ def test_no_text_is_cut_off_or_overlaps(full: World, says: str, monkeypatch: pyt
         return paint_png(height, painted)
 
     for module in ("forest", "curves"):
-        monkeypatch.setattr(f"lnbench.report.figures.{module}.png", spy)
+        monkeypatch.setattr(f"lnbench.report.figures.{module}.picture", spy)
     draw_all(data)
     assert seen
     for width, height, boxes in seen:
@@ -157,7 +162,7 @@ def test_every_run_lies_inside_the_axes_of_the_curves(full: World, monkeypatch: 
         run = full.runs("mlp1", 10)[seed]
         full.put(run, fake_outcome(run, accuracy, wobble=0.0))
     data = full.json()
-    paint_png, seen = drawing.png, []
+    paint_png, seen = drawing.picture, []
 
     def spy(height: float, paint: Any) -> bytes:
         def painted(figure: Any) -> None:
@@ -169,7 +174,7 @@ def test_every_run_lies_inside_the_axes_of_the_curves(full: World, monkeypatch: 
 
         return paint_png(height, painted)
 
-    monkeypatch.setattr("lnbench.report.figures.curves.png", spy)
+    monkeypatch.setattr("lnbench.report.figures.curves.picture", spy)
     curves(data, "noise.alpha")
     assert min(seen) < 62.5 and max(seen) > 99.4
 
@@ -220,7 +225,7 @@ def test_small_numbers_on_an_axis_have_their_power_of_ten(full: World, monkeypat
     part["members"] = part["members"][:1]
     ticks: list[str] = []
     texts: list[str] = []
-    paint_png = drawing.png
+    paint_png = drawing.picture
 
     def spy(height: float, paint: Any) -> bytes:
         def painted(figure: Any) -> None:
@@ -230,7 +235,7 @@ def test_small_numbers_on_an_axis_have_their_power_of_ten(full: World, monkeypat
 
         return paint_png(height, painted)
 
-    monkeypatch.setattr("lnbench.report.figures.forest.png", spy)
+    monkeypatch.setattr("lnbench.report.figures.forest.picture", spy)
     forest([{**data["claims"][1], "parts": [part]}], "full")
     for seen in (ticks, texts):
         assert any("× 10⁻⁵" in words for words in seen), seen
@@ -256,3 +261,26 @@ def test_a_share_of_runs_has_no_tick_beyond_100_percent(full: World) -> None:
     part = full.json()["claims"][0]["parts"][2]
     low, high = limits(shown(part, part["members"][0]))
     assert low >= -2 and high <= 102
+
+
+def test_a_forest_plot_is_never_taller_than_a_screen_and_a_half(full: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many members: one row a part, the least sure, which says of how many. Many parts: no plot of all claims."""
+    data = full.json()
+    part = data["claims"][0]["parts"][0]
+    members = [copy.deepcopy(part["members"][0]) for _ in range(30)]
+    for place, member in enumerate(members):
+        member["check"]["p_reproduced"] = 0.001 * place
+    part["members"] = members
+    assert forest_height([(data["claims"][0], [(part, member, 1) for member in members])]) > MOST_HEIGHT
+    assert figures_of(data).forest == "forest.png"
+    rows = next(rows for claim, rows in forest_rows(data["claims"]) if claim is data["claims"][0])
+    (row,) = (row for row in rows if row[0] is part)
+    assert row[1] is members[-1] and row[2] == 30
+    drawn = draw_all(data)
+    for name in ("forest.png", figures_of(data).claims[data["claims"][0]["id"]]):
+        height = int.from_bytes(drawn[name][20:24], "big")
+        assert height <= MOST_HEIGHT * drawing.DPI
+    assert "the least sure of 30" in drawn["forest.svg"].decode()
+    data["claims"][0]["parts"] = [part | {"name": f"part-{number}"} for number in range(20)]
+    assert figures_of(data).forest is None
+    assert sorted(draw_all(data)) == sorted([*(names := figures_of(data).all()), *map(svg_name, names)])

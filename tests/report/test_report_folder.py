@@ -27,9 +27,10 @@ def test_all_files_are_in_the_folder_and_none_elsewhere(full: World, tmp_path: P
     found = {file for file in (tmp_path / "out").rglob("*") if file.is_file()}
     assert set(files) == found
     names = {str(file.relative_to(folder)) for file in found}
+    figures = ("forest", "curves", "training", "claim-n1", "claim-n2", "claim-n-2")
     assert names == {
-        "report.md", "result.json", "junit.xml", "records.jsonl", "figures/forest.png", "figures/curves.png",
-        "figures/training.png", "figures/claim-n1.png", "figures/claim-n2.png", "figures/claim-n-2.png",
+        "report.md", "result.json", "junit.xml", "records.jsonl",
+        *(f"figures/{name}.{form}" for name in figures for form in ("png", "svg")),
     }  # fmt: skip
 
 
@@ -54,12 +55,13 @@ def test_writing_again_changes_no_byte_and_removes_only_figures_that_went(full: 
     before = {file: file.read_bytes() for file in files}
     (tmp_path / "figures" / "mine.png").write_bytes(b"kept")
     (tmp_path / "figures" / "claim-that-was.png").write_bytes(b"removed")
+    (tmp_path / "figures" / "claim-that-was.svg").write_bytes(b"removed")
     (tmp_path / "notes.txt").write_text("kept")
     write_report(full.result(), tmp_path)
     assert {file: file.read_bytes() for file in files} == before
     assert (tmp_path / "figures" / "mine.png").exists()
     assert (tmp_path / "notes.txt").exists()
-    assert not (tmp_path / "figures" / "claim-that-was.png").exists()
+    assert not list((tmp_path / "figures").glob("claim-that-was.*"))
 
 
 def judged_again(world: World, folder: Path) -> list[str]:

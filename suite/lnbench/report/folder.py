@@ -15,7 +15,7 @@ from lnbench.identity import canonical_json
 from lnbench.judge import Get, StudyResult
 from lnbench.report.compare import differences, text_differs
 from lnbench.report.junit import junit
-from lnbench.report.names import figures_of
+from lnbench.report.names import figures_of, svg_name
 from lnbench.report.page.page import FIGURES, markdown
 from lnbench.report.plain import Json
 from lnbench.report.result.chain import chain_head, record_sha256
@@ -41,7 +41,7 @@ def write_report(result: StudyResult, folder: Path, *, records: bool = True) -> 
     StoreError where a file cannot be written.
     """
     data = result_to_json(result)
-    files: dict[str, bytes] = {f"{FIGURES}/{name}": png for name, png in draw(data).items()}
+    files: dict[str, bytes] = {f"{FIGURES}/{name}": content for name, content in draw(data).items()}
     if records:
         kept = all_records([result.evidence, *result.tries.values()])
         files[RECORDS] = "".join(f"{canonical_json(envelope(record))}\n" for record in kept).encode()
@@ -71,20 +71,26 @@ def _study_beside(folder: Path, data: Json) -> bool:
 
 
 def draw(data: Json) -> dict[str, bytes]:
-    """Draw the figures, by file name, as PNG."""
+    """Draw the figures, by file name, as PNG and as SVG."""
     from lnbench.report.figures.all import draw_all
 
     return draw_all(data)
 
 
 def _remove_old_figures(folder: Path, data: Json) -> None:
-    """Remove only files that an earlier report wrote: PNGs directly in its `figures/`, under names of ours."""
-    names = set(figures_of(data).all())
-    for file in sorted((folder / FIGURES).glob("*.png")):
-        known = file.name in ("forest.png", "curves.png", "training.png")
+    """Remove only files that an earlier report wrote: pictures directly in its `figures/`, under names of ours."""
+    names = _figure_files(data)
+    for file in sorted([*(folder / FIGURES).glob("*.png"), *(folder / FIGURES).glob("*.svg")]):
+        known = file.stem in ("forest", "curves", "training")
         ours = known or file.name.startswith(("claim-", "experiment-", "detection-", "steps-"))
         if ours and file.name not in names and file.is_file():
             file.unlink()
+
+
+def _figure_files(data: Json) -> list[str]:
+    """Return the names of all pictures of a report."""
+    names = figures_of(data).all()
+    return [*names, *map(svg_name, names)]
 
 
 def json_text(data: Json) -> str:
@@ -207,7 +213,7 @@ def report_differs(folder: Path, result: StudyResult) -> list[str]:
     lines += (linked if _links_its_study(folder / PAGE) else named) if linked and named else []
     lines += _page_differs(folder / JUNIT, _rendered(junit, stored))
     lines += _copy_differs(folder, stored, result.study)
-    missing = [name for name in figures_of(now).all() if not (folder / FIGURES / name).is_file()]
+    missing = [name for name in _figure_files(now) if not (folder / FIGURES / name).is_file()]
     return lines + [f"{FIGURES}/{name}: missing" for name in missing]
 
 

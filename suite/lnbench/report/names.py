@@ -46,14 +46,20 @@ class Figures:
     matrices: dict[tuple[str, str], str]  # (claim id, part) -> file
 
     def all(self) -> list[str]:
-        """Return every file name, in the page's order."""
+        """Return the name of every PNG, in the page's order."""
         named = (self.forest, self.curves, *self.experiments, *self.detection, *self.steps, self.training,
                  *self.claims.values(), *self.matrices.values())  # fmt: skip
         return [name for name in named if name]
 
 
+def svg_name(name: str) -> str:
+    """Return the name of the SVG that lies beside a figure's PNG."""
+    return f"{name.removesuffix('.png')}.svg"
+
+
 def figures_of(data: Json) -> Figures:
     """Return which figures there will be: known without drawing one."""
+    shown = [claim for claim in data["claims"] if in_forest(claim)]
     claims = {
         claim["id"]: f"{anchor}.png"  # anchors are all different, also where file names ignore case
         for claim, anchor in zip(data["claims"], claim_anchors(data), strict=True)
@@ -66,7 +72,8 @@ def figures_of(data: Json) -> Figures:
         if "matrix" in part and any(cell["n"] for cell in part["matrix"]["cells"])
     }
     return Figures(
-        forest="forest.png" if len(claims) > 1 else None,
+        # where even the least sure of each part are too many, each claim's own plot is all there is
+        forest="forest.png" if len(claims) > 1 and forest_height(forest_rows(shown)) <= MOST_HEIGHT else None,
         curves="curves.png" if curve_axis(data) else None,
         training="training.png" if any(cell["epochs"] > 1 and has_accuracies(cell) for cell in data["cells"]) else None,
         claims=claims,
@@ -75,6 +82,39 @@ def figures_of(data: Json) -> Figures:
         steps=step_figures(data),
         matrices=matrices,
     )
+
+
+MOST_HEIGHT = 16.0  # inches of a forest plot: at a page's width a screen and a half
+HEADER, ROW, EMPTY_ROW, LEGEND, MARGIN = 0.36, 0.98, 0.84, 0.42, 0.12  # inches
+
+Rows = list[tuple[Json, Json, int]]  # (part, member, how many members it stands for)
+
+
+def forest_rows(claims: list[Json]) -> list[tuple[Json, Rows]]:
+    """Return what a forest plot of these claims has rows for: every member of every part; where that is taller than
+    MOST_HEIGHT, for each part the member that is least sure to be inside its range."""
+    whole = [
+        (claim, [(part, member, 1) for part in in_forest(claim) for member in part["members"]]) for claim in claims
+    ]
+    if forest_height(whole) <= MOST_HEIGHT:
+        return whole
+    return [
+        (claim, [(part, max(part["members"], key=unsure), len(part["members"])) for part in in_forest(claim)
+                 if part["members"]])
+        for claim in claims
+    ]  # fmt: skip
+
+
+def forest_height(groups: list[tuple[Json, Rows]]) -> float:
+    """Return how tall a forest plot of these rows is, in inches."""
+    rows = sum(ROW if measured(member) else EMPTY_ROW for _, found in groups for _, member, _ in found)
+    return HEADER * len(groups) + rows + LEGEND + MARGIN
+
+
+def unsure(member: Json) -> float:
+    """Return how unsure a member is to be inside its range: its p, and more where it was not judged at all."""
+    p = member["check"]["p_reproduced"]
+    return 2.0 if p is None or not measured(member) else float(p)
 
 
 def in_forest(claim: Json) -> list[Json]:

@@ -1,21 +1,28 @@
-"""All figures of a report, as PNG by file name."""
+"""All figures of a report, each as PNG and as SVG, by file name."""
 
 from __future__ import annotations
 
+from lnbench.drawing import Picture
 from lnbench.report.figures.curves import curves, training
 from lnbench.report.figures.experiments import draw_experiments
 from lnbench.report.figures.forest import forest
 from lnbench.report.figures.loss_curves import draw_detection
 from lnbench.report.figures.matrix import matrix_figure
 from lnbench.report.figures.step_curves import draw_step_curves
-from lnbench.report.names import curve_axis, figures_of
+from lnbench.report.names import curve_axis, figures_of, svg_name
 from lnbench.report.plain import Json
 
 
 def draw_all(data: Json) -> dict[str, bytes]:
-    """Draw every figure that `names.figures_of` announces. The same result.json gives the same pictures."""
+    """Draw every figure that `names.figures_of` announces, and its SVG beside it. The same result.json gives the same
+    pictures."""
+    drawn = _pictures(data)
+    return {name: one.png for name, one in drawn.items()} | {svg_name(name): one.svg for name, one in drawn.items()}
+
+
+def _pictures(data: Json) -> dict[str, Picture]:
     figures = figures_of(data)
-    drawn: dict[str, bytes] = {}
+    drawn: dict[str, Picture] = {}
     if figures.forest:
         drawn[figures.forest] = forest(data["claims"], data["tier"])
     axis = curve_axis(data)

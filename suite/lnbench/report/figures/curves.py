@@ -8,14 +8,14 @@ import statistics
 import textwrap
 from typing import Any
 
-from lnbench.drawing import GREY, INK, NORMAL, SMALL, WIDTH, bare, png, style_of
+from lnbench.drawing import GREY, INK, NORMAL, SMALL, WIDTH, Picture, bare, picture, style_of
 from lnbench.report.names import curve_axis, has_accuracies, place, text
 from lnbench.report.plain import Json
 
 MOST_PANELS = 12
 
 
-def curves(data: Json, axis: str) -> bytes:
+def curves(data: Json, axis: str) -> Picture:
     """Draw test accuracy against the axis, one line for each combination of the others."""
     lines = grouped([cell for cell in data["cells"] if has_accuracies(cell)], axis)
 
@@ -41,7 +41,7 @@ def curves(data: Json, axis: str) -> bytes:
             borderaxespad=0.0,
         )  # fmt: skip
 
-    return png(4.4, paint)
+    return picture(4.4, paint)
 
 
 def _seeds_title(data: Json, lines: dict[str, list[Json]]) -> str:
@@ -112,7 +112,7 @@ def _accuracy_limits(axes: Any) -> None:
     axes.set_ylim(max(0.0, 10 * math.floor(low / 10)), min(100.0, 10 * math.ceil(high / 10)))
 
 
-def training(data: Json) -> bytes:
+def training(data: Json) -> Picture:
     """Draw test accuracy after every epoch: one panel for each combination of the other axes, one line for each level
     of the numeric one (or one panel for all)."""
     axis = curve_axis(data)
@@ -157,7 +157,7 @@ def training(data: Json) -> bytes:
         _accuracy_limits(first)
         level_legend(figure, names, height)
 
-    return png(height, paint)
+    return picture(height, paint)
 
 
 def _epochs(axes: Any, cell: Json, style: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
-from lnbench.drawing import GREY, INK, NORMAL, OKABE_ITO, SMALL, bare, png
+from lnbench.drawing import GREY, INK, NORMAL, OKABE_ITO, SMALL, Picture, bare, picture
 from lnbench.report.names import experiment_figures
 from lnbench.report.plain import Json
 
@@ -18,9 +18,9 @@ BAND = 0.22
 DECADES = 4  # of steps, up to the last: before that nothing moves
 
 
-def draw_experiments(data: Json) -> dict[str, bytes]:
+def draw_experiments(data: Json) -> dict[str, Picture]:
     """Draw the experiments' figures, by file name; none where the study has no such runs."""
-    draw: dict[str, Callable[[Json], bytes]] = {
+    draw: dict[str, Callable[[Json], Picture]] = {
         "experiment-phases.png": phases,
         "experiment-neurons.png": neurons,
         "experiment-linearisation.png": linearisation,
@@ -60,7 +60,7 @@ def _shape(recipe: Json) -> str:
     return f"m = {recipe['neurons']:,}, d = {recipe['dimension']}, η = {recipe['lr']:g}"
 
 
-def phases(data: Json) -> bytes:
+def phases(data: Json) -> Picture:
     """Draw mean norm over its first value, and alignment, against steps; shaded by phase, the control dashed."""
     cells = _phase_cells(data)
     rows = (("mean_norm", "mean norm / first", BLUE), ("alignment", "alignment, mean |cos|", ORANGE))
@@ -93,7 +93,7 @@ def phases(data: Json) -> bytes:
         figure.text(0.985, 0.97, f"line: mean of {seeds} seeds, band: their range; change point: median",
                     ha="right", va="center", fontsize=SMALL, color=GREY)  # fmt: skip
 
-    return png(5.4, paint)
+    return picture(5.4, paint)
 
 
 def _shade(axes: Any, steps: list[int], change: float, words: bool) -> None:
@@ -143,11 +143,11 @@ def _steps_words(step: float) -> str:
     return f"{step:.0f}"
 
 
-def neurons(data: Json) -> bytes:
+def neurons(data: Json) -> Picture:
     """Draw each neuron as a dot at (its norm, its |cos| with the teacher), at several steps; one seed."""
     cells = [cell for cell in _phase_cells(data) if cell["neurons"] and cell["neurons"]["steps"]]
     if not cells:  # nothing kept: an empty frame says so
-        return png(1.2, lambda figure: figure.text(0.5, 0.5, "no single neurons were kept", ha="center"))
+        return picture(1.2, lambda figure: figure.text(0.5, 0.5, "no single neurons were kept", ha="center"))
 
     def paint(figure: Any) -> None:
         from matplotlib.cm import ScalarMappable
@@ -183,7 +183,7 @@ def neurons(data: Json) -> bytes:
         figure.text(0.885, 0.95, f"{len(cells[0]['neurons']['norm'][0])} neurons, seed {cells[0]['seeds'][0]}",
                     fontsize=SMALL, color=GREY, va="center", ha="right")  # fmt: skip
 
-    return png(4.2, paint)
+    return picture(4.2, paint)
 
 
 def _times(count: int) -> list[Any]:
@@ -205,7 +205,7 @@ def _plain_log(axis: Any) -> None:
 # ---- the 64 images
 
 
-def linearisation(data: Json) -> bytes:
+def linearisation(data: Json) -> Picture:
     """Draw training and test loss of every arm with the linearisation's, and the change of the first layer's norm."""
     cells = [cell for cell in data["cells"] if cell.get("experiment") == "ntk" and cell["steps"]]
     cells = [cell for cell in cells if cell["recipe"]["kernel"] == cells[0]["recipe"]["kernel"]]
@@ -255,7 +255,7 @@ def linearisation(data: Json) -> bytes:
         figure.text(0.985, 0.97, f"means of {max(len(cell['seeds']) for cell in cells)} seeds", ha="right",
                     va="center", fontsize=SMALL, color=GREY)  # fmt: skip
 
-    return png(3.9, paint)
+    return picture(3.9, paint)
 
 
 def _arm(cell: Json) -> str:

@@ -9,24 +9,33 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from lnbench.drawing import GREY, INK, NORMAL, OTHER_STYLE, REGION, SMALL, VERDICT_STYLE, WIDTH, bare, png
-from lnbench.report.names import in_forest, measured
+from lnbench.drawing import GREY, INK, NORMAL, OTHER_STYLE, REGION, SMALL, VERDICT_STYLE, WIDTH, Picture, bare, picture
+from lnbench.report.names import (
+    EMPTY_ROW,
+    HEADER,
+    MARGIN,
+    ROW,
+    Rows,
+    forest_height,
+    forest_rows,
+    in_forest,
+    measured,
+)
 from lnbench.report.numbers import exponent_of, power_of_ten
 from lnbench.report.plain import Json
 from lnbench.report.units import Shown, shown
 from lnbench.report.words import position
 from lnbench.verdict import Verdict
 
-# All in inches, from the left: text, axis, text.
+# All in inches, from the left: text, axis, text; heights are in `names`.
 LEFT, AXIS, RIGHT = (0.15, 2.95), (3.25, 6.25), (6.5, 8.9)
-HEADER, ROW, EMPTY_ROW, LEGEND, MARGIN = 0.36, 0.98, 0.84, 0.42, 0.12
 LABEL_LETTERS, VERDICT_LETTERS = 40, 33
 TICK_ROOM = 0.02  # of an axis, at its ends: half of a tick's words reach beyond it
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One member of a part."""
+    """One member of a part; of a part whose members are too many, the least sure of `of` members."""
 
     part: Json
     member: Json
@@ -34,6 +43,7 @@ class Row:
     words: str  # of the part's verdict; of a family's member, where its own interval lies
     verdict: str  # what that counts as: a name of VERDICT_STYLE
     role: str
+    of: int = 1
 
     @property
     def height(self) -> float:
@@ -44,10 +54,11 @@ class Row:
         return VERDICT_STYLE.get(self.verdict, OTHER_STYLE)
 
 
-def forest(claims: list[Json], tier: str) -> bytes:
-    """Draw these claims, one below the other."""
-    groups = [(claim, _rows(claim, tier)) for claim in claims if in_forest(claim)]
-    height = sum(HEADER + sum(row.height for row in rows) for _, rows in groups) + LEGEND + MARGIN
+def forest(claims: list[Json], tier: str) -> Picture:
+    """Draw these claims, one below the other, no taller than a screen and a half as long as a row a part is."""
+    found = forest_rows([claim for claim in claims if in_forest(claim)])
+    groups = [(claim, _rows(claim, rows, tier)) for claim, rows in found]
+    height = forest_height(found)
 
     def paint(figure: Any) -> None:
         top = height - MARGIN / 2
@@ -59,18 +70,17 @@ def forest(claims: list[Json], tier: str) -> bytes:
                 top -= row.height
         _legend(figure, [row for _, rows in groups for row in rows], height)
 
-    return png(height, paint)
+    return picture(height, paint)
 
 
-def _rows(claim: Json, tier: str) -> list[Row]:
+def _rows(claim: Json, found: Rows, tier: str) -> list[Row]:
     rows = []
-    for part in in_forest(claim):
-        for member in part["members"]:
-            view = shown(part, member)
-            if tier == "smoke":  # the paper's number is for other data
-                view = replace(view, printed=None)
-            words, verdict = verdict_of(part, member, view, tier)
-            rows.append(Row(part, member, view, words, verdict, role_of(part, claim)))
+    for part, member, of in found:
+        view = shown(part, member)
+        if tier == "smoke":  # the paper's number is for other data
+            view = replace(view, printed=None)
+        words, verdict = verdict_of(part, member, view, tier)
+        rows.append(Row(part, member, view, words, verdict, role_of(part, claim), of))
     return rows
 
 
@@ -136,7 +146,9 @@ def _rule(y: float, height: float) -> Any:
 def _row(figure: Any, row: Row, top: float, height: float) -> None:
     part, view = row.part, row.view
     title = f"{part['name']}  ({row.role})"
-    label = textwrap.wrap(row.member["label"], LABEL_LETTERS)[:3]
+    words = row.member["label"]
+    words = f"the least sure of {row.of}: {words}" if row.of > 1 else words
+    label = textwrap.wrap(words, LABEL_LETTERS)[:3]
     _text(figure, LEFT[0], top - 0.08, height, title[: LABEL_LETTERS + 4], INK, bold=part["decides"])
     _text(figure, LEFT[0], top - 0.27, height, "\n".join(label), GREY)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lnbench.drawing import GREY, INK, NORMAL, OKABE_ITO, SMALL, bare, png
+from lnbench.drawing import GREY, INK, NORMAL, OKABE_ITO, SMALL, Picture, bare, picture
 from lnbench.report.names import detection_figures, place
 from lnbench.report.plain import Json
 
@@ -20,9 +20,9 @@ SHEET_COLUMNS = 16
 RARE = 0.05  # of all examples: counts are then drawn on a log axis
 
 
-def draw_detection(data: Json) -> dict[str, bytes]:
+def draw_detection(data: Json) -> dict[str, Picture]:
     """Draw the figures, by file name; none where no arrays were read."""
-    draw: dict[str, Callable[[Json], bytes]] = {
+    draw: dict[str, Callable[[Json], Picture]] = {
         "detection-histograms.png": histograms,
         "detection-curves.png": curves,
         "detection-suspects.png": suspects,
@@ -30,7 +30,7 @@ def draw_detection(data: Json) -> dict[str, bytes]:
     return {file: draw[file](data) for file in detection_figures(data)}
 
 
-def histograms(data: Json) -> bytes:
+def histograms(data: Json) -> Picture:
     """Draw one cell with one row per epoch, the epoch's loss next to the AUL; or, of several cells, the AUL of each at
     its last epoch."""
     entries = data["detection"]
@@ -46,7 +46,7 @@ def _spread(entries: list[Json], most: int) -> list[Json]:
     return [entries[index] for index in chosen.tolist()]
 
 
-def _by_epoch(entries: list[Json]) -> bytes:
+def _by_epoch(entries: list[Json]) -> Picture:
     height = 1.6 * len(entries) + 0.9
 
     def paint(figure: Any) -> None:
@@ -61,10 +61,10 @@ def _by_epoch(entries: list[Json]) -> bytes:
                 axes.set_title(title, fontsize=NORMAL, loc="left", color=INK)
         _legend(figure, height, mixture=True)
 
-    return png(height, paint)
+    return picture(height, paint)
 
 
-def _by_cell(entries: list[Json]) -> bytes:
+def _by_cell(entries: list[Json]) -> Picture:
     columns = min(3, len(entries))
     rows = math.ceil(len(entries) / columns)
     height = 1.75 * rows + 0.9
@@ -79,7 +79,7 @@ def _by_cell(entries: list[Json]) -> bytes:
             axes.set_title(title, fontsize=SMALL, loc="left", color=INK)
         _legend(figure, height, mixture=True)
 
-    return png(height, paint)
+    return picture(height, paint)
 
 
 def _grid(
@@ -149,7 +149,7 @@ def _legend(figure: Any, height: float, *, mixture: bool) -> None:
                   bbox_to_anchor=(0.99, 1 - 0.02 / height), borderaxespad=0.1)  # fmt: skip
 
 
-def curves(data: Json) -> bytes:
+def curves(data: Json) -> Picture:
     """Draw over the epochs quantiles of both groups' losses and running mean losses, and the AUC of each score."""
     entries = [entry for entry in data["detection"] if "auc" in entry][:MOST_CURVES]
     height = 2.45 * len(entries) + 0.6
@@ -169,7 +169,7 @@ def curves(data: Json) -> bytes:
             _epochs(axes, row == len(entries) - 1)
         _legend(figure, height, mixture=False)
 
-    return png(height, paint)
+    return picture(height, paint)
 
 
 def _bands(axes: Any, entry: Json, name: str) -> None:
@@ -200,7 +200,7 @@ def _epochs(axes: Any, last: bool) -> None:
         axes.set_xlabel("epoch", fontsize=SMALL)
 
 
-def suspects(data: Json) -> bytes:
+def suspects(data: Json) -> Picture:
     """Draw the training images of highest AUL, the highest first, each with the label it was given and its true one."""
     sheet = data["suspects"]
     shape = sheet["shape"]
@@ -226,4 +226,4 @@ def suspects(data: Json) -> bytes:
         figure.text(0.01, 1 - 0.06 / height, "given label; in orange, with its true one, where the label is wrong",
                     fontsize=SMALL, color=INK, va="top")  # fmt: skip
 
-    return png(height, paint)
+    return picture(height, paint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from lnbench.drawing import GREY, INK, NORMAL, SMALL, WIDTH, png
+from lnbench.drawing import GREY, INK, NORMAL, SMALL, WIDTH, Picture, picture
 from lnbench.report.matrix import (
     LETTERS,
     OWN,
@@ -27,7 +27,7 @@ NARROW = 0.95  # a cell narrower than this has smaller letters
 MOST_NAME = 2.1  # inches for the rows' names
 
 
-def matrix_figure(claim: Json, part: Json, tier: str) -> bytes:
+def matrix_figure(claim: Json, part: Json, tier: str) -> Picture:
     """Draw one part's matrix."""
     matrix, cells = part["matrix"], cell_at(part["matrix"])
     rows, columns = matrix["rows"]["levels"], matrix["columns"]["levels"]
@@ -86,7 +86,7 @@ def matrix_figure(claim: Json, part: Json, tier: str) -> bytes:
         if tier == "smoke":
             write(MARGIN, top, "smoke: letters say where estimates lie, and nothing about the paper", color=GREY)
 
-    return png(height, paint)
+    return picture(height, paint)
 
 
 def _legend_lines(labels: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:

@@ -9,7 +9,7 @@ from typing import Any
 from scipy.stats import t
 
 from lnbench import catalog
-from lnbench.drawing import NORMAL, SMALL, bare, png, style_of
+from lnbench.drawing import NORMAL, SMALL, Picture, bare, picture, style_of
 from lnbench.report.figures.curves import MOST_PANELS, grouped, level_legend
 from lnbench.report.names import curve_axis, place, step_curve_names, step_figures, text
 from lnbench.report.plain import Json
@@ -17,14 +17,14 @@ from lnbench.report.plain import Json
 LEAST = 3  # seeds with a number, for an interval
 
 
-def draw_step_curves(data: Json) -> dict[str, bytes]:
+def draw_step_curves(data: Json) -> dict[str, Picture]:
     """Draw each curve over steps that the runs have, by file name."""
     return {
         file: step_figure(data, name) for file, name in zip(step_figures(data), step_curve_names(data), strict=True)
     }
 
 
-def step_figure(data: Json, name: str) -> bytes:
+def step_figure(data: Json, name: str) -> Picture:
     """Draw one curve: a line for each level of the numeric axis, the mean over seeds, with the 95 % interval of that
     mean as a band."""
     cells = [cell for cell in data["cells"] if cell.get("step_curves", {}).get(name)]
@@ -59,7 +59,7 @@ def step_figure(data: Json, name: str) -> bytes:
         if axis:
             level_legend(figure, [f"{axis} {text(level)}" for level in levels], height)
 
-    return png(height, paint)
+    return picture(height, paint)
 
 
 def _bounds(name: str) -> tuple[float, float]:
