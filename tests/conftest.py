@@ -49,7 +49,7 @@ def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
     from lnbench.report.names import figures_of
 
     monkeypatch.setattr(
-        "lnbench.report.folder.draw", lambda data: {name: name.encode() for name in figures_of(data).all()}
+        "lnbench.report.folder.draw", lambda data: {name: name.encode() for name in figures_of(data).files()}
     )
 
 

@@ -15,7 +15,7 @@ from lnbench.identity import canonical_json
 from lnbench.judge import Get, StudyResult
 from lnbench.report.compare import differences, text_differs
 from lnbench.report.junit import junit
-from lnbench.report.names import figures_of, svg_name
+from lnbench.report.names import figures_of
 from lnbench.report.page.page import FIGURES, markdown
 from lnbench.report.plain import Json
 from lnbench.report.result.chain import chain_head, record_sha256
@@ -79,18 +79,12 @@ def draw(data: Json) -> dict[str, bytes]:
 
 def _remove_old_figures(folder: Path, data: Json) -> None:
     """Remove only files that an earlier report wrote: pictures directly in its `figures/`, under names of ours."""
-    names = _figure_files(data)
+    names = figures_of(data).files()
     for file in sorted([*(folder / FIGURES).glob("*.png"), *(folder / FIGURES).glob("*.svg")]):
         known = file.stem in ("forest", "curves", "training")
         ours = known or file.name.startswith(("claim-", "experiment-", "detection-", "steps-"))
         if ours and file.name not in names and file.is_file():
             file.unlink()
-
-
-def _figure_files(data: Json) -> list[str]:
-    """Return the names of all pictures of a report."""
-    names = figures_of(data).all()
-    return [*names, *map(svg_name, names)]
 
 
 def json_text(data: Json) -> str:
@@ -213,7 +207,7 @@ def report_differs(folder: Path, result: StudyResult) -> list[str]:
     lines += (linked if _links_its_study(folder / PAGE) else named) if linked and named else []
     lines += _page_differs(folder / JUNIT, _rendered(junit, stored))
     lines += _copy_differs(folder, stored, result.study)
-    missing = [name for name in _figure_files(now) if not (folder / FIGURES / name).is_file()]
+    missing = [name for name in figures_of(now).files() if not (folder / FIGURES / name).is_file()]
     return lines + [f"{FIGURES}/{name}: missing" for name in missing]
 
 

@@ -51,6 +51,11 @@ class Figures:
                  *self.claims.values(), *self.matrices.values())  # fmt: skip
         return [name for name in named if name]
 
+    def files(self) -> list[str]:
+        """Return the names of all pictures: each PNG, and the SVG beside it."""
+        names = self.all()
+        return [*names, *map(svg_name, names)]
+
 
 def svg_name(name: str) -> str:
     """Return the name of the SVG that lies beside a figure's PNG."""
