@@ -20,6 +20,7 @@ from lnbench.report.paper_rows import (
 )
 from lnbench.report.plain import Json
 from lnbench.report.said import as_tested, rests_on
+from lnbench.report.to_decide import to_decide
 from lnbench.report.words import counted, escaped, path_link, spaced_percent, table
 from lnbench.verdict import Counts, Standing, counts_as
 
@@ -51,6 +52,7 @@ def scoreboard(results: Iterable[Json], reports: str = ".", debates: Sequence[De
         *debates_line(debates, reports),
         *_error_counts(ordered, alone),
         *_by_claim(ordered, reports, alone),
+        *to_decide(ordered, reports),
     ]
     return "\n\n".join(blocks)
 

@@ -118,7 +118,7 @@ def member_sentence(part: Json, member: Json) -> str:
     if check["typical"]:
         return _typical_sentence(member, view)
     if view.interval is None:
-        few = f"{counted(check['n'], _sample(part))}, too few for an interval"
+        few = f"{counted(check['n'], sample(part))}, too few for an interval"
         return f"measured {view.effect_words()} ({few}); {required}"
     where = position(view.interval, view.region)
     lies = {
@@ -143,7 +143,7 @@ def _withheld(part: Json, check: Json, where: str) -> str:
     if part["verdict"] == Verdict.NOT_COMPARABLE:
         return "; it decides nothing, as the printed number is not of what our runs measure"
     if check["n"] < FEWEST_TO_DECIDE:
-        return f"; {counted(check['n'], _sample(part))} are too few to decide"
+        return f"; {counted(check['n'], sample(part))} are too few to decide"
     if where == "inside":
         return f"; but p for it is {p_words(p)}, too large to decide"
     return f"; but p against it is {p_words(p)}, too large for a contradiction"
@@ -266,7 +266,7 @@ def printed_words(reference: Json) -> str:
     return f"{number}{where}{figure}"
 
 
-def _sample(part: Json) -> str:
+def sample(part: Json) -> str:
     """Return what the check's n counts."""
     return "point" if part.get("unit") == "point" else "seed"
 
@@ -300,10 +300,10 @@ def decide_words(part: Json) -> str:
     """Return how many seeds are needed to decide an inconclusive part."""
     need = part["seeds_to_decide"]
     if need is not None:
-        return kind_named(part["kind"]).needed(counted(need, _sample(part)))
+        return kind_named(part["kind"]).needed(counted(need, sample(part)))
     if all(member["check"]["se"] is None and not member["check"]["typical"] for member in part["members"]):
-        return f"too few {_sample(part)}s to tell how many are needed"
-    return f"more than 1,000 {_sample(part)}s are needed if effect and spread stay the same"
+        return f"too few {sample(part)}s to tell how many are needed"
+    return f"more than 1,000 {sample(part)}s are needed if effect and spread stay the same"
 
 
 def escaped(text: str) -> str:
