@@ -14,6 +14,9 @@ import lnbench
 from lnbench.errors import LnbenchError
 
 
+IN_FLOAT32 = "computed in float32"  # between the same roundings: docs/precision.md
+
+
 def version_of(package: str) -> str:
     """Return the installed version, without importing the package; "" where it is not installed."""
     try:
@@ -36,8 +39,8 @@ def processor() -> str:
 
 def environment() -> dict[str, str]:
     """Return versions and machine, as text. No torch is imported; nothing personal (host or user names, paths) is in
-    it."""
-    return {
+    it. `bfloat16` is there where the processor has no kernels for it."""
+    found = {
         "lnbench": lnbench.__version__,
         "python": platform.python_version(),
         "torch": version_of("torch"),
@@ -46,6 +49,7 @@ def environment() -> dict[str, str]:
         "processor": processor(),
         "cores": str(available_cores()),
     }
+    return found | {"bfloat16": IN_FLOAT32} if bfloat16_kernels() is False else found
 
 
 @cache

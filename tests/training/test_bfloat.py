@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from lnbench import machine
 from lnbench.machine import bfloat16_kernels
 from lnbench.training.backends import bfloat
 
@@ -120,3 +121,11 @@ def test_a_compiled_network_computes_in_it_too(compile: bool) -> None:
         found = run(numbers(8, 20))
         wanted = net(numbers(8, 20))
     assert found.dtype is torch.bfloat16 and torch.allclose(found.float(), wanted.float(), rtol=0.02, atol=0.01)
+
+
+@pytest.mark.parametrize("kernels", [True, False, None])
+def test_records_say_where_bfloat16_was_computed_in_float32(
+    kernels: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "bfloat16_kernels", lambda: kernels)
+    assert ("bfloat16" in machine.environment()) is (kernels is False)
