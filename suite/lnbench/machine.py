@@ -13,7 +13,6 @@ from pathlib import Path
 import lnbench
 from lnbench.errors import LnbenchError
 
-
 IN_FLOAT32 = "computed in float32"  # between the same roundings: docs/precision.md
 
 

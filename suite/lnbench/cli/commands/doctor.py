@@ -20,7 +20,7 @@ def doctor(store_path: Path | None, data_dir: Path | None) -> int:
     """Show what this machine can run, and what is wrong."""
     from lnbench.data.root import data_root
     from lnbench.data.root import status as states
-    from lnbench.machine import bfloat16_kernels, cuda_devices, environment
+    from lnbench.machine import cuda_devices, environment
     from lnbench.resources import root, study_paths
     from lnbench.store import default_path
 
@@ -29,10 +29,6 @@ def doctor(store_path: Path | None, data_dir: Path | None) -> int:
         click.echo(f"{name:<12} {value or 'not installed'}")
         if not value:
             problems.append(f"{name} is not installed: pip install {name}")
-    if bfloat16_kernels() is False:
-        click.echo(
-            f"{'bfloat16':<12} no kernels for this processor: `precision: fast` is computed in float32, no faster"
-        )
     click.echo(f"{'CUDA':<12} {cuda_devices() or 'no'} device{'' if cuda_devices() == 1 else 's'}")
     click.echo(f"{'claims':<12} {len(study_paths())} studies in {root() / 'claims'}")
     broken = [path for path, study in outlines() if not study]

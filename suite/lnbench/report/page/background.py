@@ -258,8 +258,9 @@ def _environment(data: Json) -> list[str]:
         )
         machine = ", ".join(facts[name] for name in ("processor", "platform") if facts.get(name))
         cores = f", {counted(int(facts['cores']), 'core')}" if str(facts.get("cores", "")).isdigit() else ""
+        low = f", bfloat16 {facts['bfloat16']}" if facts.get("bfloat16") else ""
         rows.append([
-            escaped(str(entry["device"])), escaped(machine + cores), escaped(versions),
+            escaped(str(entry["device"])), escaped(f"{machine}{cores}{low}"), escaped(versions),
             escaped(str(entry["backend"])), str(entry["runs"]), duration(entry["seconds"]),
             duration(used) if (used := core_seconds([entry])) else DASH,
         ])  # fmt: skip
