@@ -23,13 +23,27 @@ def time_of(run: Run, device: Device, backend: str = "loop", replicas: int = 1) 
     if device.kind == "cuda":
         return training_time(run, device, backend, replicas)
     steps = run.examples * run.recipe["epochs"] / run.recipe["batch_size"] * passes(run.recipe)
-    precision = "fp32" if bfloat16_kernels() is False else run.recipe["precision"]  # it is computed in float32 then
-    return Time(run.flop / FLOP_A_SECOND["cpu", precision] + float(steps) * SECONDS_A_STEP)
+    return Time(run.flop / FLOP_A_SECOND["cpu", run.recipe["precision"]] + float(steps) * SECONDS_A_STEP)
 
 
 def seconds_of(run: Run, device: str) -> float:
-    """Return a rough guess of a run's time on one core or one GPU; `device` as in `device_named`."""
+    """Return a rough guess of a run's time on one core or one GPU; `device` as in `device_named`.
+
+    The same on every machine: reports have it, and whether a step is compiled depends on it.
+    """
     return time_of(run, device_named(device)).seconds
+
+
+def seconds_here(run: Run, device: str) -> float:
+    """Return the same where the machine counts: a processor without bfloat16 kernels takes as long in `fast` as in
+    float32 (training/backends/bfloat.py)."""
+    priced = device_named(device)
+    seconds = time_of(run, priced).seconds
+    if priced.kind == "cuda" or run.seconds is not None or run.recipe["precision"] != "fast":
+        return seconds
+    if bfloat16_kernels() is not False:
+        return seconds
+    return seconds + run.flop / FLOP_A_SECOND["cpu", "fp32"] - run.flop / FLOP_A_SECOND["cpu", "fast"]
 
 
 def plan_runs(plan: Plan) -> list[Run]:
@@ -43,7 +57,7 @@ def plan_seconds(plan: Plan, device: str) -> float:
     runs = plan_runs(plan)
     priced = device_named(device)
     workers = 1 if priced.kind == "cuda" else min(priced.cores, max(1, len(runs)))
-    return priced.start + sum(time_of(run, priced).seconds for run in runs) / workers
+    return priced.start + sum(seconds_here(run, device) for run in runs) / workers
 
 
 def describe_cost(plan: Plan, device: str) -> str:

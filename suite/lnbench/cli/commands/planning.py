@@ -123,7 +123,7 @@ def _plan_of(
         describe_cost,
         missing_packages,
         plan_study,
-        seconds_of,
+        seconds_here,
         selection,
     )  # fmt: skip
     from lnbench.plan.devices import device_named
@@ -151,7 +151,7 @@ def _plan_of(
     for name, members in rows.items():
         first = members[0][0]
         have = sum(there for _, there in members)
-        seconds = duration(seconds_of(first, device))
+        seconds = duration(seconds_here(first, device))
         table.add_row(name, str(first.epochs), f"{first.examples:,}", str(len(members)), str(have), seconds)
     if output is not None:
         content = _as_json(made, outcomes, device, store)
@@ -175,10 +175,10 @@ def _plan_of(
 
 def _as_json(made: Plan, outcomes: Mapping[str, Any], device: str, store: Store) -> dict[str, Any]:
     """Return a study's plan as data: all its training runs, those that others build on first (docs/results.md)."""
-    from lnbench.plan import plan_seconds, seconds_of
+    from lnbench.plan import plan_seconds, seconds_here
 
     def row(run: Run, role: str, **more: Any) -> dict[str, Any]:
-        priced = {"epochs": run.epochs, "examples": run.examples, "seconds": seconds_of(run, device)}
+        priced = {"epochs": run.epochs, "examples": run.examples, "seconds": seconds_here(run, device)}
         return {"id": run.id, "role": role, **priced, "in_store": store.get(run.id) is not None, **more}
 
     runs = [row(run, "input") for run in made.input_runs]
@@ -200,7 +200,7 @@ def _as_json(made: Plan, outcomes: Mapping[str, Any], device: str, store: Store)
 def _inputs(inputs: Sequence[Derived], store: Store, device: str) -> Iterator[str]:
     """Yield a line for each input of a plan, in the order in which they are made: its runs, and what these build on."""
     from lnbench.cli.commands.progress import duration
-    from lnbench.plan import seconds_of
+    from lnbench.plan import seconds_here
 
     named: dict[str, list[Derived]] = {}
     for derived in inputs:
@@ -210,7 +210,7 @@ def _inputs(inputs: Sequence[Derived], store: Store, device: str) -> Iterator[st
         have = sum(store.get(run.id) is not None for run in runs)
         before = sorted({before for run in runs for before in run.inputs})
         on = f", each on {' and '.join(before)}" if before else ""
-        seconds = duration(max(seconds_of(run, device) for run in runs))
+        seconds = duration(max(seconds_here(run, device) for run in runs))
         kind = members[0].kind or name
         epochs = " or ".join(str(count) for count in sorted({run.epochs for run in runs}))
         yield f"input {name} ({kind}): {len(runs)} runs of {epochs} epochs{on}; {have} in store; {seconds} per run"
