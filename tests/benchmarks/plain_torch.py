@@ -106,3 +106,36 @@ def train_on(batches: Callable[[], object], model: nn.Module, optimiser: torch.o
             running_loss += loss.item()
 
     return epoch
+
+
+def convolutions_alone(model: nn.Module, images: torch.Tensor, dtype: torch.dtype) -> Callable[[], None]:
+    """Return what computes the convolutions of a model on a batch of images (B, C, H, W), each by itself on random
+    numbers of its shape, with the gradients of its weights and, but for the first, of its input: what no training can
+    be faster than. Memory is laid out channels last."""
+    shapes: list[tuple[nn.Conv2d, torch.Size]] = []
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+    hooks = [
+        layer.register_forward_hook(lambda own, given, out: shapes.append((own, given[0].shape))) for layer in layers
+    ]
+    with torch.no_grad():
+        model(images)
+    for hook in hooks:
+        hook.remove()
+    parts = []
+    for number, (layer, shape) in enumerate(shapes):
+        given = torch.randn(shape).to(dtype).contiguous(memory_format=torch.channels_last).requires_grad_(number > 0)
+        weight = layer.weight.detach().to(dtype).contiguous(memory_format=torch.channels_last).requires_grad_()
+        with torch.no_grad():
+            back = torch.randn_like(_convolved(layer, given, weight))
+        parts.append((layer, given, weight, back))
+
+    def each() -> None:
+        for layer, given, weight, back in parts:
+            wanted = [weight, given] if given.requires_grad else [weight]
+            torch.autograd.grad(_convolved(layer, given, weight), wanted, back)
+
+    return each
+
+
+def _convolved(layer: nn.Conv2d, given: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    return nn.functional.conv2d(given, weight, None, layer.stride, layer.padding, layer.dilation, layer.groups)

@@ -15,16 +15,18 @@ from typing import Any
 
 import torch
 
+from lnbench import catalog
 from lnbench.execute.local import execute
 from lnbench.given import Given
 from lnbench.plan import plan_study
 from lnbench.spec import load_study
 from lnbench.store import Store
+from lnbench.training.backends import bfloat
 from lnbench.training.batches import BATCHES_A_DRAW, DeviceData, Pixels, TrainingSet
 from tests.benchmarks import plain_torch as theirs
 from tests.benchmarks import scale_out
 from tests.benchmarks.contention import contended_over_quiet
-from tests.benchmarks.engine_side import BATCH, SGD, Epochs, narrow_mlp, random_images, recipe, seeds
+from tests.benchmarks.engine_side import ADADELTA, BATCH, SGD, Epochs, narrow_mlp, random_images, recipe, seeds
 from tests.benchmarks.memory import peak_of
 from tests.benchmarks.ratios import Goal, Readings, Row, Side, Size, interleaved, times_as_fast
 from tests.toys import small_runs
@@ -96,6 +98,24 @@ def resnet(size: Size) -> Readings:
     network = residual.build("resnet32", data.shape, data.classes)
     plain = theirs.train_on(theirs.resident(data, 2 * batch, batch), network, theirs.sgd(network))
     return times_as_fast(interleaved(Side(ours, 2 * batch), Side(plain, 2 * batch), size.repeats), "images/s")
+
+
+def convolutions_share(size: Size, *, model: str, kind: str, optimizer: dict[str, Any], compile: bool) -> Readings:
+    """How much of a step in `fast` its convolutions are, which nothing but another library can make faster: time of
+    them alone over the time of whole steps."""
+    batch = size.of(BATCH, 8)
+    data = random_images(kind, 2 * batch)
+    spec = recipe(data, model=model, precision="fast", optimizer=optimizer, batch_size=batch)
+    whole = Epochs(data, spec, 1, "loop", compile and size.compile)
+    network = catalog.find("model", model).load()(model, data.shape, data.classes)
+    dtype = torch.bfloat16 if bfloat.has_kernels() else torch.float32
+    alone = theirs.convolutions_alone(network, torch.rand(batch, *data.shape), dtype)
+
+    def epoch() -> None:
+        for _ in range(2):  # steps of an epoch
+            alone()
+
+    return times_as_fast(interleaved(Side(whole, 2 * batch), Side(epoch, 2 * batch), size.repeats), "images/s")
 
 
 ALPHA, MNIST = 100.0, 60_000
@@ -280,9 +300,15 @@ ROWS = [
         bound="72 % are oneDNN's convolutions, at the core's bfloat16 rate: 190 to 230 GFLOP/s against 90 to 105 in "
         "float32 (the goal was set on a core with AMX); 10 % pooling and ReLU. The loop, too, has lnbench's memory "
         "settings here; without, it is a fifth slower."),
+    Row(5, "5 share", "ConvNet-4, `fast`: time of its convolutions alone / of whole steps", Goal("at least", 0.65),
+        partial(convolutions_share, model="convnet4", kind="mnist", optimizer=ADADELTA, compile=False),
+        bound="Pooling, ReLU, the dense layers and AdaDelta are the rest."),
     Row(6, "6", "ResNet-32, `fast`, compiled / fp32 NCHW eager, resident", Goal("at least", 2.5), resnet,
         bound="62 % are oneDNN's convolutions, at the core's bfloat16 rate: 180 to 240 GFLOP/s against 65 to 110 in "
         "float32 (no AMX); a quarter is what is compiled: batch normalisation, ReLU and sums, bound by memory."),
+    Row(6, "6 share", "ResNet-32, `fast`: time of its convolutions alone / of whole steps", Goal("at least", 0.6),
+        partial(convolutions_share, model="resnet32", kind="cifar10", optimizer=SGD, compile=True),
+        bound="Batch normalisation, ReLU and sums are the rest, bound by memory."),
     Row(7, "7 time", "dilution: time of computed labels / of a gather from an array", Goal("at most", 1),
         dilution_labels,
         bound="The hash is some twenty operations on 64-bit integers, each a pass of its own; compiled into one it "
