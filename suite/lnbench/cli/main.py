@@ -37,6 +37,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "measure": ("judging", "Record what this machine measures as a drift reference."),
     "scoreboard": ("judging", "Write what the committed reports say into README and the pages of reports."),
     "results": ("taking", "Write all committed verdicts as one table: CSV, JSON, Parquet, Markdown, LaTeX."),
+    "site": ("site", "Build a static site from committed reports."),
     "audit": ("auditing", "Train random runs of a report again, and compare."),
     "store": ("storing", "Finished runs: status, check, export, import, remove."),
     "data": ("dataset", "Data sets: status, fetch, check."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lnbench.report.grid import deciding_axes, with_changes
@@ -42,6 +43,15 @@ SOMETIMES: dict[str, Render] = {  # told only where it differs between the runs 
 }
 
 
+@dataclass(frozen=True)
+class SetUp:
+    """What a claim was tested on: `shared`, (name, words) of what all its runs have, the data under no name; `apart`, a
+    sentence for the arms that have something of their own."""
+
+    shared: tuple[tuple[str, str], ...] = ()
+    apart: tuple[str, ...] = ()
+
+
 def set_up(claim: Json, trained: Json | None) -> str:
     """Return the claim's set-up as Markdown, on one line: data, network, noise, batch sizes, optimiser, schedule and
     length, as far as the report knows them; "" where it knows nothing. `trained`: the report's.
@@ -49,8 +59,14 @@ def set_up(claim: Json, trained: Json | None) -> str:
     What all its runs share comes first, then what the arms have of their own. Runs are those of the parts that decide
     the claim, and of our own checks next to them.
     """
+    found = set_up_facts(claim, trained)
+    return ". ".join(filter(None, ["; ".join(_fact(name, words) for name, words in found.shared), *found.apart]))
+
+
+def set_up_facts(claim: Json, trained: Json | None) -> SetUp:
+    """Return the same as single facts; their words are Markdown."""
     if not trained or not trained["cells"]:
-        return ""
+        return SetUp()
     cells = _cells_of(claim, trained["cells"]) or trained["cells"]
     arms = list(dict.fromkeys(cell["point"].get(ARM) for cell in cells))
     told = {arm: dict(_Runs(trained, [c for c in cells if c["point"].get(ARM) == arm]).facts()) for arm in arms}
@@ -59,28 +75,30 @@ def set_up(claim: Json, trained: Json | None) -> str:
     read = _epochs_read(claim)
     shared = [name for name in names if all(facts.get(name) == first.get(name) for facts in told.values())]
     differs = _sometimes(trained, cells)
-    same = [_fact(name, first[name]) for name in shared if name not in SOMETIMES or name in differs]
-    same += [_fact("read after epoch", read)] if read else []
+    same = [(name, first[name]) for name in shared if name not in SOMETIMES or name in differs]
+    same += [("read after epoch", read)] if read else []
     own: dict[str, list[object]] = {}
     for arm, facts in told.items():
         kept = [name for name in names if name in facts and name not in shared]
         own.setdefault("; ".join(_fact(name, facts[name]) for name in kept), []).append(arm)
-    apart = [_of_arms(found, words) for words, found in own.items()]
+    apart = [words for words in (_of_arms(found, words) for words, found in own.items()) if words]
     if len(apart) > MOST_ARMS:
         differ = [name or "training images" for name in names if name not in shared]
         apart = [f"Its {len(arms)} arms differ in {listed(differ)}"]
-    line = ". ".join(filter(None, ["; ".join(same), *apart]))
-    return _explained_once(line, trained["words"])
+    words = _explained_once([*(words for _, words in same), *apart], trained["words"])
+    names_of_same = [name for name, _ in same]
+    return SetUp(tuple(zip(names_of_same, words[: len(same)], strict=True)), tuple(words[len(same) :]))
 
 
-def _explained_once(line: str, words: Json) -> str:
-    """Return the line with what a name stands for told at its first place only."""
+def _explained_once(told: list[str], words: Json) -> list[str]:
+    """Return the words with what a name stands for told at its first place only."""
+    line = "\n".join(told)  # each of them is one line
     for names in words.values():
         for name, meaning in names.items():
             whole = _explained(name, meaning)
             before, found, after = line.partition(whole)
             line = before + found + after.replace(whole, _code(name))
-    return line
+    return line.split("\n") if told else []
 
 
 def _places(claim: Json) -> Iterator[Json]:

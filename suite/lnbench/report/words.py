@@ -319,6 +319,13 @@ def coded(text: object) -> str:
     return _code(f"`{line}`") if line and "`" not in line and _is_code(line) else _inline(_escaped(line))
 
 
+def unescaped(markdown: str) -> str:
+    """Return the text that `escaped` or `coded` made safe for Markdown, for a page that is not Markdown; `code` stays
+    code."""
+    pieces = re.split(r"(`[^`]+`)", markdown)
+    return "".join(piece.replace("\\|", "|") if index % 2 else _unescaped(piece) for index, piece in enumerate(pieces))
+
+
 def link(text: str, address: str) -> str:
     """Return a link whose text is Markdown already, or the text alone where the address is none of http(s)."""
     return f"[{text}]({address})" if HTTP.fullmatch(address) else text
@@ -354,6 +361,11 @@ def _is_code(piece: str) -> bool:
 def _escaped(piece: str) -> str:
     text = re.sub(r"([\\`*_\[\]|~$#])", r"\\\1", piece)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _unescaped(piece: str) -> str:
+    text = re.sub(r"\\([\\`*_\[\]|~$#\-+=.)])", r"\1", piece)
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def table(header: list[str], rows: Iterable[Iterable[str]], right: Iterable[int] = ()) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from lnbench.judge.kinds import kind_named
 from lnbench.report.names import claim_heading
@@ -50,9 +51,9 @@ def claim_section(claim: Json, tier: str, figure: str | None, tables: Sequence[s
         alt = f"What was measured and what was required, for every part of claim {claim['id']}"
         lines += [f"![{escaped(alt)}]({figure})", ""]
     lines += [*_parts_table(claim, tier), ""]
-    remarks = _remarks(claim, tier)
-    if remarks:
-        lines += [*[f"- {remark}" for remark in remarks], ""]
+    told = [*remarks(claim, tier), *_tried(claim)]
+    if told:
+        lines += [*[f"- {remark}" for remark in told], ""]
     return [*lines, *_every_seed(claim), ""]
 
 
@@ -196,7 +197,7 @@ def _printed(reference: Json | None) -> str:
     return DASH if reference is None else escaped(printed_words(reference))
 
 
-def _remarks(claim: Json, tier: str) -> list[str]:
+def remarks(claim: Json, tier: str) -> list[str]:
     """Return what a reader must know besides the table, each remark once, under the names of all parts that it is
     about."""
     about: dict[str, list[str]] = {}
@@ -205,12 +206,20 @@ def _remarks(claim: Json, tier: str) -> list[str]:
             names = about.setdefault(remark, [])
             if coded(part["name"]) not in names:
                 names.append(coded(part["name"]))
-    remarks = [f"{listed(names)}: {remark}" for remark, names in about.items()]
+    return [f"{listed(names)}: {remark}" for remark, names in about.items()]
+
+
+def _tried(claim: Json) -> Iterator[str]:
+    """Yield each alternative of what the paper leaves open, with its verdict and what was measured under it."""
     for key, word in claim["tried"].items():
         told = f"with the alternative for {coded(key)}: {verdict_words(word)}"
-        measured = [f"{coded(part['name'])} {escaped(part_line(part))}" for part in claim.get("under", {}).get(key, [])]
-        remarks.append(told + (f" ({'; '.join(measured)})" if measured else ""))
-    return remarks
+        measured = measured_under(claim, key)
+        yield told + (f" ({'; '.join(measured)})" if measured else "")
+
+
+def measured_under(claim: Json, key: str) -> list[str]:
+    """Return what the deciding parts measured under an alternative; nothing where it was not run."""
+    return [f"{coded(part['name'])} {escaped(part_line(part))}" for part in claim.get("under", {}).get(key, [])]
 
 
 def _of_part(part: Json, claim: Json, tier: str) -> Iterator[str]:
@@ -239,13 +248,21 @@ def _of_part(part: Json, claim: Json, tier: str) -> Iterator[str]:
         yield from (escaped(words) for member in part["members"] if (words := page_prediction(part, member)))
 
 
-def _every_seed(claim: Json) -> list[str]:
-    """Return per-seed values in a block that opens on a click; a dagger marks a seed with a collapsed run."""
+@dataclass(frozen=True)
+class SeedTable:
+    """Every seed's number of each comparison: `rows`, (what is compared with its unit, a cell for each of `seeds`).
+    `foot` says what a dagger marks; "" where there is none."""
+
+    seeds: tuple[int, ...]
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
+    foot: str
+
+
+def seed_table(claim: Json) -> SeedTable:
+    """Return the numbers of every seed; a dagger marks a seed with a collapsed run."""
     members = {
         member["label"]: (part, member) for part in claim["parts"] for member in part["members"] if member["values"]
     }
-    if not members:
-        return []
     seeds = sorted({seed for _, member in members.values() for seed in member["seeds"]})
     rows = []
     for label, (part, member) in members.items():
@@ -257,9 +274,8 @@ def _every_seed(claim: Json) -> list[str]:
         }
         for one in member.get("censored", []):
             cells[one["seed"]] = f"{'>' if one['side'] == 'above' else '<'} {as_written(view.unit.of(one['limit']))}"
-        rows.append([escaped(view.unit.with_name(f"{label}, in") if view.unit.name else label),
-                     *(cells.get(seed, DASH) for seed in seeds)])  # fmt: skip
-    header = ["per seed", *(f"seed {seed}" for seed in seeds)]
+        name = view.unit.with_name(f"{label}, in") if view.unit.name else label
+        rows.append((name, tuple(cells.get(seed, DASH) for seed in seeds)))
     dagger = any(any(member["collapsed"]) for _, member in members.values())
     never = any(
         value is None and dead
@@ -267,6 +283,17 @@ def _every_seed(claim: Json) -> list[str]:
         for value, dead in zip(member["values"], member["collapsed"], strict=True)
     )
     what = "† a run behind this number collapsed: at chance, or its loss was not finite"
-    foot = ["", f"{what}{'; –†: there is no number, as its level was not reached' if never else ''}."] if dagger else []
+    foot = f"{what}{'; –†: there is no number, as its level was not reached' if never else ''}." if dagger else ""
+    return SeedTable(tuple(seeds), tuple(rows), foot)
+
+
+def _every_seed(claim: Json) -> list[str]:
+    """Return per-seed values in a block that opens on a click."""
+    found = seed_table(claim)
+    if not found.rows:
+        return []
+    rows = [[escaped(label), *cells] for label, cells in found.rows]
+    header = ["per seed", *(f"seed {seed}" for seed in found.seeds)]
+    foot = ["", found.foot] if found.foot else []
     body = table(header, rows, right=range(1, len(header)))
     return ["<details><summary>Every seed</summary>", "", *body, *foot, "", "</details>"]

@@ -1,0 +1,195 @@
+"""An interval against its required range as SVG: places along the axis in percent, so that it fits any width and its
+letters keep their size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from lnbench.report.figures.forest import limits
+from lnbench.report.numbers import exponent_of, power_of_ten
+from lnbench.report.plain import Json
+from lnbench.report.units import Ends, Shown, shown
+
+AIR = 3.0  # percent at both ends of the axis
+TICK_ROOM = 6.0  # percent that half of a tick's words may need
+SMALL_HEIGHT = 26
+Y_PRINTED, Y_INTERVAL, Y_SEEDS, Y_AXIS, Y_WORDS, HEIGHT = 8, 26, 50, 66, 84, 92
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Numbers to places: `low` and `high` are the ends of the axis, in the unit that is shown."""
+
+    low: float
+    high: float
+
+    def at(self, x: float) -> float:
+        """Return a number's place in percent of the picture's width; numbers beyond the axis lie at its end."""
+        share = (min(max(x, self.low), self.high) - self.low) / (self.high - self.low)
+        return AIR + share * (100 - 2 * AIR)
+
+    def place(self, x: float) -> str:
+        """Return the same as SVG has it: `42.1%`."""
+        return f"{self.at(x):.2f}%"
+
+
+def pictures(part: Json, member: Json, tone: str, label: str) -> list[Markup]:
+    """Return the pictures of one comparison: its interval against the range with every seed a dot; where the effect is
+    a share of runs, first each run against the threshold. Nothing where nothing was measured."""
+    view = shown(part, member)
+    found = []
+    if not view.values and member["values"] and part["region"] is not None and member.get("word") is None:
+        runs = shown({**part, "kind": "values"}, member)
+        found.append(_picture(part, member, runs, tone, f"{label}, run by run", interval=False))
+    if view.effect is not None or any(value is not None for value in view.values) or member.get("censored"):
+        found.append(_picture(part, member, view, tone, label))
+    return found
+
+
+def small_picture(part: Json, member: Json, tone: str) -> Markup:
+    """Return a line of it without words, for a list: interval and range alone; nothing where nothing was measured."""
+    view = shown(part, member)
+    if view.effect is None:
+        return Markup("")
+    axis = Axis(*_limits(view, member))
+    middle = SMALL_HEIGHT / 2
+    inside = [_region(axis, view.region, 2, SMALL_HEIGHT - 4), *_interval(axis, view, tone, middle, 3)]
+    return _svg("small", SMALL_HEIGHT, Markup("").join(inside), "")
+
+
+def _picture(part: Json, member: Json, view: Shown, tone: str, label: str, interval: bool = True) -> Markup:
+    axis = Axis(*_limits(view, member))
+    inside = [_region(axis, view.region, 14, Y_AXIS - 14)]
+    inside += _axis(axis, view)
+    inside += _interval(axis, view, tone, Y_INTERVAL, 4) if interval else []
+    inside += _seeds(axis, view, member)
+    if view.printed is not None:
+        inside.append(_mark(axis, view.printed, Y_PRINTED, "M-6 -5H6L0 5Z", "printed", _words(view, view.printed)))
+    return _svg("interval", HEIGHT, Markup("").join(inside), label)
+
+
+def _limits(view: Shown, member: Json) -> Ends:
+    return limits(view, [view.unit.of(one["limit"]) for one in member.get("censored", [])])
+
+
+def _svg(kind: str, height: int, inside: Markup, label: str) -> Markup:
+    named = Markup(' role="img" aria-label="{}"').format(label) if label else Markup(' aria-hidden="true"')
+    return Markup('<svg class="{}" width="100%" height="{}"{}>{}</svg>').format(kind, height, named, inside)
+
+
+def _region(axis: Axis, region: Ends, y: float, height: float) -> Markup:
+    start, end = axis.at(region[0]), axis.at(region[1])
+    start, end = (0.0 if math.isinf(region[0]) else start), (100.0 if math.isinf(region[1]) else end)
+    band = Markup('<rect class="region" x="{}%" y="{}" width="{}%" height="{}"/>').format(
+        f"{start:.2f}", f"{y:g}", f"{max(end - start, 0.4):.2f}", f"{height:g}"
+    )
+    edges = [
+        Markup('<line class="edge" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(
+            axis.place(edge), f"{y:g}", f"{y + height:g}"
+        )
+        for edge in region
+        if math.isfinite(edge)
+    ]
+    return band + Markup("").join(edges)
+
+
+def _interval(axis: Axis, view: Shown, tone: str, y: float, width: int) -> list[Markup]:
+    found = []
+    for ends, kind in ((view.wide_interval, "wide"), (view.interval, f"bar {tone}")):
+        if ends is None:
+            continue
+        found.append(
+            Markup('<line class="{}" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(
+                kind, axis.place(ends[0]), axis.place(ends[1]), y=f"{y:g}"
+            )
+        )
+    for end in view.interval or ():
+        found.append(
+            Markup('<line class="cap {0}" x1="{1}" x2="{1}" y1="{2}" y2="{3}"/>').format(
+                tone, axis.place(end), f"{y - 2 * width:g}", f"{y + 2 * width:g}"
+            )
+        )
+    if view.effect is not None:
+        found.append(_mark(axis, view.effect, y, SHAPES.get(tone, SHAPES["plain"]), f"effect {tone}", ""))
+    return found
+
+
+# tone -> path of the effect's mark: shapes differ, so that colour never speaks alone
+SHAPES = {
+    "yes": "M-6 0A6 6 0 1 1 6 0A6 6 0 1 1 -6 0Z",
+    "no": "M-6 -3L-3 -6L0 -3L3 -6L6 -3L3 0L6 3L3 6L0 3L-3 6L-6 3L-3 0Z",
+    "unsure": "M0 -7L7 0L0 7L-7 0Z",
+    "warn": "M-6 -5H6L0 6Z",
+    "fork": "M-6 -5H6L0 6Z",
+    "slate": "M-6 5H6L0 -6Z",
+    "plain": "M-5 -5H5V5H-5Z",
+}
+
+
+def _mark(axis: Axis, x: float, y: float, path: str, kind: str, title: str) -> Markup:
+    told = Markup("<title>{}</title>").format(title) if title else Markup("")
+    return Markup('<svg x="{}" y="{}" overflow="visible"><path class="{}" d="{}">{}</path></svg>').format(
+        axis.place(x), f"{y:g}", kind, path, told
+    )
+
+
+def _seeds(axis: Axis, view: Shown, member: Json) -> list[Markup]:
+    found = []
+    for seed, value, dead in zip(member["seeds"], view.values, member["collapsed"], strict=False):
+        if value is None:
+            continue
+        title = f"seed {seed}: {_words(view, value)}{', collapsed' if dead else ''}"
+        path = "M-4 -4L4 4M-4 4L4 -4" if dead else "M-4.5 0A4.5 4.5 0 1 1 4.5 0A4.5 4.5 0 1 1 -4.5 0Z"
+        found.append(_mark(axis, value, Y_SEEDS, path, "seed dead" if dead else "seed", title))
+    for one in member.get("censored", []):  # an arrow from the last level that was run to the side that is known
+        above = one["side"] == "above"
+        limit = view.unit.of(one["limit"])
+        title = f"seed {one['seed']}: {one['side']} {_words(view, limit)}"
+        path = "M-4 -5L5 0L-4 5Z" if above else "M4 -5L-5 0L4 5Z"
+        found.append(_mark(axis, limit, Y_SEEDS, path, "seed", title))
+    return found
+
+
+def _words(view: Shown, x: float) -> str:
+    return view.unit.with_name(view.number(x))
+
+
+def _axis(axis: Axis, view: Shown) -> list[Markup]:
+    found = [Markup('<line class="axis" x1="0%" x2="100%" y1="{0}" y2="{0}"/>').format(Y_AXIS)]
+    ticks = [tick for tick in nice_ticks(axis.low, axis.high) if TICK_ROOM <= axis.at(tick) <= 100 - TICK_ROOM]
+    for tick, words in zip(ticks, tick_words(ticks, view), strict=True):
+        found.append(
+            Markup('<line class="axis" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(
+                axis.place(tick), Y_AXIS, Y_AXIS + 5
+            )
+        )
+        found.append(Markup('<text x="{}" y="{}">{}</text>').format(axis.place(tick), Y_WORDS, words))
+    return found
+
+
+def nice_ticks(low: float, high: float, most: int = 4) -> list[float]:
+    """Return at most `most` + 1 round numbers between the ends, evenly apart by 1, 2 or 5 times a power of ten."""
+    width = high - low
+    power = 10.0 ** math.floor(math.log10(width / most))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power * most >= width)
+    first = math.ceil(low / step - 1e-9)
+    return [number * step for number in range(first, first + most + 2) if number * step <= high + 1e-9 * step]
+
+
+def tick_words(ticks: Sequence[float], view: Shown) -> list[str]:
+    """Return the ticks' numbers with the unit; a power of ten with each where they are very small or large."""
+    if not ticks:
+        return []
+    exponent = exponent_of(*ticks) if view.unit.decimals is None else 0
+    size = 10.0**exponent
+    step = (ticks[1] - ticks[0]) / size if len(ticks) > 1 else abs(ticks[0] / size) or 1.0
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    numbers = [f"{tick / size + 0.0:,.{decimals}f}" for tick in ticks]
+    words = ["0" if float(number.replace(",", "")) == 0 else number.replace("-", "−") for number in numbers]
+    if exponent:
+        return [word if word == "0" else f"{word} × {power_of_ten(exponent)}" for word in words]
+    return [f"{word} %" if view.unit.name.startswith("%") else word for word in words]

@@ -1,0 +1,144 @@
+"""The pages of the site from the data of reports: names of files -> bytes. Equal data, equal bytes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import jinja2
+
+import lnbench
+from lnbench.report.paper_rows import TIER_ORDER, report_order, study_only
+from lnbench.report.plain import Json
+from lnbench.site.claims import Claim, claims_of, short_citation
+from lnbench.site.text import file_names, from_markdown, prose, sentence
+from lnbench.site.verdicts import MEANINGS, SCALES, chip
+from lnbench.spec import LoadedStudy, Question
+from lnbench.tiers import PAPER_TIERS
+from lnbench.verdict import Standing, Verdict
+
+HERE = Path(__file__).parent
+ASSETS = ("site.css", "site.js")
+KNOWN_KINDS = [verdict for verdict in Verdict if not verdict.value.startswith("smoke")]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a site is made of: result.json of each committed report; of each study without one, its result without any
+    run (`unrun`); the questions in words, the studies, and the ids of the headline claims. `folder`: of the reports, as
+    commands name it."""
+
+    results: Sequence[Json]
+    unrun: Sequence[Json] = ()
+    questions: Mapping[str, Question] = field(default_factory=dict)
+    studies: Sequence[LoadedStudy] = ()
+    headlines: Sequence[str] = ()
+    folder: str = "reports"
+
+
+class Site:
+    """The claims, papers, debates and methods of some reports, each with the address of its page."""
+
+    def __init__(self, contents: Contents) -> None:
+        self.contents = contents
+        self.results = sorted(
+            (data for data in contents.results if data["tier"] in PAPER_TIERS and data["claims"]), key=report_order
+        )
+        unrun = sorted((data for data in contents.unrun if data["tier"] in PAPER_TIERS), key=report_order)
+        known = {(data["study"], claim["id"]) for data in self.results for claim in data["claims"]}
+        shown = [(data, f"{contents.folder}/{data['key']}") for data in self.results]
+        shown += [
+            (data, "") for data in unrun if not any((data["study"], one["id"]) in known for one in data["claims"])
+        ]
+        self.shown = sorted(shown, key=lambda one: report_order(one[0]))
+        self.alone = study_only(self.results)
+
+    @cached_property
+    def claims(self) -> list[Claim]:
+        """Return every claim, paper by paper, in the order of their ids."""
+        keys = sorted({(data["study"], claim["id"]) for data, _ in self.shown for claim in data["claims"]})
+        ids = [claim for _, claim in keys]
+        names = [claim if ids.count(claim) == 1 else f"{claim}-{study}" for study, claim in keys]
+        slugs = dict(zip(keys, file_names(names), strict=True))
+        tiers = {study.name: tuple(study.tiers) for study in self.contents.studies}
+        found = claims_of(self.shown, self.alone, tiers, slugs, self.paper_slugs)
+        return sorted(found, key=lambda one: (one.standing is Standing.HYPOTHESIS, one.paper["id"], one.name))
+
+    @cached_property
+    def paper_slugs(self) -> dict[str, str]:
+        """Return paper -> file name of its page."""
+        papers = list(dict.fromkeys(data["paper"]["id"] for data, _ in self.shown))
+        return dict(zip(papers, file_names(papers), strict=True))
+
+    @cached_property
+    def headlines(self) -> list[Claim]:
+        """Return the headline claims that are known, in their order."""
+        by_id = {claim.name: claim for claim in reversed(self.claims)}
+        return [by_id[name] for name in self.contents.headlines if name in by_id]
+
+    def question_title(self, name: str) -> str:
+        """Return a question in words; its name where nothing more is known."""
+        known = self.contents.questions.get(name)
+        return " ".join(known.title.split()) if known else name
+
+
+def render(contents: Contents) -> dict[str, bytes]:
+    """Return every file of the site by its name."""
+    site = Site(contents)
+    pages = _Pages(site)
+    pages.add("index.html", "index.html", claims=site.claims, headlines=site.headlines, **_filters(site))
+    for claim in site.claims:
+        pages.add(f"claims/{claim.slug}.html", "claim.html", claim=claim)
+    files = {name: text.encode() for name, text in pages.done.items()}
+    files |= {f"assets/{name}": (HERE / "assets" / name).read_bytes() for name in ASSETS}
+    return {".nojekyll": b"", **files}
+
+
+def _filters(site: Site) -> dict[str, object]:
+    """Return what the front page counts and offers as filters: only what some claim has."""
+    judged = [claim for claim in site.claims if claim.main.judged]
+    counts = Counter(claim.main.chip.word for claim in site.claims)
+    papers = {claim.paper_slug: claim.paper_short for claim in site.claims}
+    questions = {claim.question: site.question_title(claim.question) for claim in site.claims if claim.question}
+    pairs = [pair for claim in site.claims for pair in claim.pairs]
+    return {
+        "judged": len(judged),
+        "counts": [(chip(kind.value), counts[kind.value]) for kind in KNOWN_KINDS if counts[kind.value]],
+        "papers": list(papers.items()),
+        "questions": sorted(questions.items(), key=lambda one: one[1]),
+        "verdicts": [kind for kind in KNOWN_KINDS if kind.value in {word for _, word in pairs}],
+        "tiers": [tier for tier in TIER_ORDER if tier in {tier for tier, _ in pairs}],
+    }
+
+
+class _Pages:
+    """Pages as they are rendered; each knows the way back to the root."""
+
+    def __init__(self, site: Site) -> None:
+        self.done: dict[str, str] = {}
+        self.environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.environment.filters |= {"prose": prose, "markdown": from_markdown, "sentence": sentence}
+        self.environment.globals |= {
+            "site": site,
+            "version": lnbench.__version__,
+            "chip_of_word": chip,
+            "meanings": MEANINGS,
+            "scales": SCALES,
+            "kinds": KNOWN_KINDS,
+            "short_citation": short_citation,
+        }
+
+    def add(self, name: str, template: str, **context: object) -> None:
+        """Render a page of this name."""
+        root = "../" * name.count("/")
+        text = self.environment.get_template(template).render(root=root, here=name, **context)
+        self.done[name] = "\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n"
