@@ -430,15 +430,19 @@ def with_gradient_noise(
         return [judge_store(study, store, seeds) for study in studies]
 
 
-def judge_report(folder: Path, studies: Path | None = None) -> StudyResult:
+def judge_report(
+    folder: Path, studies: Path | None = None, loaded: Mapping[str, LoadedStudy] | None = None
+) -> StudyResult:
     """Judge the study of a report again, from the report's own records and against its own copy of the lock.
 
-    studies: the folder in which the study's file lies; None: the known ones. Raises StoreError; LockError where that
+    studies: the folder in which the study's file lies; None: the known ones. loaded: studies that are read already, by
+    name, so that those of many reports are read once. Raises StoreError; LockError where that
     copy is damaged; LnbenchError where there is no such study.
     """
     name, tier, seeds, get = load_report(folder)
     where = name if studies is None else studies / f"{name}.yaml"
-    study = with_rows(study_at(where, tier), load_own_rows(folder))
+    found = at_tier(loaded[name], tier) if loaded and name in loaded else study_at(where, tier)
+    study = with_rows(found, load_own_rows(folder))
     history = of_report(read_copy(folder, study), history_of(study))
     result = judge_records(study, get, seeds, load_failures(folder), history=history)
     return replace(result, ledger=load_ledger(folder))

@@ -67,7 +67,7 @@ def set_up_facts(claim: Json, trained: Json | None) -> SetUp:
     """Return the same as single facts; their words are Markdown."""
     if not trained or not trained["cells"]:
         return SetUp()
-    cells = _cells_of(claim, trained["cells"]) or trained["cells"]
+    cells = cells_of(claim, trained["cells"]) or trained["cells"]
     arms = list(dict.fromkeys(cell["point"].get(ARM) for cell in cells))
     told = {arm: dict(_Runs(trained, [c for c in cells if c["point"].get(ARM) == arm]).facts()) for arm in arms}
     names = list(dict.fromkeys(name for facts in told.values() for name in facts))
@@ -115,7 +115,7 @@ def _epochs_read(claim: Json) -> str:
     return listed(map(as_written, sorted({place[EPOCH] for place in _places(claim) if EPOCH in place})))
 
 
-def _cells_of(claim: Json, cells: Sequence[Json]) -> list[Json]:
+def cells_of(claim: Json, cells: Sequence[Json]) -> list[Json]:
     """Return the cells that the claim reads."""
     places = [*_places(claim)]
     return [cell for cell in cells if any(_lies_at(cell["point"], place) for place in places)]

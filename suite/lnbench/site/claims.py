@@ -8,10 +8,10 @@ from functools import cached_property
 
 from markupsafe import Markup
 
+from lnbench import catalog
 from lnbench.judge.kinds import kind_named
 from lnbench.report.figures.forest import role_of, verdict_of
 from lnbench.report.headlines import largest_judged
-from lnbench.report.matrix import matrix_parts
 from lnbench.report.names import in_forest
 from lnbench.report.page.claim import SeedTable, measured_under, remarks, rule_words, seed_table
 from lnbench.report.paper_rows import TIER_ORDER, Row
@@ -33,9 +33,11 @@ from lnbench.site.history import Event, made_with, timeline
 from lnbench.site.picture import pictures, small_picture
 from lnbench.site.text import from_markdown, sentence, web_address
 from lnbench.site.verdicts import LOOKS, SCALES, SHORT_SCALES, WHO, Chip, chip, chip_of
+from lnbench.tiers import PAPER_TIERS
 from lnbench.verdict import Standing, Verdict
 
 MOST_OPEN = 6  # comparisons of a claim that are shown at once; the others open on a click
+MOST_SMALL = 6  # comparisons in a list's picture
 DASH = "–"
 
 
@@ -110,6 +112,11 @@ class Part:
     def kind(self) -> str:
         """Return the kind of check in words."""
         return kind_named(self.part["kind"]).words or str(self.part["kind"])
+
+    @property
+    def metric(self) -> tuple[str, str]:
+        """Return its metric, and what that is."""
+        return str(self.part["effect"]["metric"]), str(self.part["effect"]["metric_words"])
 
     @property
     def line(self) -> str:
@@ -207,27 +214,16 @@ class AtTier:
         return spaced_percent(shown(part, part["members"][0]).confidence)
 
     @property
-    def small(self) -> Markup:
-        """Return a line of the picture of its first deciding comparison."""
-        for part in in_forest(self.claim):
-            if part["decides"]:
-                for member in part["members"]:
-                    tone = Comparison(part, member, self.claim, self.tier).lies[1]
-                    if found := small_picture(part, member, tone):
-                        return found
-        return Markup("")
-
-    @property
-    def measured(self) -> str:
-        """Return in a line what was measured of its first deciding comparison."""
-        part = next(part for part in self.claim["parts"] if part["decides"])
-        if "matrix" in part:
-            return part_line(part)
-        view = shown(part, part["members"][0])
-        if view.effect is None:
-            return ""
-        interval = f", {spaced_percent(view.confidence)} interval {view.interval_words()}" if view.interval else ""
-        return f"measured {view.effect_words()}{interval}; required: {view.region_words()}"
+    def small(self) -> str:
+        """Return a line for each of its deciding comparisons, interval against range; nothing where these are more than
+        a list has room for, or where one is not measured."""
+        rows = [
+            Comparison(part, member, self.claim, self.tier)
+            for part in in_forest(self.claim)
+            if part["decides"]
+            for member in part["members"]
+        ]
+        return small_picture([(row.part, row.member, row.lies[1]) for row in rows]) if len(rows) <= MOST_SMALL else ""
 
     @property
     def set_up(self) -> SetUp:
@@ -275,8 +271,32 @@ class AtTier:
         return made_with(self.data)
 
     @property
-    def tables(self) -> list[Json]:
-        return [*matrix_parts(self.claim)]
+    def drawn(self) -> bool:
+        """Return whether there is a picture of it."""
+        return any(
+            one.pictures for part in self.parts if not part.is_table for one in part.comparisons if one.member["values"]
+        )
+
+    @property
+    def again(self) -> bool:
+        """Return whether another run gives its numbers again: times it does not."""
+        name = (self.data.get("trained") or {}).get("base", {}).get("experiment")
+        return not (name in catalog.names("experiment") and catalog.find("experiment", name).timed)
+
+    @property
+    def chain(self) -> str:
+        """Return where the chain over the report's records ends; "" in a report of before there were chains."""
+        return str((self.data.get("records") or {}).get("head", ""))
+
+    @property
+    def datasets(self) -> list[str]:
+        """Return the data sets that its runs need and that `lnbench data fetch` gets."""
+        known = (self.data.get("trained") or {}).get("data") or {}
+        return [name for name in known if name in catalog.names("dataset") and _fetched(name)]
+
+
+def _fetched(dataset: str) -> bool:
+    return bool(getattr(catalog.find("dataset", dataset).value, "archives", ()))
 
 
 def _changes(tried: object) -> str:
@@ -294,8 +314,8 @@ def _value(value: object) -> str:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim with all tiers at which there is something to show, the largest first. `others`: tiers of its study that
-    were not run."""
+    """A claim with all tiers at which there is something to show, the largest first. `others`: the tiers that its
+    study has."""
 
     name: str
     slug: str
@@ -361,14 +381,15 @@ class Claim:
         return [one for one in self.tiers if one.judged and one is not self.main]
 
     @property
+    def every_tier(self) -> list[tuple[str, AtTier | None]]:
+        """Return (tier, the claim at it) of every tier of its study, the largest first; None where nothing is known."""
+        there = {one.tier: one for one in self.tiers}
+        return [(tier, there.get(tier)) for tier in TIER_ORDER if tier in there or tier in self.others]
+
+    @property
     def pairs(self) -> list[tuple[str, str]]:
         """Return (tier, verdict) of each tier that has a report, for the filter."""
         return [(one.tier, one.chip.word) for one in self.tiers if one.folder] or [("none", "not-run")]
-
-    @property
-    def datasets(self) -> list[str]:
-        """Return the data sets that its main tier needs and that `lnbench data fetch` gets."""
-        return [str(one["name"]) for one in self.data["data"]]
 
 
 def short_citation(paper: Json) -> str:
@@ -397,7 +418,6 @@ def claims_of(
     `papers`: paper -> file name of its page."""
     found = []
     for (study, name), rows in group(results):
-        there = {data["tier"] for data, _, folder in rows if folder}
         question = next((str(claim["question"]) for _, claim, _ in rows if claim["question"]), "")
         found.append(
             Claim(
@@ -405,7 +425,7 @@ def claims_of(
                 slugs[study, name],
                 study,
                 tuple(AtTier(data, claim, alone.get((data["key"], name)), folder) for data, claim, folder in rows),
-                tuple(tier for tier in TIER_ORDER if tier in tiers.get(study, ()) and tier not in there),
+                tuple(tier for tier in PAPER_TIERS if tier in tiers.get(study, ())),
                 question,
                 papers[rows[0][0]["paper"]["id"]],
             )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from lnbench.report.page.registration import drafts_words, to_the_minute, what_happened
+from lnbench.report.page.registration import drafts_words, minute, what_happened
 from lnbench.report.plain import Json
 from lnbench.report.words import counted, duration, listed, unescaped
 from lnbench.site.text import from_markdown, prose, sentence
@@ -22,7 +22,7 @@ class Event:
     @property
     def when(self) -> str:
         """Return the time to the minute."""
-        return unescaped(to_the_minute(self.time)) if self.time else ""
+        return unescaped(minute(self.time)) if self.time else ""
 
 
 def timeline(data: Json, claim: str) -> list[Event]:

@@ -16,7 +16,7 @@ from lnbench.report.units import Ends, Shown, shown
 
 AIR = 3.0  # percent at both ends of the axis
 TICK_ROOM = 6.0  # percent that half of a tick's words may need
-SMALL_HEIGHT = 26
+SMALL_ROW = 24
 Y_PRINTED, Y_INTERVAL, Y_SEEDS, Y_AXIS, Y_WORDS, HEIGHT = 8, 26, 50, 66, 84, 92
 
 
@@ -50,15 +50,18 @@ def pictures(part: Json, member: Json, tone: str, label: str) -> list[Markup]:
     return found
 
 
-def small_picture(part: Json, member: Json, tone: str) -> Markup:
-    """Return a line of it without words, for a list: interval and range alone; nothing where nothing was measured."""
-    view = shown(part, member)
-    if view.effect is None:
+def small_picture(rows: Sequence[tuple[Json, Json, str]]) -> Markup:
+    """Return lines without words, for a list: interval and range of each (part, member, tone) on an axis of its own.
+    Nothing where one was not measured: the others would stand for the whole."""
+    views = [shown(part, member) for part, member, _ in rows]
+    if not views or any(view.effect is None for view in views):
         return Markup("")
-    axis = Axis(*_limits(view, member))
-    middle = SMALL_HEIGHT / 2
-    inside = [_region(axis, view.region, 2, SMALL_HEIGHT - 4), *_interval(axis, view, tone, middle, 3)]
-    return _svg("small", SMALL_HEIGHT, Markup("").join(inside), "")
+    inside = []
+    for number, (view, (_, member, tone)) in enumerate(zip(views, rows, strict=True)):
+        axis, top = Axis(*_limits(view, member)), number * SMALL_ROW
+        inside.append(_region(axis, view.region, top + 2, SMALL_ROW - 4))
+        inside += _interval(axis, view, tone, top + SMALL_ROW / 2, 3)
+    return _svg("small", len(rows) * SMALL_ROW, Markup("").join(inside), "")
 
 
 def _picture(part: Json, member: Json, view: Shown, tone: str, label: str, interval: bool = True) -> Markup:

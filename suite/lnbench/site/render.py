@@ -7,15 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 
 import jinja2
 
 import lnbench
+from lnbench.report.debates import BRIDGE, OURS, RULE, find_debates
 from lnbench.report.paper_rows import TIER_ORDER, report_order, study_only
 from lnbench.report.plain import Json
 from lnbench.site.claims import Claim, claims_of, short_citation
+from lnbench.site.papers import Discussion, Paper, discussion, papers_of
+from lnbench.site.tables import Method, Table, methods_of, tables_of
 from lnbench.site.text import file_names, from_markdown, prose, sentence
-from lnbench.site.verdicts import MEANINGS, SCALES, chip
+from lnbench.site.verdicts import MEANINGS, SCALES, WHO, chip
 from lnbench.spec import LoadedStudy, Question
 from lnbench.tiers import PAPER_TIERS
 from lnbench.verdict import Standing, Verdict
@@ -63,7 +67,7 @@ class Site:
         ids = [claim for _, claim in keys]
         names = [claim if ids.count(claim) == 1 else f"{claim}-{study}" for study, claim in keys]
         slugs = dict(zip(keys, file_names(names), strict=True))
-        tiers = {study.name: tuple(study.tiers) for study in self.contents.studies}
+        tiers = {study.name: study.named or tuple(study.tiers) for study in self.contents.studies}
         found = claims_of(self.shown, self.alone, tiers, slugs, self.paper_slugs)
         return sorted(found, key=lambda one: (one.standing is Standing.HYPOTHESIS, one.paper["id"], one.name))
 
@@ -79,6 +83,38 @@ class Site:
         by_id = {claim.name: claim for claim in reversed(self.claims)}
         return [by_id[name] for name in self.contents.headlines if name in by_id]
 
+    @cached_property
+    def papers(self) -> list[Paper]:
+        return papers_of(self.claims, self.results, self.alone, self.paper_slugs)
+
+    @cached_property
+    def discussions(self) -> list[Discussion]:
+        """Return the debates that there are claims for, each with the pages of its claims."""
+        debates = find_debates(self.results, self.contents.questions, self.contents.studies)
+        by_key = {(claim.study, claim.name): claim for claim in self.claims}
+        slugs = file_names(debate.name for debate in debates)
+        return [discussion(debate, slug, by_key) for debate, slug in zip(debates, slugs, strict=True)]
+
+    @cached_property
+    def methods(self) -> list[Method]:
+        """Return the methods that claims train with, those with a row in a table first."""
+        found = [*methods_of(self.claims)]
+        slugs = file_names(name for name, *_ in found)
+        return [
+            Method(name, slug, words, tuple(rows), tuple(claims))
+            for (name, words, rows, claims), slug in zip(found, slugs, strict=True)
+        ]
+
+    @cached_property
+    def method_tables(self) -> list[Table]:
+        """Return the tables whose rows are methods."""
+        return list(dict.fromkeys(table for method in self.methods for table, _ in method.rows))
+
+    @cached_property
+    def method_slugs(self) -> dict[str, str]:
+        """Return method -> file name of its page."""
+        return {method.name: method.slug for method in self.methods}
+
     def question_title(self, name: str) -> str:
         """Return a question in words; its name where nothing more is known."""
         known = self.contents.questions.get(name)
@@ -91,7 +127,18 @@ def render(contents: Contents) -> dict[str, bytes]:
     pages = _Pages(site)
     pages.add("index.html", "index.html", claims=site.claims, headlines=site.headlines, **_filters(site))
     for claim in site.claims:
-        pages.add(f"claims/{claim.slug}.html", "claim.html", claim=claim)
+        tables = {at.tier: tables_of(claim, at) for at in claim.shown_tiers}
+        pages.add(f"claims/{claim.slug}.html", "claim.html", claim=claim, tables=tables)
+    pages.add("papers/index.html", "papers.html", papers=site.papers)
+    for paper in site.papers:
+        pages.add(f"papers/{paper.slug}.html", "paper.html", paper=paper)
+    pages.add("debates/index.html", "debates.html", rule=RULE, discussions=site.discussions)
+    for one in site.discussions:
+        pages.add(f"debates/{one.slug}.html", "debate.html", one=one, bridge=BRIDGE, ours=OURS)
+    pages.add("methods/index.html", "methods.html", methods=site.methods, tables=site.method_tables)
+    for method in site.methods:
+        pages.add(f"methods/{method.slug}.html", "method.html", method=method)
+    pages.add("reading.html", "reading.html", standings=list(Standing))
     files = {name: text.encode() for name, text in pages.done.items()}
     files |= {f"assets/{name}": (HERE / "assets" / name).read_bytes() for name in ASSETS}
     return {".nojekyll": b"", **files}
@@ -126,13 +173,14 @@ class _Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.environment.filters |= {"prose": prose, "markdown": from_markdown, "sentence": sentence}
+        self.environment.filters |= {"prose": prose, "markdown": from_markdown, "sentence": sentence, "shell": quote}
         self.environment.globals |= {
             "site": site,
             "version": lnbench.__version__,
             "chip_of_word": chip,
             "meanings": MEANINGS,
             "scales": SCALES,
+            "who": WHO,
             "kinds": KNOWN_KINDS,
             "short_citation": short_citation,
         }

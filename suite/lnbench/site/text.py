@@ -33,7 +33,7 @@ def sentence(text: str) -> str:
     if not text:
         return ""
     capital = text if text[0] == "`" else text[0].upper() + text[1:]
-    return capital if capital[-1] in ".!?…”" else f"{capital}."
+    return capital if capital[-1] in ".!?…" else f"{capital}."
 
 
 def web_address(text: object) -> str:

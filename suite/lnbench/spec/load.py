@@ -26,11 +26,12 @@ from lnbench.yamlfile.tree import Mapping, block, items, position_of
 
 @dataclass(frozen=True)
 class LoadedStudy:
-    """A study file that is valid, with all its tiers."""
+    """A study file that is valid, with the tiers that were read. `named`: all that the file has."""
 
     path: Path
     tiers: dict[str, Study]
     warnings: tuple[Problem, ...]
+    named: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -72,7 +73,9 @@ def load_study(path: Path, only: Collection[str] = TIERS) -> LoadedStudy:
     files = {"study": _sha256(path)}
     if baseline is not None:
         files["baseline"] = _sha256(resources.baselines_for(path) / f"{baseline.paper}.yaml")
-    return LoadedStudy(path, {tier: replace(checked[tier], files=files) for tier in asked}, warnings)
+    return LoadedStudy(
+        path, {tier: replace(checked[tier], files=files) for tier in asked}, warnings, tuple(findings.tiers)
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lnbench.errors import Exit, LnbenchError, StoreError
+from lnbench.errors import Exit, LnbenchError, Problem, SpecError, StoreError
 from lnbench.resources import questions_for, study_paths
 
 if TYPE_CHECKING:
     from lnbench.spec import LoadedStudy
+
+Json = dict[str, Any]
+OF_A_REPORT = ("report.md", "records.jsonl")
+STUDIES_EACH = 4  # of a process, at least: starting it takes time, too
 
 
 @click.command()
@@ -32,20 +40,23 @@ def site(output: Path, reports: Path) -> int:
     from lnbench.report.headlines import headlines
     from lnbench.site import Contents, render, write_site
     from lnbench.site.folder import demand_ours
-    from lnbench.spec import load_questions, load_studies
+    from lnbench.spec import load_questions
 
     demand_ours(output)
-    results = _judged(reports)
+    results = _results(reports)
     paths = study_paths()
-    studies = load_studies(paths)
+    tiers: dict[str, set[str]] = {}
+    for data in results:
+        tiers.setdefault(data["study"], set()).add(data["tier"])
+    read = _read(paths, reports, tiers)
     shown = [data for data in results if data["tier"] != "smoke"]
     contents = Contents(
         results=shown,
-        unrun=_unrun(studies, {data["study"] for data in shown}),
+        unrun=[data for one in read for data in one.unrun],
         questions=load_questions(questions_for(paths[0])) if paths else {},
-        studies=studies,
+        studies=[one.study for one in read],
         headlines=headlines(),
-        folder=reports.as_posix() if not reports.is_absolute() else reports.name,
+        folder=reports.name if reports.is_absolute() else reports.as_posix(),
     )
     files = render(contents)
     write_site(files, output)
@@ -54,39 +65,119 @@ def site(output: Path, reports: Path) -> int:
     return Exit.OK
 
 
-def _judged(reports: Path) -> list[dict[str, Any]]:
-    """Return result.json of every report in a folder. Raises StoreError for one that does not judge, or that is not
-    what its records give, and where there is none."""
-    from lnbench.pipeline import judge_report
-    from lnbench.report import is_report, read_results, report_differs
+def _results(reports: Path) -> list[Json]:
+    """Return result.json of every report in a folder. Raises StoreError for one that is damaged or not whole, and
+    LnbenchError where there is none."""
+    from lnbench.report import is_report, read_results
 
     results = read_results(reports)
     for folder in sorted(reports.iterdir()):
-        half = folder.is_dir() and not is_report(folder) and any((folder / name).exists() for name in _OF_A_REPORT)
-        if half:
+        if not is_report(folder) and any((folder / name).exists() for name in OF_A_REPORT):
             raise StoreError(f"{folder}: a report without its result.json; report again, or delete the folder")
         if is_report(folder):
-            lines = report_differs(folder, judge_report(folder))
-            if lines:
-                raise StoreError(f"{folder}: differs from what its records give: {lines[0]}; report again first")
+            data = next((one for one in results if one["key"] == folder.name), None)
+            if data is None:
+                raise StoreError(f"{folder}: is the report of another study or tier; name the folder STUDY-TIER")
     if not results:
         raise LnbenchError(f"{reports}: there is no report in it; `lnbench verify STUDY -o {reports}` writes one")
     return results
 
 
-_OF_A_REPORT = ("report.md", "records.jsonl")
+@dataclass(frozen=True)
+class _Read:
+    """A study file as the site needs it: the study, and its result without any run where it has no report."""
+
+    study: LoadedStudy
+    unrun: tuple[Json, ...]
 
 
-def _unrun(studies: list[LoadedStudy], there: set[str]) -> list[dict[str, Any]]:
-    """Return, of each study without a report, its result without any run at its largest tier: what it would measure,
-    and the ranges that are registered for it."""
-    from lnbench.pipeline import judge_records
-    from lnbench.report import result_to_json
+def _read(paths: Sequence[Path], reports: Path, tiers: dict[str, set[str]]) -> list[_Read]:
+    """Return every study, with the reports judged again, by several processes. `tiers`: of which there are reports.
+
+    Raises SpecError with all that is wrong in the files; StoreError and LnbenchError for a report that does not judge,
+    or that is not what its records give.
+    """
+    from lnbench.machine import available_cores
+    from lnbench.spec import load_studies
+
+    tasks = [(path, tuple(sorted(tiers.get(path.stem, ()))), reports) for path in paths]
+    tasks.sort(key=lambda task: not task[1])  # those with reports take longest
+    processes = min(8, available_cores(), len(tasks) // STUDIES_EACH)
+    outcomes = _by_processes(tasks, processes) if processes > 1 else [_of_task(task) for task in tasks]
+    if problems := [problem for outcome in outcomes if isinstance(outcome, list) for problem in outcome]:
+        raise SpecError(problems)
+    if failed := [outcome for outcome in outcomes if isinstance(outcome, LnbenchError)]:
+        raise failed[0]
+    found = [outcome for outcome in outcomes if isinstance(outcome, _Read)]
+    claims = [claim.id for one in found for claim in one.study.any.spec.claims]
+    if len(set(claims)) < len(claims):
+        load_studies(list(paths))  # says which claim is in two files, and where
+    unknown = sorted(set(tiers) - {path.stem for path in paths})
+    for study in unknown:
+        _judge_again(reports / f"{study}-{min(tiers[study])}")  # says that there is no such study
+    return sorted(found, key=lambda one: one.study.name)
+
+
+Task = tuple[Path, tuple[str, ...], Path]
+
+
+def _by_processes(tasks: Sequence[Task], processes: int) -> list[Any]:
+    """Do the tasks by processes that are forked, so that nothing is imported twice."""
+    from lnbench import pipeline, report  # noqa: F401  (before the fork)
+
+    pool = multiprocessing.get_context("fork").Pool(processes, _begin)
+    try:
+        found = pool.map(_of_task, tasks, chunksize=1)
+        pool.close()
+    except BaseException:
+        pool.terminate()
+        raise
+    finally:
+        pool.join()
+    return found
+
+
+def _begin() -> None:
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends this process
+
+
+def _of_task(task: Task) -> _Read | list[Problem] | LnbenchError:
+    """Read a study, and judge its reports again. What is wrong is returned: it must come back from another process."""
+    from lnbench.spec import load_study
     from lnbench.tiers import PAPER_TIERS
 
-    found = []
-    for study in studies:
-        tiers = [tier for tier in reversed(PAPER_TIERS) if tier in study.tiers]
-        if tiers and study.name not in there:
-            found.append(result_to_json(judge_records(study.tiers[tiers[0]], lambda run: None)))
-    return found
+    path, tiers, reports = task
+    try:
+        study = load_study(path, {"full", *tiers})
+        if not study.tiers:
+            study = load_study(path)
+        for tier in tiers:
+            _judge_again(reports / f"{path.stem}-{tier}", study)
+        shown = [tier for tier in reversed(PAPER_TIERS) if tier in study.tiers]
+        run = any(tier in PAPER_TIERS for tier in tiers)
+        return _Read(study, () if run else tuple(_unrun(study, shown[:1])))
+    except SpecError as error:
+        return error.problems
+    except LnbenchError as error:
+        return error
+
+
+def _judge_again(folder: Path, study: LoadedStudy | None = None) -> None:
+    """Raise StoreError where a report is not what its records give."""
+    from lnbench.pipeline import judge_report
+    from lnbench.report import report_differs
+
+    lines = report_differs(folder, judge_report(folder, loaded={study.name: study} if study else None))
+    if lines:
+        raise StoreError(f"{folder}: differs from what its records give: {lines[0]}; report again first")
+
+
+def _unrun(study: LoadedStudy, tiers: Collection[str]) -> Iterable[Json]:
+    """Yield the result without any run at these tiers: what would be measured, and the ranges registered for it."""
+    from lnbench.pipeline import judge_records
+    from lnbench.report import result_to_json
+
+    for tier in tiers:
+        yield result_to_json(judge_records(study.tiers[tier], lambda run: None))

@@ -85,8 +85,8 @@ def _regions(found: Json) -> list[str]:
     rows = [
         [
             escaped(claim["id"]),
-            to_the_minute(claim["first_record"]),
-            to_the_minute(claim["registered"]) + _commit(claim) if claim["registered"] else "not registered",
+            minute(claim["first_record"]),
+            minute(claim["registered"]) + _commit(claim) if claim["registered"] else "not registered",
             f"{claim['records_before']:,} of {claim['records']:,}",
             "<br>".join(what_happened(claim)),
         ]
@@ -111,8 +111,8 @@ def _when(claims: list[Json]) -> str:
     times = sorted({(claim["registered"], _commit(claim)) for claim in claims})
     (first, commit), (last, other) = times[0], times[-1]
     if first == last:
-        return f"on {to_the_minute(first)}{commit}"
-    return f"between {to_the_minute(first)}{commit} and {to_the_minute(last)}{other}"
+        return f"on {minute(first)}{commit}"
+    return f"between {minute(first)}{commit} and {minute(last)}{other}"
 
 
 def _before(claims: list[Json]) -> str:
@@ -126,8 +126,8 @@ def _before(claims: list[Json]) -> str:
         )
     first = min(claim["first_record"] for claim in run)
     if max(claim["registered"] for claim in claims) <= first:
-        return f"before the first record of {to_the_minute(first)}"
-    return f"each before its first record (the first of all is of {to_the_minute(first)})"
+        return f"before the first record of {minute(first)}"
+    return f"each before its first record (the first of all is of {minute(first)})"
 
 
 def _commit(claim: Json) -> str:
@@ -142,12 +142,8 @@ def what_happened(claim: Json) -> list[str]:
     if claim["status"] == "late":
         first = claim["first_registered"]
         how = "committed in this study" if claim["first_commit"] else "registered"
-        lines.append(f"first {how} on {to_the_minute(first)}, after the first record" if first else "never registered")
-    when = (
-        f"changed on {listed(map(to_the_minute, claim['changed']))}"
-        if claim["changed"]
-        else "changed, and not registered"
-    )
+        lines.append(f"first {how} on {minute(first)}, after the first record" if first else "never registered")
+    when = f"changed on {listed(map(minute, claim['changed']))}" if claim["changed"] else "changed, and not registered"
     after = " after the first record" if claim["status"] == "changed" and claim["changed"] else ""
     parts: dict[tuple[str, str, str], list[str]] = {}  # of one change that several parts share
     for change in claim["changes"]:
@@ -188,23 +184,23 @@ def _more(found: Json, data: Json) -> list[str]:
             facts.append(drafts_words(claim))
     seen = _seen(found)
     if seen:
-        since = to_the_minute(min(claim["records_since"] for claim in seen))
+        since = minute(min(claim["records_since"] for claim in seen))
         was = "region of {} was" if len(seen) == 1 else "regions of {} were"
         facts.append(
             f"When the {was.format(_ids(seen))} registered, the study had earlier records already, since {since}; "
             "its runs were then made again or are others."
         )
     for change in found["changed"]:
-        when = f"on {listed(map(to_the_minute, change['at']))}" if change["at"] else "and not registered"
+        when = f"on {listed(map(minute, change['at']))}" if change["at"] else "and not registered"
         if change["what"] == "runs":
             facts.append(
-                f"The planned runs were changed {when}, after the first record of {to_the_minute(found['first_record'])}; "
+                f"The planned runs were changed {when}, after the first record of {minute(found['first_record'])}; "
                 "judged are the records of the runs as planned now."
             )
         else:
             facts.append(
                 f"{escaped(change['what'].capitalize())} changed {when}, after the first record of "
-                f"{to_the_minute(found['first_record'])}: was “{escaped(change['was'])}”, is “{escaped(change['now'])}”."
+                f"{minute(found['first_record'])}: was “{escaped(change['was'])}”, is “{escaped(change['now'])}”."
             )
             void = {key: why for choice in data["choices_open"] for key, why in choice.get("void", {}).items()}
             if change["what"] == "alternatives" and void:
@@ -213,7 +209,7 @@ def _more(found: Json, data: Json) -> list[str]:
                 )
     for was, now, at in sorted({_standing(claim) for claim in found["claims"] if claim["standing"]}):
         names = _ids([claim for claim in found["claims"] if claim["standing"] and _standing(claim) == (was, now, at)])
-        when = f"on {to_the_minute(at)}" if at else "and not registered"
+        when = f"on {minute(at)}" if at else "and not registered"
         facts.append(f"The standing of {names} changed {when}, after the first record: was {was}, is {now}.")
     for claim in found["claims"]:
         if claim["sentence"]:
@@ -222,9 +218,9 @@ def _more(found: Json, data: Json) -> list[str]:
                 f"The sentence of {escaped(claim['id'])} was changed after the first record: was “{was}”, is “{now}”."
             )
     for claim in found["taken_out"]:
-        when = f"on {to_the_minute(claim['taken_out'])}" if claim["taken_out"] else "since the last entry"
+        when = f"on {minute(claim['taken_out'])}" if claim["taken_out"] else "since the last entry"
         where = f"; it is in {coded(claim['now_in'])} now" if claim["now_in"] else ""
-        since = to_the_minute(claim["registered"])
+        since = minute(claim["registered"])
         facts.append(
             f"{escaped(claim['id'])}, registered on {since}, was taken out of this study {when}, when it had "
             f"records{where}."
@@ -243,7 +239,7 @@ def drafts_words(claim: Json) -> str:
             f"“{escaped(change['was'])}”"
             for change in draft["changes"]
         ]
-        once.append(f"{to_the_minute(draft['time'])} ({'; '.join(differ) or 'other terms'})")
+        once.append(f"{minute(draft['time'])} ({'; '.join(differ) or 'other terms'})")
     return (
         f"{escaped(claim['id'])} was registered otherwise before, on {listed(once)}; no record of the time is among "
         "those judged here."
@@ -258,7 +254,7 @@ def _history(found: Json) -> list[str]:
         return [terms, ""]
     entry, version = found["entry"], escaped(found["lnbench"])
     place = "next to the study file" if found["lock"].startswith("locks/") else "in the store that it was trained in"
-    which = f"entry {entry['number']}, {coded(entry['sha256'][:12])}, of {to_the_minute(entry['time'])}, by lnbench {version}"
+    which = f"entry {entry['number']}, {coded(entry['sha256'][:12])}, of {minute(entry['time'])}, by lnbench {version}"
     where = f"{coded(found['lock'])} {place} (last: {which}); a copy is `lock.json` of this report"
     by, of, named = "", found["records"]["all"], found["records"]["named"]
     if of and named == of:
@@ -277,6 +273,6 @@ def _standing(claim: Json) -> tuple[str, str, str]:
     return standing["was"].replace("_", " "), standing["now"].replace("_", " "), standing["at"] or ""
 
 
-def to_the_minute(text: str) -> str:
+def minute(text: str) -> str:
     """Return a time to the minute: `2026-11-21 06:10 UTC`."""
     return escaped(f"{text[:10]} {text[11:16]} UTC")
