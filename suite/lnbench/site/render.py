@@ -12,6 +12,7 @@ from shlex import quote
 import jinja2
 
 import lnbench
+from lnbench.errors import visible
 from lnbench.report.debates import BRIDGE, OURS, RULE, find_debates
 from lnbench.report.paper_rows import TIER_ORDER, report_order, study_only
 from lnbench.report.plain import Json
@@ -189,4 +190,6 @@ class _Pages:
         """Render a page of this name."""
         root = "../" * name.count("/")
         text = self.environment.get_template(template).render(root=root, here=name, **context)
-        self.done[name] = "\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n"
+        lines = "\n".join(line.rstrip() for line in text.split("\n") if line.strip()) + "\n"
+        # what a browser obeys and does not show comes from names only: the templates have none of it
+        self.done[name] = lines if lines.replace("\n", "").isprintable() else visible(lines, keep="\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,9 +155,8 @@ def _of_task(task: Task) -> _Read | list[Problem] | LnbenchError:
             study = load_study(path)
         for tier in tiers:
             _judge_again(reports / f"{path.stem}-{tier}", study)
-        shown = [tier for tier in reversed(PAPER_TIERS) if tier in study.tiers]
         run = any(tier in PAPER_TIERS for tier in tiers)
-        return _Read(study, () if run else tuple(_unrun(study, shown[:1])))
+        return _Read(study, () if run else tuple(without_runs(study)))
     except SpecError as error:
         return error.problems
     except LnbenchError as error:
@@ -174,10 +173,13 @@ def _judge_again(folder: Path, study: LoadedStudy | None = None) -> None:
         raise StoreError(f"{folder}: differs from what its records give: {lines[0]}; report again first")
 
 
-def _unrun(study: LoadedStudy, tiers: Collection[str]) -> Iterable[Json]:
-    """Yield the result without any run at these tiers: what would be measured, and the ranges registered for it."""
+def without_runs(study: LoadedStudy) -> Iterable[Json]:
+    """Yield a study's result without any run at its largest tier: what would be measured, and the ranges that are
+    registered for it. Nothing for a study that has no tier but smoke."""
     from lnbench.pipeline import judge_records
     from lnbench.report import result_to_json
+    from lnbench.tiers import PAPER_TIERS
 
-    for tier in tiers:
+    tiers = [tier for tier in reversed(PAPER_TIERS) if tier in study.tiers]
+    for tier in tiers[:1]:
         yield result_to_json(judge_records(study.tiers[tier], lambda run: None))
