@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -69,9 +69,23 @@ class Comparison:
         return words, tones.get(verdict, "plain")
 
     @property
-    def pictures(self) -> list[Markup]:
-        """Return its pictures, each with the sentence as its text."""
+    def pictures(self) -> list[tuple[str, Markup]]:
+        """Return (caption, picture) of it, each with the sentence as its text."""
         return pictures(self.part, self.member, self.lies[1], f"{self.label}: {self.view_words}")
+
+    @property
+    def without_number(self) -> str:
+        """Return how many seeds have no number, and so no dot; "" where all have one."""
+        known = {one["seed"] for one in self.member.get("censored", [])}
+        pairs = zip(self.member["seeds"], self.member["values"], strict=True)
+        lacking = sum(value is None and seed not in known for seed, value in pairs)
+        n = counted(len(self.member["values"]), "seed")
+        return f"{lacking} of {n} {'has' if lacking == 1 else 'have'} no number, and so no dot." if lacking else ""
+
+    @property
+    def printed(self) -> bool:
+        """Return whether its picture has a printed number."""
+        return shown(self.part, self.member).printed is not None
 
     @property
     def numbers(self) -> list[str]:
@@ -278,6 +292,11 @@ class AtTier:
         )
 
     @property
+    def printed(self) -> bool:
+        """Return whether a picture of it has a printed number."""
+        return any(one.printed for part in self.parts if not part.is_table for one in part.comparisons)
+
+    @property
     def again(self) -> bool:
         """Return whether another run gives its numbers again: times it does not."""
         name = (self.data.get("trained") or {}).get("base", {}).get("experiment")
@@ -397,14 +416,13 @@ def short_citation(paper: Json) -> str:
     return str(paper["citation"]).partition(", ")[0]
 
 
-def group(results: Iterable[tuple[Json, str]]) -> Iterator[tuple[tuple[str, str], list[tuple[Json, Json, str]]]]:
-    """Yield ((study, claim), its (report, claim, folder) at each tier, the largest first) in the reports' order."""
+def group(results: Iterable[tuple[Json, str]]) -> Mapping[tuple[str, str], list[tuple[Json, Json, str]]]:
+    """Return (study, claim) -> its (report, claim, folder) at each tier, in the reports' order: the largest first."""
     found: dict[tuple[str, str], list[tuple[Json, Json, str]]] = {}
     for data, folder in results:
         for claim in data["claims"]:
             found.setdefault((data["study"], claim["id"]), []).append((data, claim, folder))
-    for key, rows in found.items():
-        yield key, sorted(rows, key=lambda row: TIER_ORDER.index(row[0]["tier"]))
+    return found
 
 
 def claims_of(
@@ -414,10 +432,12 @@ def claims_of(
     slugs: Mapping[tuple[str, str], str],
     papers: Mapping[str, str],
 ) -> list[Claim]:
-    """Return every claim of some reports. `tiers`: of each study; `slugs`: (study, claim) -> file name of its page;
-    `papers`: paper -> file name of its page."""
+    """Return every claim of some (report, folder), which are in `report_order`.
+
+    `tiers`: of each study; `slugs`: (study, claim) -> file name of its page; `papers`: the same of a paper.
+    """
     found = []
-    for (study, name), rows in group(results):
+    for (study, name), rows in group(results).items():
         question = next((str(claim["question"]) for _, claim, _ in rows if claim["question"]), "")
         found.append(
             Claim(

@@ -15,9 +15,11 @@ from lnbench.report.plain import Json
 from lnbench.report.units import Ends, Shown, shown
 
 AIR = 3.0  # percent at both ends of the axis
-TICK_ROOM = 6.0  # percent that half of a tick's words may need
+TICK_ROOM = 5.0  # percent that half of a tick's words may need
 SMALL_ROW = 24
-Y_PRINTED, Y_INTERVAL, Y_SEEDS, Y_AXIS, Y_WORDS, HEIGHT = 8, 26, 50, 66, 84, 92
+Y_PRINTED, Y_REGION, Y_INTERVAL, Y_SEEDS = 8, 14, 26, 48  # the seeds' first line; more lie below it
+DOT, GAP = 9, 2.2  # from line to line of seeds; percent of the width that two seeds on one line are apart
+MOST_LINES = 12
 
 
 @dataclass(frozen=True)
@@ -37,16 +39,18 @@ class Axis:
         return f"{self.at(x):.2f}%"
 
 
-def pictures(part: Json, member: Json, tone: str, label: str) -> list[Markup]:
-    """Return the pictures of one comparison: its interval against the range with every seed a dot; where the effect is
-    a share of runs, first each run against the threshold. Nothing where nothing was measured."""
+def pictures(part: Json, member: Json, tone: str, label: str) -> list[tuple[str, Markup]]:
+    """Return (caption, picture) of one comparison: its interval against the range with every seed a dot; where the
+    effect is a share of runs, first each run against the threshold. Nothing where nothing was measured, and no caption
+    where there is one picture."""
     view = shown(part, member)
     found = []
     if not view.values and member["values"] and part["region"] is not None and member.get("word") is None:
         runs = shown({**part, "kind": "values"}, member)
-        found.append(_picture(part, member, runs, tone, f"{label}, run by run", interval=False))
+        picture = _picture(member, runs, tone, f"{label} Here run by run.", interval=False)
+        found.append(("Each run, and the range that is asked of it", picture))
     if view.effect is not None or any(value is not None for value in view.values) or member.get("censored"):
-        found.append(_picture(part, member, view, tone, label))
+        found.append(("The share of such runs" if found else "", _picture(member, view, tone, label)))
     return found
 
 
@@ -64,15 +68,18 @@ def small_picture(rows: Sequence[tuple[Json, Json, str]]) -> Markup:
     return _svg("small", len(rows) * SMALL_ROW, Markup("").join(inside), "")
 
 
-def _picture(part: Json, member: Json, view: Shown, tone: str, label: str, interval: bool = True) -> Markup:
+def _picture(member: Json, view: Shown, tone: str, label: str, interval: bool = True) -> Markup:
     axis = Axis(*_limits(view, member))
-    inside = [_region(axis, view.region, 14, Y_AXIS - 14)]
-    inside += _axis(axis, view)
+    first = Y_SEEDS if interval else Y_REGION + DOT
+    seeds, lines = _seeds(axis, view, member, first)
+    bottom = first + lines * DOT + 4 if lines else Y_INTERVAL + 14
+    inside = [_region(axis, view.region, Y_REGION, bottom - Y_REGION)]
+    inside += _axis(axis, view, bottom)
     inside += _interval(axis, view, tone, Y_INTERVAL, 4) if interval else []
-    inside += _seeds(axis, view, member)
+    inside += seeds
     if view.printed is not None:
         inside.append(_mark(axis, view.printed, Y_PRINTED, "M-6 -5H6L0 5Z", "printed", _words(view, view.printed)))
-    return _svg("interval", HEIGHT, Markup("").join(inside), label)
+    return _svg("interval", bottom + 26, Markup("").join(inside), label)
 
 
 def _limits(view: Shown, member: Json) -> Ends:
@@ -140,41 +147,69 @@ def _mark(axis: Axis, x: float, y: float, path: str, kind: str, title: str) -> M
     )
 
 
-def _seeds(axis: Axis, view: Shown, member: Json) -> list[Markup]:
-    found = []
+def _seeds(axis: Axis, view: Shown, member: Json, first: float) -> tuple[list[Markup], int]:
+    """Return a dot for every seed, and how many lines they take: those at one place lie below each other."""
+    found, taken = [], _Lines()
     for seed, value, dead in zip(member["seeds"], view.values, member["collapsed"], strict=False):
         if value is None:
             continue
         title = f"seed {seed}: {_words(view, value)}{', collapsed' if dead else ''}"
         path = "M-4 -4L4 4M-4 4L4 -4" if dead else "M-4.5 0A4.5 4.5 0 1 1 4.5 0A4.5 4.5 0 1 1 -4.5 0Z"
-        found.append(_mark(axis, value, Y_SEEDS, path, "seed dead" if dead else "seed", title))
+        y = first + taken.line(axis.at(value)) * DOT
+        found.append(_mark(axis, value, y, path, "seed dead" if dead else "seed", title))
     for one in member.get("censored", []):  # an arrow from the last level that was run to the side that is known
         above = one["side"] == "above"
         limit = view.unit.of(one["limit"])
         title = f"seed {one['seed']}: {one['side']} {_words(view, limit)}"
         path = "M-4 -5L5 0L-4 5Z" if above else "M4 -5L-5 0L4 5Z"
-        found.append(_mark(axis, limit, Y_SEEDS, path, "seed", title))
-    return found
+        found.append(_mark(axis, limit, first + taken.line(axis.at(limit)) * DOT, path, "seed", title))
+    return found, taken.count
+
+
+class _Lines:
+    """Places on lines below each other, so that no two of a line are closer than `GAP`."""
+
+    def __init__(self) -> None:
+        self._lines: list[list[float]] = []
+
+    @property
+    def count(self) -> int:
+        return len(self._lines)
+
+    def line(self, place: float) -> int:
+        """Return the first line that has room at a place, and take it; the last one where there are too many."""
+        for number, there in enumerate(self._lines):
+            if all(abs(place - other) >= GAP for other in there):
+                there.append(place)
+                return number
+        if self.count < MOST_LINES:
+            self._lines.append([place])
+        return self.count - 1
 
 
 def _words(view: Shown, x: float) -> str:
     return view.unit.with_name(view.number(x))
 
 
-def _axis(axis: Axis, view: Shown) -> list[Markup]:
-    found = [Markup('<line class="axis" x1="0%" x2="100%" y1="{0}" y2="{0}"/>').format(Y_AXIS)]
-    ticks = [tick for tick in nice_ticks(axis.low, axis.high) if TICK_ROOM <= axis.at(tick) <= 100 - TICK_ROOM]
+def _axis(axis: Axis, view: Shown, y: float) -> list[Markup]:
+    found = [Markup('<line class="axis" x1="0%" x2="100%" y1="{0}" y2="{0}"/>').format(f"{y:g}")]
+    small = exponent_of(axis.low, axis.high) and view.unit.decimals is None  # its words are long
+    ticks = [
+        tick
+        for tick in nice_ticks(axis.low, axis.high, 3 if small else 5)
+        if TICK_ROOM <= axis.at(tick) <= 100 - TICK_ROOM
+    ]
     for tick, words in zip(ticks, tick_words(ticks, view), strict=True):
         found.append(
             Markup('<line class="axis" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(
-                axis.place(tick), Y_AXIS, Y_AXIS + 5
+                axis.place(tick), f"{y:g}", f"{y + 5:g}"
             )
         )
-        found.append(Markup('<text x="{}" y="{}">{}</text>').format(axis.place(tick), Y_WORDS, words))
+        found.append(Markup('<text x="{}" y="{}">{}</text>').format(axis.place(tick), f"{y + 18:g}", words))
     return found
 
 
-def nice_ticks(low: float, high: float, most: int = 4) -> list[float]:
+def nice_ticks(low: float, high: float, most: int) -> list[float]:
     """Return at most `most` + 1 round numbers between the ends, evenly apart by 1, 2 or 5 times a power of ten."""
     width = high - low
     power = 10.0 ** math.floor(math.log10(width / most))
