@@ -13,6 +13,7 @@ from lnbench.judge.kinds import kind_named
 from lnbench.report.figures.forest import role_of, verdict_of
 from lnbench.report.headlines import largest_judged
 from lnbench.report.names import in_forest
+from lnbench.report.numbers import as_written
 from lnbench.report.page.claim import SeedTable, measured_under, remarks, rule_words, seed_table
 from lnbench.report.paper_rows import TIER_ORDER, Row
 from lnbench.report.plain import Json
@@ -263,7 +264,7 @@ class AtTier:
             found.append(
                 Alternative(
                     key,
-                    sentence(str(choice["ours"])),
+                    sentence(_value(choice["ours"])),
                     _changes(choice["try"]),
                     chip(word) if word else None,
                     tuple(from_markdown(words) for words in measured_under(self.claim, key)),
@@ -328,7 +329,11 @@ def _changes(tried: object) -> str:
 def _value(value: object) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {_value(item)}" for key, item in value.items()) + "}"
-    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return as_written(value) if isinstance(value, int | float) else "none" if value is None else str(value)
 
 
 @dataclass(frozen=True)
