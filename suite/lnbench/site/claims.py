@@ -11,13 +11,13 @@ from markupsafe import Markup
 from lnbench import catalog
 from lnbench.judge.kinds import kind_named
 from lnbench.report.figures.forest import role_of, verdict_of
-from lnbench.report.headlines import largest_judged
+from lnbench.report.headlines import SCALES, largest_judged
 from lnbench.report.names import in_forest
 from lnbench.report.numbers import as_written
 from lnbench.report.page.claim import SeedTable, measured_under, remarks, rule_words, seed_table
 from lnbench.report.paper_rows import TIER_ORDER, Row
 from lnbench.report.plain import Json
-from lnbench.report.said import as_tested, chosen_sentence, rests_sentence
+from lnbench.report.said import as_tested, chosen_sentence, rests_on, rests_sentence
 from lnbench.report.set_up import SetUp, set_up_facts
 from lnbench.report.units import reference_of, shown
 from lnbench.report.words import (
@@ -33,7 +33,7 @@ from lnbench.report.words import (
 from lnbench.site.history import Event, made_with, timeline
 from lnbench.site.picture import pictures, small_picture
 from lnbench.site.text import from_markdown, sentence, web_address
-from lnbench.site.verdicts import LOOKS, SCALES, SHORT_SCALES, WHO, Chip, chip, chip_of
+from lnbench.site.verdicts import LOOKS, SHORT_SCALES, WHO, Chip, chip, chip_of
 from lnbench.tiers import PAPER_TIERS
 from lnbench.verdict import Standing, Verdict
 
@@ -185,7 +185,7 @@ class AtTier:
     def scale(self) -> str:
         """Return the scale in words."""
         if self.tier == "full" and of_no_paper(self.data):
-            return "the scale that this study sets"
+            return "the scale that the study sets"
         return SCALES.get(self.tier, self.tier)
 
     @property
@@ -199,6 +199,11 @@ class AtTier:
         """Return how many seeds it rests on."""
         looked = self.claim.get("look")
         return counted(looked["seeds"] if looked else self.data["seeds"]["n"], "seed")
+
+    @property
+    def rests(self) -> str:
+        """Return the single seeds that decide it: "rests on seed 3"; "" where none does."""
+        return rests_on(self.claim)
 
     @property
     def sentence(self) -> str:

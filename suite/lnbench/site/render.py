@@ -14,13 +14,14 @@ import jinja2
 import lnbench
 from lnbench.errors import visible
 from lnbench.report.debates import BRIDGE, OURS, RULE, find_debates
+from lnbench.report.headlines import SCALES
 from lnbench.report.paper_rows import TIER_ORDER, report_order, study_only
 from lnbench.report.plain import Json
 from lnbench.site.claims import Claim, claims_of, short_citation
 from lnbench.site.papers import Discussion, Paper, discussion, papers_of
 from lnbench.site.tables import Method, Table, methods_of, tables_of
 from lnbench.site.text import file_names, from_markdown, prose, sentence
-from lnbench.site.verdicts import MEANINGS, SCALES, WHO, chip
+from lnbench.site.verdicts import MEANINGS, WHO, chip
 from lnbench.spec import LoadedStudy, Question
 from lnbench.tiers import PAPER_TIERS
 from lnbench.verdict import Standing, Verdict

@@ -77,12 +77,6 @@ def chip_of(claim: Json, rows: int | None = None) -> Chip:
     return chip(claim["verdict"], claim.get("would_be") or "", note)
 
 
-SCALES = {
-    "cpu": "reduced to what two processor cores can train",
-    "lite": "reduced to minutes of one GPU",
-    "full": "the paper's own scale",
-    "smoke": "a test of the installation",
-}
 SHORT_SCALES = {"cpu": "reduced (two cores)", "lite": "reduced (one GPU)", "full": "the paper's scale"}
 WHO = {
     Standing.PAPER: "the paper",
