@@ -34,6 +34,7 @@ from lnbench.site.history import Event, made_with, timeline
 from lnbench.site.picture import pictures, small_picture
 from lnbench.site.text import from_markdown, sentence, web_address
 from lnbench.site.verdicts import LOOKS, SHORT_SCALES, WHO, Chip, chip, chip_of
+from lnbench.spec import LoadedStudy
 from lnbench.tiers import PAPER_TIERS
 from lnbench.verdict import Standing, Verdict
 
@@ -159,6 +160,13 @@ class Alternative:
     why: str
 
 
+def scale_words(data: Json, tier: str) -> str:
+    """Return the scale of a tier of a report's study in words."""
+    if tier == "full" and of_no_paper(data):
+        return "the scale that the study sets"
+    return SCALES.get(tier, tier)
+
+
 @dataclass(frozen=True)
 class AtTier:
     """A claim at one tier. `folder`: of its report; "" where there is none."""
@@ -184,9 +192,7 @@ class AtTier:
     @property
     def scale(self) -> str:
         """Return the scale in words."""
-        if self.tier == "full" and of_no_paper(self.data):
-            return "the scale that the study sets"
-        return SCALES.get(self.tier, self.tier)
+        return scale_words(self.data, self.tier)
 
     @property
     def short_scale(self) -> str:
@@ -344,7 +350,7 @@ def _value(value: object) -> str:
 @dataclass(frozen=True)
 class Claim:
     """A claim with all tiers at which there is something to show, the largest first. `others`: the tiers that its
-    study has."""
+    study has. `says`: its sentence as the study has it, "" where no study is known."""
 
     name: str
     slug: str
@@ -353,6 +359,7 @@ class Claim:
     others: tuple[str, ...]
     question: str
     paper_slug: str
+    says: str
 
     @cached_property
     def main(self) -> AtTier:
@@ -376,8 +383,8 @@ class Claim:
 
     @property
     def address(self) -> str:
-        """Return the paper's address, where it is one of the web."""
-        return web_address(self.paper["url"])
+        """Return the paper's address, where it is one of the web; "" where there is no paper."""
+        return web_address(self.paper["url"]) if self.paper["authors"] else ""
 
     @property
     def standing(self) -> Standing:
@@ -389,7 +396,8 @@ class Claim:
 
     @property
     def sentence(self) -> str:
-        return self.main.sentence
+        """Return it as it was tested; one that was not judged as its study has it."""
+        return self.main.sentence if self.main.judged or not self.says else self.says
 
     @property
     def quote(self) -> str:
@@ -410,10 +418,15 @@ class Claim:
         return [one for one in self.tiers if one.judged and one is not self.main]
 
     @property
-    def every_tier(self) -> list[tuple[str, AtTier | None]]:
-        """Return (tier, the claim at it) of every tier of its study, the largest first; None where nothing is known."""
+    def every_tier(self) -> list[tuple[str, str, AtTier | None]]:
+        """Return (tier, its scale, the claim at it) of every tier of its study, the largest first; None where nothing
+        is known of the claim."""
         there = {one.tier: one for one in self.tiers}
-        return [(tier, there.get(tier)) for tier in TIER_ORDER if tier in there or tier in self.others]
+        return [
+            (tier, scale_words(self.data, tier), there.get(tier))
+            for tier in TIER_ORDER
+            if tier in there or tier in self.others
+        ]
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -438,16 +451,18 @@ def group(results: Iterable[tuple[Json, str]]) -> Mapping[tuple[str, str], list[
 def claims_of(
     results: Sequence[tuple[Json, str]],
     alone: Mapping[Row, int],
-    tiers: Mapping[str, Sequence[str]],
+    studies: Mapping[str, LoadedStudy],
     slugs: Mapping[tuple[str, str], str],
     papers: Mapping[str, str],
 ) -> list[Claim]:
     """Return every claim of some (report, folder), which are in `report_order`.
 
-    `tiers`: of each study; `slugs`: (study, claim) -> file name of its page; `papers`: the same of a paper.
+    `studies`: by name; `slugs`: (study, claim) -> file name of its page; `papers`: the same of a paper.
     """
     found = []
     for (study, name), rows in group(results).items():
+        known = studies.get(study)
+        said = {spec.id: spec.says for spec in known.any.spec.claims} if known else {}
         question = next((str(claim["question"]) for _, claim, _ in rows if claim["question"]), "")
         found.append(
             Claim(
@@ -455,9 +470,10 @@ def claims_of(
                 slugs[study, name],
                 study,
                 tuple(AtTier(data, claim, alone.get((data["key"], name)), folder) for data, claim, folder in rows),
-                tuple(tier for tier in PAPER_TIERS if tier in tiers.get(study, ())),
+                tuple(tier for tier in PAPER_TIERS if known and tier in (known.named or known.tiers)),
                 question,
                 papers[rows[0][0]["paper"]["id"]],
+                said.get(name, ""),
             )
         )
     return found

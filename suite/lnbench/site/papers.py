@@ -31,7 +31,8 @@ class Paper:
 
     @property
     def address(self) -> str:
-        return web_address(self.about["url"])
+        """Return the paper's address; "" where there is none, or no paper."""
+        return web_address(self.about["url"]) if self.about["authors"] else ""
 
     @property
     def code(self) -> str:

@@ -69,8 +69,8 @@ class Site:
         ids = [claim for _, claim in keys]
         names = [claim if ids.count(claim) == 1 else f"{claim}-{study}" for study, claim in keys]
         slugs = dict(zip(keys, file_names(names), strict=True))
-        tiers = {study.name: study.named or tuple(study.tiers) for study in self.contents.studies}
-        found = claims_of(self.shown, self.alone, tiers, slugs, self.paper_slugs)
+        studies = {study.name: study for study in self.contents.studies}
+        found = claims_of(self.shown, self.alone, studies, slugs, self.paper_slugs)
         return sorted(found, key=lambda one: (one.standing is Standing.HYPOTHESIS, one.paper["id"], one.name))
 
     @cached_property
@@ -155,6 +155,9 @@ def _filters(site: Site) -> dict[str, object]:
     pairs = [pair for claim in site.claims for pair in claim.pairs]
     return {
         "judged": len(judged),
+        "full": sum(claim.main.tier == "full" for claim in judged),
+        "sources": len({claim.paper_slug for claim in site.claims if claim.paper["authors"]}),
+        "own": any(not claim.paper["authors"] for claim in site.claims),
         "counts": [(chip(kind.value), counts[kind.value]) for kind in KNOWN_KINDS if counts[kind.value]],
         "papers": list(papers.items()),
         "questions": sorted(questions.items(), key=lambda one: one[1]),
