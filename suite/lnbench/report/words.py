@@ -322,8 +322,15 @@ def coded(text: object) -> str:
 def unescaped(markdown: str) -> str:
     """Return the text that `escaped` or `coded` made safe for Markdown, for a page that is not Markdown; `code` stays
     code."""
-    pieces = re.split(r"(`[^`]+`)", markdown)
-    return "".join(piece.replace("\\|", "|") if index % 2 else _unescaped(piece) for index, piece in enumerate(pieces))
+    return _MADE_SAFE.sub(_as_it_was, markdown)
+
+
+_MADE_SAFE = re.compile(r"\\([\\`*_\[\]|~$#\-+=.)])|(`[^`]+`)|&(lt|gt|amp);")
+
+
+def _as_it_was(found: re.Match[str]) -> str:
+    sign, code, entity = found.groups()
+    return code.replace("\\|", "|") if code else sign or {"lt": "<", "gt": ">", "amp": "&"}[entity]
 
 
 def link(text: str, address: str) -> str:
@@ -361,11 +368,6 @@ def _is_code(piece: str) -> bool:
 def _escaped(piece: str) -> str:
     text = re.sub(r"([\\`*_\[\]|~$#])", r"\\\1", piece)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _unescaped(piece: str) -> str:
-    text = re.sub(r"\\([\\`*_\[\]|~$#\-+=.)])", r"\1", piece)
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def table(header: list[str], rows: Iterable[Iterable[str]], right: Iterable[int] = ()) -> list[str]:

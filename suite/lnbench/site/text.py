@@ -23,8 +23,8 @@ def prose(text: object) -> Markup:
 
 
 def from_markdown(text: str) -> Markup:
-    """Return as HTML what the report's functions made safe for Markdown (`words.escaped`); `**` marks nothing here."""
-    return prose(unescaped(text).replace("**", "").replace("<br>", " "))
+    """Return as HTML what the report's functions made safe for Markdown (`words.escaped`)."""
+    return prose(unescaped(text))
 
 
 def sentence(text: str) -> str:
