@@ -10,7 +10,8 @@ from lnbench.report.debates import Answer, Debate
 from lnbench.report.paper_rows import NOT_JUDGED, Row, families
 from lnbench.report.plain import Json
 from lnbench.report.words import spaced_percent
-from lnbench.site.claims import AtTier, Claim, short_citation
+from lnbench.site.at_tier import AtTier
+from lnbench.site.claims import Claim, short_citation
 from lnbench.site.text import web_address
 from lnbench.site.verdicts import Chip, chip
 from lnbench.verdict import Counts, Standing, Verdict, counts_as

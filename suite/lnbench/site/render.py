@@ -17,17 +17,18 @@ from lnbench.report.debates import BRIDGE, OURS, RULE, find_debates
 from lnbench.report.headlines import SCALES
 from lnbench.report.paper_rows import TIER_ORDER, report_order, study_only
 from lnbench.report.plain import Json
-from lnbench.site.claims import Claim, claims_of, short_citation
+from lnbench.site.claims import Claim, claims_of
 from lnbench.site.papers import Discussion, Paper, discussion, papers_of
 from lnbench.site.tables import Method, Table, methods_of, tables_of
 from lnbench.site.text import file_names, from_markdown, prose, sentence
-from lnbench.site.verdicts import MEANINGS, WHO, chip
+from lnbench.site.verdicts import MEANINGS, chip
 from lnbench.spec import LoadedStudy, Question
 from lnbench.tiers import PAPER_TIERS
 from lnbench.verdict import Standing, Verdict
 
 HERE = Path(__file__).parent
 ASSETS = ("site.css", "site.js")
+MOST_OPEN = 6  # comparisons of a part that are shown at once; the others open on a click
 KNOWN_KINDS = [verdict for verdict in Verdict if not verdict.value.startswith("smoke")]
 
 
@@ -185,9 +186,8 @@ class _Pages:
             "chip_of_word": chip,
             "meanings": MEANINGS,
             "scales": SCALES,
-            "who": WHO,
             "kinds": KNOWN_KINDS,
-            "short_citation": short_citation,
+            "most_open": MOST_OPEN,
         }
 
     def add(self, name: str, template: str, **context: object) -> None:

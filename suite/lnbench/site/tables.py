@@ -25,7 +25,8 @@ from lnbench.report.names import text
 from lnbench.report.numbers import as_written
 from lnbench.report.plain import Json
 from lnbench.report.set_up import cells_of
-from lnbench.site.claims import AtTier, Claim
+from lnbench.site.at_tier import AtTier
+from lnbench.site.claims import Claim
 
 TONES = {"agrees": "yes", "disagrees": "no", "open": "unsure", "error": "no"}
 METHOD = "method"
