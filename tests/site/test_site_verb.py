@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from lnbench.cli.commands import site as command
 from lnbench.cli.main import cli
 from lnbench.errors import LnbenchError
 from lnbench.pipeline import judge_records
 from lnbench.report import write_report
 from tests.toys.html_pages import pages_of
-from tests.toys.report_world import World
+from tests.toys.project import write_project
+from tests.toys.report_world import BASELINE, STUDY, World
 
 
 def site(*arguments: str) -> Result:
@@ -65,6 +67,37 @@ def test_a_report_that_does_not_judge_is_named(checkout: Path) -> None:
     (report / "result.json").write_text(whole, encoding="utf-8")
     (report / "records.jsonl").unlink()
     says(site("-o", "out"), "reports/nothing-full/records.jsonl")
+
+
+def test_several_processes_build_the_same_site_and_bring_back_what_is_wrong(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, paper = STUDY, BASELINE
+    for claim in ("N1", "N.2", "n-2"):
+        study = study.replace(f"- id: {claim}\n", f"- id: other-{claim}\n")
+    write_project(checkout, study, paper, name="other", paper="nobody2020")
+    assert site("-o", "alone").exit_code == 0
+    forked: list[int] = []
+    monkeypatch.setattr("lnbench.machine.available_cores", lambda: 2)
+    monkeypatch.setattr(command, "STUDIES_EACH", 1)
+    by_processes = command._by_processes
+    monkeypatch.setattr(
+        command, "_by_processes", lambda tasks, processes: (forked.append(processes), by_processes(tasks, processes))[1]
+    )
+    assert site("-o", "together").exit_code == 0
+    assert forked == [2]
+    files = sorted(file.relative_to("alone") for file in Path("alone").rglob("*") if file.is_file())
+    assert files and all(
+        (Path("alone") / file).read_bytes() == (Path("together") / file).read_bytes() for file in files
+    )
+
+    report = checkout / "reports/nothing-full/result.json"
+    whole = report.read_text(encoding="utf-8")
+    report.write_text(whole.replace('"verdict": "post-hoc"', '"verdict": "reproduced"', 1), encoding="utf-8")
+    says(site("-o", "out"), "reports/nothing-full: differs from what its records give")
+    report.write_text(whole, encoding="utf-8")
+    (checkout / "claims/other.yaml").write_text(study.replace("schema: 1", "schema: one"), encoding="utf-8")
+    says(site("-o", "out"), "claims/other.yaml:1:")
 
 
 def test_a_report_under_the_name_of_another_is_named(checkout: Path) -> None:
