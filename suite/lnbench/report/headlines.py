@@ -45,7 +45,7 @@ class Headline:
     """A headline claim as it stands.
 
     says: the sentence, as it was tested where it was. data, claim: of the report of the largest tier at which it was
-    judged, None where none was. anchor: of its section there. url, citation: of its paper.
+    judged, None where none was. anchor: of its section there. citation: its paper, in words.
     """
 
     id: str
