@@ -13,7 +13,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".w
 SPLITS = ("train", "val")
 FORMAT = 1  # of the index file
 READERS = 8  # threads that look into files: opening one waits for the disk
+DECODED_AT_ONCE = 1000  # files, where all are checked
 INDEX = ".lnbench-index"
 Report = Callable[[int, int], None]  # files that were looked into, of how many
 Labels = npt.NDArray[np.int64]
@@ -356,7 +357,16 @@ def _size(file: Path) -> int:
         return size
 
 
-def every_file(data: FolderData) -> Iterator[str]:
-    """Yield the path of each image file."""
-    yield from (data.train_file(number) for number in range(len(data.train_labels)))
-    yield from (data.test_file(number) for number in range(len(data.test_labels)))
+def demand_whole(source: FolderSource, root: Path) -> None:
+    """List a folder again and decode every file of it. Raises DataError for the first that is damaged."""
+    from lnbench.data.decoding import decoded
+
+    made = _made(source, root, None)
+    place = folder_of(source, root)
+    for split, files in zip(SPLITS, (made.train, made.val), strict=True):
+        with ThreadPoolExecutor(READERS) as pool:  # PIL decodes outside of Python's lock
+            for start in range(0, len(files), DECODED_AT_ONCE):
+                numbers = range(start, min(start + DECODED_AT_ONCE, len(files)))
+                paths = [str(place / split / files.names[number]) for number in numbers]
+                list(pool.map(lambda path: decoded(path, source.size, None).shape, paths))
+    load_folder(source, root)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ..errors import DataError, NoSuchData
 from ..identity import canonical_json
-from .image_folder import SPLITS, folder_of, missing_split
+from .image_folder import SPLITS, demand_whole, folder_of, missing_split
 from .sources import DataFile, FolderSource, Source, find, known, source_of
 from .unpack import PART, md5_of
 
@@ -61,16 +61,19 @@ class Status:
 
     def demand(self) -> None:
         """Raises DataError, with the command that mends it, unless the data set is present."""
-        if self.by_hand and not self.usable:
-            fault = self.fault or f"nothing is in {self.root}"
-            raise DataError(f"{self.name} is {self.state}: {fault}; {self.by_hand}")
+        if not self.usable:
+            raise DataError(self.lacks())
+
+    def lacks(self) -> str:
+        """Return what is wrong with a data set that is not present, and what mends it."""
+        if self.by_hand:
+            return f"{self.name} is {self.state}: {self.fault}; {self.by_hand}"
         if self.state == "missing":
-            raise DataError(
+            return (
                 f"{self.name} is not at {self.root}; fetch it with `lnbench data fetch {self.name}` "
                 "or point --data-dir / LNBENCH_DATA at a torchvision data root"
             )
-        if not self.usable:
-            raise DataError(f"{self.name} is {self.state}: {self.fault}; mend it with `lnbench data fetch {self.name}`")
+        return f"{self.name} is {self.state}: {self.fault}; mend it with `lnbench data fetch {self.name}`"
 
 
 def status(root: Path, names: Iterable[str] | None = None, sources: Mapping[str, Source] | None = None) -> list[Status]:
@@ -113,7 +116,7 @@ def _status(source: Source, root: Path, verify: bool) -> Status:
     if source.embedded:
         return Status(source.name, "present", root, embedded=True, verified=verify)
     if isinstance(source, FolderSource):
-        return _folder_status(source, root)
+        return _folder_status(source, root, verify)
     try:
         absent, damaged = _faults(source, root, verify)
     except OSError as error:
@@ -127,13 +130,20 @@ def _status(source: Source, root: Path, verify: bool) -> Status:
     return Status(source.name, "present", root, verified=verify)
 
 
-def _folder_status(source: FolderSource, root: Path) -> Status:
-    """Return whether the splits of an image folder are there; what is in them is found when they are listed."""
+def _folder_status(source: FolderSource, root: Path, verify: bool) -> Status:
+    """Return whether the splits of an image folder are there; what is in them is found when they are listed. `verify`:
+    every file is decoded."""
     absent, place = missing_split(source, root), folder_of(source, root)
+    if not absent and source.folder and verify:
+        try:
+            demand_whole(source, root)
+        except DataError as error:
+            return Status(source.name, "damaged", root, str(error), verified=True, by_hand="then check it again")
+        return Status(source.name, "present", root, verified=True)
     if not absent or not source.folder:  # where a user's own folder lies is for a recipe to say
         return Status(source.name, "present", root)
     state: State = "missing" if len(absent) == len(SPLITS) else "incomplete"
-    hint = f"{source.origin}, as {place}/train/CLASS/FILE and {place}/val/CLASS/FILE (a link to a folder will do)"
+    hint = f"{source.origin}, as train/CLASS/FILE and val/CLASS/FILE in {place} (or a link to such a folder)"
     return Status(source.name, state, root, f"{place / absent[0]} is not there", by_hand=hint)
 
 

@@ -290,7 +290,7 @@ IMAGENET = FolderSource(
     licence="for non-commercial research and education; its terms are those of image-net.org",
     citation="Russakovsky et al., ImageNet large scale visual recognition challenge, IJCV 2015",
     folder="imagenet",
-    origin="ask for the files of ILSVRC 2012 at image-net.org",
+    origin="ask for the files of ILSVRC 2012 at image-net.org and put them there",
 )
 
 # a folder of the user's: a recipe's `dataset.folder` says where it is and what is in it

@@ -10,7 +10,8 @@ The time of a step is the largest of three, as they go on side by side:
 
 K dense runs that are stacked share the operations, and nothing else. A step that is `recorded` has fewer; each takes
 the device GAP, which K runs side by side share, and the host only fills in the batch. To the steps come the evaluation
-after each epoch (in float32) and the preparation of each run. A network without a table of layers is taken for a small
+after each epoch (in float32) and the preparation of each run. Image files are decoded meanwhile, by DECODERS processes:
+a step takes no less than that. A network without a table of layers is taken for a small
 ResNet.
 """
 
@@ -46,6 +47,8 @@ PASSES = 15.0  # fits 9 MB an image of ResNet-32 in bfloat16, and 2.3 MB of the 
 WEIGHT_PASSES = 10.0  # AdaDelta's: weights, gradients and two states, read and written
 BYTES = {"fp32": 4.0, "fast": 2.0}
 PREPARATION = 0.5  # seconds of a run besides its epochs: labels, first weights, the record
+DECODING = 5e-3  # seconds of a core for an image file: 3.5 ms were measured for a JPEG of 500×375 pixels and 80 kB
+DECODERS = 16  # cores that decode beside a GPU (data.decoding.MOST_PROCESSES)
 HELD = 3.0  # bytes that are held for the backward pass and its gradients, over those of the layers' values
 
 
@@ -70,9 +73,9 @@ def training_time(run: Run, device: Device, backend: str = "loop", replicas: int
     host = _started(operations(run) * work, backend, replicas)
     moved = work * _moved(run, precision) + passes(recipe) * _weights(run) * WEIGHT_PASSES * BYTES["fp32"]
     busy = _busy(run.steps_flop / steps, precision, moved, device)
-    looks = _evaluation(run, device)
+    looks, decoding = _evaluation(run, device), recipe["batch_size"] * decoding_time(run) / DECODERS
     return Time(
-        steps * max(host, busy) + run.epochs * looks.seconds + PREPARATION,
+        steps * max(host, busy, decoding) + run.epochs * looks.seconds + PREPARATION,
         steps * busy + run.epochs * looks.device,
     )
 
@@ -150,7 +153,12 @@ def _evaluation(run: Run, device: Device) -> Time:
     host = batches * networks * operations(run) * FORWARD * OPERATION
     moved = images * networks * _values(run) * PASSES * FORWARD * BYTES["fp32"]
     busy = _busy((run.flop - run.steps_flop) / run.epochs, "fp32", moved, device)
-    return Time(max(host, busy), busy)
+    return Time(max(host, busy, images * decoding_time(run) / DECODERS), busy)
+
+
+def decoding_time(run: Run) -> float:
+    """Return the seconds of a core that a run's images take each to be decoded: 0 of images in memory."""
+    return DECODING if run.experiment is None and in_files(run.recipe) else 0.0
 
 
 def _values(run: Run) -> float:
