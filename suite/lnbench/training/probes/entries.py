@@ -167,7 +167,7 @@ def entries() -> list[Entry]:
         *with_metrics(
             Entry("probe", "top5", target=f"{images}:TopFive",
                   words="how many test images have their class among the five likeliest, at the end"),
-            test_top5_accuracy=Metric(0, 1, "test", True, "share of the clean test set whose class is among the five "
+            top5_accuracy=Metric(0, 1, "test", True, "share of the clean test set whose class is among the five "
                                       "likeliest, at the end", share_of="test images"),
         ),
         Entry("probe", "test_probabilities", target=f"{images}:TestProbabilities",

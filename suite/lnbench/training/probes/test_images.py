@@ -32,7 +32,7 @@ class TopFive(Probe):
 
     def outcome(self, run: int, epochs: int, diverged: bool) -> dict[str, Any]:
         whole = epochs == self.training.epochs and not diverged
-        return {"metrics": {"test_top5_accuracy": self.found[run] if whole else None}}
+        return {"metrics": {"top5_accuracy": self.found[run] if whole else None}}
 
 
 def _within(logits: Tensor, labels: Tensor) -> Tensor:
