@@ -70,8 +70,6 @@ def _networks() -> dict[str, Residual]:
     found["resnet101"] = Residual((3, 4, 23, 3), 64, "projection", words, bottleneck=True)
     words = "ResNet-18 for ImageNet, as torchvision has it"
     found["resnet18_imagenet"] = Residual((2,) * 4, 64, "projection", words, large=True)
-    words = "ResNet-18 as torchvision has it, 16 to 128 channels in place of 64 to 512"
-    found["resnet18_imagenet_w16"] = Residual((2,) * 4, 16, "projection", words, large=True)
     return found
 
 
