@@ -25,7 +25,7 @@ IN_YAML = f"{{path: birds, classes: {CLASSES}, train: {TRAIN}, test: {TEST}}}"
 @cache
 def images() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Return (N, 3, 32, 32) images and their labels."""
-    root = os.environ.get("LNBENCH_PICTURES") or os.environ.get("LNBENCH_DATA", "")
+    root = os.environ.get("LNBENCH_DATA", "")
     real = bool(root) and status(Path(root), ["cifar10"])[0].usable
     data = load("cifar10", root=root) if real else load("synthetic_cifar10")
     return data.train_images, data.train_labels
