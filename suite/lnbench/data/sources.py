@@ -125,7 +125,7 @@ class FolderSource(Source):
     def describe(self) -> str:
         """Return one line for a listing."""
         if not self.folder:
-            return f"{self.name}: image files of your own, in PATH/train/CLASS and PATH/val/CLASS; see docs/data.md"
+            return f"{self.name}: image files of your own, in PATH/train/CLASS and PATH/val/CLASS; see docs/training.md"
         return f"{self.name}: {self.classes:,} classes, {self.train:,} + {self.test:,} image files, not downloaded"
 
 
