@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from lnbench import catalog
-from lnbench.data.images import ImageData
+from lnbench.data.images import AnyData, ImageData
 from lnbench.data.label_files import LabelFiles
 from lnbench.given import array_of
 from lnbench.methods.method import Beside, Examples, Method, Seen
@@ -38,14 +38,18 @@ class DeviceData:
     a copy of whole rows. `scale` is the pixel value that means 1.
     """
 
+    data: AnyData
+    images: torch.Tensor | FileImages
+    test_images: torch.Tensor | FileImages
+
     def __init__(self, data: ImageData, device: torch.device):
         self.data, self.device = data, device
         self.scale, self.classes, self.shape = data.scale, data.classes, data.shape
-        self.images = _channels_last(data.train_images, device)
+        images = self.images = _channels_last(data.train_images, device)
         self.labels = torch.from_numpy(data.train_labels.astype(np.int64)).to(device)
         self.test_images = _channels_last(data.test_images, device)
         self.test_labels = torch.from_numpy(data.test_labels.astype(np.int64)).to(device)
-        self.pictures: Pictures | FileImages = Pictures(self.images)
+        self.pictures = Pictures(images)
         self._joined: dict[str, Pictures] = {}
 
     @property
@@ -62,7 +66,7 @@ class DeviceData:
         """Yield batches, those behind the next one made ready meanwhile where they have to be decoded."""
         return batches
 
-    def pictures_of(self, noise: LabelNoise) -> Pictures:
+    def pictures_of(self, noise: LabelNoise) -> Pictures | FileImages:
         """Return the images that a run with this noise shows; those of another data set are moved to the device
         once."""
         if not isinstance(noise, DiluteForeign):

@@ -25,20 +25,20 @@ class FolderOnDevice(DeviceData):
         self.scale, self.classes, self.shape = data.scale, data.classes, data.shape
         decoders = Decoders(processes_wanted(device.type) if processes is None else processes)
         self.decoders, size = decoders, data.shape[1]
-        self.images = FileImages(data.train_file, size, device, decoders)
+        files = self.images = FileImages(data.train_file, size, device, decoders)
         self.test_images = FileImages(data.test_file, size, device, decoders)
         self.labels = torch.from_numpy(data.train_labels.astype(np.int64)).to(device)
+        self.files = files
         self.test_labels = torch.from_numpy(data.test_labels.astype(np.int64)).to(device)
-        self.pictures = self.images
 
     def pictures_of(self, noise: LabelNoise) -> Pictures | FileImages:
         """Return the images of the files. Raises DataError for a noise that shows others."""
         if getattr(noise, "foreign", 0):
             raise DataError(f"{self.data.name}: its images are files, and this noise shows others among them")
-        return self.images
+        return self.files
 
     def later(self, image: torch.Tensor, shift: torch.Tensor | None) -> Later:
-        return self.images.later(image, shift)
+        return self.files.later(image, shift)
 
     def ahead(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         found: Iterator[Batch] = ahead(batches)

@@ -12,6 +12,8 @@ from lnbench.training.batches import Held
 from lnbench.training.probes.entries import TOP
 from lnbench.training.probes.probe import Probe, Training
 
+AT_ONCE = 1000  # images whose answers are compared at a time
+
 
 class TopFive(Probe):
     """The share of the test images whose class is among the five that the network finds likeliest, after the last
@@ -27,8 +29,9 @@ class TopFive(Probe):
         sets = self.training.sets
         self.found = []
         for data, logits in zip(sets, self.training.backend.logits([data.test for data in sets]), strict=True):
-            before = sum(int(part.sum()) for part in map(_within, logits.split(1000), data.test.labels.split(1000)))
-            self.found.append(before / len(data.test))
+            pieces = zip(torch.split(logits, AT_ONCE), torch.split(data.test.labels, AT_ONCE), strict=True)
+            right = torch.stack([_within(part, labels).sum() for part, labels in pieces]).sum()
+            self.found.append(int(right) / len(data.test))
 
     def outcome(self, run: int, epochs: int, diverged: bool) -> dict[str, Any]:
         whole = epochs == self.training.epochs and not diverged
