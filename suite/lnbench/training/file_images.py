@@ -2,6 +2,9 @@
 
 A batch is the same for any number of processes: its files and its crops are functions of the run's seeds. What is
 decoded goes to the device as bytes; there it is mirrored, all images of a batch at once (torchvision's v2), and scaled.
+
+Which files a batch shows is worked out on the device, as for images in memory, so the host asks it for their numbers:
+once in some hundred batches (`batches.BATCHES_A_DRAW`).
 """
 
 from __future__ import annotations
