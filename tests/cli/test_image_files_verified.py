@@ -62,7 +62,7 @@ def test_a_study_of_image_files_is_trained_and_judged(pictures: Path, call: Call
     code, out, err = call("verify", "toy", "--tier", "full")
     assert code in (0, 4), out + err  # whether so few pictures teach anything is no matter here
     assert f"image_folder: looked into {TRAIN // CLASSES} of {TRAIN + TEST} image files" in out
-    assert "TOY-01" in out and "most: " in out
+    assert "TOY-01" in out
     lines = (pictures / ".lnbench/reports/toy-full/records.jsonl").read_text(encoding="utf-8").splitlines()
     records = [json.loads(line)["record"] for line in lines]
     checksum = folder_data(pictures / "no-data").checksum
