@@ -1,4 +1,4 @@
-"""Every claim of Rolnick et al. 2018 that MNIST can show, and of Pleiss et al. 2020 on the area under the loss (AUL) as
+"""Every claim of Rolnick et al. 2018, and of Pleiss et al. 2020 on the area under the loss (AUL) as
 a detector of wrong labels, stands in one study, with a tier for each scale."""
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ CLAIMS = ROOT / "claims"
 ROLNICK = sorted(["effective_batch_size", *(path.stem for path in CLAIMS.glob("rolnick_*.yaml"))])
 TRAINED = [name for name in ROLNICK if name != "rolnick_identities"]
 ON_CIFAR = ["rolnick_cifar", "rolnick_foreign_noise", "rolnick_learning_rate"]
+DATA = {**dict.fromkeys(ON_CIFAR, "cifar10"), "rolnick_imagenet": "imagenet", "rolnick_cifar100_top5": "cifar100"}
 MASSIVE_NOISE = {
-    *(f"R001-{number:02}" for number in range(1, 29) if number not in (3, 16, 24)),  # 3 and 16 are about ImageNet
+    *(f"R001-{number:02}" for number in range(1, 29) if number != 24),
+    "R001-03-cifar100", "R001-16-cifar100",  # surrogates for 3 and 16, which are about ImageNet
     "R001-24-mnist", "R001-24-cifar",  # its steps on MNIST and on CIFAR-10
     "R001-06-law", "R001-18-law",  # the identities behind R001-06 and R001-18
 }  # fmt: skip
@@ -57,8 +59,9 @@ def test_what_is_trained_is_the_papers_data_and_can_be_trained_here(studies: lis
     for study in studies:
         if study.name not in ROLNICK or not isinstance(study.any.spec.runs.base, Recipe):
             continue
-        assert "cpu" in study.tiers or study.name == "rolnick_cifar", study.name  # whose ResNet is too large for it
-        own = "cifar10" if study.name in ON_CIFAR else "mnist"
+        # whose ResNets are too large for it
+        assert "cpu" in study.tiers or study.name in ("rolnick_cifar", "rolnick_imagenet"), study.name
+        own = DATA.get(study.name, "mnist")
         for name, tier in study.tiers.items():
             data = {cell.recipe.datasets[0] for cell in tier.cells}
             assert data == ({"digits"} if name == "smoke" else {own}), tier.key

@@ -15,8 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lnbench.data.image_folder import Report as Listed
+from lnbench.data.images import load_for
 from lnbench.data.label_files import LabelFiles
-from lnbench.data.root import Status, data_root, status
+from lnbench.data.root import Status, data_root, states_of
+from lnbench.data.sources import FolderSource, source_of
 from lnbench.errors import LnbenchError, did_you_mean
 from lnbench.execute.crew import Crew, Shard
 from lnbench.execute.groups import Task, check_backend
@@ -58,6 +61,7 @@ from lnbench.spec import (
     LoadedStudy,
     Study,
     asked_rows,
+    data_of,
     load_studies,
     load_study,
     named_apart,
@@ -275,30 +279,45 @@ def open_store(
 
 def missing_data(study: Study, data_dir: Path | None) -> list[Status]:
     """Return the state of each data set that the study names and that is not whole in the data root."""
-    names = sorted({name for cell in study.cells for name in cell.recipe.datasets})
-    found = status(data_root(data_dir), names) if names else []
+    found = states_of(data_root(data_dir), data_behind(study))
     return [state for state in found if not state.usable]
 
 
-def demand_data(study: Study, store: Store, data_dir: Path | None, seeds: int | None = None) -> None:
+def data_behind(study: Study) -> list[dict[str, Any]]:
+    """Return the image data that a study reads, as recipes name it."""
+    return [one for cell in study.cells for one in data_of(cell.recipe)]
+
+
+Listing = Callable[[str], AbstractContextManager[Listed]]  # shows how far the files of a data set are listed
+
+
+def demand_data(
+    study: Study, store: Store, data_dir: Path | None, seeds: int | None = None, listing: Listing | None = None
+) -> None:
     """Check that a plan can be made of the study; and, unless the first look needs no training, that its data sets,
     label files and optional packages are there: nothing is downloaded unasked.
+
+    Image files are listed and looked into, where that was not done before; `listing` shows how far that is.
 
     Raises SpecError at the key of which no plan can be made, LnbenchError with what installs a package, DataError that
     names the command which fetches what is missing, or the file and its place.
     """
     check_plans([study])
-    _demand_data(plan_study(study, look_sizes(study, seeds)[0]), store, data_dir)
+    _demand_data(plan_study(study, look_sizes(study, seeds)[0]), store, data_dir, listing)
 
 
-def _demand_data(plan: Plan, store: Store, data_dir: Path | None) -> None:
+def _demand_data(plan: Plan, store: Store, data_dir: Path | None, listing: Listing | None = None) -> None:
     missing, read, lacking = missing_data(plan.study, data_dir), label_demands(plan), missing_packages(plan.study)
-    if (missing or read or lacking) and gather(plan, store.get).missing:
+    files = {canonical_json(one): one for one in data_behind(plan.study) if isinstance(source_of(one), FolderSource)}
+    if (missing or read or lacking or files) and gather(plan, store.get).missing:
         demand_packages(plan.study)
         for state in missing:
             state.demand()
-        for dataset, noise in read:
-            demand_labels(noise, dataset, LabelFiles(data_dir, plan.study.label_files))
+        for dataset in files.values():
+            with listing(dataset["name"]) if listing else nullcontext() as report:
+                load_for(dataset, root=data_dir, report=report)
+        for name, noise in read:
+            demand_labels(noise, name, LabelFiles(data_dir, plan.study.label_files))
 
 
 def label_demands(plan: Plan) -> list[tuple[str, dict[str, Any]]]:

@@ -106,30 +106,35 @@ def measured(setting: Setting, rate: float, seed: int, root: Path | None) -> dic
     from lnbench.detect.options import Options, settled
     from lnbench.detect.runs import planned
     from lnbench.detect.scoring import scored
-    from lnbench.detect.training import Material, Trainer
+    from lnbench.detect.training import Material, Trainer, TrainingFailed
     from lnbench.store import Store
 
     images, labels = pictures(setting.images, seed, root)
     given, wrong = spoiled(labels, setting.error, seed)
     data = of_arrays(images[:, None], given, [str(label) for label in range(int(labels.max()) + 1)], None)
     options, _ = settled(Options(model=setting.model, lr=rate, runs=1, seed=seed), data)
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(Material.of(data, None), Store(Path(folder)), "cpu", lambda run, now: None, lambda: False)
-        (outcome,) = (trainer.record(run)["outcome"] for run in planned(options, data))
-    ends = [(outcome["train_accuracy"][-1], outcome["train_loss"][-1])]
-    scores, count = scored([outcome["aul"]], [outcome["aum"]], options.epochs or 1, ends, None, None), int(wrong.sum())
-    by_aum = np.argsort(np.nan_to_num(scores.aum, nan=np.inf), kind="stable")
-    return {
+    row: dict[str, Any] = {
         "model": setting.model,
         "images": setting.images,
         "error": setting.error,
         "rate": rate,
         "seed": seed,
-        "wrong": count,
+        "wrong": int(wrong.sum()),
+        "true": float(wrong.mean()),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(Material.of(data, None), Store(Path(folder)), "cpu", lambda run, now: None, lambda: False)
+        try:
+            (outcome,) = (trainer.record(run)["outcome"] for run in planned(options, data))
+        except TrainingFailed:  # it diverged: there is no ranking, and nothing is found
+            return row | {"by_aul": 0.0, "by_aum": 0.0, "estimate": None, "diverged": True}
+    ends = [(outcome["train_accuracy"][-1], outcome["train_loss"][-1])]
+    scores, count = scored([outcome["aul"]], [outcome["aum"]], options.epochs or 1, ends, None, None), int(wrong.sum())
+    by_aum = np.argsort(np.nan_to_num(scores.aum, nan=np.inf), kind="stable")
+    return row | {
         "by_aul": float(wrong[scores.order[:count]].mean()),
         "by_aum": float(wrong[by_aum[:count]].mean()),
         "estimate": None if scores.probability is None else scores.runs[0].noise,
-        "true": float(wrong.mean()),
     }
 
 

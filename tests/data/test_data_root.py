@@ -115,4 +115,5 @@ def test_all_data_sets_are_listed_when_none_is_named(tmp_path: Path) -> None:
         "synthetic_mnist": "present",
         "synthetic_cifar10": "present",
         "synthetic_other": "present",
+        "imagenet": "missing",
     }

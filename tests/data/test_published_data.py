@@ -15,7 +15,7 @@ from lnbench.data.images import ImageData, load
 from lnbench.data.root import check, status
 from lnbench.data.sources import SOURCES
 
-REAL = [name for name, source in SOURCES.items() if not source.embedded]
+REAL = [name for name, source in SOURCES.items() if source.archives]
 
 
 @pytest.fixture(params=REAL, scope="module")  # one after the other: each is read once

@@ -26,7 +26,7 @@ from tests.models.textbook import vgg as textbook_vgg
 from tests.training.plain_loop import network
 
 CPU = torch.device("cpu")
-MNIST, CIFAR, GREY = (1, 28, 28), (3, 32, 32), (1, 32, 32)
+MNIST, CIFAR, GREY, PHOTO = (1, 28, 28), (3, 32, 32), (1, 32, 32), (3, 224, 224)
 # (an image's shape, parameters, millions of multiply-accumulates): the papers', the Keras examples' and the table of
 # costs that the studies were planned with
 PRINTED = {
@@ -52,6 +52,7 @@ PRINTED = {
     "resnet110_aum": (CIFAR, 1_727_962, 252.9),
     "resnet18": (CIFAR, 11_173_962, 555.4),
     "resnet101": (CIFAR, 42_512_970, 2510.0),
+    "resnet18_imagenet": (PHOTO, 11_181_642, 1813.6),
     "densenet_bc40": (CIFAR, 176_122, 72.4),
     "densenet_bc100": (CIFAR, 769_162, 287.9),
     "vgg16_bn": (GREY, 134_308_810, 431.6),
@@ -93,6 +94,8 @@ def test_the_networks_have_the_printed_sizes_and_costs(name: str) -> None:
 
 
 def test_more_printed_sizes() -> None:
+    assert parameters(resnet.layers, "resnet18_imagenet", PHOTO, 1000) == 11_689_512
+    assert mmac(resnet.layers, "resnet18_imagenet", PHOTO, 1000) == pytest.approx(1814.1, abs=0.05)
     assert parameters(resnet.layers, "resnet32", CIFAR, 100) == 470_004
     assert parameters(plain.layers, "convnet4", CIFAR, 10) == 2_168_362
     assert mmac(plain.layers, "convnet4", CIFAR, 10) == pytest.approx(26.6, abs=0.05)
@@ -305,6 +308,15 @@ def test_a_resnet_is_torchvisions_with_a_small_stem(name: str) -> None:
     theirs.load_state_dict(dict(zip(theirs.state_dict(), shaken(ours).state_dict().values(), strict=True)))
     for mode in (True, False):  # the second with the statistics that the first has left
         torch.testing.assert_close(ours.train(mode)(IMAGES), theirs.train(mode)(IMAGES), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("side", [64, 75])
+def test_the_resnet_for_photographs_is_torchvisions(side: int) -> None:
+    theirs, ours = torchvision.models.resnet18(num_classes=10), build("resnet18_imagenet", (3, side, side))
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), shaken(ours).state_dict().values(), strict=True)))
+    images = torch.rand(4, 3, side, side)
+    for mode in (True, False):
+        torch.testing.assert_close(ours.train(mode)(images), theirs.train(mode)(images), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(

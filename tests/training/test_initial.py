@@ -54,7 +54,7 @@ def test_each_model_has_the_initialisation_of_its_source() -> None:
     keras = {"perceptron", "mlp1", "mlp1_w32", "mlp2", "mlp4", "convnet2", "convnet4", "convnet6", "resnet101"}
     assert {name for name, law in initial.items() if law == "glorot_uniform"} == keras
     assert initial["resnet32"] == "kaiming_normal"
-    assert initial["resnet32_aum"] == "kaiming_normal_fan_out"
+    assert initial["resnet32_aum"] == initial["resnet18_imagenet"] == "kaiming_normal_fan_out"
     assert initial["resnet18"] == initial["lenet"] == "torch_default"
     assert initial["densenet_bc100"] == "kaiming_normal_fan_out_zero_bias"
     vgg = {"vgg16_bn", "vgg11_bn_w512", "vgg_small"}

@@ -92,7 +92,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 AVERAGES: dict[str, dict[str, Any]] = {"swa": {"start": 1, "every": 2, "unit": "steps"}, "ema": {"decay": 0.9}}
 PROBES: dict[str, dict[str, Any] | None] = {
     **dict.fromkeys(
-        ("example_loss", "example_margin", "example_loss_eval", "held_loss", "suspects", "left_out",
+        ("example_loss", "example_margin", "example_loss_eval", "held_loss", "suspects", "left_out", "top5",
          "test_probabilities", "mean_test_probabilities", "test_confusion", "gradient_cosine", "pruned_accuracy",
          "final_weights", "final_predictions")),
     "batch_gradient": EVERY,

@@ -19,7 +19,7 @@ from lnbench import catalog
 from lnbench.audit.choose import Records, Untrainable, all_of, draw, price, run_of
 from lnbench.audit.compare import Difference, Fate, compare, fate_of
 from lnbench.data.label_files import LabelFiles
-from lnbench.data.root import data_root, status
+from lnbench.data.root import data_root, states_of
 from lnbench.errors import DataError, LnbenchError
 from lnbench.execute.local import execute_runs
 from lnbench.execute.work import Watcher
@@ -124,8 +124,7 @@ def _placed(record: Record, records: Records, device: str, data_dir: Path | None
         what = f"it was made on {made}, and there is no CUDA device here; --device cpu trains it on the processor"
         return Drawn(record, run, place, seconds, what)
     try:
-        names = sorted({name for one in all_of(run) for name in _datasets(one)})
-        for state in status(data_root(data_dir), names) if names else []:
+        for state in states_of(data_root(data_dir), [each for one in all_of(run) for each in _datasets(one)]):
             state.demand()
         for one in all_of(run):
             if one.experiment is None:
@@ -135,9 +134,9 @@ def _placed(record: Record, records: Records, device: str, data_dir: Path | None
     return Drawn(record, run, place, seconds)
 
 
-def _datasets(run: Run) -> list[str]:
+def _datasets(run: Run) -> list[dict[str, Any]]:
     named = [entry.name for part, entry in catalog.used(run.recipe).items() if part == "dataset"]
-    return named
+    return [{"name": name} for name in named] if run.experiment else [run.recipe["dataset"]]
 
 
 def audit(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lnbench.data.label_files import LabelFiles
-from lnbench.data.root import data_root, status
+from lnbench.data.root import data_root, states_of
 from lnbench.errors import LnbenchError
 from lnbench.identity import canonical_json
 from lnbench.noise.law import demand_labels, reads_file
 from lnbench.plan import missing_packages
-from lnbench.spec import ExperimentRecipe, Study
+from lnbench.spec import ExperimentRecipe, Study, data_of
 
 
 @dataclass
@@ -27,17 +28,18 @@ class Machine:
         """Return the first thing that a study lacks, with what mends it; "" where nothing is in the way."""
         if self.has_all:
             return ""
-        lines = [self._dataset(name) for name in datasets_of(study)]
+        lines = [self._dataset(one) for cell in study.cells for one in data_of(cell.recipe)]
         lines += self._label_files(study)
         lines += [line.partition(" needs ")[2] or line for line in missing_packages(study)]
         return next((line for line in lines if line), "")
 
-    def _dataset(self, name: str) -> str:
-        if name not in self._data:
-            (state,) = status(data_root(self.data_dir), [name])
+    def _dataset(self, dataset: dict[str, Any]) -> str:
+        key, name = canonical_json(dataset), dataset["name"]
+        if key not in self._data:
+            (state,) = states_of(data_root(self.data_dir), [dataset])
             words = f"{name} is {state.state if state.state != 'missing' else 'not here'}"
-            self._data[name] = "" if state.usable else f"{words}: lnbench data fetch {name}"
-        return self._data[name]
+            self._data[key] = "" if state.usable else f"{words}: {state.by_hand or f'lnbench data fetch {name}'}"
+        return self._data[key]
 
     def _label_files(self, study: Study) -> list[str]:
         """Return what is wrong with the files of labels that a study's noise reads."""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from lnbench.catalog.entry import Entry
 from lnbench.catalog.options import Options, Positive
-from lnbench.data.sources import SOURCES
+from lnbench.data.sources import SOURCES, FolderSource
 
 
 class Pixels(Options):
@@ -30,6 +30,11 @@ OWN_READERS = {
 
 def entries() -> list[Entry]:
     """Return the data sets, each with the code that reads it (`lnbench.data.readers` says in which form)."""
-    readers = {name: f"lnbench.data.readers:{OWN_READERS.get(name, 'torchvision')}" for name in SOURCES}
+    readers = {
+        name: "lnbench.data.image_folder:load_folder"
+        if isinstance(source, FolderSource)
+        else f"lnbench.data.readers:{OWN_READERS.get(name, 'torchvision')}"
+        for name, source in SOURCES.items()
+    }
     return [Entry("dataset", name, value=one, target=readers[name], words=one.describe())
             for name, one in SOURCES.items()]  # fmt: skip

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from .root import Status, check, status
-from .sources import Archive, Source, find
+from .sources import Archive, FolderSource, Source, find
 from .transfer import BACKOFF, TIMEOUT, Progress, download
 from .unpack import md5_of, unpack
 
@@ -46,6 +46,9 @@ def fetch(
     wanted = [find(name, sources) for name in names]
     for source in wanted:
         if source.embedded:
+            continue
+        if isinstance(source, FolderSource):  # not downloaded: the error says where the files are available
+            status(Path(root), [source.name], {source.name: source})[0].demand()
             continue
         bases = [mirror.replace("{name}", source.name) for mirror in mirrors or source.mirrors]
         try:

@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lnbench import catalog
+from lnbench.data.image_folder import FolderData, Report, load_folder
 from lnbench.data.readers import Arrays, damaged
 from lnbench.data.root import data_root, status
-from lnbench.data.sources import Source, find
+from lnbench.data.sources import FolderSource, Source, find, source_of
 from lnbench.errors import DataError
 
 
@@ -69,6 +70,8 @@ def load(
     exist.
     """
     source, place, entry = find(name, sources), data_root(root), catalog.find("dataset", name)
+    if isinstance(source, FolderSource):
+        raise DataError(f"{name}: its images are files, and this needs all of them in memory; use a set like cifar10")
     read: Callable[..., Arrays] = entry.load()
     _check_options(source, read, options or {})
     status(place, [name], {name: source})[0].demand()
@@ -81,6 +84,22 @@ def load(
         raise DataError(f"{name} cannot be read: {entry.target} fails with {what}") from error
     _check(source, place, arrays, options or {})
     return ImageData(source.name, *arrays, source.classes, source.scale, checksum(arrays))
+
+
+AnyData = ImageData | FolderData
+
+
+def load_for(
+    dataset: Mapping[str, Any], *, root: str | os.PathLike[str] | None = None, report: Report | None = None
+) -> AnyData:
+    """Return the data that a recipe's `dataset`, as plain data, names: arrays in memory as `load` gives them, or the
+    files of a folder. `report` hears how many files of a folder were looked into, where that is done now. Raises
+    DataError."""
+    source, place = source_of(dataset), data_root(root)
+    if not isinstance(source, FolderSource):
+        return load(source.name, root=root)
+    status(place, [source.name], {source.name: source})[0].demand()
+    return load_folder(source, place, report)
 
 
 def _check_options(source: Source, read: Callable[..., Arrays], options: Mapping[str, int]) -> None:

@@ -7,10 +7,12 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..errors import DataError, NoSuchData
-from .sources import DataFile, Source, find, known
+from ..identity import canonical_json
+from .image_folder import SPLITS, demand_whole, folder_of, missing_split
+from .sources import DataFile, FolderSource, Source, find, known, source_of
 from .unpack import PART, md5_of
 
 State = Literal["present", "missing", "incomplete", "damaged"]
@@ -41,6 +43,7 @@ class Status:
     fault: str = ""
     embedded: bool = False
     verified: bool = False
+    by_hand: str = ""  # of a data set that lnbench does not download: how its files are put there
 
     @property
     def usable(self) -> bool:
@@ -58,13 +61,19 @@ class Status:
 
     def demand(self) -> None:
         """Raises DataError, with the command that mends it, unless the data set is present."""
+        if not self.usable:
+            raise DataError(self.lacks())
+
+    def lacks(self) -> str:
+        """Return what is wrong with a data set that is not present, and what mends it."""
+        if self.by_hand:
+            return f"{self.name} is {self.state}: {self.fault}; {self.by_hand}"
         if self.state == "missing":
-            raise DataError(
+            return (
                 f"{self.name} is not at {self.root}; fetch it with `lnbench data fetch {self.name}` "
                 "or point --data-dir / LNBENCH_DATA at a torchvision data root"
             )
-        if not self.usable:
-            raise DataError(f"{self.name} is {self.state}: {self.fault}; mend it with `lnbench data fetch {self.name}`")
+        return f"{self.name} is {self.state}: {self.fault}; mend it with `lnbench data fetch {self.name}`"
 
 
 def status(root: Path, names: Iterable[str] | None = None, sources: Mapping[str, Source] | None = None) -> list[Status]:
@@ -72,6 +81,14 @@ def status(root: Path, names: Iterable[str] | None = None, sources: Mapping[str,
     Raises DataError for a name that does not exist, and for a root that is there and is no folder."""
     _demand_folder(Path(root))
     return [_status(source, Path(root), verify=False) for source in _named(names, sources)]
+
+
+def states_of(root: Path, datasets: Iterable[Mapping[str, Any]]) -> list[Status]:
+    """Return the same of recipes' data sets, as plain data, each once: of a user's own folder only its recipe says
+    where it is."""
+    sources = {canonical_json(one): source_of(one) for one in datasets}
+    each = {(source.name, getattr(source, "folder", "")): source for source in sources.values()}
+    return [status(root, [source.name], {source.name: source})[0] for _, source in sorted(each.items())]
 
 
 def check(root: Path, names: Iterable[str] | None = None, sources: Mapping[str, Source] | None = None) -> list[Status]:
@@ -91,12 +108,15 @@ def _demand_folder(root: Path) -> None:
 
 def _named(names: Iterable[str] | None, sources: Mapping[str, Source] | None) -> list[Source]:
     there = known() if sources is None else sources
-    return [find(name, there) for name in (names or there)]
+    listed = [name for name, one in there.items() if not isinstance(one, FolderSource) or one.folder]
+    return [find(name, there) for name in (names or listed)]
 
 
 def _status(source: Source, root: Path, verify: bool) -> Status:
     if source.embedded:
         return Status(source.name, "present", root, embedded=True, verified=verify)
+    if isinstance(source, FolderSource):
+        return _folder_status(source, root, verify)
     try:
         absent, damaged = _faults(source, root, verify)
     except OSError as error:
@@ -108,6 +128,23 @@ def _status(source: Source, root: Path, verify: bool) -> Status:
         state: State = "missing" if nothing_there and not _any_file(source, root) else "incomplete"
         return Status(source.name, state, root, absent[0], verified=verify)
     return Status(source.name, "present", root, verified=verify)
+
+
+def _folder_status(source: FolderSource, root: Path, verify: bool) -> Status:
+    """Return whether the splits of an image folder are there; what is in them is found when they are listed. `verify`:
+    every file is decoded."""
+    absent, place = missing_split(source, root), folder_of(source, root)
+    if not absent and source.folder and verify:
+        try:
+            demand_whole(source, root)
+        except DataError as error:
+            return Status(source.name, "damaged", root, str(error), verified=True, by_hand="then check it again")
+        return Status(source.name, "present", root, verified=True)
+    if not absent or not source.folder:  # where a user's own folder lies is for a recipe to say
+        return Status(source.name, "present", root)
+    state: State = "missing" if len(absent) == len(SPLITS) else "incomplete"
+    hint = f"{source.origin}, as train/CLASS/FILE and val/CLASS/FILE in {place} (or a link to such a folder)"
+    return Status(source.name, state, root, f"{place / absent[0]} is not there", by_hand=hint)
 
 
 def _faults(source: Source, root: Path, verify: bool) -> tuple[list[str], list[str]]:

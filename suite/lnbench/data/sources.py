@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from lnbench import catalog
 from lnbench.errors import NoSuchData
@@ -91,6 +92,41 @@ class Source:
         size = "embedded" if self.embedded else f"{self.download_bytes / 1e6:.0f} MB to download"
         counts = f"{self.classes} classes, {self.train:,} + {self.test:,} images"
         return f"{self.name}: {counts} of {channels}x{height}x{width}, {size}"
+
+
+@dataclass(frozen=True)
+class FolderSource(Source):
+    """Image files of any size, a folder for each class: DATA ROOT/`folder`/train/CLASS/FILE and …/val/CLASS/FILE.
+
+    That is the layout of torchvision's ImageFolder and of ImageNet. Classes are numbered in the order of their names.
+    The files are decoded while a run trains (`data/decoding.py`), and `shape` is what they are brought to. `origin`
+    says where the files are available: lnbench does not download them. An empty `folder` stands for the one that a
+    recipe names under `dataset.folder`.
+    """
+
+    folder: str = ""
+    origin: str = ""
+
+    @property
+    def embedded(self) -> bool:
+        return False
+
+    @property
+    def size(self) -> int:
+        """Return the width and height that images are brought to, in pixels."""
+        return self.shape[1]
+
+    def of(self, dataset: Mapping[str, Any]) -> FolderSource:
+        """Return the source as a recipe's `dataset` has it: its `size`, and its own `folder`."""
+        size, own = dataset.get("size") or self.size, dataset.get("folder")
+        about = {"folder": own["path"], **{key: own[key] for key in ("classes", "train", "test")}} if own else {}
+        return replace(self, shape=(self.shape[0], size, size), **about)
+
+    def describe(self) -> str:
+        """Return one line for a listing."""
+        if not self.folder:
+            return f"{self.name}: image files of your own, in PATH/train/CLASS and PATH/val/CLASS; see docs/training.md"
+        return f"{self.name}: {self.classes:,} classes, {self.train:,} + {self.test:,} image files, not downloaded"
 
 
 def _gz(folder: str, name: str, size: int, md5: str, raw_size: int, raw_md5: str) -> Archive:
@@ -245,6 +281,30 @@ SYNTHETIC_CIFAR10 = _synthetic("synthetic_cifar10", (3, 32, 32))
 # of the digits' form and ten made-up classes: label noise from elsewhere
 SYNTHETIC_OTHER = replace(_synthetic("synthetic_other", (1, 8, 8)), scale=16.0)
 
+IMAGENET = FolderSource(
+    name="imagenet",
+    shape=(3, 224, 224),
+    classes=1000,
+    train=1_281_167,
+    test=50_000,
+    licence="for non-commercial research and education; its terms are those of image-net.org",
+    citation="Russakovsky et al., ImageNet large scale visual recognition challenge, IJCV 2015",
+    folder="imagenet",
+    origin="ask for the files of ILSVRC 2012 at image-net.org and put them there",
+)
+
+# a folder of the user's: a recipe's `dataset.folder` says where it is and what is in it
+IMAGE_FOLDER = FolderSource(
+    name="image_folder",
+    shape=(3, 224, 224),
+    classes=2,
+    train=0,
+    test=0,
+    licence="that of its files",
+    citation="none",
+    origin="put your own files there",
+)
+
 SOURCES: Mapping[str, Source] = {  # lnbench's own; `known` has those of plug-ins too
     source.name: source
     for source in (
@@ -257,6 +317,8 @@ SOURCES: Mapping[str, Source] = {  # lnbench's own; `known` has those of plug-in
         SYNTHETIC_MNIST,
         SYNTHETIC_CIFAR10,
         SYNTHETIC_OTHER,
+        IMAGENET,
+        IMAGE_FOLDER,
     )
 }
 
@@ -272,3 +334,10 @@ def find(name: str, sources: Mapping[str, Source] | None = None) -> Source:
     if name not in there:
         raise NoSuchData(f"there is no data set '{name}'; there are {', '.join(there)}")
     return there[name]
+
+
+def source_of(dataset: Mapping[str, Any]) -> Source:
+    """Return what a recipe's `dataset`, as plain data, is of: the catalog's data set, with the options that the recipe
+    gives it."""
+    source: Source = catalog.find("dataset", dataset["name"]).value
+    return source.of(dataset) if isinstance(source, FolderSource) else source

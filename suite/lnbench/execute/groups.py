@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from lnbench.errors import LnbenchError
 from lnbench.identity import canonical_json, content_id
 from lnbench.plan import Run, layers_of, seconds_of
-from lnbench.training.shape import alone, group_shape, method_entry, not_stacked
+from lnbench.training.shape import alone, group_shape, in_files, method_entry, not_stacked
 
 BACKENDS = ("auto", "loop", "stacked", "recorded")  # that a user may ask for
 # no machine of ours has run them: never chosen there, and a record says so
@@ -112,8 +112,11 @@ class Grouping:
         if run.id in self.ways:
             return self.ways[run.id]
         if self.backend == "recorded":
-            alike = method_entry(run.recipe)[0].stacks  # whether its steps are all the same
+            # whether its steps are all the same, and read nothing from files
+            alike = method_entry(run.recipe)[0].stacks and not in_files(run.recipe)
             return ("recorded", self._worth_compiling(run, "recorded", 1)) if alike else ("loop", False)
+        if in_files(run.recipe):
+            return "loop", False
         if self.backend not in ("auto", "stacked"):
             return self.backend, False
         on_cpu, kinds = self.device == "cpu", {layer.kind for layer in layers_of(run)}

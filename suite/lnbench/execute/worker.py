@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from lnbench import catalog, experiments
 from lnbench.errors import LnbenchError, StoreError, out_of_memory
 from lnbench.execute.groups import UNTESTED_ON_A_GPU, Task
+from lnbench.identity import canonical_json
 from lnbench.machine import environment
 from lnbench.plan import Run
 from lnbench.store import Store, StoreUnwritable, make_record, sidefiles
@@ -142,15 +143,17 @@ class Trainer:
         """Return whether another process has just put the run's record into the store."""
         return self.store.get(run.id) is not None
 
-    def _load(self, name: str) -> Any:
-        from lnbench.data.images import load
-        from lnbench.training.batches import DeviceData
+    def _load(self, dataset: dict[str, Any]) -> Any:
+        """Return the data that a recipe's `dataset` names, on the device."""
+        from lnbench.data.images import load_for
+        from lnbench.training.folder_data import on_device
 
-        if name not in self.data:
+        which = canonical_json([dataset.get(key) for key in ("name", "size", "folder")])
+        if which not in self.data:
             if self.data:
                 self._free()  # one at a time: studies seldom mix data sets
-            self.data = {name: DeviceData(load(name, root=self.data_root), self.device)}
-        return self.data[name]
+            self.data = {which: on_device(load_for(dataset, root=self.data_root), self.device)}
+        return self.data[which]
 
     def _inputs(self, run: Run) -> dict[str, Given]:
         """Return name -> what the run builds on; it is in the store before the run is given out. Raises LnbenchError
@@ -215,7 +218,7 @@ class Trainer:
             more = {"state": state, "hooks": hooks, "device": self.device}
             outcomes = [experiments.run(recipes[0], seeds[0], self.data_root, **more)]
         else:
-            data = self._load(recipes[0]["dataset"]["name"])
+            data = self._load(recipes[0]["dataset"])
             inputs = [self._inputs(run) for run in task.runs]
             with self._compiler_heard() as failures:
                 outcomes = train_group(

@@ -6,6 +6,9 @@ The forms differ where a block halves the image and doubles the channels, which 
 with batch normalisation (option B; the ETH report). Only the last has parameters. `resnet101` is Rolnick et al.'s
 "ResNet with 101 layers", which they do not describe further: torchvision's bottlenecks, the stride in the 3×3
 convolution, behind a first convolution 3×3 of stride 1 without pooling, as is usual for small images.
+
+`resnet18_imagenet` is torchvision's ResNet-18, for photographs: a first convolution 7×7 of stride 2 and a maximum over
+3×3 of stride 2 quarter the image before the first block.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from lnbench.models.torch_resnet import Shortcut
 
 
+LARGE = 7  # side of the first convolution's window, for large images
 EXPANSION = 4  # of the channels, at the end of a bottleneck
 
 
@@ -33,6 +37,7 @@ class Residual:
     width: int
     shortcut: Shortcut
     words: str
+    large: bool = False  # for large images: 7×7 of stride 2 and pooling before the first block
     bottleneck: bool = False  # blocks of three convolutions, 1×1, 3×3 and 1×1, the last to four times the channels
 
     @property
@@ -41,6 +46,8 @@ class Residual:
         is no code, as in the paper's other networks."""
         if self.bottleneck:
             return "glorot_uniform"
+        if self.large:
+            return "kaiming_normal_fan_out"
         return {
             "subsample": "kaiming_normal",
             "average": "kaiming_normal_fan_out",
@@ -61,6 +68,8 @@ def _networks() -> dict[str, Residual]:
     found["resnet18_w16"] = Residual((2,) * 4, 16, "projection", f"{words}, 16 to 128 channels in place of 64 to 512")
     words = "ResNet-101 of bottlenecks for 32×32 images, option B shortcuts"
     found["resnet101"] = Residual((3, 4, 23, 3), 64, "projection", words, bottleneck=True)
+    words = "ResNet-18 for ImageNet, as torchvision has it"
+    found["resnet18_imagenet"] = Residual((2,) * 4, 64, "projection", words, large=True)
     return found
 
 
@@ -72,7 +81,11 @@ def layers(name: str, shape: Shape, classes: int) -> list[Layer]:
     left, or if `average` meets an odd size, which convolution and pooling would round differently."""
     net = NETWORKS[name]
     channels, height, width = shape
-    found = [*_conv(channels, net.width, height * width)]
+    if net.large:
+        height, width = -(-height // 2), -(-width // 2)
+    found = [*_conv(channels, net.width, height * width, kernel=LARGE if net.large else 3)]
+    if net.large:
+        height, width = -(-height // 2), -(-width // 2)
     channels = net.width
     for stage, blocks in enumerate(net.blocks):
         outputs = net.width << stage
@@ -107,4 +120,4 @@ def build(name: str, shape: Shape, classes: int) -> nn.Module:
 
     layers(name, shape, classes)
     net = NETWORKS[name]
-    return ResNet(net.blocks, net.width, net.shortcut, shape[0], classes, net.bottleneck)
+    return ResNet(net.blocks, net.width, net.shortcut, shape[0], classes, net.bottleneck, net.large)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lnbench.models.resnet import EXPANSION
+from lnbench.models.resnet import EXPANSION, LARGE
 
 Shortcut = Literal["subsample", "average", "projection"]  # what they are: `resnet.py`
 
@@ -70,7 +70,8 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Convolution 3×3, the stages of blocks, the mean over all pixels, and a dense layer."""
+    """Convolution 3×3, or for large images 7×7 and pooling; the stages of blocks, the mean over all pixels, and a dense
+    layer."""
 
     def __init__(
         self,
@@ -80,9 +81,12 @@ class ResNet(nn.Module):
         channels: int,
         classes: int,
         bottleneck: bool = False,
+        large: bool = False,
     ):
         super().__init__()
-        self.conv = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+        window, stride = (LARGE, 2) if large else (3, 1)
+        self.conv = nn.Conv2d(channels, width, window, stride, padding=window // 2, bias=False)
+        self.large = large
         self.norm = nn.BatchNorm2d(width)
         self.blocks = nn.Sequential()
         inputs = width
@@ -99,5 +103,7 @@ class ResNet(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.norm(self.conv(images)), inplace=True)
+        if self.large:
+            x = F.max_pool2d(x, 3, 2, padding=1)
         logits: torch.Tensor = self.dense(self.blocks(x).mean((2, 3)))
         return logits

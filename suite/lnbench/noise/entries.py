@@ -94,6 +94,11 @@ class DiluteForeign(Options):
         return self.source != OWN and self.alpha > 0
 
     @property
+    def reads_images(self) -> bool:
+        """Return whether it needs the images themselves, in memory."""
+        return self.foreign
+
+    @property
     def datasets(self) -> tuple[str, ...]:
         """Return the data sets that a run with this noise reads beside its own."""
         return (self.source,) if self.foreign and self.source != WHITE else ()
@@ -252,6 +257,8 @@ class ClassConditional(Options):
 class HardImages(Options):
     """Of all images of the data set, before it is split, exactly floor(rate times their number), those that look most
     like another class, get that class's label."""
+
+    reads_images: ClassVar[bool] = True  # itself, so they must be in memory
 
     kind: Literal["hard_images"]
     rate: Share

@@ -13,7 +13,7 @@ from lnbench import catalog
 from lnbench.randomness import below
 
 if TYPE_CHECKING:
-    from lnbench.data.images import ImageData
+    from lnbench.data.images import AnyData
     from lnbench.data.label_files import LabelFiles
 
 CHUNK = 1 << 15  # examples at a time when all labels are gone through: a quarter MB of int64 per array
@@ -80,7 +80,7 @@ def of_all(noise: LabelNoise, images: int) -> LabelNoise:
     return told
 
 
-def on_data(noise: LabelNoise, data: ImageData, files: LabelFiles) -> LabelNoise:
+def on_data(noise: LabelNoise, data: AnyData, files: LabelFiles) -> LabelNoise:
     """Return the noise, told of the data set that its labels are of (`of_all`), and where label files lie on this
     machine. It matters to a kind whose labels stand in a table of the whole data set (it has `on`). Raises DataError
     where such a kind cannot have its labels."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from lnbench.data.sources import source_of
 from lnbench.identity import canonical_json, content_id
 from lnbench.plan.inputs import Inputs, Reader
 from lnbench.plan.run import Outcome, Run, stream_seeds
@@ -86,7 +87,7 @@ def choosing_runs_of(cell: Cell, choose: Choose, value: Scalar, inputs: Inputs) 
     of a training on these seeds and images, too."""
     tried = put(cell.recipe.identity(), choose.key, value)
     dataset = tried["dataset"]
-    clean = dataset["clean"] - choose.out_of_clean(dataset["name"], dataset["clean"])
+    clean = dataset["clean"] - choose.out_of_clean(source_of(dataset).train, dataset["clean"])
     tried = {**tried, "dataset": {**dataset, "clean": clean, "validation": choose.validation}}
     if choose.epochs is not None:
         tried["epochs"] = choose.epochs.of(tried["epochs"], cell.point)

@@ -6,7 +6,7 @@ from lnbench.machine import bfloat16_kernels
 from lnbench.plan.devices import DEVICES, Device, device_named
 from lnbench.plan.plan import Plan
 from lnbench.plan.run import Run
-from lnbench.plan.step_cost import Time, experiment_time, training_time, trains
+from lnbench.plan.step_cost import Time, decoding_time, experiment_time, training_time, trains
 from lnbench.training.shape import passes
 
 # Planning figures, not promises. Those of the CPU were measured on one core of a small server (docs/performance.md): a
@@ -23,7 +23,8 @@ def time_of(run: Run, device: Device, backend: str = "loop", replicas: int = 1) 
     if device.kind == "cuda":
         return training_time(run, device, backend, replicas)
     steps = run.examples * run.recipe["epochs"] / run.recipe["batch_size"] * passes(run.recipe)
-    return Time(run.flop / FLOP_A_SECOND["cpu", run.recipe["precision"]] + float(steps) * SECONDS_A_STEP)
+    decoded = run.examples * run.recipe["epochs"] * decoding_time(run)
+    return Time(run.flop / FLOP_A_SECOND["cpu", run.recipe["precision"]] + float(steps) * SECONDS_A_STEP + decoded)
 
 
 def seconds_of(run: Run, device: str) -> float:

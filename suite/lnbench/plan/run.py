@@ -8,6 +8,8 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from lnbench import catalog
+from lnbench.catalog.entry import Shape
+from lnbench.data.sources import source_of
 from lnbench.identity import canonical_json, content_id
 from lnbench.randomness import SEED_STREAMS, derived_seed
 from lnbench.training.shape import added_passes, examples_an_epoch, method_entry, passes
@@ -116,7 +118,7 @@ class Run:
         if self.seconds is not None:
             return self.seconds * EXPERIMENT_FLOP_A_SECOND
         dataset = self.recipe["dataset"]
-        tested = dataset.get("test") or catalog.find("dataset", dataset["name"]).value.test
+        tested = dataset.get("test") or source_of(dataset).test
         images = float(tested + dataset["validation"]) * float(self.recipe["epochs"])
         return self.steps_flop + 2 * self._macs * images * method_entry(self.recipe)[0].networks
 
@@ -129,7 +131,8 @@ class Run:
 
     @property
     def _macs(self) -> float:
-        return _macs_of(self.recipe["model"], self.recipe["dataset"]["name"])
+        source = source_of(self.recipe["dataset"])
+        return _macs_of(self.recipe["model"], source.shape, source.classes)
 
     def describe(self) -> str:
         """Return a short line for progress and messages."""
@@ -148,11 +151,10 @@ class Run:
 
 
 @lru_cache(maxsize=256)
-def _macs_of(model: str, dataset: str) -> float:
+def _macs_of(model: str, shape: Shape, classes: int) -> float:
     """Return the multiply-accumulates of a network for one image: a plan asks for each of its runs, several times."""
-    source = catalog.find("dataset", dataset).value
     mmac = catalog.find("model", model).mmac
-    return 1e6 * float(mmac(source.shape, source.classes)) if mmac else 0.0
+    return 1e6 * float(mmac(shape, classes)) if mmac else 0.0
 
 
 def inputs_behind(runs: Iterable[Run]) -> list[Derived]:

@@ -10,7 +10,8 @@ The time of a step is the largest of three, as they go on side by side:
 
 K dense runs that are stacked share the operations, and nothing else. A step that is `recorded` has fewer; each takes
 the device GAP, which K runs side by side share, and the host only fills in the batch. To the steps come the evaluation
-after each epoch (in float32) and the preparation of each run. A network without a table of layers is taken for a small
+after each epoch (in float32) and the preparation of each run. Image files are decoded meanwhile, by DECODERS processes:
+a step takes no less than that. A network without a table of layers is taken for a small
 ResNet.
 """
 
@@ -22,10 +23,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from lnbench import catalog
+from lnbench.data.sources import source_of
 from lnbench.models.layers import Layer, Shape
 from lnbench.plan.devices import Device
 from lnbench.plan.run import Run
-from lnbench.training.shape import added_passes, method_entry, passes
+from lnbench.training.shape import added_passes, evaluated_at_once, in_files, method_entry, passes
 
 OPERATION = 6e-6  # seconds of host time: a planning figure, of an eager launch in torch (6 to 7 µs)
 GAP = 3e-6  # seconds that a small operation of a recorded step takes the device
@@ -44,8 +46,9 @@ SHARE_OF_BANDWIDTH = 0.55
 PASSES = 15.0  # fits 9 MB an image of ResNet-32 in bfloat16, and 2.3 MB of the 4-layer ConvNet
 WEIGHT_PASSES = 10.0  # AdaDelta's: weights, gradients and two states, read and written
 BYTES = {"fp32": 4.0, "fast": 2.0}
-EVALUATED_AT_ONCE = 1000  # images: training.backends.EVALUATION_BATCH, which imports torch
 PREPARATION = 0.5  # seconds of a run besides its epochs: labels, first weights, the record
+DECODING = 5e-3  # seconds of a core for an image file: 3.5 ms were measured for a JPEG of 500×375 pixels and 80 kB
+DECODERS = 16  # cores that decode beside a GPU (data.decoding.MOST_PROCESSES)
 HELD = 3.0  # bytes that are held for the backward pass and its gradients, over those of the layers' values
 
 
@@ -70,9 +73,9 @@ def training_time(run: Run, device: Device, backend: str = "loop", replicas: int
     host = _started(operations(run) * work, backend, replicas)
     moved = work * _moved(run, precision) + passes(recipe) * _weights(run) * WEIGHT_PASSES * BYTES["fp32"]
     busy = _busy(run.steps_flop / steps, precision, moved, device)
-    looks = _evaluation(run, device)
+    looks, decoding = _evaluation(run, device), recipe["batch_size"] * decoding_time(run) / DECODERS
     return Time(
-        steps * max(host, busy) + run.epochs * looks.seconds + PREPARATION,
+        steps * max(host, busy, decoding) + run.epochs * looks.seconds + PREPARATION,
         steps * busy + run.epochs * looks.device,
     )
 
@@ -108,13 +111,14 @@ def memory(run: Run, replicas: int = 1) -> float:
     keeps of its batch."""
     if run.experiment:
         return 0.0
-    source = catalog.find("dataset", run.datasets[0]).value
+    source = source_of(run.recipe["dataset"])
     channels, height, width = source.shape
-    images: float = 2.0 * float((source.train + source.test) * channels * height * width)  # padded, too
+    held = 0 if in_files(run.recipe) else source.train + source.test
+    images: float = 2.0 * float(held * channels * height * width)  # padded, too
     networks: int = replicas * method_entry(run.recipe)[0].networks
     weights = _weights(run) * WEIGHT_PASSES / 2 * BYTES["fp32"]
     batch = run.recipe["batch_size"] * _values(run) * HELD * BYTES[run.recipe["precision"]]
-    looked_at = EVALUATED_AT_ONCE * _values(run) * BYTES["fp32"]
+    looked_at = evaluated_at_once(run.recipe) * _values(run) * BYTES["fp32"]
     total: float = images + networks * (weights + max(batch, looked_at))
     return total
 
@@ -143,13 +147,18 @@ def _moved(run: Run, precision: str) -> float:
 def _evaluation(run: Run, device: Device) -> Time:
     """Return what looking at all test and validation images once takes."""
     dataset = run.recipe["dataset"]
-    images = (dataset.get("test") or catalog.find("dataset", dataset["name"]).value.test) + run.held_out
+    images = (dataset.get("test") or source_of(dataset).test) + run.held_out
     networks = method_entry(run.recipe)[0].networks
-    batches = -(-images // EVALUATED_AT_ONCE)
+    batches = -(-images // evaluated_at_once(run.recipe))
     host = batches * networks * operations(run) * FORWARD * OPERATION
     moved = images * networks * _values(run) * PASSES * FORWARD * BYTES["fp32"]
     busy = _busy((run.flop - run.steps_flop) / run.epochs, "fp32", moved, device)
-    return Time(max(host, busy), busy)
+    return Time(max(host, busy, images * decoding_time(run) / DECODERS), busy)
+
+
+def decoding_time(run: Run) -> float:
+    """Return the seconds of a core that a run's images take each to be decoded: 0 of images in memory."""
+    return DECODING if run.experiment is None and in_files(run.recipe) else 0.0
 
 
 def _values(run: Run) -> float:
@@ -164,7 +173,7 @@ def _weights(run: Run) -> float:
 
 def layers_of(run: Run) -> tuple[Layer, ...]:
     """Return the layers of a run's network with their sizes; none for a plug-in's network without a table."""
-    source = catalog.find("dataset", run.datasets[0]).value
+    source = source_of({"name": run.datasets[0]} if run.experiment else run.recipe["dataset"])
     entry = catalog.find("model", run.recipe["model"])
     return _table(entry.layers, source.shape, source.classes) if entry.layers else ()
 

@@ -24,7 +24,7 @@ from lnbench.spec.parts import (
 )
 from lnbench.spec.points import needed_points, point_key, points_of
 from lnbench.spec.questions import Question, load_questions, questions_schema
-from lnbench.spec.recipe import AnyRecipe, ExperimentRecipe, Recipe, Scalar, Scalars, recipe_of
+from lnbench.spec.recipe import AnyRecipe, ExperimentRecipe, Recipe, Scalar, Scalars, data_of, recipe_of
 from lnbench.spec.study import (
     Alternative,
     Cell,
@@ -49,7 +49,7 @@ __all__ = [
     "Correlation", "Effect", "Equivalent", "EveryRun", "ExperimentRecipe", "LoadedStudy", "Monotone", "Number",
     "Ordered", "OwnRow", "Part", "Place", "Point", "Question", "Ratio", "Recipe", "Reference", "Runs", "Scalar",
     "Scalars", "Scaling", "Seeds", "Shift", "Source", "Study", "StudyFile", "StudySpec", "Table", "TableSides",
-    "Threshold", "Trend", "VerdictRule", "Within", "alternatives", "asked_rows", "baseline_schema", "load_baseline",
-    "load_questions", "load_studies", "load_study", "named_apart", "needed_points", "point_key", "points_of",
-    "questions_schema", "recipe_of", "rows_of", "study_schema", "touches", "variant", "with_rows",
+    "Threshold", "Trend", "VerdictRule", "Within", "alternatives", "asked_rows", "baseline_schema", "data_of",
+    "load_baseline", "load_questions", "load_studies", "load_study", "named_apart", "needed_points", "point_key",
+    "points_of", "questions_schema", "recipe_of", "rows_of", "study_schema", "touches", "variant", "with_rows",
 ]  # fmt: skip

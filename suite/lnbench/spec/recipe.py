@@ -13,10 +13,12 @@ from pydantic import (
     AfterValidator,
     Discriminator,
     Field,
+    SerializerFunctionWrapHandler,
     Tag,
     TypeAdapter,
     ValidationError,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -24,8 +26,9 @@ from lnbench import catalog
 from lnbench.catalog.options import ExperimentRecipe as ExperimentRecipe
 from lnbench.catalog.options import MayReadInput, required
 from lnbench.data.entries import Pixels as Pixels
+from lnbench.data.sources import FolderSource, Source, source_of
 from lnbench.errors import did_you_mean
-from lnbench.training.probes.entries import method_problem, probe_problem
+from lnbench.training.probes.entries import TOP, method_problem, probe_problem
 from lnbench.training.shape import examples_an_epoch
 from lnbench.yamlfile.model import Strict
 from lnbench.yamlfile.problems import Misfit
@@ -74,11 +77,34 @@ else:
     Texts, Scalars = items(str), items(Scalar)
 
 
+def _below_the_data_root(path: str) -> str:
+    """Return a path as it is. Raises ValueError where it leads out of the data root."""
+    parts = path.split("/")
+    if not all(parts) or any(part in (".", "..") or part.startswith(".lnbench") for part in parts) or "\\" in path:
+        what = "is no path below the data root; write it like birds, or photos/birds, and put a link there"
+        raise ValueError(f"path: '{path}' {what}")
+    return path
+
+
+class OwnFolder(Strict):
+    """A folder of image files, for the data set `image_folder`: where it is below the data root, and what is in it.
+
+    A run is of just these files: with other counts it is not begun.
+    """
+
+    path: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_below_the_data_root)]
+    classes: Annotated[int, Field(ge=2)]
+    train: Annotated[int, Field(gt=0)]
+    test: Annotated[int, Field(gt=0)]
+
+
 class Dataset(Strict):
     """The data: `clean` training images of it, and `validation` more that no training sees.
 
     `test`: on how many test images a run is tested, the same in every run; without it, on all. `only`: the name of an
-    input (`runs.inputs`) that says on which of the training examples a run trains; without it, on all.
+    input (`runs.inputs`) that says on which of the training examples a run trains; without it, on all. Of a data set in
+    image files: `size`, the width and height in pixels that images are brought to; `folder`, which one, where it is
+    one's own.
     """
 
     name: Annotated[str, name_of("dataset")]
@@ -86,16 +112,43 @@ class Dataset(Strict):
     validation: Annotated[int, Field(ge=0)] = 0
     test: Annotated[int, Field(gt=0)] | None = None
     only: str | None = None
+    size: Annotated[int, Field(ge=8, le=1024)] | None = None
+    folder: OwnFolder | None = None
 
     _name = field_validator("name")(known("dataset"))
 
+    @property
+    def source(self) -> Source:
+        """Return what the data set holds, with the options given here."""
+        return source_of(self.model_dump(mode="json"))
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what came later and is not used: reports and records show a recipe as they did."""
+        found: dict[str, Any] = whole(self)
+        return {key: value for key, value in found.items() if value is not None or key not in ("size", "folder")}
+
+    @model_validator(mode="after")
+    def _folder_fits(self) -> Dataset:
+        source = catalog.find("dataset", self.name).value
+        in_files = isinstance(source, FolderSource)
+        if self.size is not None and not in_files:
+            what = f"size: the images of {self.name} have their size; leave it out"
+            raise Misfit("size", what)
+        if self.folder is not None and not (in_files and not source.folder):
+            raise Misfit("folder", f"folder: {self.name} has its place; leave it out, or write `name: image_folder`")
+        if self.folder is None and in_files and not source.folder:
+            what = "folder: say which: {path: birds, classes: 10, train: 5000, test: 1000}, below the data root"
+            raise Misfit("name", what)
+        return self
+
     @model_validator(mode="after")
     def _enough_images(self) -> Dataset:
-        have = catalog.find("dataset", self.name).value.train
+        have = self.source.train
         if self.clean + self.validation > have:
             wanted = f"{self.clean} clean" + (f" + {self.validation} validation" if self.validation else "")
             raise Misfit("clean", f"clean: {wanted} images, but {self.name} has {have} for training")
-        have = catalog.find("dataset", self.name).value.test
+        have = self.source.test
         if self.test is not None and self.test > have:
             raise Misfit("test", f"test: {self.test} images, but {self.name} has {have} for testing")
         return self
@@ -157,7 +210,7 @@ class Recipe(Strict):
     schedule: ScheduleOptions
     batch_size: Annotated[int, Field(ge=1)]
     epochs: Annotated[int, Field(ge=1)]
-    augment: Literal["none", "crop_flip"]
+    augment: Literal["none", "crop_flip", "resized_crop_flip"]
     precision: Literal["fp32", "fast"]
     selection: Literal["last_epoch", "best_test", "best_validation"]
     pixels: Pixels | None = None
@@ -187,7 +240,8 @@ class Recipe(Strict):
         if getattr(self.noise, "redraws", False) and (method == "oracle" or isinstance(self.method, MayReadInput)):
             what = f"method: {method} needs labels that stay, and this noise draws them again in each epoch"
             raise Misfit("method", what)
-        source = catalog.find("dataset", self.dataset.name).value
+        source = self.dataset.source
+        self._images_in_files(source)
         if self.pixels and not len(self.pixels.mean) == len(self.pixels.std) == source.shape[0]:
             what = f"pixels: {self.dataset.name} has {source.shape[0]} channels; give mean and std one number for each"
             raise Misfit("pixels", what)
@@ -208,6 +262,22 @@ class Recipe(Strict):
             except ValueError as error:  # the images are too small for it
                 raise Misfit("model", f"model: {self.model} on {self.dataset.name}: {error}") from None
         return self
+
+    def _images_in_files(self, source: Source) -> None:
+        """Check what is asked of images that are decoded batch by batch, and only of those."""
+        in_files, name = isinstance(source, FolderSource), self.dataset.name
+        if self.augment == "crop_flip" and in_files:
+            what = f"augment: crop_flip is for images in memory; of {name} take resized_crop_flip, or none"
+            raise Misfit("augment", what)
+        if self.augment == "resized_crop_flip" and not in_files:
+            what = f"augment: resized_crop_flip is for image files; of {name} take crop_flip, or none"
+            raise Misfit("augment", what)
+        if in_files and getattr(self.noise, "reads_images", False):
+            raise Misfit("noise", f"noise: this kind needs all images in memory, and those of {name} are files")
+        if in_files and (unfit := [probe for probe in self.probe_names if probe in OF_OWN]):
+            raise Misfit("probes", f"probes: {unfit[0]} needs all images in memory, and those of {name} are files")
+        if "top5" in self.probe_names and source.classes <= TOP:
+            raise Misfit("probes", f"probes: top5 says nothing of {source.classes} classes; leave it out")
 
     def _enough_novel_images(self, have: int) -> None:
         novel = self.noise.novel(self.dataset.clean) if hasattr(self.noise, "novel") else 0
@@ -278,6 +348,15 @@ class Recipe(Strict):
     def datasets(self) -> tuple[str, ...]:
         """Return the image data that a run reads: its own first, and what its noise shows of others."""
         return (self.dataset.name, *getattr(self.noise, "datasets", ()))
+
+
+def data_of(recipe: Recipe | ExperimentRecipe) -> list[dict[str, Any]]:
+    """Return the image data that a run reads, each as a recipe's `dataset` names it: `name`, `size`, `folder`."""
+    found: list[dict[str, Any]] = [{"name": name} for name in recipe.datasets]
+    if isinstance(recipe, Recipe):
+        own = recipe.dataset.model_dump(mode="json")
+        found[0] = {key: own[key] for key in ("name", "size", "folder") if key in own}
+    return found
 
 
 def _plain(named: str | catalog.Options) -> str | dict[str, Any]:

@@ -82,10 +82,10 @@ class Choose(Strict):
     out_of: Literal["clean", "rest"] = "clean"
     epochs: ShareOfEpochs | None = None
 
-    def out_of_clean(self, dataset: str, clean: int) -> int:
-        """Return how many of the validation images come out of so many clean ones: all, or what the data set's rest
-        lacks."""
-        rest = 0 if self.out_of == "clean" else catalog.find("dataset", dataset).value.train - clean
+    def out_of_clean(self, have: int, clean: int) -> int:
+        """Return how many of the validation images come out of `clean` clean ones: all, or what the rest of the data
+        set's `have` training images lacks."""
+        rest = 0 if self.out_of == "clean" else have - clean
         return max(0, self.validation - rest)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from lnbench import catalog
-from lnbench.data.images import ImageData
+from lnbench.data.image_folder import FolderData
+from lnbench.data.images import AnyData
 from lnbench.noise.law import novel_images
 from lnbench.randomness import SEED_STREAMS
 from lnbench.training.batches import DeviceData
@@ -22,7 +23,7 @@ BACKENDS = ("loop", "stacked", "recorded")
 def check_group(
     recipes: Sequence[dict[str, Any]],
     seeds: Sequence[dict[str, int]],
-    data: ImageData | DeviceData,
+    data: AnyData | DeviceData,
     device: torch.device | str,
     backend: str,
 ) -> None:
@@ -52,6 +53,8 @@ def check_group(
     unfit = not_stacked(recipes[0])
     if backend == "stacked" and unfit:
         raise ValueError(f"the stacked backend cannot train with the {' and the '.join(unfit)}; use the loop backend")
+    if backend != "loop" and isinstance(data.data if isinstance(data, DeviceData) else data, FolderData):
+        raise ValueError(f"the {backend} backend needs all images in memory; use the loop backend for image files")
     if backend == "recorded" and not method.stacks:
         raise ValueError(
             "the recorded backend is for methods that are a loss of logits and labels; use the loop backend"
@@ -65,7 +68,7 @@ def check_group(
         _check_device(torch.device(device))
 
 
-def _check_data(recipe: dict[str, Any], data: ImageData) -> None:
+def _check_data(recipe: dict[str, Any], data: AnyData) -> None:
     clean, validation = recipe["dataset"]["clean"], recipe["dataset"]["validation"]
     noise = catalog.find("noise", recipe["noise"]["kind"]).load()(clean, data.classes, 0, recipe["noise"])
     novel = novel_images(noise)
@@ -77,6 +80,10 @@ def _check_data(recipe: dict[str, Any], data: ImageData) -> None:
         raise ValueError(f"{clean} clean and {validation} validation images, but {data.name} has {have} for training")
     if recipe["batch_size"] > clean:
         raise ValueError(f"batch_size: {recipe['batch_size']} is larger than the data, {clean} clean images")
+    if (recipe["augment"] == "resized_crop_flip") != isinstance(data, FolderData) and recipe["augment"] != "none":
+        raise ValueError(f"augment: {recipe['augment']} is not for {data.name}; resized_crop_flip is for image files")
+    if isinstance(data, FolderData):  # whose files were looked into when they were listed
+        return
     for images, labels in ((data.train_images, data.train_labels), (data.test_images, data.test_labels)):
         if images.dtype != np.uint8 or images.ndim != 4:
             raise ValueError(f"images are (N, C, H, W) bytes, not {images.dtype} of {images.ndim} dimensions")

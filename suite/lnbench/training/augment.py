@@ -35,6 +35,13 @@ def shifts(seed: int, epoch: int, example: Any) -> torch.Tensor:
     return torch.stack((place // (2 * PLACES), place // 2 % PLACES, place % 2), dim=-1)
 
 
+def crop_bits(seed: int, epoch: int, example: Any) -> torch.Tensor:
+    """Return (B, 1) int64 of examples (B,): the 32 random bits from which a crop of an image file is drawn
+    (`data/decoding.py`)."""
+    bits: torch.Tensor = u32(seed, Stream.AUGMENT, epoch, example)
+    return bits.unsqueeze(-1)
+
+
 def crop_and_flip(padded: torch.Tensor, image: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
     """Return (B, H, W, C) uint8: images `image` (B,) int64 of `padded` (see `pad`), each by its own `shift` (B, 3).
 

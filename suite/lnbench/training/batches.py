@@ -10,14 +10,15 @@ import numpy as np
 import torch
 
 from lnbench import catalog
-from lnbench.data.images import ImageData
+from lnbench.data.images import AnyData, ImageData
 from lnbench.data.label_files import LabelFiles
 from lnbench.given import array_of
 from lnbench.methods.method import Beside, Examples, Method, Seen
 from lnbench.noise.foreign import UNKNOWN, DiluteForeign, foreign_images
 from lnbench.noise.law import LabelNoise, describe, in_epoch, novel_images, on_data
 from lnbench.randomness import METHOD, Stream, permutation_at
-from lnbench.training.augment import PADDING, shifts
+from lnbench.training.augment import PADDING, crop_bits, shifts
+from lnbench.training.file_images import FileImages, Later
 from lnbench.training.pictures import Pictures, WithWhiteNoise, with_another
 
 BATCHES_A_DRAW = 256  # examples and labels are drawn for that many batches at a time
@@ -37,14 +38,18 @@ class DeviceData:
     a copy of whole rows. `scale` is the pixel value that means 1.
     """
 
+    data: AnyData
+    images: torch.Tensor | FileImages
+    test_images: torch.Tensor | FileImages
+
     def __init__(self, data: ImageData, device: torch.device):
         self.data, self.device = data, device
         self.scale, self.classes, self.shape = data.scale, data.classes, data.shape
-        self.images = _channels_last(data.train_images, device)
+        images = self.images = _channels_last(data.train_images, device)
         self.labels = torch.from_numpy(data.train_labels.astype(np.int64)).to(device)
         self.test_images = _channels_last(data.test_images, device)
         self.test_labels = torch.from_numpy(data.test_labels.astype(np.int64)).to(device)
-        self.pictures = Pictures(self.images)
+        self.pictures = Pictures(images)
         self._joined: dict[str, Pictures] = {}
 
     @property
@@ -53,7 +58,15 @@ class DeviceData:
         for."""
         return self.pictures.padded
 
-    def pictures_of(self, noise: LabelNoise) -> Pictures:
+    def later(self, image: torch.Tensor, shift: torch.Tensor | None) -> Later | None:
+        """Return what decodes images ahead, by their numbers; None of images in memory."""
+        return None
+
+    def ahead(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Yield batches, those behind the next one made ready meanwhile where they have to be decoded."""
+        return batches
+
+    def pictures_of(self, noise: LabelNoise) -> Pictures | FileImages:
         """Return the images that a run with this noise shows; those of another data set are moved to the device
         once."""
         if not isinstance(noise, DiluteForeign):
@@ -73,13 +86,16 @@ def _channels_last(images: np.ndarray, device: torch.device) -> torch.Tensor:
 class Batch:
     """What one step sees. `example` (B,): the training examples, by their place among those of the run; `image` (B,):
     the numbers of their images in the whole data set; `label` (B,): as given; all int64. `shift` (B, 3) int64 of a
-    random crop and flip, or None. `beside`: how many of them, at the end, are not the run's own (`methods.Beside`)."""
+    random crop and flip, or None. `beside`: how many of them, at the end, are not the run's own (`methods.Beside`).
+    `later`: what gives the pixels, of images in files: they are decoded ahead. Of these `shift` is (B, 1), the random
+    bits of a crop."""
 
     example: torch.Tensor
     image: torch.Tensor
     label: torch.Tensor
     shift: torch.Tensor | None
     beside: int = 0
+    later: Later | None = None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -122,9 +138,12 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Held:
-    """Images that no step sees: `images` (N, H, W, C) uint8, of which `index` (n,) are meant; `labels` (n,) int64."""
+    """Images that no step sees: `images` (N, H, W, C) uint8, of which `index` (n,) are meant; `labels` (n,) int64.
 
-    images: torch.Tensor
+    Images in files are decoded when they are asked for by their numbers, as an array is.
+    """
+
+    images: torch.Tensor | FileImages
     index: torch.Tensor
     labels: torch.Tensor
 
@@ -299,7 +318,7 @@ class TrainingSet:
         label = noise.labels(example, self.labels[image], identity)
         shift = batch.shift
         if shift is not None:
-            shift = torch.cat((shift, shifts(self.seeds["augment"], epoch, example)))
+            shift = torch.cat((shift, self._moved(epoch, example)))
         return Batch(
             torch.cat((batch.example, self.examples + place)),
             torch.cat((batch.image, identity)),
@@ -336,8 +355,21 @@ class TrainingSet:
         count = min(self.clean, most)
         return Held(self.on_device.images, self.identity[:count], self.labels[:count])
 
+    def shown(self, batch: Batch) -> torch.Tensor:
+        """Return (B, H, W, C) uint8: the images of a batch, cropped and flipped."""
+        return self.pictures(batch.image, batch.shift) if batch.later is None else batch.later.shown()
+
+    def _moved(self, epoch: int, example: torch.Tensor) -> torch.Tensor:
+        """Return what says how each example is cropped and flipped in an epoch."""
+        draw = shifts if self.augment == "crop_flip" else crop_bits
+        return draw(self.seeds["augment"], epoch, example)
+
     def batches(self, epoch: int, size: int, first: int = 0) -> Iterator[Batch]:
-        """Return the epoch's batches from number `first` on; the last may be smaller."""
+        """Return the epoch's batches from number `first` on; the last may be smaller. Those of images in files are
+        decoded some batches ahead of the one that is asked for."""
+        return self.on_device.ahead(self._batches(epoch, size, first))
+
+    def _batches(self, epoch: int, size: int, first: int = 0) -> Iterator[Batch]:
         span, noise = size * BATCHES_A_DRAW, in_epoch(self.noise, epoch)
         for start in range(first * size, self.examples, span):
             position = torch.arange(start, min(start + span, self.examples), device=self.device)
@@ -346,12 +378,12 @@ class TrainingSet:
             image = noise.images(example)
             identity = self.identity[image]
             label = noise.labels(example, self.labels[image], identity)
-            shift = None
-            if self.augment == "crop_flip":
-                shift = shifts(self.seeds["augment"], epoch, example)
+            shift = None if self.augment == "none" else self._moved(epoch, example)
+            later = self.on_device.later(identity, shift)
             for first_of_batch in range(0, len(example), size):
                 part = slice(first_of_batch, first_of_batch + size)
-                own = Batch(place[part], identity[part], label[part], None if shift is None else shift[part])
+                moved = None if shift is None else shift[part]
+                own = Batch(place[part], identity[part], label[part], moved, later=later and later.of(part))
                 yield self._with_beside(own, epoch, (start + first_of_batch) // size, noise)
 
     def true(self, image: torch.Tensor) -> torch.Tensor:

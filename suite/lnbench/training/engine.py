@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from lnbench import catalog
-from lnbench.data.images import ImageData
+from lnbench.data.images import AnyData
 from lnbench.identity import sha256
 from lnbench.training.arguments import check_group
 from lnbench.training.averages import average_of, in_place
@@ -27,6 +27,7 @@ from lnbench.training.backends.protocol import Backend, Pass, Rates
 from lnbench.training.backends.recorded import Recorded
 from lnbench.training.backends.stacked import Stacked
 from lnbench.training.batches import Batch, DeviceData, Held, TrainingSet
+from lnbench.training.folder_data import on_device
 from lnbench.training.hooks import Hooks, Progress, State, Stopped
 from lnbench.training.probes.entries import asked
 from lnbench.training.probes.probe import Probe, StepView, Training
@@ -87,7 +88,7 @@ def reference_arithmetic(device: torch.device) -> Iterator[None]:
 def train(
     recipe: dict[str, Any],
     seeds: dict[str, int],
-    data: ImageData | DeviceData,
+    data: AnyData | DeviceData,
     device: torch.device | str = "cpu",
     *,
     backend: str = "loop",
@@ -107,7 +108,7 @@ def train(
 def train_group(
     recipes: Sequence[dict[str, Any]],
     seeds: Sequence[dict[str, int]],
-    data: ImageData | DeviceData,
+    data: AnyData | DeviceData,
     device: torch.device | str = "cpu",
     *,
     backend: str = "loop",
@@ -121,7 +122,8 @@ def train_group(
     recipes: each `Recipe.identity()`, whose `dataset.name` may be left out: `data` are the images. They may differ in
         noise (of the same number of examples), learning rate, weight decay and schedule; all else must be equal.
     seeds: of each run, one integer in [0, 2^32) for each stream of `randomness.Stream`.
-    data: a data set as `lnbench.data.load` gives it, or already on the device (then `device` is not looked at).
+    data: a data set as `lnbench.data.load` gives it, or `load_for` where its images are files; or already on the
+        device (then `device` is not looked at).
     backend: "loop" (one run at a time only), "stacked" (dense networks), "recorded" (on CUDA; untested).
     compile: whether torch.compile is used where the backend can; it costs seconds once and pays in long runs.
     inputs: of each run, name -> outcome of the record that it builds on (`lnbench.plan.inputs`); a `given.Given` where
@@ -137,8 +139,16 @@ def train_group(
     """
     check_group(recipes, seeds, data, device, backend)
     with reference_arithmetic(data.device if isinstance(data, DeviceData) else torch.device(device)):
-        on_device = data if isinstance(data, DeviceData) else DeviceData(data, torch.device(device))
-        group = Group(recipes, seeds, on_device, BACKENDS[backend], compile, state or State(), hooks or Hooks(), inputs)
+        group = Group(
+            recipes,
+            seeds,
+            on_device(data, device),
+            BACKENDS[backend],
+            compile,
+            state or State(),
+            hooks or Hooks(),
+            inputs,
+        )
         return group.finish()
 
 

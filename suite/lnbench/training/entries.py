@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from lnbench.catalog import find
 from lnbench.catalog.entry import Entry, Input, Metric
 from lnbench.catalog.options import BelowOne, Count, NotNegative, Options, Positive
+from lnbench.data.sources import source_of
 from lnbench.training.probes import entries as probes
 from lnbench.yamlfile.problems import Misfit
 
@@ -315,7 +316,7 @@ def _averaged() -> dict[str, Metric]:
 def _norm_passes(options: dict[str, Any], recipe: dict[str, Any]) -> float:
     """Count one pass an epoch for the statistics of batch normalisations; where the layers are not known, as if with
     some."""
-    model, source = find("model", recipe["model"]), find("dataset", recipe["dataset"]["name"]).value
+    model, source = find("model", recipe["model"]), source_of(recipe["dataset"])
     if model.layers is None:
         return 1.0
     return float(any(layer.kind == "norm" for layer in model.layers(source.shape, source.classes)))

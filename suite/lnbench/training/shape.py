@@ -7,9 +7,12 @@ from typing import Any
 
 from lnbench import catalog
 from lnbench.catalog import Entry
+from lnbench.data.sources import FolderSource, source_of
 from lnbench.training.probes.entries import asked
 
 MAY_DIFFER = {"lr", "weight_decay"}  # of an optimiser: one value a replica
+EVALUATED_AT_ONCE = 1000  # images that no step sees, and of images in files fewer where they are large:
+EVALUATED_NUMBERS = 1 << 24  # their numbers at most, 64 MiB in float32
 
 
 def group_shape(recipe: dict[str, Any], classes: int | None = None) -> dict[str, Any]:
@@ -29,7 +32,7 @@ def examples_an_epoch(recipe: dict[str, Any], classes: int | None = None) -> int
     """Return the number of training examples in one epoch, noisy copies included. `classes`: of the data at hand; None
     for those of the data set that the recipe names."""
     if classes is None:
-        classes = catalog.find("dataset", recipe["dataset"]["name"]).value.classes
+        classes = source_of(recipe["dataset"]).classes
     noise = catalog.find("noise", recipe["noise"]["kind"]).load()
     size: int = noise(recipe["dataset"]["clean"], classes, 0, recipe["noise"]).size
     return size
@@ -74,6 +77,7 @@ def not_stacked(recipe: dict[str, Any]) -> list[str]:
     """
     every = [*_stepping(recipe), *added(recipe)]
     only = ["dataset 'only'"] if "only" in recipe["dataset"] else []
+    only += [f"dataset '{recipe['dataset']['name']}'"] if in_files(recipe) else []
     return only + [f"{entry.kind} '{entry.name}'" for entry, _ in every if not entry.stacks]
 
 
@@ -83,6 +87,22 @@ def alone(recipe: dict[str, Any]) -> list[str]:
     average = ["average"] if "average" in recipe else []
     only = ["dataset 'only'"] if "only" in recipe["dataset"] else []
     return average + only + [f"probe '{entry.name}'" for entry, _ in asked(recipe) if not entry.stacks]
+
+
+def files_at_once(size: int) -> int:
+    """Return how many image files of `size`×`size` pixels pass through a network at once where it is evaluated."""
+    return max(1, min(EVALUATED_AT_ONCE, EVALUATED_NUMBERS // (3 * size * size)))
+
+
+def evaluated_at_once(recipe: dict[str, Any]) -> int:
+    """Return how many images pass through a network at once where it is evaluated."""
+    return files_at_once(source_of(recipe["dataset"]).shape[1]) if in_files(recipe) else EVALUATED_AT_ONCE
+
+
+def in_files(recipe: dict[str, Any]) -> bool:
+    """Return whether a run's images are files that are decoded while it trains: only the loop backend takes them."""
+    name = recipe["dataset"].get("name")  # left out where a program hands over its own images
+    return name is not None and isinstance(source_of(recipe["dataset"]), FolderSource)
 
 
 def _stepping(recipe: dict[str, Any]) -> list[tuple[Entry, dict[str, Any]]]:

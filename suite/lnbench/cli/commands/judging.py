@@ -184,7 +184,7 @@ def measure(
     """
     as_interrupt()
     click.echo(f"reading {', '.join(studies)}")  # before the imports, which take seconds on a busy machine
-    from lnbench.cli.commands.progress import display
+    from lnbench.cli.commands.progress import display, listing
     from lnbench.judge.measured import REPEATS, measured_content
     from lnbench.pipeline import Training, demand_data, study_at, verify_study, with_gradient_noise
     from lnbench.spec import named_apart
@@ -198,7 +198,7 @@ def measure(
     training = Training(data_dir=data_dir, workers=workers, alternatives=False, watching=display, say=click.echo)
     thrown_away = dataclasses.replace(training, watching=lambda: display(resumes=False))
     for at in alone:
-        demand_data(at, store, data_dir, seeds)
+        demand_data(at, store, data_dir, seeds, listing)
     results = [verify_study(at, store, training, seeds=seeds) for at in alone]
     for at, result in zip(chosen, results, strict=True):
         for claim in result.claims:

@@ -92,13 +92,14 @@ def plan(
             raise LnbenchError("--minutes: a plan for a time is of whole claims; leave --where and --seeds out")
         question = Question(names, claims, tier, device, minutes, workers, backend, all_data, data_dir)
         return show(question, open_store(store_path), output)
-    alone = {"--workers": workers, "--all-data": all_data or None, "--data-dir": data_dir}
+    alone = {"--workers": workers, "--all-data": all_data or None}
     if stray := next((name for name, value in alone.items() if value is not None), None):
         raise LnbenchError(f"{stray}: is of a plan for a time; give --minutes with it")
     if len(names) != 1:
         raise LnbenchError("plan: name one STUDY or CLAIM, or give --minutes N for a plan of all studies")
     demand_json_place(output)
-    return _plan_of(names[0], claims, where, tier or "smoke", seeds, device or "cpu", open_store(store_path), output)
+    place, told = open_store(store_path), tier or "smoke"
+    return _plan_of(names[0], claims, where, told, seeds, device or "cpu", place, output, data_dir)
 
 
 def _plan_of(
@@ -110,13 +111,14 @@ def _plan_of(
     device: str,
     store: Store,
     output: Path | None,
+    data_dir: Path | None,
 ) -> int:
     """Show the plan of one study, or write it as JSON."""
     from rich.console import Console
     from rich.table import Table
 
     from lnbench.cli.commands.progress import duration
-    from lnbench.pipeline import study_at
+    from lnbench.pipeline import missing_data, study_at
     from lnbench.plan import (
         check_claims,
         check_plans,
@@ -168,6 +170,8 @@ def _plan_of(
         click.echo(line)
     for line in missing_packages(at):
         click.echo(f"warning: {line}", err=True)
+    for state in missing_data(at, data_dir):
+        click.echo(f"note: {state.lacks()}; training needs it, judging does not", err=True)
     for line in dict.fromkeys(f"{path} is not here" for path in at.label_files.values() if not Path(path).exists()):
         click.echo(f"note: the label file {line}; training needs it, judging does not", err=True)
     return Exit.OK

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -172,3 +173,32 @@ def display(resumes: bool = True) -> Iterator[Display]:
         return
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         yield BarDisplay(live, resumes)
+
+
+@contextlib.contextmanager
+def listing(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield what hears how many files of a data set were looked into, of how many: a bar on a terminal, elsewhere a
+    line every ten seconds. Nothing is shown where nothing is heard."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console()
+    if console.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True) as bars:
+
+            def show(done: int, total: int) -> None:
+                task = bars.task_ids[0] if bars.task_ids else bars.add_task(f"{name}: looking into image files")
+                bars.update(task, completed=done, total=total)
+
+            yield show
+        return
+    last = -math.inf
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            click.echo(f"{name}: looked into {done:,} of {total:,} image files")
+
+    yield tell

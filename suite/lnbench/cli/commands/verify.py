@@ -131,6 +131,7 @@ def verify(
     # before the imports, which take seconds on a busy machine
     click.echo(f"reading {', '.join(studies) or 'all studies'}")
     demand_json_place(output_json)
+    from lnbench.cli.commands.progress import listing
     from lnbench.execute.crew import Shard
     from lnbench.execute.groups import check_backend
     from lnbench.machine import resolve_device
@@ -158,7 +159,7 @@ def verify(
     if not chosen:
         return Exit.NOTHING_SELECTED
     for study in chosen:
-        demand_data(study, store, data_dir, seeds)
+        demand_data(study, store, data_dir, seeds, listing)
     chosen = [asked_rows(study, where) for study in chosen]
     check_claims(chosen, claims)
     for study in chosen:

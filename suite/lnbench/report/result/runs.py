@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lnbench import catalog
+from lnbench.data.sources import source_of
 from lnbench.identity import canonical_json
 from lnbench.judge import Evidence
 from lnbench.plan import Run
@@ -175,8 +176,8 @@ def data_to_json(evidence: Evidence) -> list[Json]:
         outcome, recipe = record["outcome"], record["content"]["recipe"]
         if "data_sha256" not in outcome:
             continue
-        name = recipe["dataset"] if _experiment(record) else recipe["dataset"]["name"]
-        source = catalog.find("dataset", name).value
+        about = {"name": recipe["dataset"]} if _experiment(record) else recipe["dataset"]
+        name, source = about["name"], source_of(about)
         entry = {
             "name": name,
             "sha256": outcome["data_sha256"],

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lnbench import catalog
+from lnbench.data.sources import source_of
 from lnbench.report.plain import Json, plain
-from lnbench.spec import Cell, Source, Study
+from lnbench.spec import Cell, Source, Study, data_of
 
 NAMED = (
     "model",
@@ -46,7 +47,7 @@ def trained_to_json(study: Study) -> Json:
             for name, source in study.sources.items()
         ],
         "words": _words(recipes),
-        "data": {name: _data(name) for cell in cells for name in cell.recipe.datasets},
+        "data": {one["name"]: _data(one) for cell in cells for one in data_of(cell.recipe)},
     }
 
 
@@ -94,6 +95,6 @@ def _words(recipes: list[Json]) -> Json:
     return found
 
 
-def _data(name: str) -> Json:
-    source = catalog.find("dataset", name).value
+def _data(dataset: Json) -> Json:
+    source = source_of(dataset)
     return {"train": source.train, "test": source.test, "classes": source.classes, "shape": list(source.shape)}

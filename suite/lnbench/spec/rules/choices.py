@@ -85,8 +85,8 @@ class ChoiceRules:
         """Return whether the validation images leave every cell at least one batch of clean images to train on."""
         place, enough = self.at("runs", "choose", "validation"), True
         recipes = [cell.recipe for cell in self.grid.cells if isinstance(cell.recipe, Recipe)]
-        for name, clean, batch in {(r.dataset.name, r.dataset.clean, r.batch_size) for r in recipes}:
-            left = clean - choose.out_of_clean(name, clean)
+        for have, clean, batch in {(r.dataset.source.train, r.dataset.clean, r.batch_size) for r in recipes}:
+            left = clean - choose.out_of_clean(have, clean)
             what = f"choose: {choose.validation} validation images leave {max(left, 0) or 'none'} of {clean}"
             if left <= 0:
                 self.error(place, f"{what} to train on")
@@ -139,7 +139,7 @@ class ChoiceRules:
     ) -> None:
         assert isinstance(cell.recipe, Recipe), "only trainings hold images out"
         recipe, out = cell.recipe, self.at("runs", "choose", "validation")
-        clean = recipe.dataset.clean - choose.out_of_clean(recipe.dataset.name, recipe.dataset.clean)
+        clean = recipe.dataset.clean - choose.out_of_clean(recipe.dataset.source.train, recipe.dataset.clean)
         tree = put_at(tree, choose.key, value, place, place)
         tree = put_at(tree, "dataset.clean", clean, out, out)
         tree = put_at(tree, "dataset.validation", choose.validation, out, out)

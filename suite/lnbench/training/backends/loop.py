@@ -23,6 +23,7 @@ from lnbench.training.backends.protocol import (
     Losses,
     Pass,
     Rates,
+    at_once,
     pieces,
     precision_of,
 )
@@ -92,7 +93,7 @@ class Loop:
         self, batch: Batch, number: int, lr: Scalar, momentum: Scalar | None = None, rho: Scalar | None = None
     ) -> Pass:
         seen = self.data.seen(batch.example, self.rates.epoch, number, batch.beside)
-        inputs = self.pixels(self.data.pictures(batch.image, batch.shift))
+        inputs = self.pixels(self.data.shown(batch))
         passes = [self._answers(network, inputs, batch.label, seen) for network in self.networks]
         logits, losses = zip(*passes, strict=True)
         weights = self.method.weights(tuple(each.detach() for each in losses), seen)
@@ -159,12 +160,14 @@ class Loop:
         (images,) = held
         right = torch.zeros((), dtype=torch.int64, device=self.device)
         loss = torch.zeros((), dtype=torch.float64, device=self.device)
-        for number, (index, labels) in enumerate(pieces(images)):
+        done = 0
+        for index, labels in pieces(images):
             logits = self._answer(images, index)
             right += (logits.argmax(1) == labels).sum()
             loss += nn.functional.cross_entropy(logits, labels, reduction="sum").double()
             if each is not None:
-                torch.split(each[0], EVALUATION_BATCH)[number].copy_(cross_entropies(logits, labels))
+                each[0, done : done + len(index)].copy_(cross_entropies(logits, labels))
+            done += len(index)
         return torch.stack((right.double(), loss)).unsqueeze(0)
 
     @torch.no_grad()
@@ -188,7 +191,7 @@ class Loop:
         was_training = first.model.training
         first.model.eval()
         first.flat.gradient.zero_()
-        counted = repeat(None) if members is None else torch.split(members[0], EVALUATION_BATCH)
+        counted = repeat(None) if members is None else torch.split(members[0], at_once(images))
         for (index, labels), counts in zip(pieces(images), counted, strict=False):
             found = losses(first.model(self.pixels(images.images[index])), labels)
             total = found.sum() / len(images) if counts is None else (found * counts).sum()
@@ -245,7 +248,7 @@ class Loop:
             layer.momentum = None  # the plain mean over batches
             layer.train()
         for (batch,) in batches:
-            inputs = self.pixels(self.data.pictures(batch.image, batch.shift))
+            inputs = self.pixels(self.data.shown(batch))
             for network in self.networks:
                 network.model(inputs)
         for layer, momentum in zip(layers, moments, strict=True):

@@ -15,8 +15,10 @@ from lnbench import catalog
 from lnbench.methods.method import Method
 from lnbench.training.backends.bfloat import low_precision
 from lnbench.training.batches import Batch, Held
+from lnbench.training.file_images import FileImages
+from lnbench.training.shape import EVALUATED_AT_ONCE
 
-EVALUATION_BATCH = 1000
+EVALUATION_BATCH = EVALUATED_AT_ONCE
 # of how many images, and of how many numbers, the gradients of single ones are held at once: 128 MiB, and what the
 # passes of so many images take
 EXAMPLES_AT_ONCE, EXAMPLE_GRADIENTS = 64, 1 << 25
@@ -165,6 +167,13 @@ def built(recipe: dict[str, Any], shape: tuple[int, int, int], classes: int) -> 
 
 
 def pieces(held: Held) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield (numbers of images, labels), EVALUATION_BATCH at a time."""
-    index, labels = (torch.split(numbers, EVALUATION_BATCH) for numbers in (held.index, held.labels))
+    """Yield (numbers of images, labels), `at_once` at a time."""
+    index, labels = (torch.split(numbers, at_once(held)) for numbers in (held.index, held.labels))
+    if isinstance(held.images, FileImages):
+        held.images.announce(index)
     return zip(index, labels, strict=True)
+
+
+def at_once(held: Held) -> int:
+    """Return how many held-out images pass through a network at once."""
+    return held.images.at_once if isinstance(held.images, FileImages) else EVALUATION_BATCH

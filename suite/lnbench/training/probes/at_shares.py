@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from lnbench import catalog
 from lnbench.catalog.entry import Metric
 from lnbench.catalog.options import Count, NotNegative, Options
+from lnbench.data.sources import source_of
 
 LOOKS = 5  # at most so many shares of a training
 CLEAN_IMAGES = 4096  # at most so many clean training images give the gradient that others are compared with
@@ -150,7 +151,7 @@ def effective_batch_metrics() -> dict[str, Metric]:
 def noise_gradient_passes(options: dict[str, Any], recipe: dict[str, Any]) -> float:
     """Price four gradients in a batch, and each example's own under every class; and one in a batch for each draw of
     labels where their sums are too large to be held."""
-    source = catalog.find("dataset", recipe["dataset"]["name"]).value
+    source = source_of(recipe["dataset"])
     layers = catalog.find("model", recipe["model"]).layers
     parameters = sum(layer.parameters for layer in layers(source.shape, source.classes)) if layers else 0
     rows = 1 + int(options["redraws"])

@@ -36,6 +36,7 @@ PRUNED_KEPT = (100, 80, 60, 50, 40, 30, 20, 15, 10, 5)
 PRUNED_SHARES_JUDGED = (80, 60, 50)
 
 
+TOP = 5  # classes of a network's answer that the probe top5 looks at
 MARKS = 3  # at most so many steps at which a curve over steps is read
 _FIRST_OF = ("first", "second", "third")
 
@@ -163,6 +164,12 @@ def entries() -> list[Entry]:
         Entry("probe", "left_out", target="lnbench.training.probes.left_out:LeftOut",
               passes=lambda options, recipe: 0.5,  # a method that halves its examples leaves out that many at most
               words="what is predicted of the examples that the method leaves out, at the end and when most is right"),
+        *with_metrics(
+            Entry("probe", "top5", target=f"{images}:TopFive",
+                  words="how many test images have their class among the five likeliest, at the end"),
+            top5_accuracy=Metric(0, 1, "test", True, "share of the clean test set whose class is among the five "
+                                      "likeliest, at the end", share_of="test images"),
+        ),
         Entry("probe", "test_probabilities", target=f"{images}:TestProbabilities",
               words="the network's probabilities for each test image, at the end"),
         Entry("probe", "mean_test_probabilities", target=f"{images}:MeanTestProbabilities",

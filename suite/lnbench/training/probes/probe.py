@@ -115,7 +115,7 @@ class StepView:
         held = []
         for data, batch in zip(self.training.sets, self.batches, strict=True):
             every = torch.arange(len(batch), device=data.device)
-            held.append(Held(data.pictures(batch.image, batch.shift), every, batch.label))
+            held.append(Held(data.shown(batch), every, batch.label))
         return self.training.backend.gradients(held, losses, None if members is None else list(members))
 
 

@@ -9,7 +9,40 @@ import torch
 from torch import Tensor
 
 from lnbench.training.batches import Held
+from lnbench.training.probes.entries import TOP
 from lnbench.training.probes.probe import Probe, Training
+
+AT_ONCE = 1000  # images whose answers are compared at a time
+
+
+class TopFive(Probe):
+    """The share of the test images whose class is among the five that the network finds likeliest, after the last
+    epoch; None of a run that diverged.
+
+    A class counts as before another that the network gives exactly as much where its number is lower, so that the
+    result does not depend on how a device sorts.
+    """
+
+    found: list[float]
+
+    def finish(self) -> None:
+        sets = self.training.sets
+        self.found = []
+        for data, logits in zip(sets, self.training.backend.logits([data.test for data in sets]), strict=True):
+            pieces = zip(torch.split(logits, AT_ONCE), torch.split(data.test.labels, AT_ONCE), strict=True)
+            right = torch.stack([_within(part, labels).sum() for part, labels in pieces]).sum()
+            self.found.append(int(right) / len(data.test))
+
+    def outcome(self, run: int, epochs: int, diverged: bool) -> dict[str, Any]:
+        whole = epochs == self.training.epochs and not diverged
+        return {"metrics": {"top5_accuracy": self.found[run] if whole else None}}
+
+
+def _within(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return (n,) bool: whether fewer than five classes come before an image's own; logits (n, classes)."""
+    own = logits.gather(1, labels.unsqueeze(1))
+    lower = torch.arange(logits.shape[1], device=logits.device) < labels.unsqueeze(1)
+    return ((logits > own) | ((logits == own) & lower)).sum(1) < TOP
 
 
 class TestProbabilities(Probe):
