@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from lnbench.verdict import Verdict
@@ -48,19 +48,20 @@ def picture(height: float, paint: Callable[[Any], None]) -> Picture:
     No pyplot and no settings of the user's: the same data give the same picture whatever a matplotlibrc says,
     and the process's own matplotlib settings are as before afterwards.
     """
-    return Picture(png(height, paint), _drawn(height, paint, "svg"))
+    return Picture(*_drawn(height, paint, ("png", "svg")))
 
 
 def png(height: float, paint: Callable[[Any], None]) -> bytes:
     """Return the same as PNG alone."""
-    return _drawn(height, paint, "png")
+    return _drawn(height, paint, ("png",))[0]
 
 
-def _drawn(height: float, paint: Callable[[Any], None], form: str) -> bytes:
+def _drawn(height: float, paint: Callable[[Any], None], forms: Sequence[str]) -> list[bytes]:
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    found = []
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update({"text.parse_math": False, "axes.unicode_minus": True, "font.size": SMALL})
@@ -68,12 +69,14 @@ def _drawn(height: float, paint: Callable[[Any], None], form: str) -> bytes:
         matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "lnbench"})
         figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
         FigureCanvasAgg(figure)
-        paint(figure)
-        out = io.BytesIO()
-        # neither the date nor matplotlib's version in the bytes
-        unsaid = {"Software": None} if form == "png" else {"Date": None, "Creator": None}
-        figure.savefig(out, format=form, metadata=unsaid)
-    return out.getvalue()
+        paint(figure)  # once: it takes as long as saving it
+        for form in forms:
+            out = io.BytesIO()
+            # neither the date nor matplotlib's version in the bytes
+            unsaid = {"Software": None} if form == "png" else {"Date": None, "Creator": None}
+            figure.savefig(out, format=form, metadata=unsaid)
+            found.append(out.getvalue())
+    return found
 
 
 def bare(axes: Any, *keep: str) -> None:

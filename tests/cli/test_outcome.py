@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lnbench import pipeline
 from tests.toys.trained_study import Call
 
 ABOVE = "reports/toy-full"
@@ -92,3 +95,20 @@ def test_list_and_plan_are_data_on_request(trained: Path, call: Call, reports: P
     assert {run["role"] for run in plan["runs"]} <= {"input", "choosing", "run"}
     code, out, _ = call("plan", "toy", "--tier", "full", "--json", "plan.json")
     assert code == 0 and "toy-full: " in out and json.loads((trained / "plan.json").read_text()) == plan
+
+
+def test_a_run_that_failed_is_an_exit_code_though_no_verdict_needs_it(
+    trained: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seeds beyond the plan are trained and not judged: that one of them failed is no success."""
+    base = ("verify", "toy", "--tier", "full")
+    assert call(*base, "--fail-on", "contradicted")[0] == 0
+    verified = pipeline.verify_study
+
+    def with_a_failure(*arguments: Any, **options: Any) -> Any:
+        result = verified(*arguments, **options)
+        return replace(result, evidence=replace(result.evidence, failures={"run": "it broke"}))
+
+    monkeypatch.setattr(pipeline, "verify_study", with_a_failure)
+    code, _, err = call(*base, "--fail-on", "contradicted")
+    assert code == 3 and "a run failed: it broke" in err

@@ -32,3 +32,16 @@ def test_no_report_is_said(trained: Path, call: Call) -> None:
     code, out, err = call("results", "--reports", "none")
     assert code == 5 and "no verdict is stored" in err and not out
     assert call("results", "--reports", "nowhere")[0] == 2
+
+
+def test_links_start_where_the_file_lies_and_a_half_report_is_named(trained: Path, call: Call) -> None:
+    call("verify", "toy", "--tier", "full", "-o", "reports")
+    (trained / "deep/er").mkdir(parents=True)
+    assert call("results", "--format", "markdown", "-o", "deep/er/table.md")[0] == 0
+    assert "(../../reports/toy-full/report.md)" in (trained / "deep/er/table.md").read_text()
+    code, out, _ = call("results", "--format", "markdown", "-o", "-")
+    assert code == 0 and "(reports/toy-full/report.md)" in out and not (trained / "-").exists()
+    (trained / "reports/half").mkdir()
+    (trained / "reports/half/report.md").write_text("x")
+    code, out, err = call("results")
+    assert code == 0 and "half: a report without its result.json" in err and "TOY-01" in out

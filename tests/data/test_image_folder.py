@@ -202,3 +202,19 @@ def test_what_needs_all_images_in_memory_says_so(made: Path) -> None:
     for name in ("train_images", "test_images"):
         with pytest.raises(DataError, match="decoded batch by batch"):
             getattr(folder_data(made), name)
+
+
+def test_a_file_that_was_replaced_since_it_was_listed_is_an_error(root: Path) -> None:
+    """The record's checksum is of the listing: what is decoded must be what was listed."""
+    data = load_folder(SOURCE, root)
+    file = Path(data.train_file(0))
+    before = {folder: folder.stat().st_mtime_ns for folder in (file.parent, file.parent.parent)}
+    file.write_bytes(file.read_bytes() + b"\0")
+    assert before == {folder: folder.stat().st_mtime_ns for folder in before}  # no listing sees it
+    again = load_folder(SOURCE, root)
+    assert again.checksum == data.checksum
+    with pytest.raises(DataError, match=r"has [\d,]+ bytes, and had [\d,]+ when the folder was listed; put it back"):
+        again.train_file(0)
+    again.train_file(1)
+    os.utime(file.parent)
+    assert load_folder(SOURCE, root).checksum != data.checksum

@@ -55,7 +55,7 @@ def test_the_table_has_a_row_a_claim_with_its_scale_and_says_what_was_not_run(fu
     assert "| S003-04 | After training, a network is more than 10 points more" in table
     assert "| ⚪ not run | – |" in table
     assert (
-        "In all 3 claims of papers were judged, each at the largest scale run so far: 3 reproduced, 0 contra" in table
+        "In all 3 claims of papers were judged, each at the largest scale run so far: 3 reproduced; 0 contra" in table
     )
     assert "](reports/README.md)" in table
 
@@ -66,7 +66,7 @@ def test_claims_are_counted_once_at_their_largest_scale_and_only_a_papers(full: 
     whole["claims"][1] |= {"standing": "surrogate"}
     cpu["claims"][1] |= {"standing": "surrogate"}
     words = headline_table(find_headlines([cpu, whole], (), ("N1",)), [cpu, whole])
-    assert "In all 2 claims of papers were judged" in words and "1 reproduced, 1 contradicted" in words
+    assert "In all 2 claims of papers were judged" in words and "1 reproduced; 1 contradicted" in words
 
 
 def test_the_picture_shows_the_comparison_that_is_least_sure_and_speaks(full: World) -> None:

@@ -59,7 +59,7 @@ def test_a_report_that_does_not_judge_is_named(checkout: Path) -> None:
     report = checkout / "reports/nothing-full"
     whole = (report / "result.json").read_text(encoding="utf-8")
     (report / "result.json").write_text(whole.replace('"verdict": "post-hoc"', '"verdict": "reproduced"', 1))
-    says(site("-o", "out"), "reports/nothing-full: differs from what its records give", "report again first")
+    says(site("-o", "out"), "reports/nothing-full: differs from what its records give", "--write")
     (report / "result.json").write_text("{")
     says(site("-o", "out"), "reports/nothing-full/result.json", "not JSON")
     (report / "result.json").unlink()
@@ -124,3 +124,10 @@ def test_a_folder_of_somebody_else_is_refused_before_anything_is_read(checkout: 
     (checkout / "mine/notes.txt").write_text("mine")
     says(site("-o", "mine", "--reports", "nowhere"), "mine: is not a site of lnbench: notes.txt")
     assert os.listdir("mine") == ["notes.txt"]
+
+
+def test_no_site_is_put_among_the_reports(checkout: Path) -> None:
+    for place in ("reports/site", "reports/nothing-full/site"):
+        done = site("-o", place)
+        assert isinstance(done.exception, LnbenchError) and "lies in the folder of reports" in str(done.exception)
+        assert not (checkout / place).exists()

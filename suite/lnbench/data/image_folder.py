@@ -107,6 +107,8 @@ class FolderData:
     test_names: Names
     test_labels: Labels
     checksum: str
+    train_bytes: npt.NDArray[np.int64]
+    test_bytes: npt.NDArray[np.int64]
 
     @property
     def name(self) -> str:
@@ -138,10 +140,24 @@ class FolderData:
         return DataError(f"{self.name}: {what}, and this needs all of them in memory; use a data set like cifar10")
 
     def train_file(self, number: int) -> str:
-        return str(self.place / SPLITS[0] / self.train_names[number])
+        """Return a training image's file. Raises DataError where it has another size than when it was listed."""
+        return self._as_listed(self.place / SPLITS[0] / self.train_names[number], int(self.train_bytes[number]))
 
     def test_file(self, number: int) -> str:
-        return str(self.place / SPLITS[1] / self.test_names[number])
+        """Return a test image's file. Raises DataError as `train_file` does."""
+        return self._as_listed(self.place / SPLITS[1] / self.test_names[number], int(self.test_bytes[number]))
+
+    @staticmethod
+    def _as_listed(file: Path, size: int) -> str:
+        """Return a file's name, unless it was replaced: the record's checksum is of what was listed."""
+        try:
+            now = file.stat().st_size
+        except OSError:
+            return str(file)  # decoding says what is wrong with it
+        if now != size:
+            what = f"has {now:,} bytes, and had {size:,} when the folder was listed"
+            raise DataError(f"{file}: {what}; put it back, or touch its folder so that all is listed again")
+        return str(file)
 
     def describe(self) -> str:
         """Return one line for a log."""
@@ -167,7 +183,7 @@ def load_folder(source: FolderSource, root: Path, report: Report | None = None) 
         if found != (expected := getattr(source, what)):
             raise _other_count(source, place, what, found, expected)
     parts = (index.train.names, index.train.labels, index.val.names, index.val.labels)
-    return FolderData(source, place, *parts, index.checksum)
+    return FolderData(source, place, *parts, index.checksum, index.train.bytes, index.val.bytes)
 
 
 def _other_count(source: FolderSource, place: Path, what: str, found: int, expected: int) -> DataError:

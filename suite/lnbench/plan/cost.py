@@ -76,4 +76,5 @@ def describe_cost(plan: Plan, device: str) -> str:
     extra = f" ({len(choosing)} of them to choose {plan.choices[0].key})" if choosing else ""
     flop = sum(run.flop for run in runs if run.experiment is None)
     work = f"{len(runs)} runs{extra}" + (f", {flop:.1e} operations" if flop else "")
-    return f"{work}; estimated time here: {size} from scratch"
+    where = "here" if device in ("cpu", "cuda") or device.startswith("cuda:") else f"on {device}"
+    return f"{work}; estimated time {where}: {size} from scratch"

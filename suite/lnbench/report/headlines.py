@@ -3,6 +3,7 @@ which it was judged."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -61,7 +62,9 @@ class Headline:
         if self.data is None:
             return "–"
         own = self.data["tier"] == "full" and of_no_paper(self.data)
-        return "the scale that the study sets" if own else SCALES.get(self.data["tier"]) or str(self.data["tier"])
+        scale = "the scale that the study sets" if own else SCALES.get(self.data["tier"]) or str(self.data["tier"])
+        devices = {entry["device"] for entry in self.data["environments"]}
+        return f"{scale}, on a processor" if self.data["tier"] == "full" and devices == {"cpu"} else scale
 
 
 def headlines() -> tuple[str, ...]:
@@ -143,12 +146,12 @@ def _all_of_them(ordered: Sequence[Json], reports: str) -> str:
                 row = largest_judged(ordered, claim["id"])
                 if row is not None:
                     best[claim["id"]] = row[1]["verdict"]
-    decided = [Verdict.REPRODUCED, Verdict.CONTRADICTED, Verdict.DEPENDS_ON]
-    numbers = [f"{sum(word == verdict for word in best.values())} {verdict.words}" for verdict in decided]
-    open_ones = sum(word not in decided for word in best.values())
+    found = Counter(best.values())
+    always = (Verdict.REPRODUCED, Verdict.CONTRADICTED)
+    numbers = [f"{found[verdict]} {verdict.words}" for verdict in Verdict if found[verdict] or verdict in always]
     return (
         f"In all {counted(len(best), 'claim')} of papers {'was' if len(best) == 1 else 'were'} judged, each at the "
-        f"largest scale run so far: {', '.join(numbers)}, {open_ones} not decided. "
+        f"largest scale run so far: {'; '.join(numbers)}. "
         f"{path_link('Every claim at every scale, with its report', reports, 'README.md')}."
     )
 

@@ -43,6 +43,8 @@ def site(output: Path, reports: Path) -> int:
     from lnbench.spec import load_questions
 
     demand_ours(output)
+    if reports.resolve() in (output.resolve(), *output.resolve().parents):
+        raise LnbenchError(f"{output}: lies in the folder of reports, {reports}; give a folder beside it")
     results = _results(reports)
     paths = study_paths()
     tiers: dict[str, set[str]] = {}
@@ -170,7 +172,8 @@ def _judge_again(folder: Path, study: LoadedStudy | None = None) -> None:
 
     lines = report_differs(folder, judge_report(folder, loaded={study.name: study} if study else None))
     if lines:
-        raise StoreError(f"{folder}: differs from what its records give: {lines[0]}; report again first")
+        mend = f"look at it, then `lnbench judge {folder} --write`"
+        raise StoreError(f"{folder}: differs from what its records give: {lines[0]}; {mend}")
 
 
 def without_runs(study: LoadedStudy) -> Iterable[Json]:

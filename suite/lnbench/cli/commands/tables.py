@@ -98,12 +98,14 @@ def _plain(text: str) -> str:
 
 
 def exit_code(results: Iterable[StudyResult], claims: tuple[str, ...] = ()) -> int:
-    """Return the exit code of judged studies; only the named claims count, where some are named."""
+    """Return the exit code of judged studies; only the named claims count, where some are named. A run that failed is
+    one, though no verdict needs it."""
+    results = list(results)
     judged: list[ClaimResult] = [
         claim for result in results for claim in result.claims if not claims or claim.claim.id in claims
     ]
     found = {counts_as(claim.verdict) for claim in judged}
-    if Counts.ERROR in found:
+    if Counts.ERROR in found or any(result.evidence.failures for result in results):
         return Exit.RUN_FAILED
     if not judged:
         return Exit.NOTHING_SELECTED

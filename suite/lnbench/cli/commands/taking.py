@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -17,7 +18,12 @@ FORMATS = ("csv", "json", "parquet", "markdown", "latex")
 @click.option("--paper", "papers", multiple=True, metavar="ID", help="Only claims of this paper, such as rolnick2018.")
 @click.option("--claim", "claims", multiple=True, metavar="ID", help="Only this claim.")
 @click.option("--tier", "tiers", multiple=True, metavar="TIER", help="Only this tier.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file. [default: standard output]")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write to this file. [default: standard output, also as `-`]",
+)
 @click.option("--replace", is_flag=True, help="Write over a file that is there.")
 @click.option(
     "--reports", type=click.Path(path_type=Path), default=Path("reports"), show_default=True, help="Folder of reports."
@@ -37,7 +43,7 @@ def results(
     A row for each claim and tier: verdict, effect with its interval, the range required, p values, seeds, when the
     range was registered, and where it was computed. docs/results.md names the columns.
     """
-    from lnbench.report import read_results
+    from lnbench.report import is_report, read_results
     from lnbench.report.results_table import (
         as_csv,
         as_json,
@@ -48,9 +54,13 @@ def results(
         write_new,
     )
 
-    if form == "parquet" and output is None:
+    written = None if output is None or str(output) == "-" else output
+    if form == "parquet" and written is None:
         raise LnbenchError("--format parquet: is no text; name a file with -o")
     rows = results_table(read_results(reports), comparisons)
+    for folder in sorted(reports.iterdir()):
+        if not is_report(folder) and any((folder / name).exists() for name in ("report.md", "records.jsonl")):
+            click.echo(f"warning: {folder}: a report without its result.json; it is left out", err=True)
     for option, key, wanted in (("--paper", "paper", papers), ("--claim", "claim", claims), ("--tier", "tier", tiers)):
         known = sorted({str(row[key]) for row in rows})
         for value in wanted:
@@ -65,12 +75,13 @@ def results(
     if form == "parquet":
         content = as_parquet(rows)
     elif form == "markdown":
-        content = as_markdown(rows, reports.as_posix()).encode()
+        start = Path() if written is None else written.parent
+        content = as_markdown(rows, Path(os.path.relpath(reports, start)).as_posix()).encode()
     else:
         content = {"csv": as_csv, "json": as_json, "latex": as_latex}[form](rows).encode()
-    if output is None:
+    if written is None:
         click.echo(content.decode(), nl=False)
     else:
-        write_new(output, content, replace)
-        click.echo(f"{len(rows)} rows -> {output}", err=True)
+        write_new(written, content, replace)
+        click.echo(f"{len(rows)} rows -> {written}", err=True)
     return Exit.OK
