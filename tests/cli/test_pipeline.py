@@ -6,6 +6,7 @@ import subprocess
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,10 +45,10 @@ def contradicted(trained: Path) -> Path:
 def no_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The digits, which are always there, are missing."""
 
-    def missing(root: Path, names: list[str]) -> list[Status]:
-        return [Status(name, "missing", root) for name in names]
+    def missing(root: Path, datasets: list[dict[str, Any]]) -> list[Status]:
+        return [Status(one["name"], "missing", root) for one in datasets]
 
-    monkeypatch.setattr(pipeline, "status", missing)
+    monkeypatch.setattr(pipeline, "states_of", missing)
 
 
 def test_the_plugin_fails_a_contradicted_claim_after_it_has_tried_the_alternatives(

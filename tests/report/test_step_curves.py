@@ -67,5 +67,6 @@ def test_a_figure_for_each_curve_and_the_same_picture_from_the_same_data() -> No
     assert step_figures(data) == {"steps-noisy-member-accuracy.png": "Noisy member accuracy over steps"}
     drawn = draw_step_curves(data)
     assert list(drawn) == list(step_figures(data)) and drawn == draw_step_curves(data)
-    assert drawn["steps-noisy-member-accuracy.png"].startswith(b"\x89PNG")
+    assert drawn["steps-noisy-member-accuracy.png"].png.startswith(b"\x89PNG")
+    assert b"<svg" in drawn["steps-noisy-member-accuracy.png"].svg
     assert draw_step_curves({"cells": [], "claims": []}) == {}

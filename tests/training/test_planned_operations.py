@@ -8,9 +8,10 @@ import pytest
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lnbench.plan import Run
-from lnbench.plan.step_cost import EVALUATED_AT_ONCE, operations
+from lnbench.plan.step_cost import operations
 from lnbench.training.backends import bfloat
 from lnbench.training.backends.protocol import EVALUATION_BATCH
+from lnbench.training.shape import EVALUATED_AT_ONCE
 from tests.benchmarks import engine_side as side
 
 VIEWS = {"view", "_unsafe_view", "expand", "slice", "select", "t", "transpose", "permute", "unsqueeze", "squeeze",

@@ -20,6 +20,7 @@ from lnbench.data.label_files import LabelFiles
 from lnbench.given import Given
 from lnbench.identity import canonical_json
 from lnbench.training import train
+from lnbench.training.backends import bfloat
 from lnbench.training.batches import DeviceData, TrainingSet
 from lnbench.training.engine import BACKENDS, Group, prepare
 from lnbench.training.hooks import Hooks
@@ -165,14 +166,16 @@ def trained_both_ways(
     hooks = Hooks(files=files) if files else Hooks()
     on_cpu, looped = DeviceData(images, CPU), backend == "recorded"
     together = [[number] for number in range(len(recipes))] if looped else [list(range(len(recipes)))]
-    plain = [
-        outcome
-        for group in together
-        for outcome in Group(
-            *([each[number] for number in group] for each in (recipes, own)), on_cpu,
-            BACKENDS["loop" if looped else backend], hooks=hooks, inputs=[given[number] for number in group],
-        ).finish()
-    ]  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bfloat, "has_kernels", lambda: True)  # a GPU has them: the CPU computes as it does
+        plain = [
+            outcome
+            for group in together
+            for outcome in Group(
+                *([each[number] for number in group] for each in (recipes, own)), on_cpu,
+                BACKENDS["loop" if looped else backend], hooks=hooks, inputs=[given[number] for number in group],
+            ).finish()
+        ]  # fmt: skip
     with PretendedCuda() as gpu:
         group = Group(recipes, own, DeviceData(images, CUDA), BACKENDS[backend], hooks=hooks, inputs=given)
         found = watched(gpu, group).finish()

@@ -48,13 +48,12 @@ def _names(names: tuple[str, ...]) -> list[str]:
 
     sources = known()
     named = [name for name, source in sources.items() if isinstance(source, FolderSource) and not source.folder]
-    downloadable = [name for name, source in sources.items() if not source.embedded]
+    downloadable = [name for name, source in sources.items() if not source.embedded and name not in named]
     for name in names:
         if name not in sources:
             raise NoSuchData(f"there is no data set '{name}'; {did_you_mean(name, sources)}")
         if name in named:
             raise NoSuchData(f"{name} is a folder of your own that a study names; `lnbench verify` checks it")
-    sources = {name: source for name, source in sources.items() if name not in named}
     return [name for name in names if name in downloadable] if names else downloadable
 
 
