@@ -54,6 +54,7 @@ def test_the_table_has_a_row_a_claim_with_its_scale_and_says_what_was_not_run(fu
     assert row.endswith("| ✅ reproduced | reduced to two processor cores |")
     assert "| S003-04 | After training, a network is more than 10 points more" in table
     assert "| ⚪ not run | – |" in table
+    assert "Of 2 headline claims: 1 reproduced; 1 not run." in table
     assert (
         "In all 3 claims of papers were judged, each at the largest scale run so far: 3 reproduced; 0 contra" in table
     )

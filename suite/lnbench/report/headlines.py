@@ -129,12 +129,25 @@ def headline_table(
             "<br>".join(filter(None, verdict)),
             escaped(one.scale),
         ])  # fmt: skip
-    blocks = ["\n".join(table(["claim", "what was tested", "verdict", "scale"], rows))] if rows else []
+    blocks = (
+        [_in_short(found), "\n".join(table(["claim", "what was tested", "verdict", "scale"], rows))] if rows else []
+    )
     if any(weakest(one) for one in found):
         alt = "The headline claims that were judged: what was measured, against what is required"
         blocks.insert(0, f"!{path_link(alt, reports, PICTURE)}")
     blocks += [_all_of_them(ordered, reports), *debates_line(debates, reports)]
     return "\n\n".join(blocks)
+
+
+def _in_short(found: Sequence[Headline]) -> str:
+    """Return the table in one sentence: how many of each verdict, and how many of these at the paper's own scale."""
+    words = []
+    for verdict in Verdict:
+        own = [one for one in found if (one.claim or {"verdict": Verdict.NOT_RUN})["verdict"] == verdict]
+        full = sum(one.data is not None and one.data["tier"] == "full" for one in own)
+        at_full = f" ({full} at full scale)" if full else ""
+        words += [f"{len(own)} {verdict.words}{at_full}"] if own else []
+    return f"Of {counted(len(found), 'headline claim')}: {'; '.join(words)}."
 
 
 def _all_of_them(ordered: Sequence[Json], reports: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,7 @@ def _printed_power(n: int, effect: float, sd: float, details: Mapping[str, Any],
     return float(np.sum(weight * (ndtr((effect - gap) / scale) + ndtr((-effect - gap) / scale))))
 
 
+@lru_cache(maxsize=1 << 16)  # asked for every n up to a thousand, check after check
 def _critical_count(n: int, rate: float, alpha: float) -> int:
     """Return the smallest K with P(Bin(n, rate) ≥ K) ≤ α; n + 1 if there is none."""
     tails = bdtrc(np.arange(n), n, rate)  # tails[k] = P(B ≥ k + 1)

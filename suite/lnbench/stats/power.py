@@ -191,7 +191,8 @@ def signs_power(region: Region, effect: float, sd: float, n: int, level: float =
             spare + 1
         )  # the lower edge: at most `spare` seeds, and of the others at most so many the upper
         chance = bdtr(beyond, n, below) - np.where(beyond > 0, bdtr(np.maximum(beyond - 1, 0), n, below), 0.0)
-        rest = np.array([bdtr(min(spare, n - b), n - b, above / (1 - below)) for b in range(spare + 1)])
+        others = n - beyond
+        rest = bdtr(np.minimum(spare, others), others, above / (1 - below))
         return _probability(float(np.sum(chance * rest)))
     edges = len(region.edges)
     return _at_least(needed_signs(n, level / edges), n, max(below, above))
