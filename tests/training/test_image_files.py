@@ -151,11 +151,11 @@ def test_held_out_images_are_decoded_ahead_piece_by_piece(by_two: FolderOnDevice
 
 
 def test_a_damaged_file_ends_the_run_with_its_name(root: Path, tmp_path: Path) -> None:
-    """Its header was whole when the folder was listed."""
+    """Its header is whole, so that listing the folder does not see it."""
     make_folder(tmp_path / "birds")
-    data = FolderOnDevice(folder_data(tmp_path), CPU, 1)
     file = tmp_path / "birds" / "train" / NAMES[3] / "004.JPEG"
     file.write_bytes(file.read_bytes()[:-300])
+    data = FolderOnDevice(folder_data(tmp_path), CPU, 1)
     with pytest.raises(DataError) as error:
         train(folder_recipe(dataset=dataset(clean=72, validation=0)), seeds(), data)
     assert str(error.value).startswith(f"{file}: is damaged (") and "replace or remove it" in str(error.value)
