@@ -228,11 +228,6 @@ def test_an_estimand_is_a_closed_vocabulary(tmp_path: Path, estimand: str, gist:
 # What the repository says
 
 
-# Their line in the paper's file has no `estimand` yet: a changed file would be another than the one that committed
-# reports were judged by. No run is held against them; they get it when those reports are written again.
-WITHOUT = {"s3.1/resnet18-alpha5", "fig3/resnet18-alpha5"}
-
-
 def test_every_number_that_a_claim_is_held_against_says_what_it_is_a_number_of(studies: list[LoadedStudy]) -> None:
     named = 0
     for loaded in studies:
@@ -240,9 +235,6 @@ def test_every_number_that_a_claim_is_held_against_says_what_it_is_a_number_of(s
             for claim in study.spec.claims:
                 for part in claim.parts.values():
                     for reference in part.references():
-                        if reference in WITHOUT:
-                            assert study.name == "rolnick_imagenet"
-                            continue
                         named += 1
                         estimand = study.baseline.references[reference].estimand
                         assert estimand.model_dump(exclude_none=True), f"{study.key}: {reference}"
