@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lnbench import catalog
-from lnbench.budget import ESTIMATED, MEASURED, PARTLY, TOO_SHORT, Machine, reading
+from lnbench import catalog, forked
+from lnbench.budget import ESTIMATED, MEASURED, PARTLY, TOO_SHORT, Machine
 from lnbench.errors import LnbenchError, SpecError
 from lnbench.plan.devices import DEVICES
 from lnbench.plan.rates import Prices
@@ -214,8 +214,8 @@ def test_only_the_claims_asked_for_are_planned_and_none_twice(world: ShortOfTime
 
 def test_several_processes_find_what_one_does(world: ShortOfTime, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = world.plan()
-    monkeypatch.setattr(reading, "STUDIES_EACH", 1)
-    monkeypatch.setattr(reading, "available_cores", lambda: 2)
+    monkeypatch.setattr(forked, "THINGS_EACH", 1)
+    monkeypatch.setattr(forked, "available_cores", lambda: 2)
     assert world.plan() == alone
     world.write("two", study({"B-0": 0}).replace("epochs: 2", "epochs: two"))
     world.write("three", study({"C-0": 0}).replace("epochs: 2", "epochs: three"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shutil
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from lnbench.cli.commands import site as command
+from lnbench import forked
 from lnbench.cli.main import cli
 from lnbench.errors import LnbenchError
 from lnbench.pipeline import judge_records
@@ -77,15 +78,14 @@ def test_several_processes_build_the_same_site_and_bring_back_what_is_wrong(
         study = study.replace(f"- id: {claim}\n", f"- id: other-{claim}\n")
     write_project(checkout, study, paper, name="other", paper="nobody2020")
     assert site("-o", "alone").exit_code == 0
-    forked: list[int] = []
-    monkeypatch.setattr("lnbench.machine.available_cores", lambda: 2)
-    monkeypatch.setattr(command, "STUDIES_EACH", 1)
-    by_processes = command._by_processes
-    monkeypatch.setattr(
-        command, "_by_processes", lambda tasks, processes: (forked.append(processes), by_processes(tasks, processes))[1]
-    )
+    asked: list[int] = []
+    monkeypatch.setattr(forked, "available_cores", lambda: 2)
+    monkeypatch.setattr(forked, "THINGS_EACH", 1)
+    fork = multiprocessing.get_context("fork")
+    pool = fork.Pool
+    monkeypatch.setattr(fork, "Pool", lambda processes, *rest: (asked.append(processes), pool(processes, *rest))[1])
     assert site("-o", "together").exit_code == 0
-    assert forked == [2]
+    assert asked == [2]
     files = sorted(file.relative_to("alone") for file in Path("alone").rglob("*") if file.is_file())
     assert files and all(
         (Path("alone") / file).read_bytes() == (Path("together") / file).read_bytes() for file in files

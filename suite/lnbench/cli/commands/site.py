@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 OF_A_REPORT = ("report.md", "records.jsonl")
-STUDIES_EACH = 4  # of a process, at least: starting it takes time, too
 
 
 @click.command()
@@ -99,13 +96,13 @@ def _read(paths: Sequence[Path], reports: Path, tiers: dict[str, set[str]]) -> l
     Raises SpecError with all that is wrong in the files; StoreError and LnbenchError for a report that does not judge,
     or that is not what its records give.
     """
-    from lnbench.machine import available_cores
+    from lnbench import pipeline, report  # noqa: F401  (once, before the processes are forked)
+    from lnbench.forked import mapped
     from lnbench.spec import load_studies
 
     tasks = [(path, tuple(sorted(tiers.get(path.stem, ()))), reports) for path in paths]
     tasks.sort(key=lambda task: not task[1])  # those with reports take longest
-    processes = min(8, available_cores(), len(tasks) // STUDIES_EACH)
-    outcomes = _by_processes(tasks, processes) if processes > 1 else [_of_task(task) for task in tasks]
+    outcomes = mapped(_of_task, tasks)
     if problems := [problem for outcome in outcomes if isinstance(outcome, list) for problem in outcome]:
         raise SpecError(problems)
     if failed := [outcome for outcome in outcomes if isinstance(outcome, LnbenchError)]:
@@ -121,28 +118,6 @@ def _read(paths: Sequence[Path], reports: Path, tiers: dict[str, set[str]]) -> l
 
 
 Task = tuple[Path, tuple[str, ...], Path]
-
-
-def _by_processes(tasks: Sequence[Task], processes: int) -> list[Any]:
-    """Do the tasks by processes that are forked, so that nothing is imported twice."""
-    from lnbench import pipeline, report  # noqa: F401  (before the fork)
-
-    pool = multiprocessing.get_context("fork").Pool(processes, _begin)
-    try:
-        found = pool.map(_of_task, tasks, chunksize=1)
-        pool.close()
-    except BaseException:
-        pool.terminate()
-        raise
-    finally:
-        pool.join()
-    return found
-
-
-def _begin() -> None:
-    for number in (signal.SIGTERM, signal.SIGALRM):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends this process
 
 
 def _of_task(task: Task) -> _Read | list[Problem] | LnbenchError:
