@@ -46,7 +46,7 @@ def test_the_front_page_has_the_headlines_and_a_row_for_every_claim(full: World)
     front = site(data, headlines=("n-2", "N1", "not-known"))["index.html"]
     assert front.rows() == 1 + len(data["claims"])
     assert front.text.index("The perceptron fails") < front.text.index("The MLP stays above 70 % | with noise")
-    assert "The paper's own scale; 5 seeds" in front.text
+    assert "The paper's own scale, on a processor; 5 seeds" in front.text
     assert "reproduced" in front.text and "3 claims" in front.text
     assert not site(data)["index.html"].text.count("What holds, what does not")  # no headline, no section
 

@@ -27,7 +27,7 @@ from lnbench.report.junit import junit
 from lnbench.report.page.page import markdown
 from lnbench.report.result.result import result_to_json
 from lnbench.report.scoreboard import PAGE as SCOREBOARD
-from lnbench.report.scoreboard import read_results, replace_between_markers, scoreboard, scoreboard_page
+from lnbench.report.scoreboard import half_reports, read_results, replace_between_markers, scoreboard, scoreboard_page
 
 __all__ = [
     "DEBATES",
@@ -37,6 +37,7 @@ __all__ = [
     "differences",
     "find_debates",
     "find_headlines",
+    "half_reports",
     "headline_table",
     "headlines_svg",
     "is_report",

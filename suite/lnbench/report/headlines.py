@@ -59,12 +59,17 @@ class Headline:
     @property
     def scale(self) -> str:
         """Return the scale of its verdict in words."""
-        if self.data is None:
-            return "–"
-        own = self.data["tier"] == "full" and of_no_paper(self.data)
-        scale = "the scale that the study sets" if own else SCALES.get(self.data["tier"]) or str(self.data["tier"])
-        devices = {entry["device"] for entry in self.data["environments"]}
-        return f"{scale}, on a processor" if self.data["tier"] == "full" and devices == {"cpu"} else scale
+        return "–" if self.data is None else scale_words(self.data)
+
+
+def scale_words(data: Json, tier: str | None = None) -> str:
+    """Return the scale of a report in words, or that of another tier of its study; of a full scale that no GPU had a
+    part in, this too: a time on a processor is none on a GPU."""
+    own = tier in (None, data["tier"])
+    tier = str(tier or data["tier"])
+    scale = "the scale that the study sets" if tier == "full" and of_no_paper(data) else SCALES.get(tier, tier)
+    on_processor = own and tier == "full" and {entry["device"] for entry in data["environments"]} == {"cpu"}
+    return f"{scale}, on a processor" if on_processor else scale
 
 
 def headlines() -> tuple[str, ...]:

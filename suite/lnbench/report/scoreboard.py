@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lnbench.errors import NoSuchReport
 from lnbench.report.debates import Debate, debates_line
-from lnbench.report.folder import RESULT, read_whole_result
+from lnbench.report.folder import RESULT, is_report, read_whole_result
 from lnbench.report.names import claim_anchors
 from lnbench.report.paper_rows import (
     NOT_JUDGED,
@@ -101,6 +101,13 @@ def read_results(reports: Path) -> list[Json]:
     if not reports.is_dir():
         raise NoSuchReport(f"{reports}: no such folder; give the folder that the reports are in")
     return [read_whole_result(file.parent) for file in sorted(reports.glob(f"*/{RESULT}"))]
+
+
+def half_reports(reports: Path) -> list[Path]:
+    """Return the folders that hold a page or records of a report, but not its result.json."""
+    parts = ("report.md", "records.jsonl")
+    folders = sorted(folder for folder in reports.iterdir() if folder.is_dir() and not is_report(folder))
+    return [folder for folder in folders if any((folder / name).exists() for name in parts)]
 
 
 def _by_study(results: list[Json], reports: str, alone: dict[Row, int]) -> list[str]:

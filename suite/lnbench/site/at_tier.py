@@ -8,7 +8,7 @@ from functools import cached_property
 from markupsafe import Markup
 
 from lnbench import catalog
-from lnbench.report.headlines import SCALES
+from lnbench.report.headlines import scale_words
 from lnbench.report.names import in_forest
 from lnbench.report.numbers import as_written
 from lnbench.report.page.claim import SeedTable, measured_under, remarks, rule_words, seed_table
@@ -39,13 +39,6 @@ class Alternative:
     why: str
 
 
-def scale_words(data: Json, tier: str) -> str:
-    """Return the scale of a tier of a report's study in words."""
-    if tier == "full" and of_no_paper(data):
-        return "the scale that the study sets"
-    return SCALES.get(tier, tier)
-
-
 @dataclass(frozen=True)
 class AtTier:
     """A claim at one tier. `folder`: of its report; "" where there is none."""
@@ -71,7 +64,7 @@ class AtTier:
     @property
     def scale(self) -> str:
         """Return the scale in words."""
-        return scale_words(self.data, self.tier)
+        return scale_words(self.data)
 
     @property
     def short_scale(self) -> str:

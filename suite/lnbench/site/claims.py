@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from lnbench.report.headlines import largest_judged
+from lnbench.report.headlines import largest_judged, scale_words
 from lnbench.report.paper_rows import TIER_ORDER, Row
 from lnbench.report.plain import Json
-from lnbench.site.at_tier import AtTier, scale_words
+from lnbench.site.at_tier import AtTier
 from lnbench.site.text import web_address
 from lnbench.site.verdicts import WHO
 from lnbench.spec import LoadedStudy

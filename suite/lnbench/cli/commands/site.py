@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from lnbench.spec import LoadedStudy
 
 Json = dict[str, Any]
-OF_A_REPORT = ("report.md", "records.jsonl")
 
 
 @click.command()
@@ -67,12 +66,12 @@ def site(output: Path, reports: Path) -> int:
 def _results(reports: Path) -> list[Json]:
     """Return result.json of every report in a folder. Raises StoreError for one that is damaged or not whole, and
     LnbenchError where there is none."""
-    from lnbench.report import is_report, read_results
+    from lnbench.report import half_reports, is_report, read_results
 
     results = read_results(reports)
+    for folder in half_reports(reports):
+        raise StoreError(f"{folder}: a report without its result.json; report again, or delete the folder")
     for folder in sorted(reports.iterdir()):
-        if not is_report(folder) and any((folder / name).exists() for name in OF_A_REPORT):
-            raise StoreError(f"{folder}: a report without its result.json; report again, or delete the folder")
         if is_report(folder):
             data = next((one for one in results if one["key"] == folder.name), None)
             if data is None:

@@ -43,7 +43,7 @@ def results(
     A row for each claim and tier: verdict, effect with its interval, the range required, p values, seeds, when the
     range was registered, and where it was computed. docs/results.md names the columns.
     """
-    from lnbench.report import is_report, read_results
+    from lnbench.report import half_reports, read_results
     from lnbench.report.results_table import (
         as_csv,
         as_json,
@@ -58,9 +58,8 @@ def results(
     if form == "parquet" and written is None:
         raise LnbenchError("--format parquet: is no text; name a file with -o")
     rows = results_table(read_results(reports), comparisons)
-    for folder in sorted(reports.iterdir()):
-        if not is_report(folder) and any((folder / name).exists() for name in ("report.md", "records.jsonl")):
-            click.echo(f"warning: {folder}: a report without its result.json; it is left out", err=True)
+    for folder in half_reports(reports):
+        click.echo(f"warning: {folder}: a report without its result.json; it is left out", err=True)
     for option, key, wanted in (("--paper", "paper", papers), ("--claim", "claim", claims), ("--tier", "tier", tiers)):
         known = sorted({str(row[key]) for row in rows})
         for value in wanted:
