@@ -18,8 +18,8 @@ def test_the_verb_filters_writes_and_refuses(trained: Path, call: Call) -> None:
     assert code == 2 and "is there already" in err and "--replace" in err
     assert call("results", "-o", target, "--replace")[0] == 0
     for arguments, words in (
-        (["--claim", "N99"], "--claim N99: no report in reports has it; there are TOY-01"),
-        (["--tier", "cpu"], "there are full"),
+        (["--claim", "N99"], "--claim N99: no report in reports has it; known: TOY-01"),
+        (["--tier", "cpu"], "known: full"),
         (["--format", "parquet"], "name a file with -o"),
         (["-o", trained, "--replace"], "is a folder"),
     ):

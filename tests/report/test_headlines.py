@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from lnbench.report import find_headlines, headline_table, headlines_svg
-from lnbench.report.headlines import headlines, largest_judged, weakest
+from lnbench.report.headlines import HEADLINES, largest_judged, weakest
 from lnbench.resources import study_paths
 from lnbench.spec import load_studies
 from tests.toys.report_world import World
@@ -27,7 +27,7 @@ def at_tier(data: dict[str, Any], tier: str, verdict: str | None = None) -> dict
 
 def test_every_headline_claim_is_a_claim_of_the_suite_once() -> None:
     known = {claim.id for study in load_studies(study_paths()) for claim in study.any.spec.claims}
-    assert len(set(headlines())) == len(headlines()) and set(headlines()) <= known
+    assert len(set(HEADLINES)) == len(HEADLINES) and set(HEADLINES) <= known
 
 
 def test_a_claim_is_shown_at_the_largest_tier_that_was_judged(full: World) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from lnbench.cli.commands.site import without_runs
 from lnbench.report import read_results
-from lnbench.report.headlines import headlines
+from lnbench.report.headlines import HEADLINES
 from lnbench.site import Contents, render, write_site
 from lnbench.spec import LoadedStudy, load_questions
 from tests.toys.browser import browser, complaints, prefer, resize, wait_for
@@ -48,7 +48,7 @@ def whole(repository: Path, studies: list[LoadedStudy], tmp_path_factory: pytest
         unrun=unrun,
         questions=load_questions(repository / "questions.yaml"),
         studies=studies,
-        headlines=headlines(),
+        headlines=HEADLINES,
     )
     files = render(contents)
     folder = tmp_path_factory.mktemp("published") / "a sub-path" / "site"
@@ -76,7 +76,7 @@ def test_every_headline_is_on_the_front_page(whole: Whole) -> None:
     front = whole.pages["index.html"].text
     shown = front.split("Every claim")[0]
     for claim in (claim for data in whole.results for claim in data["claims"]):
-        if claim["id"] in headlines() and claim["verdict"] != "not-run":
+        if claim["id"] in HEADLINES and claim["verdict"] != "not-run":
             assert " ".join(claim["says"].removesuffix(".").split()) in shown
 
 

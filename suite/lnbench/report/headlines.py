@@ -4,7 +4,7 @@ which it was judged."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lnbench.report.debates import Debate, debates_line
@@ -72,11 +72,6 @@ def scale_words(data: Json, tier: str | None = None) -> str:
     return f"{scale}, on a processor" if on_processor else scale
 
 
-def headlines() -> tuple[str, ...]:
-    """Return the ids of the headline claims, in the order in which pages show them."""
-    return HEADLINES
-
-
 def largest_judged(results: Iterable[Json], claim: str) -> tuple[Json, Json] | None:
     """Return (report, claim) of the largest tier at which a claim was judged, smoke left out; None where there is none.
 
@@ -101,7 +96,7 @@ def find_headlines(results: Iterable[Json], studies: Iterable[LoadedStudy], ids:
     ordered = sorted(results, key=report_order)
     known = {claim.id: (claim.says, study.any.baseline.cite) for study in studies for claim in study.any.spec.claims}
     found = []
-    for name in ids or headlines():
+    for name in ids or HEADLINES:
         row = largest_judged(ordered, name)
         if row is not None:
             data, claim = row
@@ -189,11 +184,9 @@ def weakest(one: Headline) -> tuple[Json, Json] | None:
     return max(pairs, key=lambda pair: _p(pair[1]), default=None)
 
 
-def comparisons(claim: Mapping[str, object]) -> int:
+def comparisons(claim: Json) -> int:
     """Return how many comparisons decide a claim."""
-    parts = claim["parts"]
-    assert isinstance(parts, list)
-    return sum(len(part["members"]) for part in parts if part["decides"])
+    return sum(len(part["members"]) for part in claim["parts"] if part["decides"])
 
 
 def _p(member: Json) -> float:

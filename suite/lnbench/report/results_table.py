@@ -9,7 +9,6 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from lnbench.errors import LnbenchError
@@ -198,7 +197,7 @@ def as_parquet(rows: Sequence[Row]) -> bytes:
         import pyarrow
         from pyarrow import parquet
     except ImportError:
-        raise LnbenchError("--format parquet: pyarrow is not installed; pip install 'lnbench[parquet]'") from None
+        raise LnbenchError("Parquet needs pyarrow, which is not installed; pip install 'lnbench[parquet]'") from None
     types = {str: pyarrow.string(), bool: pyarrow.bool_(), int: pyarrow.int64(), float: pyarrow.float64()}
     fields = [(name, types[kind]) for name, kind in COLUMNS.items()]
     schema = pyarrow.schema(fields, metadata={"schema": SCHEMA})
@@ -274,14 +273,3 @@ LATEX = {
 def latex(text: str) -> str:
     """Return text that LaTeX prints as it is: nothing in it is a command."""
     return "".join(LATEX.get(letter, letter) for letter in text)
-
-
-def write_new(path: Path, content: bytes, replace: bool) -> None:
-    """Write a file that is not there yet, or any with `replace`. Raises LnbenchError."""
-    from lnbench.store import write_atomically
-
-    if path.is_dir():
-        raise LnbenchError(f"{path}: is a folder; name a file")
-    if path.exists() and not replace:
-        raise LnbenchError(f"{path}: is there already; name another file, or give --replace")
-    write_atomically(path, content)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lnbench.cli.commands.known import complete_study, find_claim, outlines
-from lnbench.cli.commands.outcome import demand_json_place, json_option, write_json
+from lnbench.cli.commands.outcome import demand_file_place, json_option, write_json
 from lnbench.errors import Exit, Problem, SpecError, visible
 from lnbench.resources import hidden, root, study_paths
 from lnbench.verdict import Standing
@@ -39,7 +39,7 @@ def _claim_to_json(name: str, study: Any, claim: Any) -> dict[str, Any]:
 @json_option("the claims")
 def list_(text: str | None, output_json: Path | None) -> int:
     """List all claims that lnbench knows; with TEXT, those whose line contains it."""
-    demand_json_place(output_json)
+    demand_file_place(output_json)
     found: list[dict[str, Any]] = []
     if hidden():
         own = "those that come with lnbench are not listed"

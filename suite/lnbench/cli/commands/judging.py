@@ -23,7 +23,7 @@ from lnbench.cli.commands.options import (
 )
 from lnbench.cli.commands.outcome import (
     conclude,
-    demand_json_place,
+    demand_file_place,
     fail_on_option,
     json_option,
     refuse_json_and,
@@ -59,7 +59,7 @@ def judge(
     from lnbench.report import lock_apart, report_differs, write_report
 
     refuse_json_and("--check", check, output_json)
-    demand_json_place(output_json)
+    demand_file_place(output_json)
     results, differs = [], False
     for folder in folders:
         result = judge_report(folder, studies)

@@ -46,8 +46,8 @@ def fail_on_option(function: Function) -> Function:
     )(function)
 
 
-def demand_json_place(file: Path | None) -> None:
-    """Raise LnbenchError now, before any work, where --json names a place that cannot be written."""
+def demand_file_place(file: Path | None) -> None:
+    """Raise LnbenchError now, before any work, where an option names a file whose folder is not there; `-` is none."""
     from lnbench.store.exports import demand_place
 
     if file is not None and str(file) != "-":

@@ -21,7 +21,7 @@ from lnbench.cli.commands.options import (
     where_option,
     workers_option,
 )
-from lnbench.cli.commands.outcome import demand_json_place, write_json
+from lnbench.cli.commands.outcome import demand_file_place, write_json
 from lnbench.errors import Exit, LnbenchError
 from lnbench.tiers import TIERS
 
@@ -97,7 +97,7 @@ def plan(
         raise LnbenchError(f"{stray}: is of a plan for a time; give --minutes with it")
     if len(names) != 1:
         raise LnbenchError("plan: name one STUDY or CLAIM, or give --minutes N for a plan of all studies")
-    demand_json_place(output)
+    demand_file_place(output)
     place, told = open_store(store_path), tier or "smoke"
     return _plan_of(names[0], claims, where, told, seeds, device or "cpu", place, output, data_dir)
 

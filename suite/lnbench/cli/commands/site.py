@@ -33,7 +33,7 @@ def site(output: Path, reports: Path) -> int:
     method. The pages need no network and no server. Every report is judged again first: where one differs from what its
     records give, nothing is written. Smoke says nothing about a paper and is left out.
     """
-    from lnbench.report.headlines import headlines
+    from lnbench.report.headlines import HEADLINES
     from lnbench.site import Contents, render, write_site
     from lnbench.site.folder import demand_ours
     from lnbench.spec import load_questions
@@ -53,7 +53,7 @@ def site(output: Path, reports: Path) -> int:
         unrun=[data for one in read for data in one.unrun],
         questions=load_questions(questions_for(paths[0])) if paths else {},
         studies=[one.study for one in read],
-        headlines=headlines(),
+        headlines=HEADLINES,
         folder=reports.name if reports.is_absolute() else reports.as_posix(),
     )
     files = render(contents)

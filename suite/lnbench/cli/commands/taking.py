@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from lnbench.errors import Exit, LnbenchError
+from lnbench.cli.commands.outcome import demand_file_place
+from lnbench.errors import Exit, LnbenchError, did_you_mean
 
 FORMATS = ("csv", "json", "parquet", "markdown", "latex")
 
@@ -51,10 +52,16 @@ def results(
         as_markdown,
         as_parquet,
         results_table,
-        write_new,
     )
+    from lnbench.store import write_atomically
 
     written = None if output is None or str(output) == "-" else output
+    if written is not None:
+        demand_file_place(written)
+        if written.is_dir():
+            raise LnbenchError(f"{written}: is a folder; name a file")
+        if written.exists() and not replace:
+            raise LnbenchError(f"{written}: is there already; name another file, or give --replace")
     if form == "parquet" and written is None:
         raise LnbenchError("--format parquet: is no text; name a file with -o")
     rows = results_table(read_results(reports), comparisons)
@@ -64,9 +71,7 @@ def results(
         known = sorted({str(row[key]) for row in rows})
         for value in wanted:
             if value not in known:
-                raise LnbenchError(
-                    f"{option} {value}: no report in {reports} has it; there are {', '.join(known) or 'none'}"
-                )
+                raise LnbenchError(f"{option} {value}: no report in {reports} has it; {did_you_mean(value, known)}")
         rows = [row for row in rows if not wanted or row[key] in wanted]
     if not rows:
         click.echo(f"{reports}: no verdict is stored here", err=True)
@@ -81,6 +86,6 @@ def results(
     if written is None:
         click.echo(content.decode(), nl=False)
     else:
-        write_new(written, content, replace)
+        write_atomically(written, content)
         click.echo(f"{len(rows)} rows -> {written}", err=True)
     return Exit.OK

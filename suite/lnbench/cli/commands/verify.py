@@ -25,7 +25,7 @@ from lnbench.cli.commands.options import (
     where_option,
     workers_option,
 )
-from lnbench.cli.commands.outcome import conclude, demand_json_place, fail_on_option, json_option, refuse_json_and
+from lnbench.cli.commands.outcome import conclude, demand_file_place, fail_on_option, json_option, refuse_json_and
 from lnbench.errors import Exit, LnbenchError, StoreError
 from lnbench.tiers import PAPER_TIERS
 
@@ -130,7 +130,7 @@ def verify(
         raise LnbenchError("--json -: what `verify` says while it trains stands there; name a file")
     # before the imports, which take seconds on a busy machine
     click.echo(f"reading {', '.join(studies) or 'all studies'}")
-    demand_json_place(output_json)
+    demand_file_place(output_json)
     from lnbench.cli.commands.progress import listing
     from lnbench.execute.crew import Shard
     from lnbench.execute.groups import check_backend
