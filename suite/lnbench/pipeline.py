@@ -13,13 +13,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lnbench.data.image_folder import Report as Listed
-from lnbench.data.images import load_for
-from lnbench.data.label_files import LabelFiles
-from lnbench.data.root import Status, data_root, states_of
-from lnbench.data.sources import FolderSource, source_of
 from lnbench.errors import LnbenchError, did_you_mean
 from lnbench.execute.crew import Crew, Shard
 from lnbench.execute.groups import Task, check_backend
@@ -27,7 +22,6 @@ from lnbench.execute.local import execute, local_crew
 from lnbench.execute.registering import register
 from lnbench.execute.work import Execution, Watcher
 from lnbench.execute.worker import Report
-from lnbench.identity import canonical_json
 from lnbench.judge import (
     ClaimResult,
     Evidence,
@@ -42,15 +36,12 @@ from lnbench.judge import (
 from lnbench.judge import judge as judge_evidence
 from lnbench.judge.measured import NOISE
 from lnbench.machine import resolve_device
-from lnbench.noise.law import demand_labels, reads_file
+from lnbench.needs import demand_data, demand_data_of
 from lnbench.plan import (
     Only,
     Plan,
     Run,
     check_claims,
-    check_plans,
-    demand_packages,
-    missing_packages,
     plan_study,
     selection,
 )  # fmt: skip
@@ -61,7 +52,6 @@ from lnbench.spec import (
     LoadedStudy,
     Study,
     asked_rows,
-    data_of,
     load_studies,
     load_study,
     named_apart,
@@ -277,57 +267,6 @@ def open_store(
     return Store(checked_place(Path(store) if store else default_path(), there=there), warn)
 
 
-def missing_data(study: Study, data_dir: Path | None) -> list[Status]:
-    """Return the state of each data set that the study names and that is not whole in the data root."""
-    found = states_of(data_root(data_dir), data_behind(study))
-    return [state for state in found if not state.usable]
-
-
-def data_behind(study: Study) -> list[dict[str, Any]]:
-    """Return the image data that a study reads, as recipes name it."""
-    return [one for cell in study.cells for one in data_of(cell.recipe)]
-
-
-Listing = Callable[[str], AbstractContextManager[Listed]]  # shows how far the files of a data set are listed
-
-
-def demand_data(
-    study: Study, store: Store, data_dir: Path | None, seeds: int | None = None, listing: Listing | None = None
-) -> None:
-    """Check that a plan can be made of the study; and, unless the first look needs no training, that its data sets,
-    label files and optional packages are there: nothing is downloaded unasked.
-
-    Image files are listed and looked into, where that was not done before; `listing` shows how far that is.
-
-    Raises SpecError at the key of which no plan can be made, LnbenchError with what installs a package, DataError that
-    names the command which fetches what is missing, or the file and its place.
-    """
-    check_plans([study])
-    _demand_data(plan_study(study, look_sizes(study, seeds)[0]), store, data_dir, listing)
-
-
-def _demand_data(plan: Plan, store: Store, data_dir: Path | None, listing: Listing | None = None) -> None:
-    missing, read, lacking = missing_data(plan.study, data_dir), label_demands(plan), missing_packages(plan.study)
-    files = {canonical_json(one): one for one in data_behind(plan.study) if isinstance(source_of(one), FolderSource)}
-    if (missing or read or lacking or files) and gather(plan, store.get).missing:
-        demand_packages(plan.study)
-        for state in missing:
-            state.demand()
-        for dataset in files.values():
-            with listing(dataset["name"]) if listing else nullcontext() as report:
-                load_for(dataset, root=data_dir, report=report)
-        for name, noise in read:
-            demand_labels(noise, name, LabelFiles(data_dir, plan.study.label_files))
-
-
-def label_demands(plan: Plan) -> list[tuple[str, dict[str, Any]]]:
-    """Return (data set, options) of each noise, once, whose labels a run of the plan reads from a file."""
-    runs = [*plan.choosing_runs, *plan.provisional_runs(), *plan.input_runs]
-    trained = [run.recipe for run in runs if run.experiment is None]
-    found = {canonical_json([one["dataset"]["name"], one["noise"]]): one for one in trained if reads_file(one["noise"])}
-    return [(one["dataset"]["name"], one["noise"]) for one in found.values()]
-
-
 def verify_study(
     study: Study,
     store: Store,
@@ -386,7 +325,7 @@ def _train(
     study: Study, plan: Plan, only: Only, store: Store, training: Training, shard: Shard | None = None
 ) -> Execution:
     """Train what the store lacks of a plan, once what the verdicts depend on is registered."""
-    _demand_data(plan, store, training.data_dir)
+    demand_data_of(plan, store, training.data_dir)
     registered: Mapping[str, str] = {}
     there = gather(plan, store.get)
     if there.missing:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import lnbench
-from lnbench import pipeline
+from lnbench import needs, pipeline
 from lnbench.data.root import Status
 from lnbench.errors import DataError, LnbenchError, StoreError
 from lnbench.execute.groups import Task
@@ -48,7 +48,7 @@ def no_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(root: Path, datasets: list[dict[str, Any]]) -> list[Status]:
         return [Status(one["name"], "missing", root) for one in datasets]
 
-    monkeypatch.setattr(pipeline, "states_of", missing)
+    monkeypatch.setattr(needs, "states_of", missing)
 
 
 def test_the_plugin_fails_a_contradicted_claim_after_it_has_tried_the_alternatives(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lnbench import pipeline
+from lnbench import needs, pipeline
 from lnbench.execute.work import Execution
 from lnbench.judge import StudyResult, look_sizes
 from lnbench.plan import Plan, plan_study
@@ -71,7 +71,7 @@ def verified(study: Study, on: Machine, seeds: int | None = None) -> StudyResult
     register_long_ago(study)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "execute", lambda plans, *_, only, **__: on.run(plans, only))
-        patch.setattr(pipeline, "missing_data", lambda *_: [])  # nothing is trained, so no images are read
+        patch.setattr(needs, "missing_data", lambda *_: [])  # nothing is trained, so no images are read
         result = pipeline.verify_study(study, on, pipeline.Training(), seeds=seeds)  # type: ignore[arg-type]
     assert not result.evidence.failures
     return result

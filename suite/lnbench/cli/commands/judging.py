@@ -186,7 +186,8 @@ def measure(
     click.echo(f"reading {', '.join(studies)}")  # before the imports, which take seconds on a busy machine
     from lnbench.cli.commands.progress import display, listing
     from lnbench.judge.measured import REPEATS, measured_content
-    from lnbench.pipeline import Training, demand_data, study_at, verify_study, with_gradient_noise
+    from lnbench.needs import demand_data
+    from lnbench.pipeline import Training, study_at, verify_study, with_gradient_noise
     from lnbench.spec import named_apart
 
     chosen = [study_at(path, tier) for path in named_apart(map(find_study, studies))]

@@ -118,7 +118,8 @@ def _plan_of(
     from rich.table import Table
 
     from lnbench.cli.commands.progress import duration
-    from lnbench.pipeline import missing_data, study_at
+    from lnbench.needs import missing_data
+    from lnbench.pipeline import study_at
     from lnbench.plan import (
         check_claims,
         check_plans,

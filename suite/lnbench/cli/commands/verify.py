@@ -135,7 +135,8 @@ def verify(
     from lnbench.execute.crew import Shard
     from lnbench.execute.groups import check_backend
     from lnbench.machine import resolve_device
-    from lnbench.pipeline import Training, demand_data, train_share, verify_study
+    from lnbench.needs import demand_data
+    from lnbench.pipeline import Training, train_share, verify_study
     from lnbench.plan import check_claims, describe_cost, plan_study, selection
     from lnbench.spec import asked_rows, load_studies
 
@@ -310,7 +311,7 @@ def _crew(on_ray: bool, address: str | None, place: str, data_dir: Path | None, 
 
 def _at_tier(study: LoadedStudy, tier: str | None, device: str, data_dir: Path | None) -> Study | None:
     """Return the study at the tier asked for, else at lite where a GPU and the data are there, else at smoke."""
-    from lnbench.pipeline import missing_data
+    from lnbench.needs import missing_data
 
     if tier is not None:
         if tier not in study.tiers:

@@ -1,0 +1,72 @@
+"""Is what a study needs here: data sets, image files, label files, packages? Asked before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from lnbench.data.image_folder import Report as Listed
+from lnbench.data.images import load_for
+from lnbench.data.label_files import LabelFiles
+from lnbench.data.root import Status, data_root, states_of
+from lnbench.data.sources import FolderSource, source_of
+from lnbench.identity import canonical_json
+from lnbench.judge import gather, look_sizes
+from lnbench.noise.law import demand_labels, reads_file
+from lnbench.plan import Plan, check_plans, demand_packages, missing_packages, plan_study
+from lnbench.spec import Study, data_of
+from lnbench.store import Store
+
+
+def missing_data(study: Study, data_dir: Path | None) -> list[Status]:
+    """Return the state of each data set that the study names and that is not whole in the data root."""
+    found = states_of(data_root(data_dir), data_behind(study))
+    return [state for state in found if not state.usable]
+
+
+def data_behind(study: Study) -> list[dict[str, Any]]:
+    """Return the image data that a study reads, as recipes name it."""
+    return [one for cell in study.cells for one in data_of(cell.recipe)]
+
+
+Listing = Callable[[str], AbstractContextManager[Listed]]  # shows how far the files of a data set are listed
+
+
+def demand_data(
+    study: Study, store: Store, data_dir: Path | None, seeds: int | None = None, listing: Listing | None = None
+) -> None:
+    """Check that a plan can be made of the study; and, unless the first look needs no training, that its data sets,
+    label files and optional packages are there: nothing is downloaded unasked.
+
+    Image files are listed and looked into, where that was not done before; `listing` shows how far that is.
+
+    Raises SpecError at the key of which no plan can be made, LnbenchError with what installs a package, DataError that
+    names the command which fetches what is missing, or the file and its place.
+    """
+    check_plans([study])
+    demand_data_of(plan_study(study, look_sizes(study, seeds)[0]), store, data_dir, listing)
+
+
+def demand_data_of(plan: Plan, store: Store, data_dir: Path | None, listing: Listing | None = None) -> None:
+    """Check the same of a plan that was made already. Raises as `demand_data` does."""
+    missing, read, lacking = missing_data(plan.study, data_dir), _label_demands(plan), missing_packages(plan.study)
+    files = {canonical_json(one): one for one in data_behind(plan.study) if isinstance(source_of(one), FolderSource)}
+    if (missing or read or lacking or files) and gather(plan, store.get).missing:
+        demand_packages(plan.study)
+        for state in missing:
+            state.demand()
+        for dataset in files.values():
+            with listing(dataset["name"]) if listing else nullcontext() as report:
+                load_for(dataset, root=data_dir, report=report)
+        for name, noise in read:
+            demand_labels(noise, name, LabelFiles(data_dir, plan.study.label_files))
+
+
+def _label_demands(plan: Plan) -> list[tuple[str, dict[str, Any]]]:
+    """Return (data set, options) of each noise, once, whose labels a run of the plan reads from a file."""
+    runs = [*plan.choosing_runs, *plan.provisional_runs(), *plan.input_runs]
+    trained = [run.recipe for run in runs if run.experiment is None]
+    found = {canonical_json([one["dataset"]["name"], one["noise"]]): one for one in trained if reads_file(one["noise"])}
+    return [(one["dataset"]["name"], one["noise"]) for one in found.values()]
