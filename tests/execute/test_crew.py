@@ -103,8 +103,8 @@ while not (queue / "end").exists():
     for file in queue.glob("*.task"):
         task = pickle.loads(file.read_bytes())
         file.unlink()
-        (queue / "half").write_bytes(pickle.dumps(trainer.do(task)))
-        (queue / "half").rename(file.with_suffix(".done"))
+        (queue / "half done").write_bytes(pickle.dumps(trainer.do(task)))
+        (queue / "half done").rename(file.with_suffix(".done"))
 """
 
     def __init__(self, folder: Path):
@@ -118,8 +118,8 @@ while not (queue / "end").exists():
         while work.left:
             task = work.take()
             if task is not None:
-                (self.folder / "half").write_bytes(pickle.dumps(task))
-                (self.folder / "half").rename(self.folder / f"{task.id}.task")
+                (self.folder / "half a task").write_bytes(pickle.dumps(task))  # each side has a name of its own
+                (self.folder / "half a task").rename(self.folder / f"{task.id}.task")
             for file in self.folder.glob("*.done"):
                 work.done(pickle.loads(file.read_bytes()))
                 file.unlink()
