@@ -3,6 +3,7 @@ written down before (docs/detect.md, "How the rate was chosen").
 
     python -m tests.calibration.detect_defaults --data ROOT         # trains what the file below lacks; resumable
     python -m tests.calibration.detect_defaults --show              # the tables of docs/detect.md
+    python -m tests.calibration.detect_defaults --write             # and writes them into the page, training nothing
 
 Every training is one line of `detect_defaults.jsonl`. Seeds are 900 to 902: none of them has a part in any table that
 says how well `detect` works.
@@ -21,6 +22,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from tests.calibration.pages import DOCS, put
 
 FILE = Path(__file__).with_suffix(".jsonl")
 SEEDS = (900, 901, 902)
@@ -187,7 +190,8 @@ def shown(rows: list[dict[str, Any]]) -> Iterator[str]:
         yield "| *mean regret* | " + " | ".join(mean) + " |"
         yield ""
         yield f"The rule takes {chosen(found)} for `{model}`."
-        yield ""
+        if model != list(RATES)[-1]:
+            yield ""
 
 
 def main(arguments: list[str] | None = None, measure: Callable[..., dict[str, Any]] = measured) -> None:
@@ -195,9 +199,10 @@ def main(arguments: list[str] | None = None, measure: Callable[..., dict[str, An
     parser.add_argument("--data", type=Path, default=os.environ.get("LNBENCH_DATA"), help="torchvision data root")
     parser.add_argument("--model", choices=sorted(RATES), help="only this network")
     parser.add_argument("--show", action="store_true", help="print the tables, train nothing")
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/detect.md, train nothing")
     asked = parser.parse_args(arguments)
     rows = stored()
-    if not asked.show:
+    if not asked.show and not asked.write:
         there = {(row["model"], row["images"], row["error"], row["rate"], row["seed"]) for row in rows}
         for seed in SEEDS:
             for setting in SETTINGS:
@@ -210,6 +215,8 @@ def main(arguments: list[str] | None = None, measure: Callable[..., dict[str, An
                         out.write(json.dumps(row) + "\n")
                     print(setting.name, rate, seed, f"{row['by_aul']:.3f} {row['by_aum']:.3f}", flush=True)
         rows = stored()
+    if asked.write:
+        put(DOCS / "detect.md", "rates", "tests/calibration/detect_defaults.py", shown(rows))
     print("\n".join(shown(rows)))
 
 

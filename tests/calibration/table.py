@@ -6,12 +6,9 @@ python -m tests.calibration.table [REPETITIONS]      # 10,000 take some minutes 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
+from tests.calibration.pages import DOCS, put
 from tests.calibration.scenarios import SCENARIOS, SHOWN, Scenario, measure
-
-PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
-BEGIN, END = "<!-- error rates: written by tests/calibration/table.py -->", "<!-- error rates: end -->"
 
 
 def percent(rate: float) -> str:
@@ -45,21 +42,14 @@ def rows(repetitions: int) -> list[str]:
 
 def main(repetitions: int) -> None:
     table = [
-        BEGIN,
-        "",
         f"False `reproduced` / false `contradicted` in %, {repetitions:,} simulated studies a cell; in brackets, where "
         "it is another number, what Student's t alone (of points: Fisher's law) would have said in the same studies.",
         "",
         "| kind | world | n = 4 | n = 5 | n = 10 | at most |",
         "|---|---|---|---|---|---|",
         *rows(repetitions),
-        "",
-        END,
     ]
-    page = PAGE.read_text(encoding="utf-8")
-    before, rest = page.split(BEGIN)
-    after = rest.split(END)[1]
-    PAGE.write_text(before + "\n".join(table) + after, encoding="utf-8")
+    put(DOCS / "statistics.md", "error rates", "tests/calibration/table.py", table)
 
 
 if __name__ == "__main__":

@@ -137,6 +137,8 @@ def test_clean_digits_are_one_group_and_get_no_estimate(tmp_path: Path, capsys: 
     assert "the scores form one group" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("model", "rate"), [("lenet", 0.01), ("convnet4", 0.01), ("mlp1", 0.1), ("resnet20_aum", 0.1)])
+@pytest.mark.parametrize(
+    ("model", "rate"), [("lenet", 0.01), ("convnet4", 0.01), ("mlp1", 0.01), ("resnet20_aum", 0.1)]
+)
 def test_the_rate_is_the_papers_where_there_is_batch_normalisation(model: str, rate: float) -> None:
     assert usual_rate(model) == rate
