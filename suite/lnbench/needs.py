@@ -14,7 +14,7 @@ from lnbench.data.root import Status, data_root, states_of
 from lnbench.data.sources import FolderSource, source_of
 from lnbench.identity import canonical_json
 from lnbench.judge import gather, look_sizes
-from lnbench.noise.law import demand_labels, reads_file
+from lnbench.noise.law import demand_labels, label_source
 from lnbench.plan import Plan, check_plans, demand_packages, missing_packages, plan_study
 from lnbench.spec import Study, data_of
 from lnbench.store import Store
@@ -67,6 +67,5 @@ def demand_data_of(plan: Plan, store: Store, data_dir: Path | None, listing: Lis
 def _label_demands(plan: Plan) -> list[tuple[str, dict[str, Any]]]:
     """Return (data set, options) of each noise, once, whose labels a run of the plan reads from a file."""
     runs = [*plan.choosing_runs, *plan.provisional_runs(), *plan.input_runs]
-    trained = [run.recipe for run in runs if run.experiment is None]
-    found = {canonical_json([one["dataset"]["name"], one["noise"]]): one for one in trained if reads_file(one["noise"])}
-    return [(one["dataset"]["name"], one["noise"]) for one in found.values()]
+    named = [found for run in runs if (found := label_source(run.recipe))]
+    return list({canonical_json(list(one)): one for one in named}.values())

@@ -26,7 +26,7 @@ from lnbench.execute.work import Watcher
 from lnbench.identity import canonical_json
 from lnbench.judge import FromStore
 from lnbench.machine import cuda_devices
-from lnbench.noise.law import demand_labels
+from lnbench.noise.law import demand_labels, label_source
 from lnbench.plan import Run
 from lnbench.report import read_records, read_result
 from lnbench.store import Record, Store
@@ -127,8 +127,8 @@ def _placed(record: Record, records: Records, device: str, data_dir: Path | None
         for state in states_of(data_root(data_dir), [each for one in all_of(run) for each in _datasets(one)]):
             state.demand()
         for one in all_of(run):
-            if one.experiment is None:
-                demand_labels(one.recipe["noise"], one.recipe["dataset"]["name"], LabelFiles(data_dir))
+            if named := label_source(one.recipe):
+                demand_labels(named[1], named[0], LabelFiles(data_dir))
     except DataError as error:
         return Drawn(record, run, place, seconds, str(error))
     return Drawn(record, run, place, seconds)

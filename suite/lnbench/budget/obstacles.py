@@ -10,9 +10,9 @@ from lnbench.data.label_files import LabelFiles
 from lnbench.data.root import data_root, states_of
 from lnbench.errors import LnbenchError
 from lnbench.identity import canonical_json
-from lnbench.noise.law import demand_labels, reads_file
+from lnbench.noise.law import demand_labels, label_source
 from lnbench.plan import missing_packages
-from lnbench.spec import ExperimentRecipe, Study, data_of
+from lnbench.spec import Study, data_of
 
 
 @dataclass
@@ -46,10 +46,10 @@ class Machine:
         files = LabelFiles(self.data_dir, study.label_files)
         found = []
         for cell in study.cells:
-            if isinstance(cell.recipe, ExperimentRecipe) or not reads_file(cell.recipe.noise.model_dump()):
+            named = label_source(cell.recipe.identity())
+            if named is None:
                 continue
-            recipe = cell.recipe.identity()
-            noise, dataset = recipe["noise"], recipe["dataset"]["name"]
+            dataset, noise = named
             key = canonical_json([noise, dataset, *sorted(study.label_files.items())])
             if key not in self._labels:
                 self._labels[key] = ""

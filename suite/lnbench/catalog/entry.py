@@ -75,6 +75,7 @@ class Entry:
     options: type[Options] | None = None
     part: str = ""  # of a check: where the class of its options is ("module:object"), a `catalog.Part`
     seconds: Callable[[dict[str, Any]], float] | None = None  # an experiment's run on one core, from its recipe
+    on_a_core: Callable[[dict[str, Any]], float] | None = None  # those of them that a core takes beside any GPU
     timed: bool = False  # an experiment's numbers are times: the same run again gives others
     mmac: Callable[[Shape, int], float] | None = None
     layers: Callable[[Shape, int], list[Any]] | None = None  # models.layers.Layer; a model's, with their sizes

@@ -102,6 +102,9 @@ _FOUND = "ROC AUC (mislabeled above clean) of"
 _MIXTURE = "the mixture of two Gaussians of the"
 
 
+_PIXELS = "from a logistic regression on the pixels, out of fold"
+
+
 _LABEL_ERRORS: dict[str, Yield] = {
     "aul_error_auc": (0, 1, f"{_FOUND} the area under the loss"),
     "aum_error_auc": (0, 1, f"{_FOUND} the negative area under the margin"),
@@ -114,6 +117,7 @@ _LABEL_ERRORS: dict[str, Yield] = {
             ("aul", f"{_MIXTURE} AUL"),
             ("aum", f"{_MIXTURE} negative AUM"),
             ("confident", "confident learning"),
+            ("logistic", f"confident learning {_PIXELS}"),
         )
         for name, low, words in (
             ("precision", 0, "share of wrong labels among the examples found"),
@@ -122,6 +126,8 @@ _LABEL_ERRORS: dict[str, Yield] = {
             ("noise_error", 0, "estimated less realised share of wrong labels, its absolute value"),
         )
     },
+    "logistic_error_auc": (0, 1, f"{_FOUND} cleanlab's self-confidence {_PIXELS}, negative"),
+    "logistic_margin_error_auc": (0, 1, f"{_FOUND} cleanlab's normalised margin {_PIXELS}, negative"),
 }
 
 
@@ -158,8 +164,8 @@ YIELDS: dict[str, tuple[float, float, tuple[str, ...], str]] = {
 # metrics that are plain shares, and of what
 _SHARES = {
     **dict.fromkeys(("halved_by_bound", "moved_by_bound"), "neurons"),
-    **{f"{method}_error_recall": "mislabeled examples" for method in ("aul", "aum", "confident")},
-    **{f"{method}_error_precision": "examples found" for method in ("aul", "aum", "confident")},
+    **{f"{method}_error_recall": "mislabeled examples" for method in ("aul", "aum", "confident", "logistic")},
+    **{f"{method}_error_precision": "examples found" for method in ("aul", "aum", "confident", "logistic")},
 }
 
 
@@ -177,7 +183,7 @@ def entries() -> list[Entry]:
               seconds=experiment.label_law_seconds,
               words="labels of a balanced set counted under label noise, and a loss's least point on them"),
         Entry("experiment", "label_errors", target=f"{where}.label_errors:run", options=experiment.LabelErrors,
-              seconds=experiment.label_errors_seconds,
+              seconds=experiment.label_errors_seconds, on_a_core=experiment.label_errors_on_a_core,
               words="wrong labels of one noise draw found by AUL, by AUM and by confident learning"),
         Entry("experiment", "epoch_times", target=f"{where}.epoch_times:run", options=experiment.EpochTimes,
               seconds=experiment.epoch_times_seconds, timed=True,

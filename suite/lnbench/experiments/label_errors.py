@@ -1,13 +1,16 @@
-"""How well three methods find the wrong labels of one noise draw, on the same images and for the same passes over them.
+"""How well some methods find the wrong labels of one noise draw, on the same images and for the same passes over them.
 
     AUL   the area under an example's training loss (Pleiss, Zhang, Elenberg & Weinberger)
     AUM   the area under its margin (Pleiss et al. 2020); both, and the last epoch's loss, of one and the same network
     confident learning (Northcutt et al. 2021), by the package cleanlab, from out-of-fold probabilities
+    the same from a logistic regression on the pixels (`pixels_model`), where `pixels_model: logistic` asks for it
 
 **The budget.** The network of AUL and AUM makes E passes over N examples. Confident learning trains k networks, each
 without one fold; without folds of N_1, …, N_k examples, for E/(k − 1) epochs, that is Σ (N − N_f) · E/(k − 1) =
 (kN − N) · E/(k − 1) = N · E examples: the same number exactly, whatever k and however uneven the folds. A schedule is
-shortened like the epochs. Nothing else differs between the networks but first weights and order.
+shortened like the epochs. Nothing else differs between the networks but first weights and order. A logistic regression
+makes no such passes: it sees all images of its folds at once, again and again until it converges. Its budget is seconds
+of one core; `took` has them beside those of the others.
 
 The images and labels are those that a training with the same seeds and noise has, so AUL and AUM here are those of that
 training. The true labels are used to measure, and by no method.
@@ -30,6 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lnbench.data.images import ImageData, load
+from lnbench.data.label_files import LabelFiles
 from lnbench.errors import LnbenchError
 from lnbench.experiments.entries import YIELDS
 from lnbench.experiments.options import LOOKED_AT, network_of
@@ -37,13 +41,14 @@ from lnbench.loss_curves.measures import precision_recall, roc_auc
 from lnbench.loss_curves.mixture import NothingToSplit, fit_split
 from lnbench.loss_curves.scores import area_under_loss, area_under_margin
 from lnbench.machine import version_of
-from lnbench.noise.law import describe, of_all
+from lnbench.noise.law import describe, on_data
 from lnbench.randomness import Stream, derived_seed, permutation_at, u32
 from lnbench.stats.seeds import Floats, Mask
 from lnbench.training.hooks import Hooks, Progress, State
 
 CURVES = ("train_loss", "train_accuracy", "test_accuracy")
 METRICS = tuple(name for name, (_, _, experiments, _) in YIELDS.items() if "label_errors" in experiments)
+OF_PIXELS = tuple(name for name in METRICS if name.startswith("logistic_"))  # only in the records of runs that have it
 FOLD_STREAM = 1  # the epoch of the stream of splits; epoch 0 chooses the images
 OWN_STREAMS = ("init", "order", "augment")  # the streams that each fold's network has for itself
 
@@ -65,13 +70,13 @@ def run(
 
     Besides its keys: `noise`, what the draw came to; `passes`, how many examples the networks of each method were
     trained on, visit by visit; `packages`, versions that decide the numbers; `diverged`, the networks that did: what
-    depends on them is null; and, of a run that was not interrupted, `took`, the seconds of each kind of work (which
-    goes into the record's provenance). Raises LnbenchError where cleanlab is needed and not there, Stopped as hooks
-    ask.
+    depends on them is null; `iterations`, of each fold's model of the pixels, where there is one; and, of a run that
+    was not interrupted, `took`, the seconds of each kind of work (which goes into the record's provenance). Raises
+    LnbenchError where cleanlab is needed and not there, Stopped as hooks ask.
     """
     if options["folds"]:
         cleanlab()  # before anything is trained
-    drawn = draw(options, seeds, _data(options["dataset"], data_root))
+    drawn = draw(options, seeds, _data(options["dataset"], data_root), LabelFiles(data_root))
     return _Work(options, seeds, drawn).finish(state, hooks, device)
 
 
@@ -99,7 +104,7 @@ class Draw:
         return self.data.train_labels
 
 
-def draw(options: dict[str, Any], seeds: dict[str, int], data: ImageData) -> Draw:
+def draw(options: dict[str, Any], seeds: dict[str, int], data: ImageData, files: LabelFiles | None = None) -> Draw:
     """Return the images and labels that `training.batches.TrainingSet` has for these seeds and this noise; the first
     LOOKED_AT test images are kept, to see how well the network learns."""
     from lnbench import catalog
@@ -109,7 +114,7 @@ def draw(options: dict[str, Any], seeds: dict[str, int], data: ImageData) -> Dra
     identity = np.sort(shuffled[:n])
     true = data.train_labels.astype(np.int64)[identity]
     kind = catalog.find("noise", options["noise"]["kind"]).load()
-    noise = of_all(kind(n, data.classes, seeds["noise"], options["noise"]), have)
+    noise = on_data(kind(n, data.classes, seeds["noise"], options["noise"]), data, files or LabelFiles())
     given = noise.labels(np.arange(n, dtype=np.int64), true, identity)
     chosen = with_labels(data, data.train_images[identity], given, data.test_images[:LOOKED_AT], data.test_labels)
     return Draw(chosen, given != true, describe(noise, true, identity), data.checksum)
@@ -265,13 +270,20 @@ class _Work:
         diverged = [
             network.name for network, arrays in zip(self.networks, self.done, strict=True) if set(arrays) == {"curves"}
         ]
-        metrics: Metrics = dict.fromkeys(METRICS)
+        more: dict[str, Any] = {}
+        of_pixels = "pixels_model" in self.options
+        metrics: Metrics = dict.fromkeys(METRICS if of_pixels else [name for name in METRICS if name not in OF_PIXELS])
         if "aul" in first:
             with self.clock("loss_curves"):
                 metrics |= by_loss_curves(first, self.drawn.wrong)
         if others and all("probabilities" in arrays for arrays in others):
             with self.clock("confident_learning"):
                 metrics |= by_confident_learning(self.drawn.given, self._probabilities(others), self.drawn.wrong)
+        if of_pixels:
+            with self.clock("pixels_model"):
+                probabilities, iterations = self._by_pixels()
+                metrics |= by_confident_learning(self.drawn.given, probabilities, self.drawn.wrong, "logistic")
+                more = {"iterations": iterations, "packages": {"scikit-learn": version_of("scikit-learn")}}
         ends = [network_curves["curves"].shape[1] for network_curves in self.done]
         early = [end for network, end in zip(self.networks, ends, strict=True) if network.name in diverged]
         return {
@@ -286,10 +298,19 @@ class _Work:
                 "folds": sum(network.passes for network in self.networks[1:]),
             },
             "noise": self.drawn.facts,
-            "packages": {"cleanlab": version_of("cleanlab")} if others else {},
+            "packages": {"cleanlab": version_of("cleanlab"), **more.pop("packages", {})} if others else {},
+            **more,
             "classes": self.drawn.data.classes,
             "data_sha256": self.drawn.checksum,
         }
+
+    def _by_pixels(self) -> tuple[Floats, list[int]]:
+        """Return what a model of the pixels gives: probabilities (n, classes) out of the same folds, and iterations."""
+        from lnbench.experiments.pixels_model import out_of_fold
+
+        drawn = self.drawn
+        fold = folds_of(drawn.given, self.options["folds"], self.seeds["split"])
+        return out_of_fold(drawn.data.train_images, drawn.given, fold, drawn.data.classes)
 
     def _probabilities(self, folds: list[Arrays]) -> Floats:
         """Return (n, classes): for each example, the probabilities by the network that did not see it."""
@@ -329,8 +350,9 @@ def by_loss_curves(scores: Arrays, wrong: Mask) -> Metrics:
     return found
 
 
-def by_confident_learning(given: Labels, probabilities: Floats, wrong: Mask) -> Metrics:
-    """Measure what cleanlab makes of labels (n,) and out-of-fold probabilities (n, classes), at its default settings.
+def by_confident_learning(given: Labels, probabilities: Floats, wrong: Mask, name: str = "confident") -> Metrics:
+    """Measure what cleanlab makes of labels (n,) and out-of-fold probabilities (n, classes), at its default settings;
+    `name`: what the metrics begin with.
 
     Ranked by self-confidence and by normalised margin; issues by `find_label_issues` (pruned by noise rate); the share
     of wrong labels is 1 minus the trace of its calibrated confident joint.
@@ -346,9 +368,9 @@ def by_confident_learning(given: Labels, probabilities: Floats, wrong: Mask) -> 
         issues = np.asarray(filters.find_label_issues(**about, n_jobs=1), dtype=bool)
         estimate = 1.0 - float(np.trace(count.estimate_joint(**about)))
     return {
-        "confident_error_auc": roc_auc(-quality["self_confidence"], wrong),
-        "confident_margin_error_auc": roc_auc(-quality["normalized_margin"], wrong),
-        **_found("confident", issues, estimate, wrong),
+        f"{name}_error_auc": roc_auc(-quality["self_confidence"], wrong),
+        f"{name}_margin_error_auc": roc_auc(-quality["normalized_margin"], wrong),
+        **_found(name, issues, estimate, wrong),
     }
 
 

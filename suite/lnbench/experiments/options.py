@@ -5,14 +5,23 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from lnbench.catalog import find, names
 from lnbench.catalog.options import BelowOne, Count, ExperimentRecipe, NotNegative, Positive
 from lnbench.data.entries import Pixels
 from lnbench.errors import did_you_mean
 from lnbench.methods.entries import NoisyLoss
-from lnbench.noise.entries import DiluteStructured, DiluteUniform, NoNoise, PairFlip, ReplaceUniform
+from lnbench.noise.entries import (
+    ClassConditional,
+    DiluteStructured,
+    DiluteUniform,
+    HardImages,
+    Human,
+    NoNoise,
+    PairFlip,
+    ReplaceUniform,
+)
 from lnbench.training.entries import (
     AdaDelta,
     Adam,
@@ -28,6 +37,7 @@ from lnbench.yamlfile.problems import Misfit
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
+PIXEL_SECONDS = 3e-7  # of a core, for each pixel of each image that a model of the pixels is fitted on
 LOOKED_AT = 1000  # test images on which `label_errors` looks, each epoch, how well its network learns
 
 
@@ -172,7 +182,10 @@ class LabelErrors(ExperimentRecipe):
     experiment: Literal["label_errors"]
     dataset: DatasetName
     clean: Count  # images whose labels the noise draws
-    noise: Annotated[ReplaceUniform | PairFlip, Field(discriminator="kind")]
+    noise: Annotated[
+        ReplaceUniform | PairFlip | ClassConditional | Human | HardImages,
+        Field(discriminator="kind"),
+    ]
     model: ModelName
     method: Literal["standard"]
     optimizer: Annotated[AdaDelta | Sgd | Adam, Field(discriminator="kind")]
@@ -186,6 +199,18 @@ class LabelErrors(ExperimentRecipe):
     precision: Literal["fp32"]
     pixels: Pixels | None
     folds: Annotated[int, Field(ge=0, le=100)]  # of confident learning; 0: without it
+    pixels_model: Literal["logistic", "none"] = "none"  # of the images themselves, also given to confident learning
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a model of the pixels that there is not: older runs have no such option."""
+        options: dict[str, Any] = plain(self)
+        return {key: value for key, value in options.items() if (key, value) != ("pixels_model", "none")}
+
+    def identity(self) -> dict[str, Any]:
+        """Return the options that decide a run; of the noise, those that decide its labels."""
+        recipe = super().identity()
+        return {**recipe, "noise": self.noise.identity()} if hasattr(self.noise, "identity") else recipe
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -193,6 +218,9 @@ class LabelErrors(ExperimentRecipe):
 
     @model_validator(mode="after")
     def _folds_cost_as_much(self) -> LabelErrors:
+        if self.pixels_model != "none" and not self.folds:
+            what = "pixels_model: its probabilities are out of the folds of confident learning; give folds: 2 or more"
+            raise Misfit("pixels_model", what)
         if self.folds == 1:
             raise Misfit("folds", "folds: one fold leaves nothing to train on; take 2 or more, or 0 for none")
         if not self.folds:
@@ -214,15 +242,18 @@ class LabelErrors(ExperimentRecipe):
         return self
 
     def training(self) -> dict[str, Any]:
-        return {**network_of(self.identity(), self.clean), "selection": "last_epoch"}
+        own = {"noise": self.identity()["noise"], "selection": "last_epoch"}
+        return {**network_of(self.identity(), self.clean), **own}
 
     @property
     def packages(self) -> dict[str, str]:
         return {"cleanlab": "lnbench[peers]"} if self.folds else {}
 
     def leaves_out(self, metric: str) -> str:
-        without = not self.folds and metric.startswith("confident_")
-        return "confident learning is left out; give it folds: 2 or more" if without else ""
+        if not self.folds and metric.startswith("confident_"):
+            return "confident learning is left out; give it folds: 2 or more"
+        without = self.pixels_model == "none" and metric.startswith("logistic_")
+        return "no model of the pixels is fitted; write `pixels_model: logistic`" if without else ""
 
 
 def network_of(recipe: dict[str, Any], images: int, shares: int = 1) -> dict[str, Any]:
@@ -335,4 +366,13 @@ def label_errors_seconds(recipe: dict[str, Any]) -> float:
     if recipe["folds"]:
         looks += passes / (recipe["folds"] - 1)
         passes *= 2
-    return float(macs * (6 * passes + 2 * looks) / 6e10 + 4e-4 * passes / recipe["batch_size"] + 3e-5 * recipe["clean"])
+    trained = macs * (6 * passes + 2 * looks) / 6e10 + 4e-4 * passes / recipe["batch_size"]
+    return float(trained + 3e-5 * recipe["clean"] + label_errors_on_a_core(recipe))
+
+
+def label_errors_on_a_core(recipe: dict[str, Any]) -> float:
+    """Return seconds of one core for the models of the pixels, which no GPU fits (measured: docs/performance.md)."""
+    if "pixels_model" not in recipe:
+        return 0.0
+    shape, folds = find("dataset", recipe["dataset"]).value.shape, recipe["folds"]
+    return float(PIXEL_SECONDS * math.prod(shape) * recipe["clean"] * (folds - 1))

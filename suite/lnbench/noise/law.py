@@ -94,6 +94,21 @@ def reads_file(noise: Mapping[str, Any]) -> bool:
     return hasattr(catalog.find("noise", noise["kind"]).load(), "demand")
 
 
+def label_source(recipe: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """Return (data set, options of the noise) of a recipe, a training's or an experiment's, whose labels are read from
+    a file; None of any other."""
+    noise, dataset = recipe.get("noise"), recipe.get("dataset")
+    if not isinstance(noise, dict) or dataset is None or not reads_file(noise):
+        return None
+    return dataset_of(recipe), noise
+
+
+def dataset_of(recipe: Mapping[str, Any]) -> str:
+    """Return the name of the data set of a recipe: a training has options beside it, an experiment the name alone."""
+    dataset = recipe["dataset"]
+    return str(dataset if isinstance(dataset, str) else dataset["name"])
+
+
 def demand_labels(noise: Mapping[str, Any], dataset: str, files: LabelFiles) -> None:
     """Check that the files that a noise's options name are there (its kind has `demand`). Raises DataError that says
     which one, and where to put it."""

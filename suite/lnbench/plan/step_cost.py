@@ -91,7 +91,9 @@ def experiment_time(run: Run, device: Device) -> Time:
     flop = 6.0 * size * sum(layer.macs for layer in layers_of(run))
     moved = _moved(run, "fp32") + _weights(run) * WEIGHT_PASSES * BYTES["fp32"]
     busy = _busy(flop, "fp32", moved, device)
-    return Time(steps * max(operations(run) * OPERATION, busy) + PREPARATION, steps * busy)
+    on_a_core = catalog.find("experiment", run.recipe["experiment"]).on_a_core
+    beside = on_a_core(run.recipe) if on_a_core else 0.0
+    return Time(steps * max(operations(run) * OPERATION, busy) + PREPARATION + beside, steps * busy)
 
 
 def operations(run: Run) -> float:

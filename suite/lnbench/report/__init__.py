@@ -25,6 +25,7 @@ from lnbench.report.folder import (
 from lnbench.report.headlines import PICTURE, find_headlines, headline_table
 from lnbench.report.junit import junit
 from lnbench.report.page.page import markdown
+from lnbench.report.peers import peers_in_docs
 from lnbench.report.result.result import result_to_json
 from lnbench.report.scoreboard import PAGE as SCOREBOARD
 from lnbench.report.scoreboard import half_reports, read_results, replace_between_markers, scoreboard, scoreboard_page
@@ -49,6 +50,7 @@ __all__ = [
     "load_report",
     "lock_apart",
     "markdown",
+    "peers_in_docs",
     "read_records",
     "read_result",
     "read_results",

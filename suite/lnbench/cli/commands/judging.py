@@ -254,7 +254,8 @@ def write_measured(path: Path, content: dict[str, Any], replace: bool) -> None:
 def scoreboard(check: bool, readme: Path, reports: Path) -> int:
     """Write what the committed reports say: the headlines in README, and the pages of all verdicts.
 
-    README gets the headline claims, between its markers. The folder of reports gets their picture, headlines.svg; the
+    README gets the headline claims, between its markers; docs/detect.md beside it, where it is there, the table of the
+    methods that find wrong labels. The folder of reports gets their picture, headlines.svg; the
     table of every claim and tier, README.md; and the debates, debates.md: the questions that claims of at least two
     papers ask, with the words of questions.yaml. What is not run yet is known from the studies that `lnbench list`
     shows.
@@ -268,6 +269,7 @@ def scoreboard(check: bool, readme: Path, reports: Path) -> int:
         find_headlines,
         headline_table,
         headlines_svg,
+        peers_in_docs,
         read_results,
         replace_between_markers,
         scoreboard_page,
@@ -280,15 +282,18 @@ def scoreboard(check: bool, readme: Path, reports: Path) -> int:
     questions = load_questions(questions_for(paths[0])) if paths else {}
     debates = find_debates(found, questions, studies)
     first = find_headlines(found, studies)
-    try:
-        text = text_of(readme)
-        new = replace_between_markers(text, "headlines", headline_table(first, found, reports.as_posix(), debates))
-    except Unreadable as error:
-        raise LnbenchError(f"{readme}: cannot be read: {error}") from None
-    except ValueError as error:
-        raise LnbenchError(f"{readme}: {error}") from None
-    pages = {
-        readme: new,
+    tables = {readme: ("headlines", headline_table(first, found, reports.as_posix(), debates))}
+    if (about := readme.parent / "docs" / "detect.md").is_file():
+        tables[about] = ("peers", peers_in_docs(found, Path(os.path.relpath(reports, about.parent)).as_posix()))
+    pages = {}
+    for page, (name, words) in tables.items():
+        try:
+            pages[page] = replace_between_markers(text_of(page), name, words)
+        except Unreadable as error:
+            raise LnbenchError(f"{page}: cannot be read: {error}") from None
+        except ValueError as error:
+            raise LnbenchError(f"{page}: {error}") from None
+    pages |= {
         reports / SCOREBOARD: scoreboard_page(found, debates),
         reports / DEBATES: debates_page(debates),
     }

@@ -12,6 +12,7 @@ from lnbench.report.page.ledger import ledger_fact
 from lnbench.report.page.matrix import matrix_section, own_rows_words
 from lnbench.report.page.registration import registration_fact
 from lnbench.report.page.trained import trained_section
+from lnbench.report.peers import peers_section
 from lnbench.report.plain import Json
 from lnbench.report.said import as_tested, rests_on
 from lnbench.report.units import shown
@@ -72,6 +73,7 @@ def markdown(data: Json, *, linked: bool = False) -> str:
             drawn = figures.matrices.get((claim["id"], part["name"]))
             tables += matrix_section(part, data, f"{FIGURES}/{drawn}" if drawn else None)
         lines += claim_section(claim, data["tier"], f"{FIGURES}/{figure}" if figure else None, tables)
+    lines += peers_section(data)
     lines += background_sections(data, f"{FIGURES}/{figures.training}" if figures.training else None)
     return "\n".join(_without_double_blanks(lines)) + "\n"
 

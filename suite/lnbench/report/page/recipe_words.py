@@ -64,6 +64,7 @@ LABELS = {  # of keys whose name alone does not say it
     "probes": "also measured",
     "augment": "augmentation",
     "folds": "folds of confident learning (0: without it)",
+    "pixels_model": "model of the pixels, given to confident learning too",
     "dataset": "data set",
     "model": "network",
     "method": "loss",

@@ -13,6 +13,7 @@ from typing import Any
 
 from lnbench.identity import canonical_json
 from lnbench.judge import Evidence
+from lnbench.noise.law import dataset_of
 from lnbench.report.plain import Json, plain
 
 
@@ -23,7 +24,7 @@ def labels_to_json(evidence: Evidence) -> list[Json]:
         table = (record["outcome"].get("noise") or {}).get("table")
         if table is None:
             continue
-        about = {"noise": plain(run.recipe["noise"]), "dataset": run.recipe["dataset"]["name"]}
+        about = {"noise": plain(run.recipe["noise"]), "dataset": dataset_of(run.recipe)}
         found.setdefault(canonical_json(about), (about, {}))[1].setdefault(table["sha256"], table)
     return [_entry(about, list(tables.values())) for about, tables in found.values()]
 
