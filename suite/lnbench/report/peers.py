@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from lnbench.report.headlines import scale_words
 from lnbench.report.plain import Json
 from lnbench.report.units import shown
 from lnbench.report.words import coded, counted, listed, path_link, spaced_percent, table, without_unit
@@ -54,7 +55,7 @@ def peers_section(data: Json) -> list[str]:
         return []
     lines = ["## Methods beside each other", "", _intro(cells, data), ""]
     for number in NUMBERS:
-        lines += _table(cells, number)
+        lines += _table(cells, number, data)
     return [*lines, *_fails(cells), *_seconds(data)]
 
 
@@ -67,9 +68,10 @@ def peers_in_docs(results: Iterable[Json], reports: str) -> str:
     if largest is None or not _compares(cells):
         return f"*Not run yet: `lnbench verify claims/{STUDY}.yaml --tier cpu`.*"
     report = path_link("report", reports, largest["key"], "report.md")
-    lines = [f"{_intro(cells, largest)} All of it is in the {report}.", ""]
+    intro = f"{_intro(cells, largest)} Scale: {scale_words(largest)}. All of it is in the {report}."
+    lines = [intro, ""]
     for number in ("auc", "noise_bias"):
-        lines += _table(cells, number)
+        lines += _table(cells, number, largest)
     return "\n".join([*lines, *_fails(cells)]).strip()
 
 
@@ -106,14 +108,16 @@ def _intro(cells: list[_Cell], data: Json) -> str:
     return f"Typical numbers and {level} intervals over noise draws, {each}; the methods of a row share the draws."
 
 
-def _table(cells: list[_Cell], number: str) -> list[str]:
-    """Return the table of one number, a row for each kind of noise and a column for each method; none for none."""
+def _table(cells: list[_Cell], number: str, data: Json) -> list[str]:
+    """Return the table of one number, a row for each kind of noise, in the study's order, and a column for each method;
+    none for none."""
     own = {(cell.arm, cell.method): cell.words for cell in cells if cell.number == number}
     methods = [method for method in METHODS if any(method == known for _, known in own)]
     if not methods:
         return []
-    arms = dict.fromkeys(arm for arm, _ in own)
-    rows = [[coded(arm), *(own.get((arm, method), "–") for method in methods)] for arm in arms]
+    arms = dict.fromkeys(cell["point"].get("arm") for cell in data["cells"])
+    there = [arm for arm in arms if any(arm == known for known, _ in own)]
+    rows = [[coded(arm), *(own.get((arm, method), "–") for method in methods)] for arm in there]
     header = ["noise", *(METHODS[method] for method in methods)]
     return [f"**{NUMBERS[number][0]}**", "", *table(header, rows, right=range(1, len(header))), ""]
 
