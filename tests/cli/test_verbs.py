@@ -173,6 +173,21 @@ def test_the_scoreboard_is_what_the_reports_say(trained: Path, call: Call) -> No
     assert code == 2 and "README.md: expected one <!-- headlines:begin -->" in err
 
 
+def test_the_scoreboard_fills_the_table_of_methods_where_docs_have_a_place_for_it(trained: Path, call: Call) -> None:
+    (trained / "README.md").write_text("<!-- headlines:begin -->\n<!-- headlines:end -->\n")
+    page = trained / "docs" / "detect.md"
+    page.parent.mkdir()
+    page.write_text("before\n<!-- peers:begin -->\n<!-- peers:end -->\nafter\n")
+    (trained / "reports").mkdir(exist_ok=True)
+    assert call("scoreboard", "--check")[0] == 1
+    assert call("scoreboard")[0] == 0
+    assert "before\n<!-- peers:begin -->\n*Not run yet" in page.read_text()
+    assert call("scoreboard", "--check")[0] == 0
+    page.write_text("before\n")
+    code, _, err = call("scoreboard")
+    assert code == 2 and "detect.md: expected one <!-- peers:begin -->" in err
+
+
 def test_a_headline_claim_is_on_the_front_page_with_its_picture(
     trained: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:

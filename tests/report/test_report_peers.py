@@ -31,7 +31,7 @@ def metrics(kind: str, seed: int) -> dict[str, float]:
         found[f"{method}_error_noise_bias"] = 0.1 * pair + luck
         found[f"{method}_error_noise_error"] = abs(found[f"{method}_error_noise_bias"])
         found[f"{method}_error_recall"] = (0.5 if method == "aul" else 0.95) + luck
-        found[f"{method}_error_precision"] = 0.9 + luck
+        found[f"{method}_error_precision"] = (0.849 if method == "logistic" else 0.9) + luck  # across its edge
     return found
 
 
@@ -80,6 +80,7 @@ def test_where_each_fails_is_said_by_intervals_that_lie_outside() -> None:
     pair = "estimates a share that is off by more than 0.05 under `fashion-pair` and `cifar-pair`"
     assert pair in said["AUM"] and "finds fewer" not in said["AUM"]
     assert pair in said["AUL"] and "finds fewer than 85 % of the wrong labels under `fashion-uniform`," in said["AUL"]
+    assert "of what it finds" not in said["logistic regression on pixels"]
     assert said["the same, by normalised margin"].endswith("fails nowhere by these measures.")
 
 
