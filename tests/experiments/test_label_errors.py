@@ -28,22 +28,16 @@ from lnbench.spec import load_study, recipe_of
 from lnbench.store import make_record
 from lnbench.training.checkpoints import load_state, save_state
 from lnbench.training.engine import train, train_group
-from tests.toys.experiment_cases import Interrupting, seeds
+from tests.toys.experiment_cases import LABEL_ERRORS, Interrupting, seeds
 
 STUDY = Path(__file__).parents[2] / "claims" / "peers_label_errors.yaml"
 NEEDS_CLEANLAB = pytest.mark.skipif(
     importlib.util.find_spec("cleanlab") is None, reason="needs the package cleanlab (pip install 'lnbench[peers]')"
 )
-UNIFORM = {"kind": "replace_uniform", "rate": 0.3, "include_true_class": False}
 PAIR = {"kind": "pair_flip", "rate": 0.3}
 STEP = {"kind": "step", "milestones": [6, 10], "gamma": 0.1, "unit": "epochs"}
-OPTIONS: dict[str, Any] = {
-    "experiment": "label_errors", "dataset": "digits", "clean": 400, "noise": UNIFORM, "model": "mlp1_w32",
-    "method": "standard",
-    "optimizer": {"kind": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0},
-    "schedule": {"kind": "constant"}, "batch_size": 32, "epochs": 12, "augment": "none", "precision": "fp32",
-    "pixels": None, "folds": 3,
-}  # fmt: skip
+OPTIONS = LABEL_ERRORS
+UNIFORM = OPTIONS["noise"]
 CONFIDENT = [name for name in label_errors.METRICS if name.startswith("confident")]
 
 

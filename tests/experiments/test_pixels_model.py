@@ -23,20 +23,13 @@ from lnbench.resources import find_study
 from lnbench.spec import load_study, recipe_of
 from lnbench.store import make_record
 from lnbench.training.checkpoints import load_state, save_state
-from tests.toys.experiment_cases import Interrupting, seeds
+from tests.toys.experiment_cases import LABEL_ERRORS, Interrupting, seeds
 
 NEEDS_CLEANLAB = pytest.mark.skipif(
     importlib.util.find_spec("cleanlab") is None, reason="needs the package cleanlab (pip install 'lnbench[peers]')"
 )
-UNIFORM = {"kind": "replace_uniform", "rate": 0.3, "include_true_class": False}
 ROWS = [[0.7 if label == y else 0.3 if label == (y + 3) % 10 else 0.0 for label in range(10)] for y in range(10)]
-OPTIONS: dict[str, Any] = {
-    "experiment": "label_errors", "dataset": "digits", "clean": 400, "noise": UNIFORM, "model": "mlp1_w32",
-    "method": "standard",
-    "optimizer": {"kind": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0},
-    "schedule": {"kind": "constant"}, "batch_size": 32, "epochs": 4, "augment": "none", "precision": "fp32",
-    "pixels": None, "folds": 3,
-}  # fmt: skip
+OPTIONS = {**LABEL_ERRORS, "epochs": 4}
 
 
 def recipe(**changes: Any) -> dict[str, Any]:

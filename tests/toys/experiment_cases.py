@@ -23,6 +23,15 @@ NTK: dict[str, Any] = {
     "kernel": "full",
 }  # fmt: skip
 
+LABEL_ERRORS: dict[str, Any] = {
+    "experiment": "label_errors", "dataset": "digits", "clean": 400,
+    "noise": {"kind": "replace_uniform", "rate": 0.3, "include_true_class": False}, "model": "mlp1_w32",
+    "method": "standard",
+    "optimizer": {"kind": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0},
+    "schedule": {"kind": "constant"}, "batch_size": 32, "epochs": 12, "augment": "none", "precision": "fp32",
+    "pixels": None, "folds": 3,
+}  # fmt: skip
+
 
 def linear(**changes: Any) -> dict[str, Any]:
     return LinearNetwork.model_validate({**LINEAR, **changes}).identity()
