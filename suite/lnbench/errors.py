@@ -24,6 +24,7 @@ class Exit(IntEnum):
     # what follows says nothing about a claim, and is no other outcome's code
     CRASHED = 70  # EX_SOFTWARE: a bug of ours, or no memory left
     UNWRITABLE = 74  # EX_IOERR: standard output takes nothing
+    TIME_OVER = 75  # EX_TEMPFAIL: the time of --until is over, and the same command goes on
     INTERRUPTED = 130
     PIPE_CLOSED = 141  # 128 + SIGPIPE: whoever read the output has gone
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import pytest
 from lnbench.cli.commands import ending
 from lnbench.errors import Exit
 from lnbench.store import Store
+from tests.execute.sweep_tools import SUITE
 from tests.toys.trained_study import Call
 
 
@@ -42,11 +46,13 @@ def test_what_is_no_share_is_one_line(home: Path, call: Call, shard: str) -> Non
 def test_after_its_time_it_stops_as_for_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     before = {number: signal.getsignal(number) for number in (*ending.ENDING, signal.SIGALRM)}
     try:
-        assert ending.why() == "interrupted"
+        assert (ending.why(), ending.exit_code()) == ("interrupted", Exit.INTERRUPTED)
         with pytest.raises(KeyboardInterrupt):
             ending.stop_after(0.001)
             time.sleep(30)
-        assert ending.why() == "the time that it was given is over"
+        assert (ending.why(), ending.exit_code()) == ("the time that it was given is over", Exit.TIME_OVER)
+        ending.as_interrupt()  # another command of the same process
+        assert ending.why() == "interrupted"
     finally:
         monkeypatch.setattr(ending, "_end", math.inf)
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -61,6 +67,26 @@ def test_the_time_that_is_given_ends_a_training(home: Path, call: Call, monkeypa
     assert given == [30.0]
     for nonsense in ("0", "nan", "inf", "-1"):
         assert call("verify", "toy", "--tier", "smoke", "--until", nonsense)[0] == Exit.USAGE, nonsense
+
+
+def test_a_training_that_runs_out_of_time_says_so_and_ends_with_its_own_code(home: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "lnbench",
+        "verify",
+        "toy",
+        "--tier",
+        "full",
+        "--workers",
+        "0",
+        "--until",
+        "0.0001",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(SUITE), "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == Exit.TIME_OVER == 75, ended.stderr
+    assert "the time that it was given is over" in ended.stderr and "give the same command to go on" in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from typing import Any, TextIO, cast
 import click
 
 import lnbench
+from lnbench.cli.commands import ending
 from lnbench.cli.terminal import any_letter, encoding_shown
 from lnbench.errors import Exit, LnbenchError, SpecError, out_of_memory, visible
 from lnbench.untrusted import refused_path
@@ -57,6 +58,7 @@ Exit codes, the first that applies:
 These say nothing about a claim; finished runs are kept:
   70   lnbench itself failed: a bug, with its traceback, or no memory left
   74   the output could not be written
+  75   the time of --until is over: the same command goes on
   130  interrupted
   141  whoever read the output stopped, as in `lnbench list | head`
 """
@@ -108,7 +110,7 @@ def cli() -> None:
 
 
 KEPT = "finished runs are kept"
-INTERRUPTED = f"interrupted; {KEPT}, give the same command to go on"
+GO_ON = f"{KEPT}, give the same command to go on"
 
 
 class OutputLost(Exception):
@@ -170,8 +172,8 @@ def _exit_code(arguments: list[str] | None) -> int:
         return code if isinstance(code, int) else Exit.OK
     except click.exceptions.Abort as abort:
         if isinstance(abort.__cause__, KeyboardInterrupt):  # else the verb has said what it keeps
-            click.echo(INTERRUPTED, err=True)
-        return Exit.INTERRUPTED
+            click.echo(f"{ending.why()}; {GO_ON}", err=True)
+        return ending.exit_code()
     except click.ClickException as error:
         error.show()
         return Exit.USAGE
@@ -188,8 +190,8 @@ def _exit_code(arguments: list[str] | None) -> int:
         click.echo(f"lnbench: {what}; {KEPT}", err=True)
         return Exit.USAGE
     except KeyboardInterrupt:
-        click.echo(INTERRUPTED, err=True)
-        return Exit.INTERRUPTED
+        click.echo(f"{ending.why()}; {GO_ON}", err=True)
+        return ending.exit_code()
 
 
 def _lost(why: BaseException | None, streams: Iterable[TextIO | None]) -> Exit:

@@ -8,6 +8,8 @@ import signal
 import time
 from types import FrameType
 
+from lnbench.errors import Exit
+
 # Windows has no SIGHUP
 ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 _end = math.inf  # when the time is over, by the monotonic clock
@@ -19,13 +21,15 @@ def as_interrupt() -> None:
     They do so once, as a closing terminal sends several: a second one would cut the first one's checkpoints short. What
     is ignored, as under nohup, stays so.
     """
+    global _end
+    _end = math.inf
     for number in ENDING:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupt)
 
 
 def stop_after(minutes: float) -> None:
-    """Do, after so many minutes, what Ctrl-C does."""
+    """Do, after so many minutes, what Ctrl-C does; the command then ends with a code of its own."""
     global _end
     _end = time.monotonic() + 60 * minutes
     signal.signal(signal.SIGALRM, _interrupt)
@@ -34,7 +38,16 @@ def stop_after(minutes: float) -> None:
 
 def why() -> str:
     """Return in words why a command ends before its work is done."""
-    return "the time that it was given is over" if time.monotonic() >= _end else "interrupted"
+    return "the time that it was given is over" if _over() else "interrupted"
+
+
+def exit_code() -> Exit:
+    """Return the exit code of a command that ends before its work is done."""
+    return Exit.TIME_OVER if _over() else Exit.INTERRUPTED
+
+
+def _over() -> bool:
+    return time.monotonic() >= _end
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
