@@ -35,9 +35,9 @@ def test_list_show_plan_explain_and_doctor_say_what_they_should(trained: Path, c
     code, out, _ = call("explain", "TOY-01", "--tier", "full")
     assert code == 0
     assert "90 % interval =" in out and "Verdict: reproduced" in out
-    code, out, _ = call("doctor")
+    code, out, _ = call("doctor", "--data-dir", "nowhere")
     assert code == 0
-    assert "digits" in out
+    assert "data         digits, " in out and "not here     mnist, " in out
     assert call("validate")[1] == "1 study with 2 claims: valid\n"
     assert json.loads(call("schema")[1])["title"] == "StudyFile"
     assert json.loads(call("schema", "baseline")[1])["title"] == "Baseline"

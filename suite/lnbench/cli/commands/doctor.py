@@ -45,8 +45,11 @@ def doctor(store_path: Path | None, data_dir: Path | None) -> int:
     except OSError as error:
         click.echo(f"{'store':<12} {where}")
         problems.append(f"the store {where} cannot be written: {error.strerror}; use --store or LNBENCH_STORE")
-    here = [entry.name for entry in states(data_root(data_dir)) if entry.state == "present"]
-    click.echo(f"{'data':<12} {', '.join(here)} ({data_root(data_dir)})")
+    known = states(data_root(data_dir))
+    click.echo(f"{'data':<12} {', '.join(entry.name for entry in known if entry.usable)} ({data_root(data_dir)})")
+    if lacking := [entry.name for entry in known if entry.state == "missing"]:
+        click.echo(f"{'not here':<12} {', '.join(lacking)}: `lnbench data status` says what to do")
+    problems += [entry.lacks() for entry in known if not entry.usable and entry.state != "missing"]
     for line in problems:
         click.echo(f"problem: {line}", err=True)
     return Exit.UNUSABLE if problems else Exit.OK
