@@ -42,6 +42,13 @@ class Picture(NamedTuple):
     svg: bytes
 
 
+def load() -> None:
+    """Import what draws, which takes a second: a process that is about to be forked does so for all that follow."""
+    import matplotlib.backends.backend_agg
+    import matplotlib.backends.backend_svg
+    import matplotlib.figure  # noqa: F401
+
+
 def picture(height: float, paint: Callable[[Any], None]) -> Picture:
     """Return a figure `height` inches high, painted by `paint(figure)`, as PNG and as SVG.
 

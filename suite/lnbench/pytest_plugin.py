@@ -15,6 +15,7 @@ from lnbench.tiers import TIERS
 
 if TYPE_CHECKING:
     from lnbench.judge import StudyResult
+    from lnbench.spec import Study
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,6 +38,7 @@ class ClaimFailed(Exception):
 class StudyItems(pytest.File):
     """A study file. It is verified once, when its first claim is asked for: look by look, alternatives included."""
 
+    study: Study | None = None
     result: StudyResult | None = None
 
     def collect(self) -> Iterator[pytest.Item]:
@@ -48,20 +50,21 @@ class StudyItems(pytest.File):
         except SpecError as error:
             raise self.CollectError(str(error)) from None
         tier = self.config.getoption("--lnbench-tier")
-        if tier in study.tiers:
-            for claim in study.tiers[tier].spec.claims:
+        self.study = study.tiers.get(tier)
+        if self.study is not None:
+            for claim in self.study.spec.claims:
                 yield ClaimItem.from_parent(self, name=claim.id)
 
     def judged(self) -> StudyResult:
         """Train what is missing and judge, the first time; return the result. Raises LnbenchError."""
         if self.result is None:
             from lnbench.machine import resolve_device
-            from lnbench.pipeline import Training, open_store, study_at, verify_study
+            from lnbench.pipeline import Training, open_store, verify_study
 
+            assert self.study is not None, "read when its claims were collected"
             option = self.config.getoption
-            study = study_at(self.path, option("--lnbench-tier"))
             training = Training(device=resolve_device(option("--lnbench-device")))
-            self.result = verify_study(study, open_store(option("--lnbench-store")), training)
+            self.result = verify_study(self.study, open_store(option("--lnbench-store")), training)
         return self.result
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,9 +29,15 @@ from lnbench.cli.commands.outcome import (
     json_option,
     refuse_json_and,
 )
+from lnbench.cli.commands.reports import Reports
 from lnbench.errors import Exit, LnbenchError, SpecError
 from lnbench.resources import find_study, questions_for, root, study_paths
 from lnbench.untrusted import Missing, Unreadable, bytes_of, text_of
+
+if TYPE_CHECKING:
+    from lnbench.judge import StudyResult
+
+MOST_LINES = 20  # of differences that are said of a report
 
 
 @click.command()
@@ -55,33 +62,66 @@ def judge(
     FOLDER is a folder such as reports/rolnick_mnist-cpu. Needs no GPU, no data and no torch.
     """
     from lnbench.cli.commands.tables import print_verdicts
-    from lnbench.pipeline import judge_report
-    from lnbench.report import lock_apart, report_differs, write_report
 
     refuse_json_and("--check", check, output_json)
     demand_file_place(output_json)
-    results, differs = [], False
-    for folder in folders:
-        result = judge_report(folder, studies)
-        if write:
-            write_report(result, folder)
-        lines = report_differs(folder, result)
-        apart, counts = lock_apart(folder, result.study)
-        if apart and counts:
-            lines.insert(0, apart)
-        elif apart:
-            click.echo(f"note: {folder}: {apart}", err=True)
-        if check:
-            click.echo(f"{folder}: {'differs from what its records give' if lines else 'is what its records give'}")
-        elif str(output_json) != "-":
-            print_verdicts(result)
-        for line in lines[:20]:
-            click.echo(f"  {line}" if check else f"warning: {folder}: {line}", err=True)
-        differs = differs or bool(lines)
-        results.append(result)
     if check:
-        return Exit.CONTRADICTED if differs else Exit.OK
+        return _check(folders, studies, write)
+    results = []
+    for folder in folders:
+        result, lines, note = _judged(folder, studies, write)
+        if note:
+            click.echo(note, err=True)
+        if str(output_json) != "-":
+            print_verdicts(result)
+        for line in lines[:MOST_LINES]:
+            click.echo(f"warning: {folder}: {line}", err=True)
+        results.append(result)
     return conclude(results, (), output_json, fail_on)
+
+
+def _check(folders: tuple[Path, ...], studies: Path | None, write: bool) -> int:
+    """Say of each report whether it is what its records give; they are judged by several processes."""
+    from lnbench import pipeline, report  # noqa: F401  (once, before the processes are forked)
+    from lnbench.forked import mapped
+
+    said = partial(_said, studies=studies, write=write)
+    differs = False
+    # what is written is written in order, and nothing after an error
+    for folder, found in zip(folders, map(said, folders) if write else mapped(said, folders), strict=True):
+        if isinstance(found, LnbenchError):
+            raise found
+        lines, note = found
+        if note:
+            click.echo(note, err=True)
+        click.echo(f"{folder}: {'differs from what its records give' if lines else 'is what its records give'}")
+        for line in lines[:MOST_LINES]:
+            click.echo(f"  {line}", err=True)
+        differs = differs or bool(lines)
+    return Exit.CONTRADICTED if differs else Exit.OK
+
+
+def _said(folder: Path, studies: Path | None, write: bool) -> tuple[list[str], str] | LnbenchError:
+    """Return what `_judged` says of a report, or its error: what comes back from another process."""
+    try:
+        return _judged(folder, studies, write)[1:]
+    except LnbenchError as error:
+        return error
+
+
+def _judged(folder: Path, studies: Path | None, write: bool) -> tuple[StudyResult, list[str], str]:
+    """Judge a report again, and with `write` write it: (result, a line for each difference, a note or "")."""
+    from lnbench.pipeline import judge_report
+    from lnbench.report import lock_apart, report_differs, write_report
+
+    result = judge_report(folder, studies)
+    if write:
+        write_report(result, folder)
+    lines = report_differs(folder, result)
+    apart, counts = lock_apart(folder, result.study)
+    if apart and counts:
+        return result, [apart, *lines], ""
+    return result, lines, f"note: {folder}: {apart}" if apart else ""
 
 
 @click.command()
@@ -100,27 +140,25 @@ def report(
     fail_on: str,
 ) -> int:
     """Write a report from what the store has, training nothing."""
-    from lnbench.cli.commands.tables import print_report, print_verdicts
     from lnbench.pipeline import judge_store, study_at
-    from lnbench.report import is_report, load_own_rows, write_report
+    from lnbench.report import is_report, load_own_rows
     from lnbench.spec import named_apart, with_rows
 
     paths, claims = find_all(studies)
     store = open_store(store_path, there=True)
     results = []
-    for path in named_apart(paths):
-        study = study_at(path, tier or "smoke")
-        folder = (output or store.path / "reports") / study.key
-        if is_report(folder):  # the rows of a user's own that it has are written again
-            study = with_rows(study, load_own_rows(folder))
-        result = judge_store(study, store, seeds)
-        if not result.evidence.records:
-            click.echo(f"{study.key}: the store {store.path} has none of its runs", err=True)
-            continue
-        write_report(result, folder)
-        print_verdicts(result)
-        print_report(folder, study)
-        results.append(result)
+    with Reports() as reports:
+        for path in named_apart(paths):
+            study = study_at(path, tier or "smoke")
+            folder = (output or store.path / "reports") / study.key
+            if is_report(folder):  # the rows of a user's own that it has are written again
+                study = with_rows(study, load_own_rows(folder))
+            result = judge_store(study, store, seeds)
+            if not result.evidence.records:
+                click.echo(f"{study.key}: the store {store.path} has none of its runs", err=True)
+                continue
+            reports.begin(result, folder)
+            results.append(result)
     return conclude(results, claims, fail_on=fail_on)
 
 

@@ -59,6 +59,12 @@ def print_verdicts(result: StudyResult) -> None:
         click.echo(f"note: {note}")
 
 
+def print_failures(result: StudyResult) -> None:
+    """Print why runs failed, each reason once."""
+    for message in dict.fromkeys(result.evidence.failures.values()):
+        click.echo(f"a run failed: {message}", err=True)
+
+
 def print_report(folder: Path, study: Study) -> None:
     """Print where the report is, and how to judge its records again: a study of a user's own is found by its folder."""
     known = {path.resolve() for path in study_paths()}

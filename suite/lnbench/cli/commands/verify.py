@@ -26,6 +26,7 @@ from lnbench.cli.commands.options import (
     workers_option,
 )
 from lnbench.cli.commands.outcome import conclude, demand_file_place, fail_on_option, json_option, refuse_json_and
+from lnbench.cli.commands.reports import Reports
 from lnbench.errors import Exit, LnbenchError, StoreError
 from lnbench.tiers import PAPER_TIERS
 
@@ -176,7 +177,7 @@ def verify(
         say=click.echo,
     )
     results, failed = [], False
-    with _crew(far is not None, address, place, data_dir, workers) as crew:
+    with _crew(far is not None, address, place, data_dir, workers) as crew, Reports() as reports:
         training = replace(training, crew=crew)
         for study in chosen:
             asked_for = plan_study(study, seeds).part(selection(study, claims, where))
@@ -192,23 +193,11 @@ def verify(
                 failed = failed or bool(done.failures)
                 continue
             result = verify_study(study, store, training, seeds=seeds, claims=claims, where=where)
-            _tell(result, (output or store.path / "reports") / study.key)
+            reports.begin(result, (output or store.path / "reports") / study.key)
             results.append(result)
     if share is not None:
         return Exit.RUN_FAILED if failed else Exit.OK
     return conclude(results, claims, output_json, fail_on)
-
-
-def _tell(result: StudyResult, folder: Path) -> None:
-    """Write a study's report into `folder`, and print its verdicts."""
-    from lnbench.cli.commands.tables import print_report, print_verdicts
-    from lnbench.report import write_report
-
-    write_report(result, folder)
-    print_verdicts(result)
-    for message in dict.fromkeys(result.evidence.failures.values()):
-        click.echo(f"a run failed: {message}", err=True)
-    print_report(folder, result.study)
 
 
 def _question(
@@ -252,7 +241,7 @@ def _carry_out(
     asked: list[str] = []
     failed = False
     try:
-        with lasting_crew(training.device, training.data_dir, training.workers) as crew:
+        with lasting_crew(training.device, training.data_dir, training.workers) as crew, Reports() as reports:
             training = replace(training, crew=crew)
             for about, claims in carried_out(question, store, device_named(training.device), click.echo):
                 click.echo(f"{about.key}: {', '.join(claims)}")
@@ -265,7 +254,7 @@ def _carry_out(
                     click.echo(f"{about.key}: {error}", err=True)
                     failed = True
                     continue
-                _tell(results[about.key], (output or store.path / "reports") / about.key)
+                reports.begin(results[about.key], (output or store.path / "reports") / about.key)
                 asked += claims
     except KeyboardInterrupt:  # while it plans or judges; `_watching` hears it while it trains
         click.echo(f"{why()}: finished runs are kept in {store.path}; give the same command to go on", err=True)

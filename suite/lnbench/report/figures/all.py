@@ -35,7 +35,8 @@ def _pictures(data: Json) -> dict[str, Picture]:
     drawn |= draw_step_curves(data)
     for claim in data["claims"]:
         if claim["id"] in figures.claims:
-            drawn[figures.claims[claim["id"]]] = forest([claim], data["tier"])
+            alone = figures.forest if data["claims"] == [claim] else None  # then it is the picture of all claims
+            drawn[figures.claims[claim["id"]]] = drawn[alone] if alone else forest([claim], data["tier"])
         for part in claim["parts"]:
             if (claim["id"], part["name"]) in figures.matrices:
                 drawn[figures.matrices[claim["id"], part["name"]]] = matrix_figure(claim, part, data["tier"])
