@@ -32,9 +32,10 @@ pytest.register_assert_rewrite("tests.toys")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One process a core, but four where there are fewer: many tests wait for processes that they have started."""
+    """One process a core, but three where there are fewer: some tests wait for processes that they have started. Each
+    more reads all tests, imports torch and loads the studies for itself: over 15 s of a core."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(4, cores)
+    return max(3, cores)
 
 
 # Folders and files that take longest, so that none of them is begun last, when the other workers have nothing left.

@@ -49,12 +49,14 @@ class Aside:
     def __init__(self) -> None:
         self._doing: tuple[Any, Callable[[], object]] | None = None
 
-    def begin(self, work: Callable[[], object]) -> None:
-        """Begin a piece of work; wait for the one before. Raises what that one raises."""
+    def begin(self, work: Callable[[], object], load: Callable[[], object] = lambda: None) -> None:
+        """Begin a piece of work; wait for the one before. Raises what that one raises. `load`: what is done in this
+        process before another is forked, as that it imports what each of them would import for itself."""
         self.wait()
         if _has_threads():
             work()
             return
+        load()
         process = multiprocessing.get_context("fork").Process(target=_aside, args=(work,))
         try:
             process.start()

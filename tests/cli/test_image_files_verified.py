@@ -21,7 +21,7 @@ title: A toy study of image files
 choices: []
 runs:
   base:
-    dataset: {{name: image_folder, clean: 72, size: 64, folder: {IN_YAML}}}
+    dataset: {{name: image_folder, clean: 72, size: 32, folder: {IN_YAML}}}
     noise: {{kind: dilute_uniform, alpha: 5, include_true_class: true}}
     model: resnet8_w8
     method: standard
@@ -68,9 +68,9 @@ def test_a_study_of_image_files_is_trained_and_judged(pictures: Path, call: Call
     checksum = folder_data(pictures / "no-data").checksum
     assert {record["outcome"]["data_sha256"] for record in records} == {checksum}
     assert all(record["outcome"]["examples"]["train"] == 6 * TRAIN for record in records)
-    assert {record["content"]["recipe"]["dataset"]["size"] for record in records} == {64}
+    assert {record["content"]["recipe"]["dataset"]["size"] for record in records} == {32}
     page = (pictures / ".lnbench/reports/toy-full/report.md").read_text(encoding="utf-8")
-    assert f"`image_folder` (64×64, colour, {CLASSES} classes)" in page and checksum[:12] in page
+    assert f"`image_folder` (32×32, colour, {CLASSES} classes)" in page and checksum[:12] in page
     again, out, _ = call("verify", "toy", "--tier", "full")
     assert again == code and "nothing to train" in out and "looked into" not in out
     shutil.rmtree(pictures / "no-data")

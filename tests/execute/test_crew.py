@@ -93,7 +93,7 @@ class Queue:
 
     workers = 1
     OTHER = """
-import pickle, sys
+import pickle, sys, time
 from pathlib import Path
 from lnbench.execute.worker import Trainer
 from lnbench.store import Store
@@ -105,6 +105,7 @@ while not (queue / "end").exists():
         file.unlink()
         (queue / "half done").write_bytes(pickle.dumps(trainer.do(task)))
         (queue / "half done").rename(file.with_suffix(".done"))
+    time.sleep(0.02)
 """
 
     def __init__(self, folder: Path):

@@ -23,6 +23,8 @@ from lnbench.execute import ray_crew  # noqa: E402
 from lnbench.execute.ray_crew import About, RayCrew, connected  # noqa: E402
 
 NODE = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 << 20}
+# neither looked at nor grown: each would be a process more
+HEAD = {**NODE, "include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,9 @@ def cluster() -> Iterator[Any]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_memory_monitor_refresh_ms", "0")  # it kills actors when anybody has filled the memory
-        found = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+        # one that starts slowly on a busy machine is not to be ended and begun again, each time from the first import
+        patch.setenv("RAY_worker_register_timeout_seconds", "600")
+        found = Cluster(initialize_head=True, head_node_args=HEAD)
         found.wait_for_nodes()
         try:
             with connected(found.address):

@@ -523,6 +523,7 @@ def test_a_worker_whose_parent_is_killed_while_it_starts_ends_too(tmp_path: Path
 
 
 def _parent(plan: Plan, store: Path, start: Any, told: Any) -> None:
+    told.put("ready")  # else the other may have trained all before this one has imported what it needs
     start.wait()
     came = execute([plan], Store(store, sys.exit), Watcher(), workers=0)
     told.put((came.trained, came.reused, len(came.failures)))
@@ -535,10 +536,11 @@ def test_two_parents_on_one_store_share_the_work(tmp_path: Path) -> None:
     parents = [context.Process(target=_parent, args=(plan, tmp_path / "store", start, told)) for _ in range(2)]
     for parent in parents:
         parent.start()
+    assert [told.get(timeout=120) for _ in parents] == ["ready"] * 2
     start.set()
     ends = [told.get(timeout=120) for _ in parents]
     for parent in parents:
-        parent.join(10)
+        parent.join(60)  # seconds, where much else wants the cores
         assert parent.exitcode == 0
     assert sum(trained for trained, _, _ in ends) == 6  # none twice
     assert min(trained for trained, _, _ in ends) >= 1  # and neither stood idle

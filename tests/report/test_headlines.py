@@ -10,8 +10,7 @@ import pytest
 
 from lnbench.report import find_headlines, headline_table, headlines_svg
 from lnbench.report.headlines import HEADLINES, largest_judged, weakest
-from lnbench.resources import study_paths
-from lnbench.spec import load_studies
+from lnbench.spec import LoadedStudy
 from tests.toys.report_world import World
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -25,8 +24,8 @@ def at_tier(data: dict[str, Any], tier: str, verdict: str | None = None) -> dict
     return one
 
 
-def test_every_headline_claim_is_a_claim_of_the_suite_once() -> None:
-    known = {claim.id for study in load_studies(study_paths()) for claim in study.any.spec.claims}
+def test_every_headline_claim_is_a_claim_of_the_suite_once(studies: list[LoadedStudy]) -> None:
+    known = {claim.id for study in studies for claim in study.any.spec.claims}
     assert len(set(HEADLINES)) == len(HEADLINES) and set(HEADLINES) <= known
 
 
@@ -42,9 +41,11 @@ def test_a_claim_is_shown_at_the_largest_tier_that_was_judged(full: World) -> No
     assert largest_judged([data], "N99") is None
 
 
-def test_the_table_has_a_row_a_claim_with_its_scale_and_says_what_was_not_run(full: World) -> None:
+def test_the_table_has_a_row_a_claim_with_its_scale_and_says_what_was_not_run(
+    full: World, studies: list[LoadedStudy]
+) -> None:
     reports = [at_tier(full.json(), "cpu")]
-    found = find_headlines(reports, load_studies(study_paths()), ("N1", "S003-04", "no-such-claim"))
+    found = find_headlines(reports, studies, ("N1", "S003-04", "no-such-claim"))
     assert [one.id for one in found] == ["N1", "S003-04"]
     table = headline_table(found, reports)
     row = next(line for line in table.splitlines() if line.startswith("| [N1]"))
@@ -85,8 +86,7 @@ def test_the_picture_shows_the_comparison_that_is_least_sure_and_speaks(full: Wo
     assert len(rings) == len([value for value in member["values"] if value is not None]) + 1  # and the legend's
 
 
-def test_nothing_judged_gives_no_picture_and_markup_stays_text(full: World) -> None:
-    studies = load_studies(study_paths())
+def test_nothing_judged_gives_no_picture_and_markup_stays_text(full: World, studies: list[LoadedStudy]) -> None:
     assert headlines_svg(find_headlines([], studies)) == ""
     assert "headlines.svg" not in headline_table(find_headlines([], studies), [])
     assert headline_table([], []) == "No report is stored yet."

@@ -31,8 +31,7 @@ class Reports:
         self.wait()
         print_verdicts(result)
         print_failures(result)
-        load()
-        self._aside.begin(partial(write_report, result, folder))
+        self._aside.begin(partial(write_report, result, folder), load)
         self._under_way = folder, result.study
 
     def wait(self) -> None:
