@@ -12,7 +12,7 @@ from lnbench.cli import main as command_line
 from lnbench.errors import Exit
 from tests.toys.trained_study import Call
 
-VERDICTS = set(Exit) - {Exit.CRASHED, Exit.UNWRITABLE, Exit.INTERRUPTED, Exit.PIPE_CLOSED}
+VERDICTS = set(Exit) - {Exit.CRASHED, Exit.UNWRITABLE, Exit.TIME_OVER, Exit.INTERRUPTED, Exit.PIPE_CLOSED}
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

@@ -27,10 +27,10 @@ def test_planted_flips_rank_first(digits: Planted, found: Path) -> None:
     top = {row["image"] for row in table if int(row["rank"]) <= 2 * len(digits.wrong)}
     assert len(digits.wrong) > 40
     assert len(top & digits.wrong) / len(digits.wrong) >= 0.9
-    # the margin, a second opinion, agrees: it is below 0 for most of the flips and hardly any others
+    # the margin, a second opinion, agrees: it is below 0 for nearly all flips, and for few images with right labels
     disliked = {row["image"] for row in table if float(row["aum"]) < 0}
-    assert len(disliked & digits.wrong) / len(digits.wrong) > 0.7
-    assert len(disliked - digits.wrong) < 0.1 * len(digits.wrong)
+    assert len(disliked & digits.wrong) / len(digits.wrong) > 0.9
+    assert len(disliked - digits.wrong) < 0.03 * len(table)
 
 
 def test_every_image_has_its_row_in_the_order_of_the_data(digits: Planted, found: Path) -> None:
@@ -44,7 +44,9 @@ def test_every_image_has_its_row_in_the_order_of_the_data(digits: Planted, found
     # mean loss is in nats: an untrained network's is about ln 10, and these are learnt
     assert 0 < np.median([float(row["mean_loss"]) for row in table]) < np.log(10)
     suspects = rows(found / "suspects.csv")
-    assert [int(row["rank"]) for row in suspects] == list(range(1, len(suspects) + 1))
+    listed = {row["image"] for row in table if row["suspect"] == "yes" or int(row["rank"]) <= 48}
+    ranks = [int(row["rank"]) for row in suspects]
+    assert ranks == sorted(ranks) and {row["image"] for row in suspects} == listed
     assert all(row == table[digits.names.index(row["image"])] for row in suspects)
 
 

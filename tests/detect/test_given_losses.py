@@ -73,13 +73,35 @@ def test_losses_alone_and_margins_alone_are_enough_for_a_ranking() -> None:
     assert np.array_equal(margins.suspects(), whole.aum < 0)
 
 
-def test_epochs_in_which_an_example_was_not_seen_are_left_out() -> None:
+def test_an_epoch_that_did_not_see_an_example_counts_as_its_mean_and_what_the_example_has_above_it() -> None:
     losses = losses_of(recorded())
     some = losses.copy()
     some[3, 7] = math.nan
     scores = lnbench.detect.scores(some)
-    assert scores.mean_loss[7] == pytest.approx(np.delete(losses[:, 7], 3).mean())
-    assert np.delete(scores.mean_loss, 7) == pytest.approx(np.delete(losses.mean(0), 7))
+    seen, means = np.delete(np.arange(12), 3), np.nanmean(some, axis=1)
+    assert scores.mean_loss[7] == pytest.approx(means.mean() + (losses[seen, 7] - means[seen]).mean())
+    assert np.array_equal(np.delete(scores.mean_loss, 7), np.delete(lnbench.detect.scores(losses).mean_loss, 7))
+
+
+def test_examples_that_only_early_epochs_saw_are_not_suspect_for_that() -> None:
+    """Their mean loss is higher than others', as all losses are high early: 26 of 60 were suspect, 5 of them wrong."""
+    found = recorded()
+    logits = found["logits"].copy()
+    early = np.arange(400) < 60
+    logits[6:, early] = math.nan
+    scores = lnbench.detect.scores(logits=logits, labels=found["labels"])
+    whole = lnbench.detect.scores(logits=found["logits"], labels=found["labels"])
+    right = early & ~found["wrong"]
+    assert scores.likely()[right].mean() < 0.05 and whole.likely()[right].mean() < 0.05
+    assert abs(scores.aul[right].mean() - whole.aul[right].mean()) < 0.3
+
+
+def test_a_note_says_how_many_were_not_seen_at_every_epoch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    losses = losses_of(recorded())
+    losses[3, :7] = math.nan
+    np.savez(tmp_path / "run.npz", losses=losses)
+    assert detect("--from-losses", tmp_path / "run.npz") == 0
+    assert "7 examples were not seen at every epoch" in (tmp_path / "run.npz.detect/report.md").read_text()
 
 
 def test_a_model_that_learnt_nothing_gives_no_estimate() -> None:
@@ -107,8 +129,15 @@ def test_a_model_that_learnt_nothing_gives_no_estimate() -> None:
         ({"logits": np.zeros((2, 400, 4))}, "has no `labels`"),
         ({"logits": np.zeros((2, 400, 4)), "labels": np.full(400, 4)}, "has 4 names, but labels go up to 4"),
         ({"logits": np.zeros((2, 400, 4)), "labels": np.zeros(399, int)}, "but there are 400 examples"),
-        ({"logits": np.zeros((2, 400, 4)), "labels": np.array(["a", "b"] * 200)}, "and its labels of 2"),
-        ({"losses": np.zeros((2, 400)), "labels": np.zeros(400, int), "probabilities": np.zeros((400, 1))}, None),
+        ({"logits": np.zeros((2, 400, 4)), "labels": np.array(["a", "b"] * 200)},
+         "labels are text, and which column of `logits` is of which class is not said; give `classes`"),
+        ({"logits": np.zeros((2, 400, 4)), "labels": np.array(["a", "b"] * 200), "classes": ["b", "a"]},
+         "and its labels of 2"),
+        ({"losses": np.full((2, 400), -0.5)}, "example 0 at epoch 1 is -0.5, and no cross-entropy is below 0"),
+        ({"losses": np.full((2, 400), -1e-7)}, None),  # rounding
+        ({"losses": np.zeros((2, 400)), "labels": np.zeros(400, int), "probabilities": np.ones((400, 1))}, None),
+        ({"losses": np.zeros((2, 400)), "labels": np.arange(400) % 3, "probabilities": np.full((400, 3), 0.5)},
+         "`probabilities` of example 0 add up to 1.5; expected 1"),
         ({"losses": np.zeros((2, 400)), "labels": np.arange(400) % 3, "probabilities": np.full((400, 3), 2.0)},
          "not all between 0 and 1"),
     ],
@@ -125,7 +154,9 @@ def test_what_is_wrong_with_an_array_is_one_line(change: dict[str, np.ndarray], 
 def test_the_command_reads_a_file_of_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found, names = recorded(), [f"sentence <{number}>" for number in range(400)]
     file = tmp_path / "run.npz"
-    np.savez(file, logits=found["logits"], labels=np.array(list("abcd"))[found["labels"]], names=names)
+    np.savez(
+        file, logits=found["logits"], labels=np.array(list("dcba"))[found["labels"]], classes=list("dcba"), names=names
+    )
     assert detect("--from-losses", file, "--write-cleaned", tmp_path / "cleaned.csv") == 0
     out = tmp_path / "run.npz.detect"
     assert {one.name for one in out.iterdir()} == {

@@ -13,7 +13,7 @@ from scipy.special import logsumexp
 
 from lnbench.data.arrays import opened_archive
 from lnbench.detect.data import FEWEST, Labelled, Labels
-from lnbench.detect.labels import class_numbers, shown_names
+from lnbench.detect.labels import TEXT, class_numbers, shown_names
 from lnbench.detect.preferred import Learnt, Preferred, learnt
 from lnbench.detect.scoring import Scores, from_sums
 from lnbench.errors import DataError, visible
@@ -22,6 +22,7 @@ from lnbench.untrusted import shown
 NAMES = ("losses", "logits", "margins")
 ALSO = ("labels", "classes", "names", "probabilities")
 NO_CLASS = "(no labels given)"
+ROUNDED = 0.01  # how far half precision may leave a sum of probabilities from 1, and a loss below 0
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
@@ -39,7 +40,8 @@ def scores(
 
     losses: (E, N) in nats; margins: (E, N), the logit of the given label less the largest other one; logits: (E, N, K),
         which give both. Each may have one axis more in front, for R trainings. NaN where an example was not seen.
-    labels: (N,) as given, numbers from 0 or text; needed with logits. classes: K names, if labels are numbers.
+    labels: (N,) as given, numbers from 0 or text; needed with logits. classes: K names, column by column of logits and
+        probabilities; needed with these where labels are text.
     probabilities: (N, K) by models that did not see the example (out of fold): suggested labels come from these.
 
     AUL, AUM and the probability of being mislabeled are as `detect.scoring.Scores` says. Record values as the examples
@@ -83,6 +85,10 @@ def _scored(arrays: dict[str, Array], what: str, data: Labelled | None) -> tuple
     about = _labelled(arrays, what, count, data)
     labels = None if about.classes == [NO_CLASS] else about.labels
     sums = _Sums.of(arrays, what, runs, labels)
+    if sums.partly:
+        some = "1 example was" if sums.partly == 1 else f"{sums.partly:,} examples were"
+        how = "what is missing counts as the epoch's mean, and as much more as the example has elsewhere"
+        about.notes.append(f"{some} not seen at every epoch: {how}")
     preferred = _preferred(arrays, what, labels, about.classes)
     known: Learnt | None = None
     if preferred is None and labels is not None and sums.first_right is not None and len(about.classes) > 1:
@@ -125,7 +131,13 @@ def _labelled(arrays: dict[str, Array], what: str, count: int, data: Labelled | 
     labels, classes, notes = np.zeros(count, dtype=np.int64), [NO_CLASS], []
     if "labels" in arrays:
         names = shown_names(arrays["classes"], what) if "classes" in arrays else None
-        if names is None and wide and arrays["labels"].dtype.kind in "iu":
+        if names is None and wide:
+            if arrays["labels"].dtype.kind in TEXT:  # their own order is no order of columns
+                of = "logits" if "logits" in arrays else "probabilities"
+                say = "give `classes`, the name of each column, number 0 first"
+                raise DataError(
+                    f"{what}: labels are text, and which column of `{of}` is of which class is not said; {say}"
+                )
             names = [str(number) for number in range(max(wide))]
         labels, classes = class_numbers(arrays["labels"], count, names, what, "examples")
         if wide and max(wide) != len(classes):
@@ -153,23 +165,28 @@ def _preferred(arrays: dict[str, Array], what: str, labels: Labels | None, class
         raise DataError(f"{what}: {where}; expected floating-point numbers ({len(labels)}, {len(classes)})")
     if not (np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1 + 1e-6):
         raise DataError(f"{what}: `probabilities` are not all between 0 and 1")
+    off = np.abs(found.sum(axis=1, dtype=np.float64) - 1)
+    if off.max() > ROUNDED:
+        where = int(np.argmax(off))
+        raise DataError(f"{what}: `probabilities` of example {where} add up to {found[where].sum():.3g}; expected 1")
     return Preferred(found, labels)
 
 
 @dataclass
 class _Sums:
     """aul, aum: (runs, N); None where nothing gives them. first_right: (N,) bool, whether the first epoch, of the first
-    run, gave the label; None where that is not known."""
+    run, gave the label; None where that is not known. partly: how many examples were not seen at every epoch of all."""
 
     aul: Floats | None
     aum: Floats | None
     first_right: npt.NDArray[np.bool_] | None
+    partly: int
 
     @staticmethod
     def of(arrays: dict[str, Array], what: str, runs: int, labels: Labels | None) -> _Sums:
-        """Sum over the epochs, one at a time: what is not there for an example counts as its mean over the others."""
+        """Sum over the epochs, one at a time (`_Adder` says what counts for an epoch that did not see an example)."""
         both: dict[str, list[Floats]] = {"losses": [], "margins": []}
-        first_right = None
+        first_right, partly = None, np.zeros(1, dtype=np.bool_)
         for run in range(runs):
             own = {name: arrays[name] if arrays[name].ndim == (3 if name == "logits" else 2) else arrays[name][run]
                    for name in NAMES if name in arrays}  # fmt: skip
@@ -186,35 +203,61 @@ class _Sums:
             for name, adder in adders.items():
                 if adder.epochs:
                     both[name].append(adder.total())
+                    partly = partly | adder.partly
         aul, aum = (np.array(both[name]) if both[name] else None for name in ("losses", "margins"))
         epochs = next(iter(own.values())).shape[0]
-        return _Sums(aul, None if aum is None else aum / epochs, first_right)
+        return _Sums(aul, None if aum is None else aum / epochs, first_right, int(partly.sum()))
 
 
 class _Adder:
-    """The sum over epochs of one number of each example."""
+    """The sum over epochs of one number of each example.
+
+    An epoch that did not see an example counts as the mean of those it saw, plus the mean by which the example lies
+    above such means elsewhere: losses fall from epoch to epoch, so those of the epochs that happened to see it would
+    say more of the epochs than of the example.
+    """
 
     def __init__(self, name: str, what: str):
         self.name, self.what, self.epochs = name, what, 0
         self.sum: Floats | float = 0.0
+        self.above: Floats | float = 0.0  # the sum of what lies above the epochs' means
+        self.means = 0.0
         self.seen: npt.NDArray[np.int64] | int = 0
 
     def add(self, values: Array) -> None:
         values = values.astype(np.float64)
         there = ~np.isnan(values)
+        self._demand_sense(values)
+        mean = float(values[there].mean()) if there.any() else 0.0
+        self.sum, self.seen = self.sum + np.where(there, values, 0.0), self.seen + there
+        self.above, self.means = self.above + np.where(there, values - mean, 0.0), self.means + mean
+        self.epochs += 1
+
+    def _demand_sense(self, values: Floats) -> None:
+        at = f"at epoch {self.epochs + 1}"
         if np.isinf(values).any():
             where = int(np.argmax(np.isinf(values)))
-            what = f"{self.what}: `{self.name}` of example {where} at epoch {self.epochs + 1} is not finite"
+            what = f"{self.what}: `{self.name}` of example {where} {at} is not finite"
             raise DataError(f"{what}; write NaN where an example was not seen")
-        self.sum, self.seen = self.sum + np.where(there, values, 0.0), self.seen + there
-        self.epochs += 1
+        if self.name == "losses" and (values < -ROUNDED).any():
+            where = int(np.nanargmin(values))
+            what = (
+                f"{self.what}: `losses` of example {where} {at} is {values[where]:.4g}, and no cross-entropy is below 0"
+            )
+            raise DataError(f"{what}; give minus a log-likelihood, or `margins`, which are large where the label fits")
+
+    @property
+    def partly(self) -> npt.NDArray[np.bool_]:
+        """Return (N,), which examples were not seen at every epoch."""
+        return np.asarray(np.asarray(self.seen) < self.epochs)
 
     def total(self) -> Floats:
         seen = np.asarray(self.seen)
         if not seen.all():
             where = int(np.argmin(seen))
             raise DataError(f"{self.what}: example {where} has no number in `{self.name}` at any epoch; leave it out")
-        return np.asarray(self.sum / seen * self.epochs)
+        filled = self.means + np.asarray(self.above) / seen * self.epochs
+        return np.where(self.partly, filled, self.sum)
 
 
 def _of_logits(logits: Array, labels: Labels) -> dict[str, Floats]:

@@ -194,7 +194,10 @@ def little_learnt(scores: Scores, here: bool) -> list[str]:
         return [f"what the networks learnt cannot be measured ({about.how}): {rest}"]
     what = f"{about.how} they name the given label of {_percent(about.accuracy)} of a class's examples on average"
     shares = f"chance gives {_percent(about.chance)}, and more than {_percent(about.needed)} would show that they did"
-    advice = "try another --lr, more --epochs, or another --model; or the labels have little to do with the images"
+    advice = (
+        "try a higher --lr (0.1, if one class has nearly all images), more --epochs, or another --model; or the labels "
+        "have little to do with the images"
+    )
     if not here:
         advice = "if the first epoch is too early for this model, give out-of-fold `probabilities`"
     return [f"the networks learnt next to nothing of the classes ({what}; {shares}): {rest}; {advice}"]
