@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ from lnbench.data.images import load_for
 from lnbench.data.label_files import LabelFiles
 from lnbench.data.root import Status, data_root, states_of
 from lnbench.data.sources import FolderSource, source_of
+from lnbench.errors import DataError
 from lnbench.identity import canonical_json
 from lnbench.judge import gather, look_sizes
 from lnbench.noise.law import demand_labels, label_source
 from lnbench.plan import Plan, check_plans, demand_packages, missing_packages, plan_study
 from lnbench.spec import Study, data_of
-from lnbench.store import Store
+from lnbench.store import Record, Store
+from lnbench.untrusted import shown
 
 
 def missing_data(study: Study, data_dir: Path | None) -> list[Status]:
@@ -53,15 +55,44 @@ def demand_data_of(plan: Plan, store: Store, data_dir: Path | None, listing: Lis
     """Check the same of a plan that was made already. Raises as `demand_data` does."""
     missing, read, lacking = missing_data(plan.study, data_dir), _label_demands(plan), missing_packages(plan.study)
     files = {canonical_json(one): one for one in data_behind(plan.study) if isinstance(source_of(one), FolderSource)}
-    if (missing or read or lacking or files) and gather(plan, store.get).missing:
+    if not (missing or read or lacking or files):
+        return
+    evidence = gather(plan, store.get)
+    if evidence.missing:
         demand_packages(plan.study)
         for state in missing:
             state.demand()
-        for dataset in files.values():
-            with listing(dataset["name"]) if listing else nullcontext() as report:
-                load_for(dataset, root=data_dir, report=report)
+    for dataset in files.values():
+        if not evidence.missing and not states_of(data_root(data_dir), [dataset])[0].usable:
+            continue  # the store has what is judged
+        with listing(dataset["name"]) if listing else nullcontext() as report:
+            data = load_for(dataset, root=data_dir, report=report)
+        _demand_same_files(dataset, data, evidence.records.values())
+    if evidence.missing:
         for name, noise in read:
             demand_labels(noise, name, LabelFiles(data_dir, plan.study.label_files))
+
+
+def _demand_same_files(dataset: Mapping[str, Any], data: Any, records: Iterable[Record]) -> None:
+    """Check that the records in the store are of the files that are there: a run's id has a folder's path, and not what
+    lies in it. Raises DataError."""
+    of_it = [one["outcome"] for one in records if _names(one, dataset) and one["outcome"].get("data_sha256")]
+    others = sorted({one["data_sha256"] for one in of_it if one["data_sha256"] != data.checksum})
+    if others:
+        count = sum(one["data_sha256"] != data.checksum for one in of_it)
+        was, now = ", ".join(f"{checksum[:12]}…" for checksum in others), f"{data.checksum[:12]}…"
+        where = f"{dataset['name']} in {shown(data.place)}"
+        what = (
+            f"{count} of its {len(of_it)} runs in the store are of other files (sha256 of the list: {was}, now {now})"
+        )
+        raise DataError(
+            f"{where}: {what}; put these files back, or train all on those of now in another store (--store)"
+        )
+
+
+def _names(record: Record, dataset: Mapping[str, Any]) -> bool:
+    own = record["content"].get("recipe", {}).get("dataset")
+    return isinstance(own, dict) and all(own.get(key) == dataset.get(key) for key in ("name", "folder"))
 
 
 def _label_demands(plan: Plan) -> list[tuple[str, dict[str, Any]]]:

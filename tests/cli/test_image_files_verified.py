@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lnbench.cli.commands.progress import listing
+from lnbench.errors import Exit
 from tests.toys.picture_folder import CLASSES, IN_YAML, NAMES, TEST, TRAIN, folder_data, make_folder
 from tests.toys.project import paper, write_project
 from tests.toys.trained_study import Call
@@ -76,6 +77,30 @@ def test_a_study_of_image_files_is_trained_and_judged(pictures: Path, call: Call
     shutil.rmtree(pictures / "no-data")
     again, out, _ = call("judge", ".lnbench/reports/toy-full")
     assert again == code, "judging needs no data"
+
+
+@pytest.mark.parametrize("change", ["moved between classes", "overwritten", "renamed"])
+def test_runs_of_other_files_are_not_taken_for_runs_of_those_that_are_there(
+    pictures: Path, call: Call, change: str
+) -> None:
+    """A run's id has the folder's path: with all runs in the store, nobody looked into the folder."""
+    assert call("verify", "toy", "--tier", "full")[0] in (0, 4)
+    one, other = (pictures / "no-data" / "birds" / "train" / NAMES[number] for number in (0, 1))
+    if change == "moved between classes":
+        (one / "003.JPEG").rename(other / "900.JPEG")
+        (other / "003.JPEG").rename(one / "900.JPEG")
+    elif change == "overwritten":
+        file = one / "003.JPEG"
+        file.unlink()
+        shutil.copy(one / "004.JPEG", file)
+    else:
+        (one / "003.JPEG").rename(one / "zzz.JPEG")
+    code, out, err = call("verify", "toy", "--tier", "full")
+    assert code == Exit.UNUSABLE, out
+    assert "4 of its 4 runs in the store are of other files (sha256 of the list: " in err and "another store" in err
+    assert call("verify", "toy", "--tier", "full", "--store", "other")[0] in (0, 4)
+    shutil.rmtree(pictures / "no-data" / "birds")
+    assert "nothing to train" in call("verify", "toy", "--tier", "full")[1], "the store has what is judged"
 
 
 @pytest.mark.parametrize("spoilt", ["damaged", "cut short", "missing class", "missing folder", "link"])

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lnbench.data.arrays import opened_archive
-from lnbench.data.sources import FolderSource
+from lnbench.data.sources import OWN_FOLDER, FolderSource
 from lnbench.errors import DataError, visible
 
 # what torchvision's ImageFolder takes for an image, in lower case
@@ -189,7 +189,7 @@ def load_folder(source: FolderSource, root: Path, report: Report | None = None) 
 def _other_count(source: FolderSource, place: Path, what: str, found: int, expected: int) -> DataError:
     words = {"classes": "class folders", "train": "training images", "test": "images in val"}[what]
     mend = "add what is missing, or remove what is not of it"
-    if source.name == "image_folder":
+    if source.name == OWN_FOLDER:
         mend = f"write `{what}: {found}` under dataset.folder of the study, or {mend}"
     return DataError(f"{source.name} in {place} has {found:,} {words}, not {expected:,}; {mend}")
 

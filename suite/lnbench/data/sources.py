@@ -94,6 +94,9 @@ class Source:
         return f"{self.name}: {counts} of {channels}x{height}x{width}, {size}"
 
 
+OWN_FOLDER = "image_folder"  # the data set whose files are the user's own
+
+
 @dataclass(frozen=True)
 class FolderSource(Source):
     """Image files of any size, a folder for each class: DATA ROOT/`folder`/train/CLASS/FILE and …/val/CLASS/FILE.
@@ -295,7 +298,7 @@ IMAGENET = FolderSource(
 
 # a folder of the user's: a recipe's `dataset.folder` says where it is and what is in it
 IMAGE_FOLDER = FolderSource(
-    name="image_folder",
+    name=OWN_FOLDER,
     shape=(3, 224, 224),
     classes=2,
     train=0,

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lnbench import catalog
+from lnbench.data.sources import OWN_FOLDER
 from lnbench.store import Record
 
 MOST_NAMED = 3  # runs in a message
@@ -89,11 +90,13 @@ def _not_one(name: str, runs: dict[str, list[str]]) -> str:
     for checksum, ids in others:
         named = ", ".join(sorted(ids)[:MOST_NAMED]) + (", …" if len(ids) > MOST_NAMED else "")
         parts.append(f"{_short(checksum)} in {_runs(len(ids))} ({named})")
-    return (
-        f"the runs are not on the same {name}: its images and labels have the sha256 {' and '.join(parts)}; "
-        f"see with `lnbench data check {name}` which is the published one, delete the records of the others, and train "
-        "them again"
+    what = f"the runs are not on the same {name}: its images and labels have the sha256 {' and '.join(parts)}"
+    if name == OWN_FOLDER:  # nothing of it is published
+        return f"{what}; its files were others then: put those back that you mean, and train all of it in another store"
+    hint = (
+        f"see with `lnbench data check {name}` which is the published one, delete the records of the others, and train"
     )
+    return f"{what}; {hint} them again"
 
 
 def _short(checksum: str) -> str:
