@@ -156,6 +156,9 @@ def test_two_data_sets_have_two_checksums_and_that_is_no_fault() -> None:
     assert other_data([run(1, "mnist", "a"), run(2, {"name": "cifar10", "clean": 9}, "b")]) == {}
     mixed = other_data([run(1, "mnist", "a"), run(2, {"name": "mnist", "clean": 9}, "b"), run(3, "cifar10", "c")])
     assert mixed.keys() == {f"{1:032}", f"{2:032}"}
+    assert all("`lnbench data check mnist` which is the published one" in words for words in mixed.values())
+    own = other_data([run(1, {"name": "image_folder"}, "a"), run(2, {"name": "image_folder"}, "b")])
+    assert all("put those back that you mean" in words and "published" not in words for words in own.values()) and own
 
 
 def test_a_number_on_its_bound_is_right_and_rounding_is_forgiven() -> None:

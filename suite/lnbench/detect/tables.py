@@ -25,6 +25,7 @@ COLUMNS = (
     "aum", "probability",
 )  # fmt: skip
 BY_HEART = 0.99  # training accuracy
+ODDS, FAR_APART = 2.0, 0.1  # an estimate so many times, and so far, above the share of an AUM below 0 is doubted
 AUM_RULE = "AUM below 0"
 BOTH_RULE = "AUM below 0, and another class preferred out of fold"
 PROBABILITY_RULE = "more likely wrong than not"
@@ -121,6 +122,7 @@ def result(
             *notes,
             *little_learnt(scores, bool(records)),
             *overruled(scores),
+            *at_odds(scores),
             *by_heart(scores),
         ],
         "asked": asked,
@@ -172,6 +174,18 @@ def overruled(scores: Scores) -> list[str]:
     what = f"the networks preferred another class for {_percent(scores.overruled)} of the labels (AUM below 0)"
     rest = "they learnt too little, or most labels are wrong: no share is estimated, and no label is called suspect"
     return [f"{what}: {rest}; try more --epochs, another --lr, or another --model"]
+
+
+def at_odds(scores: Scores) -> list[str]:
+    """Return a note where the estimated share is far above that of labels that networks disagree with: two groups of
+    losses are then rather easy and hard images, as after very few epochs."""
+    if scores.interval is None or not scores.has_margins:
+        return []
+    estimate, disliked = scores.interval.estimate, float(scores.disliked().mean())
+    if estimate < ODDS * disliked or estimate - disliked < FAR_APART:
+        return []
+    what = f"the estimate of {_percent(estimate)} does not go with the margins: AUM is below 0 for {_percent(disliked)}"
+    return [f"{what}; the two groups may be easy and hard images, and not right and wrong labels: try more --epochs"]
 
 
 def by_heart(scores: Scores) -> list[str]:
