@@ -4,6 +4,7 @@ wrong with them."""
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -77,6 +78,15 @@ def test_a_study_of_image_files_is_trained_and_judged(pictures: Path, call: Call
     shutil.rmtree(pictures / "no-data")
     again, out, _ = call("judge", ".lnbench/reports/toy-full")
     assert again == code, "judging needs no data"
+
+
+def test_the_study_of_the_page_is_valid(tmp_path: Path, call: Call) -> None:
+    page = (Path(__file__).parents[2] / "docs/training.md").read_text(encoding="utf-8")
+    (study,) = (block for block in re.findall(r"```yaml\n(.*?)```", page, re.S) if block.startswith("schema: 1"))
+    (tmp_path / "birds.yaml").write_text(study, encoding="utf-8")
+    code, out, err = call("validate", str(tmp_path / "birds.yaml"))
+    assert code == 0, err
+    assert "1 study with 1 claim: valid" in out
 
 
 @pytest.mark.parametrize("change", ["moved between classes", "overwritten", "renamed"])
