@@ -64,6 +64,7 @@ def test_a_study_of_image_files_is_trained_and_judged(pictures: Path, call: Call
     code, out, err = call("verify", "toy", "--tier", "full")
     assert code in (0, 4), out + err  # whether so few pictures teach anything is no matter here
     assert f"image_folder: looked into {TRAIN // CLASSES} of {TRAIN + TEST} image files" in out
+    assert f"image_folder: looked into all {TRAIN + TEST} image files" in out
     assert "TOY-01" in out
     lines = (pictures / ".lnbench/reports/toy-full/records.jsonl").read_text(encoding="utf-8").splitlines()
     records = [json.loads(line)["record"] for line in lines]
@@ -135,6 +136,7 @@ def test_what_is_wrong_with_the_files_is_one_line(pictures: Path, call: Call, sp
         told = f"{file}: is a broken link"
     code, out, err = call("verify", "toy", "--tier", "full")
     assert code != 0 and told in out + err
+    assert len([line for line in out.splitlines() if "failed" in line and told in line]) == (spoilt == "cut short")
     assert "Traceback" not in out + err
 
 
@@ -181,4 +183,13 @@ def test_nothing_is_shown_where_nothing_is_listed(capsys: pytest.CaptureFixture[
     with listing("birds") as heard:
         for done in range(1, 101):
             heard(done, 100)
-    assert capsys.readouterr().out == "birds: looked into 1 of 100 image files\n", "a line every ten seconds"
+    lines = ["birds: looked into 1 of 100 image files", "birds: looked into all 100 image files"]
+    assert capsys.readouterr().out.splitlines() == lines, "a line every ten seconds, and one at the end"
+
+
+def test_a_listing_that_failed_is_not_called_done(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError), listing("birds") as heard:
+        heard(1, 100)
+        heard(2, 100)
+        raise ValueError
+    assert capsys.readouterr().out == "birds: looked into 1 of 100 image files\n"

@@ -21,6 +21,8 @@ from tests.toys.labelled import DIGITS, noisy_digits, write_labels
 LABELS = noisy_digits()
 TRUE = DIGITS.train_labels
 
+WHICH = "say which labels are meant, with `key` in a study, or --labels-key"
+
 
 def npy(values: Any) -> bytes:
     stream = io.BytesIO()
@@ -116,8 +118,13 @@ HUGE = npy(np.zeros(10, dtype=np.int64)).replace(b"(10,), }" + b" " * 10, b"(100
         ("a.npy", npy(np.where(np.arange(1300) == 7, np.nan, LABELS)), None, "entry 7 is nan, not an integer"),
         ("a.npy", npy(LABELS == 1), None, "holds bool, not integers"),
         ("a.npy", npy(LABELS.astype(str)), None, "not integers"),
-        ("a.npy", npy(LABELS), "noisy", "a .npy file has no keys; leave `key` out"),
-        ("a.npz", npz(noisy=LABELS, clean=TRUE), None, "say with `key` which labels are meant; it has clean, noisy"),
+        ("a.npy", npy(LABELS), "noisy", "a .npy file has no keys; leave `key`, or --labels-key, out"),
+        (
+            "a.npz",
+            npz(noisy=LABELS, clean=TRUE),
+            None,
+            WHICH + "; it has clean, noisy",
+        ),
         ("a.npz", npz(noisy=LABELS), "nosy", "it has no key 'nosy'; it has noisy"),
         ("a.npz", npz(noisy=np.array([1, "x"], dtype=object)), "noisy", "holds Python objects"),
         ("a.npz", cut(npz(noisy=LABELS)), "noisy", "no NumPy archive"),
@@ -134,7 +141,12 @@ HUGE = npy(np.zeros(10, dtype=np.int64)).replace(b"(10,), }" + b" " * 10, b"(100
         ("a.json", b"[]", None, "has no labels; it is empty"),
         ("a.json", b"{}", None, "it is empty"),
         ("a.json", b"3", None, "holds 3; write a list of labels"),
-        ("a.json", b'{"noisy": [1]}', None, "say with `key` which labels are meant; it has noisy"),
+        (
+            "a.json",
+            b'{"noisy": [1]}',
+            None,
+            WHICH + "; it has noisy",
+        ),
         ("a.json", b'{"noisy": [1]}', "clean", "it has no key 'clean'; it has noisy"),
         ("a.json", b"[1]", "noisy", "it has no key 'noisy'; it has nothing"),
         ("a.json", b'{"3": 1, "3": 2}', None, "the key '3' is there twice"),

@@ -97,7 +97,7 @@ def test_an_empty_class_folder_is_left_out_and_named(folder: Path) -> None:
     (folder / "scraps/a.txt").write_text("x")
     data = load(folder)
     assert data.classes == ["dark", "light"] and data.counts() == [40, 40]
-    assert "class folders without an image are left out: empty, scraps" in data.notes
+    assert "class folders without an image are left out: empty and scraps" in data.notes
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,7 @@ def test_a_data_set_is_known_by_its_name_and_takes_labels_from_a_file(tmp_path: 
     assert np.array_equal(found.labels, labels) and "100 differ from the data's own" in found.notes[-1]
     rolled = load(Path("digits"), labels_file=tmp_path / "labels.npz", labels_key="order")
     assert "as if they were shuffled" in rolled.notes[-1]
-    with pytest.raises(DataError, match="say with `key` which labels are meant"):
+    with pytest.raises(DataError, match="say which labels are meant, with `key` in a study, or --labels-key"):
         load(Path("digits"), labels_file=tmp_path / "labels.npz")
     (tmp_path / "few.csv").write_text("index,label\n3,7\n")
     some = load(Path("digits"), labels_file=tmp_path / "few.csv")

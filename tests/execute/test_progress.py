@@ -37,8 +37,12 @@ def test_every_run_of_a_group_counts(display: Display, monkeypatch: pytest.Monke
     group, alone = (sum(run.flop for run in task.runs) for task in (GROUP, ALONE))
     display.report(Report(GROUP.id, 300, 1200, 0, 2))
     assert display.share == pytest.approx(0.25 * group / (group + alone))
-    monkeypatch.setattr(progress.time, "monotonic", lambda: display.began + 10)
-    assert "240 examples/s" in display.summary()  # 8 × 300 in 10 s
+    assert display.first is not None
+    since = display.first[0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: since + 10)
+    display.report(Report(GROUP.id, 600, 1200, 1, 2))
+    assert "240 examples/s" in display.summary()  # 8 × 300 more in 10 s
+    display.report(Report(GROUP.id, 300, 1200, 0, 2))
     for one in GROUP.runs[:7]:
         display.finished(one, "trained", "")
     assert display.share == pytest.approx((7 * group / 8 + 0.25 * group / 8) / (group + alone))
@@ -90,9 +94,13 @@ def test_a_small_terminal_has_rate_and_time_left(columns: int, lines: int, monke
     shown = BarDisplay(Live(console=console, auto_refresh=False))
     tasks = [Task((run(seed, model="convnet4"),)) for seed in range(16)]
     shown.planned([task.runs[0] for task in tasks], reused=0)
-    monkeypatch.setattr(progress.time, "monotonic", lambda: shown.began + 4000)
+    began = progress.time.monotonic()
+    monkeypatch.setattr(progress.time, "monotonic", lambda: began + 10)
     for epoch, task in enumerate(tasks):
         shown.started(task)
+        shown.report(Report(task.id, 0, 1200, epoch, 16))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: began + 4010)
+    for epoch, task in enumerate(tasks):
         shown.report(Report(task.id, 900, 1200, epoch, 16))
     text = [line.plain for line in shown.live.get_renderable().renderables[1:] if hasattr(line, "plain")]
     assert text[0] == "0/16 runs, epochs 1/16 to 16/16, 4 examples/s, about 22 min 13 s left"
@@ -102,6 +110,31 @@ def test_a_small_terminal_has_rate_and_time_left(columns: int, lines: int, monke
     assert all(len(row) <= columns for row in rows)
     if columns >= 80:
         assert rows[1].endswith("left") and len(rows) < lines
+
+
+def test_the_start_of_processes_is_no_part_of_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty seconds to start, then 100 examples a second: the first line once promised an hour for half a minute."""
+    now = 1000.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    shown = Display()
+    shown.planned(list(ALONE.runs), reused=0)
+    shown.started(ALONE)
+    now += 50
+    shown.report(Report(ALONE.id, 50, 4000, 0, 1))
+    assert shown.summary() == "0/1 runs, epoch 1/1", "no rate is known yet"
+    now += 10
+    shown.report(Report(ALONE.id, 1050, 4000, 0, 1))
+    assert shown.summary() == "0/1 runs, epoch 1/1, 100 examples/s, about 30 s left"
+
+
+def test_one_reason_is_said_once(capsys: pytest.CaptureFixture[str], display: Display) -> None:
+    for one in GROUP.runs[:3]:
+        display.finished(one, "failed", "003.JPEG: is damaged")
+    lines = [line for line in capsys.readouterr().out.splitlines() if "failed" in line]
+    assert [line.partition(": ")[2] for line in lines] == [
+        "failed: 003.JPEG: is damaged",
+        *["failed, for the same reason"] * 2,
+    ]
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(42.4, "42 s"), (190, "3 min 10 s"), (7500, "2 h 05 min")])

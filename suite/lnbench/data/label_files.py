@@ -141,7 +141,7 @@ def parsed(raw: bytes, path: Path, key: str | None) -> GivenLabels:
     if form not in FORMS:
         raise DataError(f"{path}: labels are read from {', '.join(FORMS)} files; save them as one of these")
     if form in (".npy", ".csv") and key is not None:
-        raise DataError(f"{path}: a {form} file has no keys; leave `key` out")
+        raise DataError(f"{path}: a {form} file has no keys; leave `key`, or --labels-key, out")
     if form == ".npy":
         given = GivenLabels(_column(array_of_bytes(raw, str(path)), str(path)))
     elif form == ".npz":
@@ -177,7 +177,7 @@ def _of_archive(raw: bytes, path: Path, key: str | None) -> npt.NDArray[Any]:
 def _which(key: str | None, names: Sequence[str]) -> str:
     shown = visible(", ".join(names[:10]))[:200] or "nothing"
     if key is None:
-        return f"say with `key` which labels are meant; it has {shown}"
+        return f"say which labels are meant, with `key` in a study, or --labels-key; it has {shown}"
     return f"it has no key '{key}'; it has {shown}"
 
 

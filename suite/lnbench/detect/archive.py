@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lnbench.data.arrays import opened_archive
-from lnbench.detect.data import Images, Labelled, one_channel_if_grey, usual_size
+from lnbench.detect.data import Images, Labelled, one_channel_if_grey, scaled, usual_size
 from lnbench.detect.decode import fitted
 from lnbench.detect.labels import class_numbers, shown_names
 from lnbench.detect.splits import SPLITS
+from lnbench.detect.wording import demand_distinct, named
 from lnbench.errors import DataError, visible
 
 CHANNELS = (1, 3, 4)
@@ -25,14 +26,15 @@ def read(path: Path, size: int | None) -> Labelled:
     arrays, names, notes = _arrays(path)
     images = _channels_last(path, arrays["images"])  # (N, H, W, 3)
     given = shown_names(arrays["classes"], str(path)) if "classes" in arrays else None
+    if given is not None:
+        demand_distinct(given, str(path))
     labels, classes = class_numbers(arrays["labels"], len(images), given, str(path))
     present = sorted(set(labels.tolist()))
     side = size or usual_size([min(images.shape[1:3])] if len(images) else [1])
     absent = [name for number, name in enumerate(classes if given else []) if number not in present]
     if absent:
-        notes.append(f"classes without an image are left out: {', '.join(absent)}")
-    if images.shape[1:3] != (side, side):
-        notes.append(f"each image's middle square was scaled to {side}×{side} pixels")
+        notes.append(f"classes without an image are left out: {named(absent)}")
+    scaling, scaled_down = scaled([images.shape[1:3]], side)
     small = fitted(images, side).transpose(0, 3, 1, 2)
     return Labelled(
         images=one_channel_if_grey(np.ascontiguousarray(small)),
@@ -40,8 +42,9 @@ def read(path: Path, size: int | None) -> Labelled:
         names=names or [str(index) for index in range(len(images))],
         classes=[classes[number] for number in present],
         view=lambda index, most: fitted(images[index : index + 1], min(most, *images.shape[1:3]))[0],
-        notes=notes,
+        notes=[*notes, *scaling],
         raw=lambda index: images[index].tobytes(),
+        scaled_down=scaled_down,
     )
 
 

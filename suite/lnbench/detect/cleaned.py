@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lnbench.detect.data import Labelled, Labels
+from lnbench.detect.output import images_around
 from lnbench.detect.scoring import Scores
 from lnbench.errors import LnbenchError, StoreError
 from lnbench.spreadsheet import cell
@@ -19,8 +20,9 @@ FORMS = (".csv", ".npz")
 HEAD = ("image", "label", "given_label", "changed")
 
 
-def check(file: Path) -> None:
-    """Raise LnbenchError where cleaned labels cannot be written to a file: before anything is trained."""
+def check(file: Path, data: Path | None = None, images: Path | None = None) -> None:
+    """Raise LnbenchError where cleaned labels cannot be written to a file, or would lie among the images of `data`:
+    before anything is trained."""
     if file.suffix.lower() not in FORMS:
         raise LnbenchError(f"--write-cleaned {file}: write a .csv or a .npz file")
     try:
@@ -31,6 +33,8 @@ def check(file: Path) -> None:
         raise LnbenchError(f"--write-cleaned {file}: is already there, and nothing is overwritten; name another file")
     if not file.absolute().parent.is_dir():
         raise LnbenchError(f"--write-cleaned {file}: there is no folder {file.parent}; make it first")
+    if data is not None and (among := images_around(file, data, images)) is not None:
+        raise LnbenchError(f"--write-cleaned {file}: is inside the images' folder {among}; name another place")
 
 
 def cleaned(data: Labelled, scores: Scores) -> Labels:

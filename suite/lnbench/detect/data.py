@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from lnbench.detect.ranges import SMALLEST
+
 FEWEST = 50  # images: two Gaussians fitted to fewer values say nothing
 FEW_OF_A_CLASS = 5  # images that a network hardly learns as a class
-SMALLEST, LARGEST = 8, 224  # pixels per side
 USUAL_SIZE = 32
 SIZE_STEP = 4  # a side is a multiple of it: residual networks halve the image twice
 Images = npt.NDArray[np.uint8]
@@ -26,7 +27,8 @@ class Labelled:
 
     images: (N, C, S, S) uint8; labels: (N,) int64, indices into `classes`; names: of each image, its path in the folder
     or its index in the archive. `classes`: those that have images. `skipped`: (file, why) of what gave no image.
-    `notes`: what was done to the images that a reader should know. `view(index, size)`: one image for the eye,
+    `notes`: what was done to the images that a reader should know. `scaled_down`: whether some image has more pixels
+    than it is trained on with. `view(index, size)`: one image for the eye,
     (size', size', 3) uint8, as large as `size` where the original is. `raw(index)`: the bytes that the image was read
     from, to tell copies from images that only look alike when they are small; empty where they cannot be had.
     """
@@ -39,6 +41,7 @@ class Labelled:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     raw: Callable[[int], bytes] | None = None
+    scaled_down: bool = False
 
     @property
     def pictured(self) -> bool:
@@ -79,6 +82,14 @@ def usual_size(shorter: list[int]) -> int:
     """Return the side to train on, from the images' shorter sides, by the rule of `read`."""
     have = sorted(shorter)[len(shorter) // 10]
     return max(SMALLEST, min(USUAL_SIZE, have) // SIZE_STEP * SIZE_STEP)
+
+
+def scaled(sizes: Iterable[tuple[int, int]], side: int) -> tuple[list[str], bool]:
+    """Return (a note where images of these sizes (height, width) were made `side` pixels a side, whether some lost
+    pixels in that)."""
+    changed = {size for size in sizes if size != (side, side)}
+    notes = [f"each image's middle square was scaled to {side}×{side} pixels"] if changed else []
+    return notes, any(max(size) > side for size in changed)
 
 
 def one_channel_if_grey(images: Images) -> Images:

@@ -12,9 +12,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from lnbench.detect.data import Images, Labelled, Say, one_channel_if_grey, usual_size
+from lnbench.detect.data import Images, Labelled, Say, one_channel_if_grey, scaled, usual_size
 from lnbench.detect.decode import Header, Unreadable, header, picture, watchful
 from lnbench.detect.splits import classes_in
+from lnbench.detect.wording import counted, named
 from lnbench.errors import DataError, visible
 from lnbench.machine import available_cores
 from lnbench.untrusted import Unreadable as NotReadable
@@ -37,7 +38,7 @@ def read(path: Path, size: int | None, say: Say) -> Labelled:
     ]
     notes = [*found.notes]
     if found.loose:
-        notes.append(f"{found.loose} file{'s' * (found.loose > 1)} next to the class folders, left out")
+        notes.append(f"{counted(found.loose, 'file')} next to the class folders, left out")
     return of_files(path, files, list(found.folders), "class folders", size, say, notes)
 
 
@@ -66,6 +67,7 @@ def of_files(
     if not good:
         raise DataError(f"{path}: {_nothing(path, files, pictures)}")
     present = sorted({label for label, *_ in good})
+    scaling, scaled_down = scaled(((about.height, about.width) for _, _, about, _ in good), side)
     images = np.stack([got for *_, got in good]).transpose(0, 3, 1, 2)
     return Labelled(
         images=one_channel_if_grey(images),
@@ -74,8 +76,9 @@ def of_files(
         classes=[classes[label] for label in present],
         view=_viewer([file for _, file, _, _ in good]),
         skipped=sorted((file.relative_to(path).as_posix(), why) for file, why in whys.items()),
-        notes=[*notes, *_notes(classes, present, what, [about for _, _, about, _ in good], side)],
+        notes=[*notes, *_notes(classes, present, what, [about for _, _, about, _ in good]), *scaling],
         raw=_bytes_of([file for _, file, _, _ in good]),
+        scaled_down=scaled_down,
     )
 
 
@@ -149,19 +152,17 @@ def _nothing(path: Path, files: list[tuple[int, Path]], results: Sequence[object
         return "its class folders are empty"
     reason = next((result for result in results if isinstance(result, str)), "")
     first = visible(str(files[0][1].relative_to(path)))
-    return f"none of {len(files)} files could be read as an image ({first}: {reason})"
+    return f"none of {counted(len(files), 'file')} could be read as an image ({first}: {reason})"
 
 
-def _notes(classes: list[str], present: list[int], what: str, headers: list[Header], side: int) -> list[str]:
+def _notes(classes: list[str], present: list[int], what: str, headers: list[Header]) -> list[str]:
     notes = []
     empty = [name for label, name in enumerate(classes) if label not in present]
     if empty:
-        notes.append(f"{what} without an image are left out: {', '.join(empty)}")
+        notes.append(f"{what} without an image are left out: {named(empty)}")
     several = sum(one.several for one in headers)
     if several:
-        notes.append(f"{several} file{'s' * (several > 1)} with several pictures (animations): the first was taken")
-    if any((one.width, one.height) != (side, side) for one in headers):
-        notes.append(f"each image's middle square was scaled to {side}×{side} pixels")
+        notes.append(f"{counted(several, 'file')} with several pictures (animations): the first was taken")
     return notes
 
 

@@ -17,8 +17,10 @@ import numpy as np
 
 from lnbench.detect.data import Labelled
 from lnbench.detect.figures import gain_of, seen
+from lnbench.detect.page import suspects_counted, word
 from lnbench.detect.page_parts import SCRIPT, STYLE
 from lnbench.detect.scoring import Scores
+from lnbench.detect.wording import counted
 from lnbench.errors import visible
 
 MOST_THUMBNAILS = 300
@@ -42,9 +44,9 @@ def page(result: Json, data: Labelled, scores: Scores) -> bytes:
         *(_groups(result, data, scores) if data.pictured else []),
         _matrix(result) if learnt else "",
         _table(result, data, scores),
-        "<p>Look before you delete: hard, rare and ambiguous examples with right labels rank high, too, and errors "
-        "with a system (a class that is wrong throughout) do not. <code>report.md</code> says what was done and what "
-        "cannot be found; <code>scores.csv</code> has every example.</p>",
+        f"<p>Look before you delete: hard, rare and ambiguous {word(result)}s with right labels rank high, too, and "
+        "errors with a system (a class that is wrong throughout) do not. <code>report.md</code> says what was done and "
+        "what cannot be found; <code>scores.csv</code> has every one.</p>",
     ]
     policy = f"default-src 'none'; img-src data:; style-src '{_hash(STYLE)}'; script-src '{_hash(SCRIPT)}'"
     head = (
@@ -77,7 +79,8 @@ def _list(items: Any) -> str:
 
 def _summary(result: Json, learnt: bool) -> str:
     count, noise = result["data"]["images"], result["noise"]
-    what = f"{count:,} examples of {len(result['classes'])} classes, ranked by how hard their labels were to learn."
+    of = f"{counted(count, word(result))} of {len(result['classes'])} classes"
+    what = f"{of}, ranked by how hard their labels were to learn."
     if not learnt:
         return f"<p>{what} <b>It is not shown that the classes were learnt, so nothing is said of any label.</b></p>"
     if result["overruled"]:
@@ -85,7 +88,7 @@ def _summary(result: Json, learnt: bool) -> str:
         why = "they learnt too little, or most labels are wrong"
         most = f"The networks preferred another class for {share} of the labels"
         return f"<p>{what} <b>{most}: {why}; none is accused.</b></p>"
-    rule = f"<b>{result['suspects']:,} labels are suspect</b> ({_text(result['suspect_rule'])})."
+    rule = f"<b>{suspects_counted(result)}</b> ({_text(result['suspect_rule'])})."
     if noise is None:
         return f"<p>{what} {rule} The scores form one group: no share of wrong labels is estimated.</p>"
     low, high, estimate = (f"{100 * noise[key]:.1f} %" for key in ("low", "high", "estimate"))
@@ -118,9 +121,10 @@ def _groups(result: Json, data: Labelled, scores: Scores) -> list[str]:
         if spent > MOST_BYTES:
             break
         pictures[one] = picture
-    shown = f"{len(pictures):,} of {len(chosen):,}" if len(pictures) < len(chosen) else f"{len(chosen):,}"
+    part = f"{len(pictures):,} of " if len(pictures) < len(chosen) else ""
+    shown = part + counted(len(chosen), "image")
     sections = [
-        f"<h2>The most suspect images, by given and preferred class</h2><p>{shown} images: the suspects and the first "
+        f"<h2>The most suspect images, by given and preferred class</h2><p>{shown}: the suspects and the first "
         f"{top} ranks. A picture is framed where its label is suspect; hover for its name and numbers.</p>"
     ]
     for (given, other), members in sorted(pairs.items(), key=lambda pair: (-len(pair[1]), pair[0])):

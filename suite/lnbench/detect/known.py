@@ -10,8 +10,20 @@ import numpy as np
 from lnbench import catalog
 from lnbench.data.images import ImageData, load
 from lnbench.data.label_files import DEVIATIONS, agreement, bytes_of, complete, parsed
-from lnbench.detect.data import Images, Labelled, one_channel_if_grey, usual_size
+from lnbench.detect.data import Images, Labelled, one_channel_if_grey, scaled, usual_size
 from lnbench.detect.decode import fitted
+from lnbench.errors import NoSuchData
+from lnbench.untrusted import Unreadable, kind_of, shown
+
+
+def demand_there(file: Path, option: str) -> None:
+    """Raise NoSuchData where there is nothing at a path that an option names."""
+    try:
+        there = kind_of(file) != "nothing"
+    except Unreadable as error:
+        raise NoSuchData(f"{option} {shown(file)}: cannot be read: {error}") from None
+    if not there:
+        raise NoSuchData(f"{option} {shown(file)}: no such file")
 
 
 def is_name(name: str) -> bool:
@@ -35,7 +47,7 @@ def of_arrays(images: Images, labels: np.ndarray, classes: list[str], size: int 
         channels_last = np.repeat(channels_last, 3, axis=-1)
     side = size or usual_size([min(images.shape[2:])])
     small = fitted(channels_last, side).transpose(0, 3, 1, 2)
-    scaled = f"each image's middle square was scaled to {side}×{side} pixels"
+    notes, scaled_down = scaled([images.shape[2:]], side)
     most = min(images.shape[2:])
     return Labelled(
         images=one_channel_if_grey(np.ascontiguousarray(small)),
@@ -43,18 +55,21 @@ def of_arrays(images: Images, labels: np.ndarray, classes: list[str], size: int 
         names=[str(number) for number in range(len(images))],
         classes=classes,
         view=lambda index, wanted: fitted(channels_last[index : index + 1], min(wanted, most))[0],
-        notes=[] if images.shape[2:] == (side, side) else [scaled],
+        notes=notes,
         raw=lambda index: images[index].tobytes(),
+        scaled_down=scaled_down,
     )
 
 
 def with_labels(data: Labelled, file: Path, key: str | None, name: str) -> Labelled:
     """Return the images with the labels of a file, by the rules of the noise `labels_file`: numbers of classes, of all
     images in their order or of some by index. Raises DataError."""
+    demand_there(file, "--labels-file")
     held = ImageData(name, data.images, data.labels, data.images[:0], data.labels[:0], len(data.classes), 255.0, "")
     labels = complete(parsed(bytes_of(file), file, key), held, file, check_order=False)
     changed = int((labels != data.labels).sum())
-    notes = [f"the labels are those of {file.name}{f', {key}' if key else ''}: {changed:,} differ from the data's own"]
+    whose = f"{file.name}{f', {key}' if key else ''}"
+    notes = [f"the labels are those of {whose}: {changed:,} differ{'s' * (changed == 1)} from the data's own"]
     agree, chance, deviation = agreement(labels, data.labels, len(data.classes))
     if agree <= chance + DEVIATIONS * deviation:
         notes.append(

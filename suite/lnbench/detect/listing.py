@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from lnbench.detect.data import Labelled, Say
 from lnbench.detect.folders import of_files
-from lnbench.errors import DataError, visible
+from lnbench.detect.wording import place_named
+from lnbench.errors import DataError, NoSuchData, visible
 from lnbench.untrusted import Unreadable, bytes_of
 
 FORMS = (".csv", ".tsv")
@@ -23,7 +24,7 @@ def read(path: Path, images: Path | None, size: int | None, say: Say) -> Labelle
     a path that leads out of that folder, with its line."""
     root = path.parent if images is None else images
     if not root.is_dir():
-        raise DataError(f"--images {root}: no such folder")
+        raise NoSuchData(f"--images {root}: no such folder")
     rows = _rows(path)
     real, pairs, outside = os.path.realpath(root), [], []
     for line, name, label in rows:
@@ -38,7 +39,7 @@ def read(path: Path, images: Path | None, size: int | None, say: Say) -> Labelle
             pairs.append((label, file))
     if outside:
         line, name = outside[0]
-        what = f"{path}: line {line}: {visible(name)[:200]} lies outside the folder {root}"
+        what = f"{path}: line {line}: {visible(name)[:200]} lies outside the folder {place_named(root)}"
         raise DataError(f"{what} ({len(outside):,} of {len(rows):,} do); give the folder of all with --images")
     classes = sorted({label for label, _ in pairs})
     place = {label: number for number, label in enumerate(classes)}

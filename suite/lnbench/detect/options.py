@@ -10,6 +10,7 @@ import numpy as np
 
 from lnbench import catalog
 from lnbench.detect.data import Images, Labelled
+from lnbench.detect.ranges import CHOICES, RANGES
 from lnbench.errors import LnbenchError, did_you_mean
 from lnbench.models import plain
 
@@ -72,6 +73,7 @@ def usual_rate(model: str) -> float:
 
 def check(asked: Options) -> None:
     """Raise LnbenchError for options that no data can make good."""
+    check_ranges(asked.as_dict())
     if asked.lr is not None and not math.isfinite(asked.lr):
         raise LnbenchError(f"--lr {asked.lr}: not a finite number")
     if asked.lr is not None and not RATES[0] <= asked.lr <= RATES[1]:
@@ -80,8 +82,24 @@ def check(asked: Options) -> None:
             f"--lr {asked.lr:g}: not between {RATES[0]:g} and {RATES[1]:g}, where learning rates lie; {usual}"
         )
     known = catalog.names("model")
-    if asked.model is not None and asked.model not in known:
-        raise LnbenchError(f"--model {asked.model}: no such network; {did_you_mean(asked.model, known)}")
+    if asked.model is not None and str(asked.model) not in known:
+        raise LnbenchError(f"--model {asked.model}: no such network; {did_you_mean(str(asked.model), known)}")
+
+
+def check_ranges(options: dict[str, Any]) -> None:
+    """Raise LnbenchError for an option that is not what `ranges` says; None is for `settled` to choose."""
+    for name, value in options.items():
+        option = f"--{name.replace('_', '-')} {value}"
+        if name in RANGES and value is not None:
+            least, most = RANGES[name]
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise LnbenchError(f"{option}: is no whole number")
+            if not least <= value <= most:
+                raise LnbenchError(f"{option}: is not between {least} and {most}")
+        if name in CHOICES and value is not None and value not in CHOICES[name]:
+            raise LnbenchError(f"{option}: is none of {', '.join(CHOICES[name])}")
+        if name == "lr" and value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise LnbenchError(f"{option}: is no number")
 
 
 def settled(asked: Options, data: Labelled) -> tuple[Options, list[str]]:

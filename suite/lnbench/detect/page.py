@@ -9,6 +9,7 @@ from typing import Any
 from lnbench.detect.data import Labelled
 from lnbench.detect.scoring import Scores
 from lnbench.detect.tables import AUM_RULE, BOTH_RULE, BY_HEART
+from lnbench.detect.wording import counted
 from lnbench.errors import visible
 
 MOST_LISTED = 20  # skipped files, rows of the list of suspects
@@ -36,7 +37,7 @@ def report(result: Json, data: Labelled, scores: Scores) -> bytes:
         "## What was done",
         _done(result),
         "## What this cannot find",
-        LIMITS if data.pictured else LIMITS_OF_LOSSES,
+        *_limits(result),
         "## How to go on",
         NEXT if result["runs"][0].get("id") else NEXT_OF_LOSSES,
         *_skipped(result),
@@ -46,8 +47,8 @@ def report(result: Json, data: Labelled, scores: Scores) -> bytes:
 
 def _summary(result: Json) -> str:
     images, noise = result["data"]["images"], result["noise"]
-    what = "images" if result["data"]["shape"] else "examples"
-    found = f"{images:,} {what} of {len(result['classes'])} classes were ranked by how hard their labels were to learn"
+    of = f"{counted(images, word(result))} of {len(result['classes'])} classes"
+    found = f"{of} were ranked by how hard their labels were to learn"
     where = "`page.html` shows them, `scores.csv` has every one."
     if not _learnt(result):
         return (
@@ -59,7 +60,7 @@ def _summary(result: Json) -> str:
             f"{found}. **The networks preferred another class for {share(result['overruled'])} of the labels, so "
             f"nothing is said of any label**: they learnt too little, or most labels are wrong. {where}"
         )
-    words = f"**{result['suspects']:,} labels are suspect** (`suspects.csv`): {_rule(result)}"
+    words = f"**{suspects_counted(result)}** (`suspects.csv`): {_rule(result)}"
     if noise is None:
         return (
             f"{found}. {words}. That is no estimate of how many are wrong, as it counts hard images with right labels "
@@ -68,8 +69,18 @@ def _summary(result: Json) -> str:
         )
     return (
         f"{found}. {words}. **About {share(noise['estimate'])} of the labels seem wrong**; {result['likely_wrong']:,} "
-        f"are more likely mislabeled than not. {where}"
+        f"{'is' if result['likely_wrong'] == 1 else 'are'} more likely mislabeled than not. {where}"
     )
+
+
+def word(result: Json) -> str:
+    """Return what one of the things ranked is called: an image, or an example where there are no pictures."""
+    return "image" if result["data"]["shape"] else "example"
+
+
+def suspects_counted(result: Json) -> str:
+    count = result["suspects"]
+    return f"{counted(count, 'label')} {'is' if count == 1 else 'are'} suspect"
 
 
 def _rule(result: Json) -> str:
@@ -88,7 +99,8 @@ def _notes(result: Json) -> list[str]:
     notes = list(result["notes"])
     if skipped := len(result["data"]["skipped"]):
         notes.append(
-            f"{skipped} file{'s' * (skipped > 1)} could not be read as an image and were skipped (end of page)"
+            f"{counted(skipped, 'file')} could not be read as an image and {'was' if skipped == 1 else 'were'} "
+            "skipped (end of page)"
         )
     return ["\n".join(f"- {escaped(note)}" for note in notes)] if notes else []
 
@@ -174,7 +186,7 @@ def _noise(result: Json) -> str:
         return (
             "No estimate. It needs two groups of scores, those of right and of wrong labels, clearly apart: a mixture "
             "of two Gaussians with two maxima, Ashman's D above 2, and a better BIC than one Gaussian. Here the mean "
-            f"over the runs is one group ({alone} of {count} run{'s' * (count > 1)} alone "
+            f"over the runs is one group ({alone} of {counted(count, 'run')} alone "
             f"{'has' if alone == 1 else 'have'} two). So it is where there are few wrong labels, or none, and where "
             "the network cannot tell them apart."
         )
@@ -225,14 +237,15 @@ def _done(result: Json) -> str:
     agreement = result["agreement_of_runs"]
     agree = f" The AULs of two runs correlate with r = {agreement:.3f} on average." if agreement is not None else ""
     words = (
-        f"{options['runs']} training{'s' * (options['runs'] > 1)} of `{options['model']}` on the labels as given "
+        f"{counted(options['runs'], 'training')} of `{options['model']}` on the labels as given "
         f"({kind}, {side}×{side} pixels, "
         f"{'random crops and flips' if options['augment'] == 'crop_flip' else 'no augmentation'}, "
-        f"{options['epochs']} epochs, batches of {options['batch_size']}, SGD at a rate of {options['lr']:g}, momentum "
-        "0.9 with Nesterov's step, weight decay 1e-4). An image's area under the loss (AUL) is the sum of its losses "
-        "over the epochs: wrong labels are learnt late or never. Each training's AULs are standardised, then averaged; "
-        "the probability comes from a mixture of two Gaussians. AUM, the mean margin of the given label over the next "
-        f"best, is a second opinion: below 0, the network mostly preferred another class.{agree}{_folds(result)}"
+        f"{counted(options['epochs'], 'epoch')}, batches of {options['batch_size']}, SGD at a rate of "
+        f"{options['lr']:g}, momentum 0.9 with Nesterov's step, weight decay 1e-4). An image's area under the loss "
+        "(AUL) is the sum of its losses over the epochs: wrong labels are learnt late or never. Each training's AULs "
+        "are standardised, then averaged; the probability comes from a mixture of two Gaussians. AUM, the mean margin "
+        "of the given label over the next best, is a second opinion: below 0, the network mostly preferred another "
+        f"class.{agree}{_folds(result)}"
     )
     head = ["run", "training accuracy", "loss", "share wrong, alone", "time"]
     about = f"Device: {runs[0]['device']}. Data checksum: `{result['data']['checksum'][:16]}`."
@@ -244,7 +257,7 @@ def _done(result: Json) -> str:
 def _of_losses(result: Json) -> str:
     runs, about = result["runs"], result["learnt"]
     words = (
-        f"Scores of what {len(runs)} training{'s' * (len(runs) > 1)} of somebody else recorded; nothing was trained "
+        f"Scores of what {counted(len(runs), 'training')} of somebody else recorded; nothing was trained "
         "here. An example's area under the loss (AUL) is the sum of its losses over the epochs, standardised; AUM is "
         "its mean margin, that of the given label's logit over the next best. The probability comes from a mixture of "
         "two Gaussians fitted to the AULs."
@@ -278,11 +291,19 @@ def _alone(run: Json) -> str:
     return "one group" if run["noise"] is None else share(run["noise"])
 
 
+def _limits(result: Json) -> list[str]:
+    if not result["runs"][0].get("id"):
+        return [LIMITS_OF_LOSSES]
+    _, side, _ = result["data"]["shape"]
+    scaled = " The images were scaled down; detail that decides the label may be gone."
+    return [LIMITS.format(side=f"{side}×{side}", scaled=scaled if result["data"]["scaled_down"] else "")]
+
+
 LIMITS = """\
 - Errors with a system: a class that is wrong throughout, a kind of image that always gets the same wrong label. They
   are learnt like right labels.
 - Copies of one image with the same wrong label: the network remembers them.
-- What a small picture does not show. The images were scaled down; detail that decides the label may be gone.
+- What a picture of {side} pixels does not show.{scaled}
 - Hard, rare or ambiguous images with right labels rank high, too. A high rank is a reason to look, no verdict."""
 
 NEXT = """\

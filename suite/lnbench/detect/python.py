@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from lnbench.detect.crew import Way
-from lnbench.detect.data import Images, Labelled, usual_size
+from lnbench.detect.data import Images, Labelled, scaled, usual_size
 from lnbench.detect.known import of_arrays
 from lnbench.detect.labels import class_numbers
-from lnbench.detect.options import Options, check
-from lnbench.detect.output import explained, mine, place, take, write
+from lnbench.detect.options import Options, check, check_ranges
+from lnbench.detect.output import explained, mine, place, replaced, take, write
 from lnbench.detect.outputs import Outputs, outputs
 from lnbench.detect.reading import checked, read
 from lnbench.detect.runs import DetectRun
 from lnbench.detect.scoring import Scores
+from lnbench.detect.tensors import as_array
 from lnbench.detect.whole import trained
+from lnbench.detect.wording import demand_distinct, place_named
 from lnbench.errors import DataError, LnbenchError
 from lnbench.machine import resolve_device
 from lnbench.training.hooks import Progress
@@ -32,12 +34,14 @@ IMAGE_COLUMNS, LABEL_COLUMNS = ("image", "img", "images"), ("label", "labels", "
 @dataclass(frozen=True)
 class Detection:
     """scores: of every example. data: the examples. result: all numbers, as in result.json. folder: where the page and
-    the tables are."""
+    the tables are. replaced: what was written over there, in words, where an earlier call had other options or other
+    data; else empty."""
 
     scores: Scores
     data: Labelled
     result: dict[str, Any]
     folder: Path
+    replaced: str = ""
 
 
 class _Silent:
@@ -76,8 +80,11 @@ def detect(
     """
     asked = _asked(options)
     check(asked)
+    check_ranges({"workers": workers, "threads": threads})
     if isinstance(data, str | os.PathLike):
-        found, source = read(Path(data), asked.size, lambda line: None), str(data)
+        if labels is not None or classes is not None:
+            raise LnbenchError(f"detect: `labels` and `classes` are for arrays, and {data} is a path; leave them out")
+        found, source = read(Path(data), asked.size, lambda line: None), str(place_named(Path(data)))
         folder = place(Path(data), Path(output))
     else:
         found = checked(_labelled(data, labels, classes, asked.size), "the data")
@@ -87,13 +94,15 @@ def detect(
         done = trained(found, asked, store, way, _Silent(), lambda: False, lambda line: None)
     scores = done.scores()
     made: Outputs = outputs(source, found, asked.as_dict(), done.options.as_dict(), scores, done.records, done.notes)
+    before = replaced(folder, made.result)
     write(folder, made.files)
-    return Detection(scores, found, made.result, folder)
+    return Detection(scores, found, made.result, folder, before)
 
 
 def _asked(options: dict[str, Any]) -> Options:
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in options.items()}
     try:
-        return Options(**options)
+        return Options(**plain)
     except TypeError:
         known = ", ".join(Options.__dataclass_fields__)
         unknown = next(name for name in options if name not in Options.__dataclass_fields__)
@@ -102,16 +111,27 @@ def _asked(options: dict[str, Any]) -> Options:
 
 def _labelled(data: Any, labels: Any, classes: Sequence[str] | None, size: int | None) -> Labelled:
     names = None if classes is None else [str(name) for name in classes]
+    if names is not None:
+        demand_distinct(names, "the data")
+    if labels is None and hasattr(data, "shape") and hasattr(data, "dtype"):
+        what = f"an array of shape {tuple(data.shape)} has no labels"
+        raise DataError(f"the data: {what}; give them with `labels`, one for each image")
+    notes: list[str] = []
+    smaller = False
     if labels is None:
-        images, given, names = _of_dataset(data, names, size)
+        images, given, names, (notes, smaller) = _of_dataset(data, names, size)
     else:
-        images, given = _channels_first(np.asarray(data), "the data"), np.asarray(labels)
+        images, given = _channels_first(as_array(data), "the data"), as_array(labels)
     numbers, names = class_numbers(given, len(images), names, "the data")
-    return of_arrays(images, numbers, names, size)
+    found = of_arrays(images, numbers, names, size)
+    return replace(found, notes=[*found.notes, *notes], scaled_down=found.scaled_down or smaller)
 
 
-def _of_dataset(data: Any, names: list[str] | None, size: int | None) -> tuple[Images, npt.NDArray[Any], list[str]]:
-    """Return images (N, 3, S, S) uint8, labels (N,) and the names of classes of a data set."""
+def _of_dataset(
+    data: Any, names: list[str] | None, size: int | None
+) -> tuple[Images, npt.NDArray[Any], list[str], tuple[list[str], bool]]:
+    """Return images (N, 3, S, S) uint8, labels (N,) and the names of classes of a data set, and what `scaled` says of
+    its images."""
     if not hasattr(data, "__len__") or not hasattr(data, "__getitem__"):
         what = f"{type(data).__name__} has no length or gives no items; give `labels` with images, or a data set"
         raise DataError(f"the data: {what} of (image, label)")
@@ -122,6 +142,7 @@ def _of_dataset(data: Any, names: list[str] | None, size: int | None) -> tuple[I
         pictures.append(_pixels(image, number))
         labels.append(label.item() if hasattr(label, "item") else label)
     side = size or usual_size([min(one.shape[:2]) for one in pictures])
+    scaling = scaled(((one.shape[0], one.shape[1]) for one in pictures), side)
     if names is None:
         features: Any = getattr(data, "features", None) or {}  # Hugging Face's
         column = next((name for name in LABEL_COLUMNS if name in features), None)
@@ -131,7 +152,7 @@ def _of_dataset(data: Any, names: list[str] | None, size: int | None) -> tuple[I
     if names is None:
         texts = array.dtype.kind in "US"
         names = sorted(set(array.tolist())) if texts else [str(one) for one in range(int(max(labels)) + 1)]
-    return np.stack([_square(one, side) for one in pictures]).transpose(0, 3, 1, 2), array, names
+    return np.stack([_square(one, side) for one in pictures]).transpose(0, 3, 1, 2), array, names, scaling
 
 
 def _items(data: Any) -> Iterator[tuple[Any, Any]]:
@@ -146,6 +167,9 @@ def _items(data: Any) -> Iterator[tuple[Any, Any]]:
                 have = ", ".join(map(str, item))[:200]
                 raise DataError(f"the data: item {number} has {have}; rename its columns to `image` and `label`")
             yield item[image], item[label]
+        elif hasattr(item, "shape"):
+            what = "is one array and no pair (image, label)"
+            raise DataError(f"the data: item {number} {what}; stack the images and give `labels` with them")
         else:
             try:
                 image, label = item[0], item[1]
@@ -158,7 +182,7 @@ def _pixels(image: Any, number: int) -> npt.NDArray[np.uint8]:
     """Return an image as (H, W, 3) uint8."""
     if hasattr(image, "convert"):  # Pillow's
         return np.asarray(image.convert("RGB"), dtype=np.uint8)
-    array = np.asarray(image)
+    array = as_array(image)
     if array.dtype.kind == "f":
         if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
             what = f"its pixels lie in {array.min():.3g} to {array.max():.3g}, not 0 to 1"

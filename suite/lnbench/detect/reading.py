@@ -9,6 +9,7 @@ import numpy as np
 
 from lnbench.detect import archive, folders, known, listing
 from lnbench.detect.data import FEW_OF_A_CLASS, FEWEST, Labelled, Say
+from lnbench.detect.wording import counted, look_alikes, named
 from lnbench.errors import DataError, LnbenchError, NoSuchData, visible
 from lnbench.untrusted import Unreadable, kind_of, shown
 
@@ -63,13 +64,16 @@ def checked(found: Labelled, what: str) -> Labelled:
     if 0 < len(present) < len(found.classes):
         labels = np.searchsorted(present, found.labels)
         found = replace(found, labels=labels, classes=[found.classes[number] for number in present])
-    if len(found.labels) < FEWEST:
-        raise DataError(f"{what}: {len(found.labels)} images are too few; at least {FEWEST} are needed")
+    if (count := len(found.labels)) < FEWEST:
+        raise DataError(
+            f"{what}: {counted(count, 'image')} {'is' if count == 1 else 'are'} too few; at least {FEWEST} are needed"
+        )
     if len(found.classes) < 2:
         only = visible(found.classes[0])
         raise DataError(f"{what}: all images are of one class ('{only}'), so no label can be wrong")
     small = [name for name, count in zip(found.classes, found.counts(), strict=True) if count < FEW_OF_A_CLASS]
     if small:
         words = f"classes of fewer than {FEW_OF_A_CLASS} images, which rank high whatever their labels"
-        found.notes.append(f"{words}: {', '.join(small)}")
+        found.notes.append(f"{words}: {named(small)}")
+    found.notes.extend(look_alikes(found.classes))
     return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lnbench.errors import DataError, visible
+from lnbench.detect.wording import named
+from lnbench.errors import DataError
 
 SPLITS = frozenset(  # names of parts of a data set, in small letters
     {
@@ -13,7 +14,6 @@ SPLITS = frozenset(  # names of parts of a data set, in small letters
         *("dev", "devel", "eval", "evaluation", "holdout", "held_out", "heldout"),
     }
 )
-MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,4 @@ def _inside(path: Path) -> tuple[list[Path], int]:
 
 
 def _named(folders: list[Path]) -> str:
-    names = [visible(folder.name) for folder in folders[:MOST_NAMED]]
-    more = len(folders) - MOST_NAMED
-    if more > 0:
-        return f"{', '.join(names)} and {more} more"
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return named([folder.name for folder in folders])

@@ -114,6 +114,7 @@ def result(
             "checksum": data.checksum if data.pictured else None,
             "images": len(data.labels),
             "shape": list(data.shape) if data.pictured else None,
+            "scaled_down": data.scaled_down,
             "skipped": [{"file": file, "why": why} for file, why in data.skipped],
         },
         "notes": [

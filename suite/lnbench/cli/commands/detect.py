@@ -10,14 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from lnbench.cli.commands.ending import ENDING
-from lnbench.errors import visible
+from lnbench.detect.ranges import CHOICES, RANGES
+from lnbench.detect.wording import counted, place_named
+from lnbench.errors import LnbenchError, visible
 
 if TYPE_CHECKING:
     from lnbench.cli.commands.progress import Display
 
-SIZES = (8, 224)  # detect.data.SMALLEST, LARGEST, written again so that `--help` need not import numpy
+OF_A_TRAINING = ("runs", "epochs", "model", "batch_size", "lr", "augment", "folds", "seed", "precision")
+OF_DATA = ("images", "labels_file", "labels_key", "data_dir", "size")
+
+
+def _whole(name: str) -> click.IntRange:
+    return click.IntRange(*RANGES[name])
 
 
 @click.command()
@@ -45,12 +53,10 @@ SIZES = (8, 224)  # detect.data.SMALLEST, LARGEST, written again so that `--help
     help="Write the labels, suspects' replaced by suggested ones, to a new .csv or .npz.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of results. [default: DATA.detect]")
-@click.option(
-    "--runs", type=click.IntRange(1, 100), default=3, show_default=True, help="Training runs to average over."
-)
+@click.option("--runs", type=_whole("runs"), default=3, show_default=True, help="Training runs to average over.")
 @click.option(
     "--epochs",
-    type=click.IntRange(1, 10_000),
+    type=_whole("epochs"),
     help="Epochs of each run. [default: 30; up to 150 for residual networks on few images]",
 )
 @click.option(
@@ -58,39 +64,39 @@ SIZES = (8, 224)  # detect.data.SMALLEST, LARGEST, written again so that `--help
 )
 @click.option(
     "--size",
-    type=click.IntRange(*SIZES),
+    type=_whole("size"),
     help="Pixels per side to which images are scaled. [default: their own, at most 32]",
 )
-@click.option("--batch-size", type=click.IntRange(2, 65_536), default=64, show_default=True, help="Images per step.")
+@click.option("--batch-size", type=_whole("batch_size"), default=64, show_default=True, help="Images per step.")
 @click.option(
     "--lr",
     type=click.FloatRange(0, min_open=True),
-    help="Learning rate. [default: 0.1; 0.01 for lenet and convnets, which have no batch normalisation]",
+    help="Learning rate. [default: 0.1 with batch normalisation; 0.01 without: mlp1, lenet, the convnets]",
 )
 @click.option(
     "--augment",
-    type=click.Choice(["none", "crop_flip"]),
+    type=click.Choice(CHOICES["augment"]),
     help="Augmentation. [default: crop_flip for colour images of 24 pixels or more]",
 )
 @click.option(
     "--folds",
-    type=click.IntRange(2, 20),
+    type=_whole("folds"),
     default=3,
     show_default=True,
     help="Parts of which networks that did not see them say what they prefer.",
 )
 @click.option(
     "--workers",
-    type=click.IntRange(0, 256),
+    type=_whole("workers"),
     help="Number of processes; 0 trains in this one. [default: LNBENCH_WORKERS, else one per core; one on a GPU]",
 )
-@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Threads of each process.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of all randomness.")
+@click.option("--threads", type=_whole("threads"), default=1, show_default=True, help="Threads of each process.")
+@click.option("--seed", type=_whole("seed"), default=0, show_default=True, help="Seed of all randomness.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--top", type=click.IntRange(1, 400), default=48, show_default=True, help="Images on the contact sheet.")
+@click.option("--top", type=_whole("top"), default=48, show_default=True, help="Images on the contact sheet.")
 @click.option(
     "--precision",
-    type=click.Choice(["fp32", "fast"]),
+    type=click.Choice(CHOICES["precision"]),
     default="fp32",
     show_default=True,
     help="fast: bfloat16 arithmetic in the forward pass.",
@@ -117,7 +123,11 @@ def detect(
     named = data or from_losses
     if named is None:
         raise click.UsageError("Missing argument 'DATA': a folder, an .npz, a CSV or a data set's name.")
-    click.echo(f"reading {visible(str(named))}")  # before the imports, which take seconds on a busy machine
+    if from_losses is not None:
+        _refuse_unused(click.get_current_context(), data)
+    click.echo(
+        f"reading {visible(str(place_named(named)))}"
+    )  # before the imports, which take seconds on a busy machine
     from lnbench.detect import cleaned
     from lnbench.detect.options import Options, check
     from lnbench.detect.output import place, take
@@ -126,28 +136,39 @@ def detect(
     asked = Options(**options)
     check(asked)
     if write_cleaned is not None:
-        cleaned.check(write_cleaned)
+        cleaned.check(write_cleaned, data, images)
     where = From(images, labels_file, labels_key, data_dir)
     if from_losses is not None:
         from lnbench.detect import given_losses
+        from lnbench.detect.known import demand_there
 
+        demand_there(from_losses, "--from-losses")
         whole = None if data is None else read(data, asked.size, click.echo, where)
         found, scores = given_losses.read(from_losses, whole)
         folder = place(from_losses, output)
         if data is not None:
-            place(data, folder)  # it must not lie among the images either
+            place(data, folder, images)  # it must not lie among the images either
         take(folder, lambda line: click.echo(f"warning: {line}", err=True))
         about = {"from_losses": from_losses.name, "top": asked.top}
-        _write(folder, str(named), found, about, about, scores, [], [])
+        _write(folder, str(place_named(named)), found, about, about, scores, [], [])
     else:
         assert data is not None
         found = read(data, asked.size, click.echo, where)
-        folder = place(data, output)
+        folder = place(data, output, images)
         scores = _trained(folder, data, found, asked, device, workers, threads)
     if write_cleaned is not None:
         changed = cleaned.written(write_cleaned, found, scores)
         click.echo(f"cleaned labels: {visible(str(write_cleaned))} ({changed:,} of {len(found.labels):,} changed)")
     return 0
+
+
+def _refuse_unused(context: click.Context, data: Path | None) -> None:
+    """Raise LnbenchError for an option that --from-losses leaves nothing to do for: it would be ignored silently."""
+    for name in (*OF_A_TRAINING, *(OF_DATA if data is None else ())):
+        if context.get_parameter_source(name) not in (None, ParameterSource.DEFAULT):
+            option = f"--{name.replace('_', '-')}"
+            what = "of a training, and --from-losses trains nothing" if name in OF_A_TRAINING else "of DATA, not given"
+            raise LnbenchError(f"{option}: is {what}; leave {option} out")
 
 
 def _trained(folder: Path, data: Path, found: Any, asked: Any, device: str, workers: int | None, threads: int) -> Any:
@@ -172,7 +193,8 @@ def _trained(folder: Path, data: Path, found: Any, asked: Any, device: str, work
         click.echo(f"\ninterrupted: {what} (in {folder})", err=True)
         raise click.exceptions.Abort from None
     scores = done.scores()
-    _write(folder, str(data), found, asked.as_dict(), done.options.as_dict(), scores, done.records, done.notes)
+    source, chosen = str(place_named(data)), done.options
+    _write(folder, source, found, asked.as_dict(), chosen.as_dict(), scores, done.records, done.notes)
     return scores
 
 
@@ -181,7 +203,7 @@ def _announce(data: Any, options: Any) -> None:
     side = data.shape[1]
     click.echo(
         f"{len(data.labels):,} images of {len(data.classes)} classes ({kind}, {side}×{side}); {options.model}, "
-        f"{options.epochs} epochs, {options.runs} run{'s' * (options.runs > 1)}, {options.folds} folds"
+        f"{counted(options.epochs, 'epoch')}, {counted(options.runs, 'run')}, {options.folds} folds"
     )
     if data.skipped:
         file, why = data.skipped[0]
@@ -198,13 +220,16 @@ def _write(
     records: list[Any],
     notes: list[str],
 ) -> None:
-    from lnbench.detect.output import write
+    from lnbench.detect.output import replaced, write
     from lnbench.detect.outputs import outputs
-    from lnbench.detect.page import share
+    from lnbench.detect.page import share, suspects_counted
 
     made = outputs(source, data, asked, options, scores, records, notes)
-    write(folder, made.files)
     result = made.result
+    before = replaced(folder, result)
+    write(folder, made.files)
+    if before:
+        click.echo(f"note: {before}")
     for note in result["notes"]:
         click.echo(f"note: {visible(note)}")
     noise = result["noise"]
@@ -214,7 +239,7 @@ def _write(
     elif not (scores.learnt_nothing or scores.overruled):
         click.echo("the scores form one group: no share of wrong labels is estimated; the ranking stands")
     if not (scores.learnt_nothing or scores.overruled):
-        click.echo(f"{result['suspects']} labels are suspect ({result['suspect_rule']})")
+        click.echo(f"{suspects_counted(result)} ({result['suspect_rule']})")
     click.echo(f"page: {folder / 'page.html'}")
     click.echo(f"report: {folder / 'report.md'}")
 

@@ -16,6 +16,7 @@ from lnbench.execute.worker import Report
 from lnbench.plan import Run
 
 SECONDS_BETWEEN_LINES = 10.0
+SECONDS_OF_A_RATE = 2.0  # fewer say little of the next minutes
 WIDTH_OF_BAR = 60  # columns, at most
 ROWS_KEPT = 4  # of a terminal, for the bar, what it says, and how many tasks there are besides
 
@@ -44,16 +45,18 @@ class Row:
 
 
 class Display:
-    """A Watcher. Time left is guessed from the operations still to do and the rate at which they were done."""
+    """A Watcher. Time left is guessed from the operations still to do and the rate at which they were done since the
+    first of them was heard of: before that, processes start and data are loaded, at no rate at all."""
 
     def __init__(self, resumes: bool = True) -> None:
         self.resumes = resumes  # whether the same command goes on where this one was stopped
-        self.began = time.monotonic()
         self.total_flop = self.done_flop = 0.0
         self.runs = self.finished_runs = 0
         self.examples = 0.0
         self.running: dict[str, Row] = {}  # by the task's id
         self.last_line = 0.0
+        self.told: set[str] = set()  # messages of runs
+        self.first: tuple[float, float, float] | None = None  # when work was first heard of: time, share, examples
 
     def planned(self, runs: list[Run], reused: int) -> None:
         self.runs = len(runs)
@@ -74,6 +77,7 @@ class Display:
     def report(self, report: Report) -> None:
         if report.task_id in self.running:
             self.running[report.task_id].report = report
+        self._heard()
         self.show()
 
     def finished(self, run: Run, how: str, message: str) -> None:
@@ -81,9 +85,16 @@ class Display:
         self.finished_runs += 1
         self.done_flop += run.flop
         self.examples += run.examples * run.epochs
-        if message:
-            self.line(f"{run.describe()}: {how}: {message}")
+        if message:  # what is wrong with a file is wrong for every run that reads it: said once
+            why = ", for the same reason" if message in self.told else f": {message}"
+            self.line(f"{run.describe()}: {how}{why}")
+            self.told.add(message)
+        self._heard()
         self.show()
+
+    def _heard(self) -> None:
+        if self.first is None or self.share < self.first[1]:  # less is done than then: all begins again
+            self.first = time.monotonic(), self.share, self.seen
 
     def _gone(self, run: Run) -> None:
         for task_id, row in list(self.running.items()):
@@ -110,18 +121,24 @@ class Display:
         partly = sum(row.share * sum(run.flop for run in row.left.values()) for row in self.running.values())
         return min(1.0, (self.done_flop + partly) / self.total_flop) if self.total_flop else 1.0
 
+    @property
+    def seen(self) -> float:
+        """Return how many examples all runs have been trained on."""
+        heard = ((row.report, len(row.left)) for row in self.running.values() if row.report)
+        return self.examples + sum(report.done * runs for report, runs in heard)
+
     def summary(self) -> str:
-        """Return `12/30 runs, epoch 2/3, 34,000 examples/s, about 4 min left`."""
-        elapsed = time.monotonic() - self.began
-        heard = [(row.report, len(row.left)) for row in self.running.values() if row.report]
-        seen = self.examples + sum(report.done * runs for report, runs in heard)
+        """Return `12/30 runs, epoch 2/3, 34,000 examples/s, about 4 min left`; no rate and no time left until there are
+        seconds to take them from."""
         parts = [f"{self.finished_runs}/{self.runs} runs"]
-        if heard:
-            parts.append(_epochs([report for report, _ in heard]))
-        if elapsed > 1:
-            parts.append(f"{seen / elapsed:,.0f} examples/s")
-        if 0.01 < self.share < 1:
-            parts.append(f"about {duration(elapsed / self.share * (1 - self.share))} left")
+        if reports := [row.report for row in self.running.values() if row.report]:
+            parts.append(_epochs(reports))
+        since, share, seen = self.first or (time.monotonic(), 0.0, 0.0)
+        elapsed = time.monotonic() - since
+        if elapsed >= SECONDS_OF_A_RATE and self.seen > seen:
+            parts.append(f"{(self.seen - seen) / elapsed:,.0f} examples/s")
+            if self.share < 1 and (gained := self.share - share) > 0:
+                parts.append(f"about {duration(elapsed / gained * (1 - self.share))} left")
         return ", ".join(parts)
 
 
@@ -178,7 +195,7 @@ def display(resumes: bool = True) -> Iterator[Display]:
 @contextlib.contextmanager
 def listing(name: str) -> Iterator[Callable[[int, int], None]]:
     """Yield what hears how many files of a data set were looked into, of how many: a bar on a terminal, elsewhere a
-    line every ten seconds. Nothing is shown where nothing is heard."""
+    line every ten seconds and one at the end. Nothing is shown where nothing is heard."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -193,12 +210,15 @@ def listing(name: str) -> Iterator[Callable[[int, int], None]]:
 
             yield show
         return
-    last = -math.inf
+    last, said, of = -math.inf, 0, 0
 
     def tell(done: int, total: int) -> None:
-        nonlocal last
+        nonlocal last, said, of
+        of = done
         if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
-            last = time.monotonic()
+            last, said = time.monotonic(), done
             click.echo(f"{name}: looked into {done:,} of {total:,} image files")
 
     yield tell
+    if of > said:
+        click.echo(f"{name}: looked into all {of:,} image files")
