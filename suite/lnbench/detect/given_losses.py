@@ -167,8 +167,8 @@ def _preferred(arrays: dict[str, Array], what: str, labels: Labels | None, class
         raise DataError(f"{what}: `probabilities` are not all between 0 and 1")
     off = np.abs(found.sum(axis=1, dtype=np.float64) - 1)
     if off.max() > ROUNDED:
-        where = int(np.argmax(off))
-        raise DataError(f"{what}: `probabilities` of example {where} add up to {found[where].sum():.3g}; expected 1")
+        most = int(np.argmax(off))
+        raise DataError(f"{what}: `probabilities` of example {most} add up to {found[most].sum():.3g}; expected 1")
     return Preferred(found, labels)
 
 
