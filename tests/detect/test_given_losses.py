@@ -104,6 +104,14 @@ def test_a_note_says_how_many_were_not_seen_at_every_epoch(tmp_path: Path, capsy
     assert "7 examples were not seen at every epoch" in (tmp_path / "run.npz.detect/report.md").read_text()
 
 
+def test_tensors_are_arrays_too_as_they_come_from_a_loop_of_torch() -> None:
+    torch = pytest.importorskip("torch")
+    found = recorded()
+    logits = torch.tensor(found["logits"], requires_grad=True)
+    scores = lnbench.detect.scores(logits=logits, labels=torch.tensor(found["labels"]))
+    assert np.array_equal(scores.rank, lnbench.detect.scores(logits=found["logits"], labels=found["labels"]).rank)
+
+
 def test_a_model_that_learnt_nothing_gives_no_estimate() -> None:
     """What it learnt by heart later does not count: in the first epoch it does no better than chance."""
     found = recorded()

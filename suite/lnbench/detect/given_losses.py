@@ -16,6 +16,7 @@ from lnbench.detect.data import FEWEST, Labelled, Labels
 from lnbench.detect.labels import TEXT, class_numbers, shown_names
 from lnbench.detect.preferred import Learnt, Preferred, learnt
 from lnbench.detect.scoring import Scores, from_sums
+from lnbench.detect.tensors import as_array
 from lnbench.errors import DataError, visible
 from lnbench.untrusted import shown
 
@@ -49,7 +50,7 @@ def scores(
     that says what is wrong with which array.
     """
     given = {"losses": losses, "logits": logits, "margins": margins, "labels": labels, "probabilities": probabilities}
-    arrays = {name: np.asarray(value) for name, value in given.items() if value is not None}
+    arrays = {name: as_array(value) for name, value in given.items() if value is not None}
     if classes is not None:
         arrays["classes"] = np.asarray(list(classes), dtype=str)
     return _scored(arrays, "scores", None)[0]
