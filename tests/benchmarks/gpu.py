@@ -22,11 +22,11 @@ from lnbench.training.batches import DeviceData
 from tests.benchmarks import plain_torch as theirs
 from tests.benchmarks.engine_side import BATCH, SGD, Epochs, random_images, recipe
 from tests.benchmarks.machine import described, load
-from tests.benchmarks.page import PAGE, replaced
 from tests.benchmarks.ratios import FULL, Goal, Readings, Row, Size
 from tests.benchmarks.table import HEAD, line, table
+from tests.toys.written_page import DOCS, replaced
 
-MARKED = ("gpu benchmarks", "gpu.py")
+PAGE, MARKED = DOCS / "performance.md", ("gpu benchmarks", "tests/benchmarks/gpu.py")
 DEVICE = torch.device("cuda")
 STEPS = 200  # of an epoch that is timed
 

@@ -15,12 +15,12 @@ import warnings
 from dataclasses import replace
 
 from tests.benchmarks.machine import described, load
-from tests.benchmarks.page import PAGE, between, replaced
 from tests.benchmarks.ratios import FULL, Readings, Row, quantity
+from tests.toys.written_page import DOCS, between, replaced
 
 HEAD = ["| # | ratio | goal | measured, median [least, most] | from | load | |", "|---|---|---:|---:|---|---:|---|"]
 UNMEASURED = "not measured"
-MARKED = ("benchmarks", "table.py")
+PAGE, MARKED = DOCS / "performance.md", ("benchmarks", "tests/benchmarks/table.py")
 
 
 def line(row: Row, readings: Readings, load: str) -> str:

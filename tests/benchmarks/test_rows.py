@@ -18,10 +18,10 @@ import torch
 from lnbench import catalog
 from tests.benchmarks import gpu, plain_torch
 from tests.benchmarks.engine_side import BATCH, Epochs, narrow_mlp, random_images, recipe
-from tests.benchmarks.page import PAGE, between, replaced
 from tests.benchmarks.ratios import SHORT, Goal, Readings, Row, Side, interleaved, quantity, times_as_fast
 from tests.benchmarks.rows import ROWS
-from tests.benchmarks.table import MARKED, UNMEASURED, line, standing, table
+from tests.benchmarks.table import MARKED, PAGE, UNMEASURED, line, standing, table
+from tests.toys.written_page import between, replaced
 
 
 @pytest.fixture(autouse=True)

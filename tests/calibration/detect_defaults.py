@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tests.calibration.pages import DOCS, put
+from tests.toys.written_page import DOCS, put
 
 FILE = Path(__file__).with_suffix(".jsonl")
 SEEDS = (900, 901, 902)

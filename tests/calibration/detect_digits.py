@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.calibration.pages import DOCS, put
+from tests.toys.written_page import DOCS, put
 
 FILE = Path(__file__).with_suffix(".jsonl")
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4)

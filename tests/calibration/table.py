@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from tests.calibration.pages import DOCS, put
 from tests.calibration.scenarios import SCENARIOS, SHOWN, Scenario, measure
+from tests.toys.written_page import DOCS, put
 
 
 def percent(rate: float) -> str:

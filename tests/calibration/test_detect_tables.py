@@ -9,7 +9,7 @@ import pytest
 
 from lnbench.detect.options import usual_rate
 from tests.calibration import detect_defaults, detect_digits
-from tests.calibration.pages import DOCS, markers, put
+from tests.toys.written_page import DOCS, markers, put
 
 PAGE = (DOCS / "detect.md").read_text(encoding="utf-8")
 
