@@ -117,9 +117,13 @@ def _words(item: Any, place: Location, model: Any) -> str:
         key = context["discriminator"].strip("'")
         if isinstance(given, dict):
             return f"missing key '{key}' in {name}"
-        return f"{name}: expected a mapping with the key '{key}', not {_show(given)}"
+        return f"{name}: expected a mapping with the key '{key}', not {_show(given)}{_as_mapping(key, given)}"
     if kind in _EXPECTED:
-        return f"{name}: expected {_EXPECTED[kind]}, not {_show(given)}{_hint(kind, given)}"
+        hint = _hint(kind, given)
+        if _EXPECTED[kind] == "a mapping":
+            known = _fields_at(model, location)
+            hint = next((_as_mapping(key, given) for key in ("kind", "name") if key in known), "")
+        return f"{name}: expected {_EXPECTED[kind]}, not {_show(given)}{hint}"
     if kind == "value_error":
         return str(context["error"])
     if kind == "too_short":
@@ -150,6 +154,11 @@ def _hint(kind: str, given: Any) -> str:
     if kind in ("list_type", "tuple_type") and isinstance(given, str | int | float):
         return f"; write [{given}]" if len(str(given)) <= 30 else ""
     return ""
+
+
+def _as_mapping(key: str, given: Any) -> str:
+    """Return how a lone word is written where a mapping with this key is wanted."""
+    return f"; write {{{key}: {given}}}" if isinstance(given, str) and given.isidentifier() else ""
 
 
 def _looks_like(kind: str, text: str) -> bool:
