@@ -141,6 +141,7 @@ def test_a_model_that_learnt_nothing_gives_no_estimate() -> None:
          "labels are text, and which column of `logits` is of which class is not said; give `classes`"),
         ({"logits": np.zeros((2, 400, 4)), "labels": np.array(["a", "b"] * 200), "classes": ["b", "a"]},
          "and its labels of 2"),
+        ({"losses": np.zeros((2, 400)), "labels": np.arange(400) % 2, "classes": ["a", "a"]}, "the name 'a' 2 times"),
         ({"losses": np.full((2, 400), -0.5)}, "example 0 at epoch 1 is -0.5, and no cross-entropy is below 0"),
         ({"losses": np.full((2, 400), -1e-7)}, None),  # rounding
         ({"losses": np.zeros((2, 400)), "labels": np.zeros(400, int), "probabilities": np.ones((400, 1))}, None),

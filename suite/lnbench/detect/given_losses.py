@@ -17,6 +17,7 @@ from lnbench.detect.labels import TEXT, class_numbers, shown_names
 from lnbench.detect.preferred import Learnt, Preferred, learnt
 from lnbench.detect.scoring import Scores, from_sums
 from lnbench.detect.tensors import as_array
+from lnbench.detect.wording import demand_distinct
 from lnbench.errors import DataError, visible
 from lnbench.untrusted import shown
 
@@ -132,6 +133,8 @@ def _labelled(arrays: dict[str, Array], what: str, count: int, data: Labelled | 
     labels, classes, notes = np.zeros(count, dtype=np.int64), [NO_CLASS], []
     if "labels" in arrays:
         names = shown_names(arrays["classes"], what) if "classes" in arrays else None
+        if names is not None:
+            demand_distinct(names, what)
         if names is None and wide:
             if arrays["labels"].dtype.kind in TEXT:  # their own order is no order of columns
                 of = "logits" if "logits" in arrays else "probabilities"
