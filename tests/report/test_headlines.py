@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from lnbench.report import find_headlines, headline_table, headlines_svg
+from lnbench.report.figures.headlines import _apart
 from lnbench.report.headlines import HEADLINES, largest_judged, weakest
 from lnbench.spec import LoadedStudy
 from tests.toys.report_world import World
@@ -84,6 +85,12 @@ def test_the_picture_shows_the_comparison_that_is_least_sure_and_speaks(full: Wo
     assert described is not None and (described.text or "").startswith("N1 reproduced, ")
     rings = [node for node in tree.iter(f"{SVG}circle") if node.get("r") == "3"]
     assert len(rings) == len([value for value in member["values"] if value is not None]) + 1  # and the legend's
+
+
+def test_two_edges_close_together_have_one_label() -> None:
+    assert _apart([(100.0, "−2 points"), (131.0, "2 points")], "points") == [(115.5, "−2 to 2 points")]
+    assert _apart([(100.0, "0.85"), (131.0, "0.97")], "") == [(100.0, "0.85"), (131.0, "0.97")]
+    assert _apart([(100.0, "90 %")], "%") == [(100.0, "90 %")]
 
 
 def test_nothing_judged_gives_no_picture_and_markup_stays_text(full: World, studies: list[LoadedStudy]) -> None:

@@ -19,6 +19,7 @@ WIDTH, TEXT, AXIS, WORDS = 940, 20, (330, 620), 650
 TOP, ROW, BOTTOM = 30, 76, 40
 LABEL_LETTERS, WORDS_LETTERS = 44, 42
 EDGE = "#4C8DB8"
+LETTER = 6.0  # pixels, of a label on an axis, in the mean
 
 
 def headlines_svg(found: Sequence[Headline]) -> str:
@@ -95,7 +96,8 @@ def _axis(view: Shown, member: Json, verdict: Verdict, top: int) -> list[str]:
     lines.append(f'<line x1="{AXIS[0]}" x2="{AXIS[1]}" y1="{base}" y2="{base}" stroke="{GREY}" stroke-width="0.8"/>')
     for edge in view.edges:
         lines.append(f'<line x1="{at(edge)}" x2="{at(edge)}" y1="{top - 8}" y2="{base}" stroke="{EDGE}"/>')
-        lines.append(_text(at(edge), base + 14, view.unit.edge(edge), size=11, anchor="middle"))
+    labels = _apart([(at(edge), view.unit.edge(edge)) for edge in view.edges], view.unit.name)
+    lines += [_text(x, base + 14, words, size=11, anchor="middle") for x, words in labels]
     for value, dead in zip(view.values, member["collapsed"], strict=False):
         if value is not None:
             lines.append(_cross(at(value), base - 6) if dead else _ring(at(value), base - 6))
@@ -109,6 +111,16 @@ def _axis(view: Shown, member: Json, verdict: Verdict, top: int) -> list[str]:
     if view.effect is not None:
         lines.append(_mark(verdict, at(view.effect), y))
     return lines
+
+
+def _apart(labels: list[tuple[float, str]], unit: str) -> list[tuple[float, str]]:
+    """Return the labels of a region's edges, two that would touch as one between them: `−2 to 2 points`."""
+    if len(labels) != 2:
+        return labels
+    (left, first), (right, second) = labels
+    if right - left > LETTER * (len(first) + len(second)) / 2 + LETTER:
+        return labels
+    return [(round((left + right) / 2, 1), f"{first.removesuffix(unit).rstrip()} to {second}")]
 
 
 def _mark(verdict: Verdict, x: float, y: float) -> str:
