@@ -56,7 +56,7 @@ def peers_section(data: Json) -> list[str]:
     lines = ["## Methods beside each other", "", _intro(cells, data), ""]
     for number in NUMBERS:
         lines += _table(cells, number, data)
-    return [*lines, *_fails(cells), *_seconds(data)]
+    return [*lines, *_fails(cells, data), *_seconds(data)]
 
 
 def peers_in_docs(results: Iterable[Json], reports: str) -> str:
@@ -72,7 +72,7 @@ def peers_in_docs(results: Iterable[Json], reports: str) -> str:
     lines = [intro, ""]
     for number in ("auc", "noise_bias"):
         lines += _table(cells, number, largest)
-    return "\n".join([*lines, *_fails(cells)]).strip()
+    return "\n".join([*lines, *_fails(cells, largest)]).strip()
 
 
 def _cells(data: Json) -> Iterator[_Cell]:
@@ -115,24 +115,30 @@ def _table(cells: list[_Cell], number: str, data: Json) -> list[str]:
     methods = [method for method in METHODS if any(method == known for _, known in own)]
     if not methods:
         return []
-    arms = dict.fromkeys(cell["point"].get("arm") for cell in data["cells"])
-    there = [arm for arm in arms if any(arm == known for known, _ in own)]
+    there = [arm for arm in _arms(data) if any(arm == known for known, _ in own)]
     rows = [[coded(arm), *(own.get((arm, method), "–") for method in methods)] for arm in there]
     header = ["noise", *(METHODS[method] for method in methods)]
     return [f"**{NUMBERS[number][0]}**", "", *table(header, rows, right=range(1, len(header))), ""]
 
 
-def _fails(cells: list[_Cell]) -> list[str]:
+def _arms(data: Json) -> list[str]:
+    """Return the kinds of noise, in the study's order."""
+    return list(dict.fromkeys(cell["point"].get("arm") for cell in data["cells"]))
+
+
+def _fails(cells: list[_Cell], data: Json) -> list[str]:
     """Return in words where each method fails: every number whose interval lies wholly outside what its part asks."""
     lines = []
     for method, name in METHODS.items():
         said = []
         for number, (_, fault) in NUMBERS.items():
-            own = [cell for cell in cells if (cell.method, cell.number) == (method, number)]
-            arms = [coded(cell.arm) for cell in own if cell.outside]
+            outside = {cell.arm for cell in cells if (cell.method, cell.number) == (method, number) and cell.outside}
+            arms = [coded(arm) for arm in _arms(data) if arm in outside]  # of two parts about one arm: once
             said += [f"{fault} under {listed(arms)}"] if arms else []
-        if any(cell.method == method for cell in cells):
-            lines.append(f"- **{name}** {'; '.join(said) if said else 'fails nowhere by these measures'}.")
+        if measured := {cell.number for cell in cells if cell.method == method}:
+            nowhere = "fails nowhere by this measure" if len(measured) == 1 else "fails nowhere by these measures"
+            only = f" ({NUMBERS['auc'][0].partition(':')[0]} alone is measured)" if measured == {"auc"} else ""
+            lines.append(f"- **{name}** {'; '.join(said) if said else nowhere}{only}.")
     return ["**Where each fails** (its interval lies wholly outside what was asked):", "", *lines, ""]
 
 
