@@ -69,7 +69,10 @@ def main() -> None:
     if given.write:
         text = PAGE.read_text(encoding="utf-8")
         kept = standing(text) if given.rows else {}
-        section = table({**kept, **lines}, ROWS, described())
+        machine = described()
+        if kept.keys() - lines.keys():  # who measured these is not to be forgotten
+            machine += f" Rows {', '.join(lines)}; the others: {between(text, *MARKED)[0]}"
+        section = table({**kept, **lines}, ROWS, machine)
         PAGE.write_text(replaced(text, *MARKED, section), encoding="utf-8")
 
 
