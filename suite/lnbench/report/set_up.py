@@ -31,7 +31,7 @@ SHOWN = ("lr", "momentum", "base")  # of an optimiser: the rest is in the report
 TRUE_CLASS = {True: "the true class among them", False: "the true class not among them"}
 READING = ("points", "neurons_kept", "read_every", "readings")  # of an experiment: how it is read, not what it does
 MOST_PLACES = 6  # at which a value is told; a study of many more says so in its report
-MOST_ARMS = 8
+MOST_ARMS, MOST_LETTERS = 8, 1500  # of arms told one by one: more are for the report
 MOST_KINDS = 3  # of a named thing, of which the options are told too
 SOMETIMES: dict[str, Render] = {  # told only where it differs between the runs of a claim
     "augmentation": augment_words,
@@ -82,7 +82,7 @@ def set_up_facts(claim: Json, trained: Json | None) -> SetUp:
         kept = [name for name in names if name in facts and name not in shared]
         own.setdefault("; ".join(_fact(name, facts[name]) for name in kept), []).append(arm)
     apart = [words for words in (_of_arms(found, words) for words, found in own.items()) if words]
-    if len(apart) > MOST_ARMS:
+    if len(apart) > MOST_ARMS or sum(map(len, apart)) > MOST_LETTERS:
         differ = [name or "training images" for name in names if name not in shared]
         apart = [f"Its {len(arms)} arms differ in {listed(differ)}"]
     words = _explained_once([*(words for _, words in same), *apart], trained["words"])
