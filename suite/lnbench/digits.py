@@ -1,7 +1,7 @@
 """How many digits a number needs so that a reader sees on which side of another number it lies.
 
 Every number that a page, a terminal or a figure writes next to an edge gets its digits here: `1.0000003`, and not
-`1.00`, where it must be at most 1.
+`1.00`, where it must be at most 1. Counts with their noun are here too.
 """
 
 from __future__ import annotations
@@ -11,6 +11,11 @@ from collections.abc import Iterable
 
 SAME = 1e-12  # relative: numbers that are closer differ by what computing in floats leaves
 MOST_DIGITS = 13  # significant ones: numbers that are not `same` differ in these
+
+
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """Return "1 seed", "5 seeds", "1,200 runs"."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def same(a: float, b: float, noise: float = 0.0) -> bool:

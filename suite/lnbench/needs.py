@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from lnbench.data.image_folder import FolderData
 from lnbench.data.image_folder import Report as Listed
 from lnbench.data.images import load_for
 from lnbench.data.label_files import LabelFiles
@@ -67,30 +68,27 @@ def demand_data_of(plan: Plan, store: Store, data_dir: Path | None, listing: Lis
             continue  # the store has what is judged
         with listing(dataset["name"]) if listing else nullcontext() as report:
             data = load_for(dataset, root=data_dir, report=report)
+        assert isinstance(data, FolderData), "its source is a folder"
         _demand_same_files(dataset, data, evidence.records.values())
     if evidence.missing:
         for name, noise in read:
             demand_labels(noise, name, LabelFiles(data_dir, plan.study.label_files))
 
 
-def _demand_same_files(dataset: Mapping[str, Any], data: Any, records: Iterable[Record]) -> None:
+def _demand_same_files(dataset: Mapping[str, Any], data: FolderData, records: Iterable[Record]) -> None:
     """Check that the records in the store are of the files that are there: a run's id has a folder's path, and not what
     lies in it. Raises DataError."""
-    of_it = [one["outcome"] for one in records if _names(one, dataset) and one["outcome"].get("data_sha256")]
-    others = sorted({one["data_sha256"] for one in of_it if one["data_sha256"] != data.checksum})
+    of_it = [sha for one in records if _is_of(one, dataset) and (sha := one["outcome"].get("data_sha256"))]
+    others = [sha for sha in of_it if sha != data.checksum]
     if others:
-        count = sum(one["data_sha256"] != data.checksum for one in of_it)
-        was, now = ", ".join(f"{checksum[:12]}…" for checksum in others), f"{data.checksum[:12]}…"
+        was, now = ", ".join(f"{sha[:12]}…" for sha in sorted({*others})), f"{data.checksum[:12]}…"
         where = f"{dataset['name']} in {shown(data.place)}"
-        what = (
-            f"{count} of its {len(of_it)} runs in the store are of other files (sha256 of the list: {was}, now {now})"
-        )
-        raise DataError(
-            f"{where}: {what}; put these files back, or train all on those of now in another store (--store)"
-        )
+        what = f"{len(others)} of its {len(of_it)} runs in the store are of other files"
+        how = "put these files back, or train all on those of now in another store (--store)"
+        raise DataError(f"{where}: {what} (sha256 of the list: {was}, now {now}); {how}")
 
 
-def _names(record: Record, dataset: Mapping[str, Any]) -> bool:
+def _is_of(record: Record, dataset: Mapping[str, Any]) -> bool:
     own = record["content"].get("recipe", {}).get("dataset")
     return isinstance(own, dict) and all(own.get(key) == dataset.get(key) for key in ("name", "folder"))
 

@@ -155,4 +155,4 @@ def test_an_estimate_far_above_the_margins_is_doubted(tmp_path: Path) -> None:
         np.savez(tmp_path / f"{below}.npz", losses=losses, margins=margins)
         assert detect("--from-losses", tmp_path / f"{below}.npz") == 0
         notes = json.loads((tmp_path / f"{below}.npz.detect/result.json").read_text())["notes"]
-        assert any("does not go with the margins: AUM is below 0 for" in note for note in notes) is doubted, notes
+        assert any("does not fit the margins: AUM is below 0 for" in note for note in notes) is doubted, notes

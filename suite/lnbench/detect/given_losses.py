@@ -17,7 +17,7 @@ from lnbench.detect.labels import TEXT, class_numbers, shown_names
 from lnbench.detect.preferred import Learnt, Preferred, learnt
 from lnbench.detect.scoring import Scores, from_sums
 from lnbench.detect.tensors import as_array
-from lnbench.detect.wording import demand_distinct
+from lnbench.detect.wording import counted, demand_distinct
 from lnbench.errors import DataError, visible
 from lnbench.untrusted import shown
 
@@ -88,9 +88,9 @@ def _scored(arrays: dict[str, Array], what: str, data: Labelled | None) -> tuple
     labels = None if about.classes == [NO_CLASS] else about.labels
     sums = _Sums.of(arrays, what, runs, labels)
     if sums.partly:
-        some = "1 example was" if sums.partly == 1 else f"{sums.partly:,} examples were"
-        how = "what is missing counts as the epoch's mean, and as much more as the example has elsewhere"
-        about.notes.append(f"{some} not seen at every epoch: {how}")
+        some = f"{counted(sums.partly, 'example')} {'was' if sums.partly == 1 else 'were'} not seen at every epoch"
+        how = "the epoch's mean, plus how far the example lies above the mean in the epochs that saw it"
+        about.notes.append(f"{some}; a missing number is filled in: {how}")
     preferred = _preferred(arrays, what, labels, about.classes)
     known: Learnt | None = None
     if preferred is None and labels is not None and sums.first_right is not None and len(about.classes) > 1:
@@ -135,7 +135,7 @@ def _labelled(arrays: dict[str, Array], what: str, count: int, data: Labelled | 
         names = shown_names(arrays["classes"], what) if "classes" in arrays else None
         if names is not None:
             demand_distinct(names, what)
-        if names is None and wide:
+        elif wide:
             if arrays["labels"].dtype.kind in TEXT:  # their own order is no order of columns
                 of = "logits" if "logits" in arrays else "probabilities"
                 say = "give `classes`, the name of each column, number 0 first"
@@ -216,9 +216,9 @@ class _Sums:
 class _Adder:
     """The sum over epochs of one number of each example.
 
-    An epoch that did not see an example counts as the mean of those it saw, plus the mean by which the example lies
-    above such means elsewhere: losses fall from epoch to epoch, so those of the epochs that happened to see it would
-    say more of the epochs than of the example.
+    For an epoch that did not see an example, the mean of those that it saw counts, plus how far the example lies above
+    the mean in the epochs that saw it: losses fall from epoch to epoch, so those of the epochs that happened to see it
+    would say more of the epochs than of the example.
     """
 
     def __init__(self, name: str, what: str):

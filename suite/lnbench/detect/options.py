@@ -66,8 +66,8 @@ def usual_epochs(model: str, count: int, batch: int) -> int:
 
 
 def usual_rate(model: str) -> float:
-    """Return the paper's 0.1 for networks with batch normalisation, 0.01 for those without: the rate that misses least
-    on the kinds of images and errors of docs/detect.md, "How the rate was chosen"."""
+    """Return the paper's 0.1 for networks with batch normalisation, 0.01 for those without (docs/detect.md, "How the
+    rate was chosen", has the rule, and why `lenet` departs from it)."""
     return RATE_WITHOUT_NORMALISATION if model in plain.NETWORKS else PAPER_RATE
 
 

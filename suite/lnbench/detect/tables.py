@@ -185,7 +185,7 @@ def at_odds(scores: Scores) -> list[str]:
     estimate, disliked = scores.interval.estimate, float(scores.disliked().mean())
     if estimate < ODDS * disliked or estimate - disliked < FAR_APART:
         return []
-    what = f"the estimate of {_percent(estimate)} does not go with the margins: AUM is below 0 for {_percent(disliked)}"
+    what = f"the estimate of {_percent(estimate)} does not fit the margins: AUM is below 0 for {_percent(disliked)}"
     return [f"{what}; the two groups may be easy and hard images, and not right and wrong labels: try more --epochs"]
 
 

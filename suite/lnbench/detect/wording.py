@@ -6,14 +6,10 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
+from lnbench.digits import counted as counted
 from lnbench.errors import DataError, visible
 
 MOST_NAMED = 5  # of a list of names; who wants them all finds them in the tables
-
-
-def counted(count: int, one: str, several: str | None = None) -> str:
-    """Return `1 image` or `2,000 images`."""
-    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
 
 
 def named(names: Sequence[str]) -> str:

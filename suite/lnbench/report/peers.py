@@ -24,11 +24,14 @@ METHODS = {  # what the metrics of a method begin with -> its name
     "confident_margin": "the same, by normalised margin",
     "logistic": "logistic regression on pixels",
 }
-NUMBERS = {  # what the metrics of a number end with -> (heading, what it is where it lies outside what a part asks)
-    "auc": ("ROC AUC: how well wrong labels are ranked above right ones", "ranks no better than chance"),
-    "noise_bias": ("Estimated less true share of wrong labels", "estimates a share that is off by more than 0.05"),
-    "recall": ("Recall: share of the wrong labels that are found", "finds fewer than 85 % of the wrong labels"),
-    "precision": ("Precision: share of what is found that is wrong", "of what it finds fewer than 85 % are wrong"),
+NUMBERS = {  # what the metrics of a number end with -> (heading, what it is outside the {edge} that its part asks)
+    "auc": ("ROC AUC: how well wrong labels are ranked above right ones", "has a ROC AUC below {edge}"),
+    "noise_bias": ("Estimated less true share of wrong labels", "estimates a share that is off by more than {edge}"),
+    "recall": ("Recall: share of the wrong labels that are found", "finds less than {edge} of the wrong labels"),
+    "precision": (
+        "Precision: share of what is found that is wrong",
+        "is right about less than {edge} of what it finds",
+    ),
 }
 TOOK = {  # method -> the kinds of work whose seconds it takes
     "AUL and AUM": ("network", "loss_curves"),
@@ -45,7 +48,7 @@ class _Cell:
     number: str
     arm: str
     words: str
-    outside: bool  # its interval lies wholly outside what its part asks
+    outside: str  # the edge of what its part asks, if its interval lies wholly outside; else empty
 
 
 def peers_section(data: Json) -> list[str]:
@@ -89,7 +92,8 @@ def _cells(data: Json) -> Iterator[_Cell]:
                     continue
                 view = shown(part, member)
                 words = f"{without_unit(view.effect_words(), view)} {without_unit(view.interval_words(), view)}"
-                yield _Cell(*metrics[effect["metric"]], arm, words, _outside(check))
+                outside = view.unit.edge(max(view.edges)) if _outside(check) else ""
+                yield _Cell(*metrics[effect["metric"]], arm, words, outside)
 
 
 def _outside(check: Json) -> bool:
@@ -132,9 +136,11 @@ def _fails(cells: list[_Cell], data: Json) -> list[str]:
     for method, name in METHODS.items():
         said = []
         for number, (_, fault) in NUMBERS.items():
-            outside = {cell.arm for cell in cells if (cell.method, cell.number) == (method, number) and cell.outside}
-            arms = [coded(arm) for arm in _arms(data) if arm in outside]  # of two parts about one arm: once
-            said += [f"{fault} under {listed(arms)}"] if arms else []
+            own = [cell for cell in cells if (cell.method, cell.number) == (method, number) and cell.outside]
+            for edge in dict.fromkeys(cell.outside for cell in own):
+                there = {cell.arm for cell in own if cell.outside == edge}  # of two parts about one arm: once
+                arms = [coded(arm) for arm in _arms(data) if arm in there]
+                said.append(f"{fault.format(edge=edge)} under {listed(arms)}")
         if measured := {cell.number for cell in cells if cell.method == method}:
             nowhere = "fails nowhere by this measure" if len(measured) == 1 else "fails nowhere by these measures"
             only = f" ({NUMBERS['auc'][0].partition(':')[0]} alone is measured)" if measured == {"auc"} else ""

@@ -125,9 +125,8 @@ def detect(
         raise click.UsageError("Missing argument 'DATA': a folder, an .npz, a CSV or a data set's name.")
     if from_losses is not None:
         _refuse_unused(click.get_current_context(), data)
-    click.echo(
-        f"reading {visible(str(place_named(named)))}"
-    )  # before the imports, which take seconds on a busy machine
+    # before the imports, which take seconds on a busy machine
+    click.echo(f"reading {visible(str(place_named(named)))}")
     from lnbench.detect import cleaned
     from lnbench.detect.options import Options, check
     from lnbench.detect.output import place, take

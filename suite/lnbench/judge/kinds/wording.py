@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
+from lnbench.digits import counted as counted
 from lnbench.digits import digits_apart
-
-
-def counted(n: int, one: str, many: str | None = None) -> str:
-    """Return "1 seed", "5 seeds", "1,200 runs"."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def p_is(p: float) -> str:
