@@ -23,7 +23,8 @@ from tests.benchmarks.ratios import Readings, Size
 from tests.toys.small_runs import write_study
 
 LEVELS, SEEDS = 50, 200  # of the plan of 10,000 runs
-RUNS, EPOCHS = 200, 40  # of the sweep that crews are compared by: each run about half a second on one core
+RUNS, SECONDS = 200, 0.5  # of the sweep that crews are compared by: how many, and about how long each takes on one core
+EPOCHS = 40  # of the runs that warm both up; the others have as many as that time is for on this machine
 
 
 def large_study(folder: Path, size: Size) -> Path:
@@ -100,29 +101,31 @@ def ray_over_pool(size: Size) -> Readings:
     """The time of a sweep by Ray's actors over that by worker processes, as many of both on the same cores, in turn.
 
     Both are started, and have trained, before: what is compared is handing out tasks, hearing of them and keeping
-    their records, not how long torch takes to import.
+    their records, not how long torch takes to import. Three pairs at most, as one takes two minutes.
     """
     from lnbench.execute.ray_crew import RayCrew, connected
 
     workers = size.of(available_cores())
-    runs = size.of(RUNS, 2)
+    runs, epochs = size.of(RUNS, 2), size.of(EPOCHS)
     pairs: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as folder, _cluster(workers) as address, connected(address):
-        sweeps = [_sweep(Path(folder, str(number)), number, runs, size) for number in range(size.repeats)]
         stores = {name: Store(Path(folder, name)) for name in ("ray", "pool")}
         with contextlib.closing(RayCrew("cpu", None, most=workers)) as ray, lasting_crew("cpu", None, workers) as pool:
             crews: dict[str, Crew] = {"ray": ray, "pool": pool}
             for name, crew in crews.items():
-                _seconds(_sweep(Path(folder, "warm"), -1, 2 * workers, size), stores[name], crew)
-            for sweep in sweeps:
+                _seconds(_sweep(Path(folder, "warm"), 0, 2 * workers, epochs), stores[name], crew)
+            each = _seconds(_sweep(Path(folder, "timed"), 1, 2 * workers, epochs), stores["pool"], pool) / 2
+            epochs = max(1, round(epochs * SECONDS / each))
+            for number in range(2, 2 + min(size.repeats, 3)):
+                sweep = _sweep(Path(folder, str(number)), number, runs, epochs)
                 pairs.append((_seconds(sweep, stores["ray"], ray), _seconds(sweep, stores["pool"], pool)))
     words = " : ".join(f"{statistics.median(column):.1f}" for column in zip(*pairs, strict=True))
     return Readings([first / second for first, second in pairs], f"{words} s for {runs} runs, {workers} at a time")
 
 
-def _sweep(folder: Path, number: int, runs: int, size: Size) -> Plan:
+def _sweep(folder: Path, number: int, runs: int, epochs: int) -> Plan:
     """Return a plan of so many runs, no two of which are in two sweeps."""
-    study = write_study(folder, clean=1299 - number, epochs=size.of(EPOCHS), alphas="[0, 1]", seeds=runs // 2)
+    study = write_study(folder, clean=1299 - number, epochs=epochs, alphas="[0, 1]", seeds=runs // 2)
     return plan_study(load_study(study).tiers["smoke"])
 
 

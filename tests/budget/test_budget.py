@@ -73,6 +73,20 @@ def test_a_claim_that_a_report_has_judged_is_neither_counted_nor_trained(world: 
     assert ("two-full", "B-0", 4) in told(budget), "its runs are in no store, so they are trained"
 
 
+def test_a_claim_that_came_after_its_runs_is_no_verdict_to_train_for(world: ShortOfTime) -> None:
+    world.report("one-full", post_hoc="its range came late", A_0="reproduced", A_1="not-run")
+    budget = world.plan()
+    assert why(budget, "A-1") == (
+        "it would be post hoc, as its range came late; new seeds would not (`seeds: {fresh: …}`)"
+    )
+    assert budget.judged == 1 and {key for key, *_ in told(budget)} == {"two-full"}
+
+
+def test_a_report_of_other_seeds_has_judged_nothing_of_these(world: ShortOfTime) -> None:
+    world.report("one-full", post_hoc="its range came late", fresh=1, A_0="reproduced", A_1="not-run")
+    assert world.plan().judged == 0 and world.plan().verdicts == 4
+
+
 def test_runs_in_the_store_cost_nothing_and_a_claim_with_all_of_them_is_none_to_train_for(world: ShortOfTime) -> None:
     world.keep(world.runs("one", 0))
     world.keep(world.runs("one", 1)[:3])

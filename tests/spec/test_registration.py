@@ -148,6 +148,7 @@ def test_a_printed_number_is_hashed_with_its_spread(tmp_path: Path, was: str, no
     [
         (("n: 5", "n: 8"), "seeds: was “5”, is “8”"),
         (("n: 5", "n: 5, looks: [4, 5]"), "seeds: was “5”, is “5, looks at [4, 5]”"),
+        (("n: 5", "n: 5, fresh: 2"), "seeds: was “5”, is “5 of set 2”"),
         (("{times: 2}", "{times: 3}"), 'alternatives: was “epochs {"times": 2}”, is “epochs {"times": 3}”'),
         ((", try: {epochs: {times: 2}}", ""), 'alternatives: was “epochs {"times": 2}”, is “no epochs”'),
     ],
@@ -163,6 +164,7 @@ def test_the_hash_of_the_runs_knows_a_recipe_but_not_how_many_seeds(tmp_path: Pa
     before = registered(tmp_path)["runs"]
     assert registered(tmp_path, ("    epochs: 2", "    epochs: 3"))["runs"] != before
     assert registered(tmp_path, ("n: 5", "n: 8"))["runs"] == before
+    assert registered(tmp_path, ("n: 5", "n: 5, fresh: 1"))["runs"] == before
 
 
 def test_the_standing_is_in_the_hash_of_the_claim_but_not_among_its_own_terms(tmp_path: Path) -> None:

@@ -225,9 +225,12 @@ def test_what_may_not_be_said(folder: Path, effect: str, part: str, gist: str) -
         ("n: 5, looks: »[5]", "looks"),
         ("n: 5, looks: »3", "looks: expected a list, not 3"),
         ("n: 5, looks: [4, »4.5]", "looks[1]: expected a whole number, not 4.5"),
+        ("n: 5, fresh: »10", "fresh: must be less than or equal to 9, not 10"),
+        ("n: 5, fresh: »-1", "fresh: must be greater than or equal to 0, not -1"),
+        ("n: 5, fresh: »maybe", "fresh: expected a whole number"),
     ],
 )
-def test_looks_rise_to_all_seeds(folder: Path, seeds: str, gist: str) -> None:
+def test_looks_rise_to_all_seeds_and_sets_are_few(folder: Path, seeds: str, gist: str) -> None:
     refuses(folder, written(SLOPE, TREND).replace("n: 5", seeds), gist)
 
 

@@ -92,12 +92,15 @@ class ShortOfTime:
         path.write_text("".join(f"{json.dumps(envelope(record))}\n" for record in records), encoding="utf-8")
         return path
 
-    def report(self, key: str, **verdicts: str) -> None:
-        """Write a report, of which only the verdicts are known."""
+    def report(self, key: str, post_hoc: str = "", fresh: int = 0, **verdicts: str) -> None:
+        """Write a report, of which only the verdicts are known, why they are late, and which set of seeds they have."""
         folder = self.root / "reports" / key
         folder.mkdir(parents=True, exist_ok=True)
         claims = [{"id": name.replace("_", "-"), "verdict": verdict} for name, verdict in verdicts.items()]
-        (folder / "result.json").write_text(json.dumps({"key": key, "claims": claims}), encoding="utf-8")
+        data: dict[str, Any] = {"key": key, "claims": claims, **({"seeds": {"fresh": fresh}} if fresh else {})}
+        if post_hoc:
+            data["registration"] = {"claims": [{"id": claim["id"], "post_hoc": post_hoc} for claim in claims]}
+        (folder / "result.json").write_text(json.dumps(data), encoding="utf-8")
 
     def plan(self, seconds: float = 1e6, **options: Any) -> Budget:
         return budget_of(self.studies(), self.store, self.device, seconds, machine=self.machine, **options)

@@ -26,11 +26,15 @@ class Known:
     """What reports, the store and committed files say.
 
     judged: (key of a study at a tier, claim) -> its verdict, of reports next to the studies and in the store.
+    post_hoc: the same -> why a claim without a verdict would be `post-hoc` on the seeds of its report.
+    sets: key -> the set of seeds (`fresh`) that its report has.
     stored: ids of the store's records. committed: id -> file, of records that the store lacks and can import whole.
     """
 
     store: Store
     judged: dict[tuple[str, str], str] = field(default_factory=dict)
+    post_hoc: dict[tuple[str, str], str] = field(default_factory=dict)
+    sets: dict[str, int] = field(default_factory=dict)
     stored: set[str] = field(default_factory=set)
     committed: dict[str, Path] = field(default_factory=dict)
     _records: dict[str, Record] = field(default_factory=dict)  # of committed files, by id
@@ -59,7 +63,7 @@ def known_of(studies: Iterable[Path], store: Store) -> Known:
     projects = dict.fromkeys(path.resolve().parent.parent for path in studies)
     for folder in [*(project / "reports" for project in projects), store.path / "reports"]:
         for file in sorted(folder.glob("*/result.json")):
-            known.judged |= _verdicts(file)
+            _take_report(known, file)
     for project in projects:
         for file in _exports(project / "reports"):
             _take(known, file)
@@ -92,17 +96,20 @@ def _opened(text: bytes) -> Iterator[Record]:
             yield found
 
 
-def _verdicts(file: Path) -> dict[tuple[str, str], str]:
-    """Return (key, claim) -> verdict of a report, for each claim that has one; none of a report that is damaged."""
+def _take_report(known: Known, file: Path) -> None:
+    """Take in what a report says of each of its claims; nothing of one that is damaged."""
     try:
         data = json_of(file, MOST_BYTES)
-        return {
-            (str(data["key"]), str(claim["id"])): str(claim["verdict"])
-            for claim in data["claims"]
-            if claim["verdict"] not in NO_VERDICT
-        }
-    except (Unreadable, KeyError, TypeError):
-        return {}
+        key = str(data["key"])
+        verdicts = {(key, str(claim["id"])): str(claim["verdict"]) for claim in data["claims"]}
+        of_claims = (data.get("registration") or {}).get("claims", [])
+        told = {(key, str(claim["id"])): str(claim.get("post_hoc", "")) for claim in of_claims}
+        fresh = int((data.get("seeds") or {}).get("fresh", 0))
+    except (Unreadable, KeyError, TypeError, ValueError, AttributeError):
+        return
+    known.judged |= {place: verdict for place, verdict in verdicts.items() if verdict not in NO_VERDICT}
+    known.post_hoc |= {place: told[place] for place in verdicts if verdicts[place] in NO_VERDICT and told.get(place)}
+    known.sets[key] = fresh
 
 
 def _files(store: Path, besides: Collection[str]) -> Iterator[Path]:

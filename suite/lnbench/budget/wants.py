@@ -88,7 +88,9 @@ def wants_of(study: Study, known: Known, prices: Prices, machine: Machine, backe
     claims, key = study.spec.claims, study.key
     names = tuple(claim.id for claim in claims)
     found = Wants(studies={key: About(study.name, study.tier, study.path, names, tuple(datasets_of(study)))})
-    verdicts = {claim.id: known.judged[key, claim.id] for claim in claims if (key, claim.id) in known.judged}
+    same_seeds = known.sets.get(key) == study.spec.runs.seeds.fresh  # a report of another set says nothing of this one
+    judged = known.judged if same_seeds else {}
+    verdicts = {claim.id: judged[key, claim.id] for claim in claims if (key, claim.id) in judged}
     found.judged = sum(verdict != Verdict.NOT_TESTABLE for verdict in verdicts.values())
     for claim in claims:
         if claim.not_testable:
@@ -103,7 +105,9 @@ def wants_of(study: Study, known: Known, prices: Prices, machine: Machine, backe
         found.ready.append(Left(key, (name,), how))
     why = machine.obstacle(study) if needs else ""
     for name, needed in needs.items():
-        reason = why or work.too_large(needed) or work.untested(needed)
+        late = known.post_hoc.get((key, name), "") if same_seeds else ""
+        late = late and f"it would be post hoc, as {late}; new seeds would not (`seeds: {{fresh: …}}`)"
+        reason = late or why or work.too_large(needed) or work.untested(needed)
         if reason:
             found.left.append(Left(key, (name,), reason))
             continue

@@ -72,7 +72,7 @@ class Evidence:
 
     def first(self, seeds: int) -> Evidence:
         """Return the evidence that was there after the first `seeds` seeds: what an earlier look saw."""
-        return self._of(lambda seed: seed < seeds)
+        return self._of(set(self.seeds[:seeds]).__contains__)
 
     def without(self, seed: int) -> Evidence:
         """Return the evidence as if a seed had not been planned."""

@@ -47,7 +47,7 @@ def powers(result: StudyResult) -> list[Power]:
     """Return the power of every part of a study, claims in the file's order. `result`: the study as judged so far."""
     measured = read_measured(result.study.measured_path) if result.study.measured_path else {}
     seeds = result.study.spec.runs.seeds
-    looks = len(seeds.looks) if seeds.looks and result.study.tier != "smoke" else 1
+    looks = (len(seeds.looks) if seeds.looks and result.study.tier != "smoke" else 1) * seeds.sets
     planned = len({job.seed for job in result.evidence.plan.jobs})
     found = []
     for claim in result.claims:
@@ -84,7 +84,8 @@ def weak_margins(study: Study, report: dict[str, Any]) -> list[tuple[str, str, s
     committed report of this tier (`result.json`) measured.
     """
     found = []
-    planned, looks = study.spec.runs.seeds.n, len(study.spec.runs.seeds.looks or (0,))
+    seeds = study.spec.runs.seeds
+    planned, looks = seeds.n, len(seeds.looks or (0,)) * seeds.sets
     for claim in report["claims"]:
         for part in claim["parts"]:
             if part.get("margin") is None:

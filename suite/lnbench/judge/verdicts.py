@@ -134,7 +134,7 @@ def _judge_claims(evidence: Evidence, look: Look | None = None) -> list[ClaimRes
     """Judge all claims on the seeds of one look (or on all), with Holm's correction over them."""
     if look is not None:
         evidence = evidence.first(look.seeds)
-    looks = look.of if look else 1
+    looks = (look.of if look else 1) * evidence.study.spec.runs.seeds.sets
     claims = [_judge_claim(claim, evidence, looks) for claim in evidence.study.spec.claims]
     adjusted = stats.holm([claim.check.p_contradicted for claim in claims])
     judged = []

@@ -65,15 +65,16 @@ def group_of(cell: Cell, choose: Choose | None) -> str:
     return canonical_json([cell.point[axis] for axis in choose.per]) if choose else ""
 
 
-def choices_of(cells: tuple[Cell, ...], choose: Choose, inputs: Inputs) -> dict[str, Choice]:
-    """Return one choice for each combination of the `per` axes, its candidates scored over all cells of the group."""
+def choices_of(cells: tuple[Cell, ...], choose: Choose, inputs: Inputs, first: int = 0) -> dict[str, Choice]:
+    """Return one choice for each combination of the `per` axes, its candidates scored over all cells of the group.
+    `first`: the study's first seed; a choice's own are as far from those of another set."""
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(group_of(cell, choose), []).append(cell)
     choices = {}
     for name, group in groups.items():
         candidates = tuple(
-            (value, tuple(run for cell in group for run in choosing_runs_of(cell, choose, value, inputs)))
+            (value, tuple(run for cell in group for run in choosing_runs_of(cell, choose, value, inputs, first)))
             for value in choose.from_
         )
         point = {axis: group[0].point[axis] for axis in choose.per}
@@ -81,7 +82,7 @@ def choices_of(cells: tuple[Cell, ...], choose: Choose, inputs: Inputs) -> dict[
     return choices
 
 
-def choosing_runs_of(cell: Cell, choose: Choose, value: Scalar, inputs: Inputs) -> Iterator[Run]:
+def choosing_runs_of(cell: Cell, choose: Choose, value: Scalar, inputs: Inputs, first: int = 0) -> Iterator[Run]:
     """Yield the candidate's training runs: on seeds of the choice's own, on fewer clean images where the validation
     images come out of these, and for fewer epochs where the choice says so. An input `per: seed` that they read is made
     of a training on these seeds and images, too."""
@@ -92,5 +93,5 @@ def choosing_runs_of(cell: Cell, choose: Choose, value: Scalar, inputs: Inputs) 
     if choose.epochs is not None:
         tried["epochs"] = choose.epochs.of(tried["epochs"], cell.point)
     for number in range(choose.seeds):
-        seed = CHOOSING_SEEDS + number
+        seed = CHOOSING_SEEDS + first + number
         yield inputs.run(cell.recipe.needs, tried, stream_seeds(seed, tried, SEED_STREAMS), Reader(cell.point, seed))

@@ -119,7 +119,7 @@ class Inputs:
     """The inputs of a study: `sources` says how each is made. What is asked for twice is one object.
 
     `at`: the study's cell at a point; `paired`: the streams that its arms share, seed by seed; `files`: sha256 -> path
-    of the label files that its recipes name.
+    of the label files that its recipes name; `first`: its first seed.
     """
 
     def __init__(
@@ -128,8 +128,9 @@ class Inputs:
         at: Callable[[Mapping[str, Scalar]], Cell] | None = None,
         paired: tuple[str, ...] = (),
         files: Mapping[str, str] | None = None,
+        first: int = 0,
     ):
-        self.sources, self._at, self._paired = sources, at, paired
+        self.sources, self._at, self._paired, self._first = sources, at, paired, first
         self._files = files or {}
         self._recipes: dict[str, list[tuple[tuple[str, ...], dict[str, Any]]]] = {}
         self._made: dict[str, Derived] = {}
@@ -176,7 +177,8 @@ class Inputs:
             return [stream_seeds(reader.seed, recipe, self._paired)]
         if source.seeds is None:
             return [_beside(seeds, recipe)]
-        return [stream_seeds(INPUT_SEEDS + number, recipe, SEED_STREAMS) for number in range(source.seeds)]
+        first = INPUT_SEEDS + self._first
+        return [stream_seeds(first + number, recipe, SEED_STREAMS) for number in range(source.seeds)]
 
     def _recipes_behind(
         self, name: str, source: Source, reader: dict[str, Any]

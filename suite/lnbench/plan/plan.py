@@ -108,15 +108,16 @@ def plan_study(study: Study, seeds: int | None = None) -> Plan:
     runs = study.spec.runs
     if seeds is not None and (count := seeds * len(study.cells)) > MOST_RUNS:
         raise LnbenchError(f"{study.key}: {seeds} seeds are {count} runs; at most {MOST_RUNS} in one plan")
-    inputs = Inputs(study.sources, study.at, runs.seeds.pair, study.label_files)
-    choices = choices_of(study.cells, runs.choose, inputs) if runs.choose else {}
+    first = runs.seeds.first
+    inputs = Inputs(study.sources, study.at, runs.seeds.pair, study.label_files, first)
+    choices = choices_of(study.cells, runs.choose, inputs, first) if runs.choose else {}
     planned = [
         (cell, cell.recipe.identity(), choices.get(group_of(cell, runs.choose)) if runs.choose else None)
         for cell in study.cells
     ]
     jobs = [
         Job(cell.point, seed, recipe, runs.seeds.pair, choice, cell.recipe.needs, inputs)
-        for seed in range(seeds or runs.seeds.n)
+        for seed in range(first, first + (seeds or runs.seeds.n))
         for cell, recipe, choice in planned
     ]
     return Plan(study, tuple(choices.values()), tuple(jobs))

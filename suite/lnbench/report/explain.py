@@ -174,8 +174,8 @@ def _check(check: Check, kind: Kind[Any], unit: Unit, references: tuple[str, ...
     elif check.interval is not None and check.se is not None and check.df is not None and check.effect is not None:
         yield from _interval(check, kind, judged, distance=bool(kind.distance))
     yield f"    required: {_required(check, kind, judged)}"
-    looks = check.details.get("looks", 1)
-    times = f", after multiplying by {looks} for the planned looks" if looks > 1 else ""
+    times_of = check.details.get("looks", 1)
+    times = f", after multiplying by {times_of} for looks and sets of seeds" if times_of > 1 else ""
     against = f"p against {p_words(check.p_contradicted)}"
     yield f"    p for {p_words(check.p_reproduced)}, {against} (each decides at {ALPHA} or below{times})"
     for note in check.notes:

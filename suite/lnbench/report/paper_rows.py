@@ -26,7 +26,7 @@ def study_only(results: Iterable[Json]) -> dict[Row, int]:
     their paper, each with the number of these.
 
     Holm's p over every claim and tier of the paper but smoke, from each claim's own p: before its study's correction,
-    with looks multiplied by their number. What was not judged counts with p = 1.
+    with looks and sets of seeds multiplied in. What was not judged counts with p = 1.
     """
     alone = {}
     for family in families(results).values():

@@ -59,7 +59,7 @@ def _what(data: Json, claim: Json) -> tuple[str, str]:
     machine = ", ".join(dict.fromkeys(str(one["environment"].get("processor", "")) for one in data["environments"]))
     verdict = Verdict(claim["verdict"])
     if verdict is Verdict.POST_HOC:
-        return "new seeds, for a range that is registered before them", _time(seconds, machine)
+        return "new seeds (`fresh`), for a range that is registered before them", _time(seconds, machine)
     if verdict is Verdict.NOT_IN_REGIME:
         return "runs at a scale where what the claim requires holds", "–"
     if verdict is Verdict.OUTSIDE_AS_RUN:

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lnbench.errors import LnbenchError
 from lnbench.identity import sha256
 from lnbench.spec.registration import sha256_of
-from lnbench.spec.study import MOST_SEEDS, Study
+from lnbench.spec.study import MOST_FRESH, MOST_SEEDS, Study
 from lnbench.untrusted import Denied, Missing, Unreadable, json_of
 
 Json = dict[str, Any]
@@ -312,6 +312,7 @@ class _Claim(_Form):
 class _Seeds(_Form):
     n: Annotated[int, Field(ge=1, le=MOST_SEEDS)]
     looks: list[int] = []
+    fresh: Annotated[int, Field(ge=1, le=MOST_FRESH)] | None = None
 
 
 class _Content(_Form):

@@ -2,10 +2,10 @@
 
 Pure: a study in, plain data out. Of each claim: its deciding parts (the check with the numbers it is held against, and
 what its effect measures over which levels), the rule over them, the parts of its regime, its standing, how a curve is
-read; of the study: how many seeds and looks, the alternatives of open choices, and the hash of the runs. Not in it:
-wording (`says`, `because`, titles), places, quotes, deviations, and parts that decide nothing. Names of parts and
-effects, and the claim's sentence (`says`), are shown but not hashed. What a record was run with is the record's id; the
-selection rule, which is no part of that id, is here.
+read; of the study: how many seeds, of which set, and looks, the alternatives of open choices, and the hash of the runs.
+Not in it: wording (`says`, `because`, titles), places, quotes, deviations, and parts that decide nothing. Names of
+parts and effects, and the claim's sentence (`says`), are shown but not hashed. What a record was run with is the
+record's id; the selection rule, which is no part of that id, is here.
 """
 
 from __future__ import annotations
@@ -61,11 +61,15 @@ class Change:
 def registration(spec: StudySpec, baseline: Baseline) -> Json:
     """Return what is registered of a study at one tier: {runs, seeds, tries, claims}, and `void` where an alternative
     is not run any more, with the reason."""
-    seeds = spec.runs.seeds
-    runs = spec.runs.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"seeds": {"n", "looks"}})
+    seeds, apart = spec.runs.seeds, {"seeds": {"n", "looks", "fresh"}}
+    runs = spec.runs.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=apart)
     found: Json = {
         "runs": sha256(plain(runs)),
-        "seeds": {"n": seeds.n, **({"looks": list(seeds.looks)} if seeds.looks else {})},
+        "seeds": {
+            "n": seeds.n,
+            **({"looks": list(seeds.looks)} if seeds.looks else {}),
+            **({"fresh": seeds.fresh} if seeds.fresh else {}),
+        },
         "tries": plain(_tries(spec)),
         **({"void": void} if (void := {key: why for one in spec.choices for key, why in one.void.items()}) else {}),
     }
@@ -96,7 +100,7 @@ def changes(before: Json, after: Json) -> list[Change]:
 
 
 def shared_changes(before: Json, after: Json) -> list[Change]:
-    """Return what differs in the terms that all claims share: seeds, looks, alternatives."""
+    """Return what differs in the terms that all claims share: seeds, looks, which set of seeds, alternatives."""
     found = []
     if before["seeds"] != after["seeds"]:
         found.append(Change("seeds", "", _seeds(before["seeds"]), _seeds(after["seeds"])))
@@ -293,7 +297,8 @@ def _rule(claim: Json) -> str:
 
 
 def _seeds(seeds: Json) -> str:
-    return f"{seeds.get('n')}" + (f", looks at {short(seeds['looks'])}" if seeds.get("looks") else "")
+    looks = f", looks at {short(seeds['looks'])}" if seeds.get("looks") else ""
+    return f"{seeds.get('n')}{looks}" + (f" of set {seeds['fresh']}" if seeds.get("fresh") else "")
 
 
 # Words

@@ -37,6 +37,7 @@ from lnbench.yamlfile.tree import Mapping as Tree
 from lnbench.yamlfile.tree import tree_of
 
 MOST_SEEDS = 1000
+MOST_FRESH = 9  # sets of seeds after the first; each halves the level, and the tenth would ask for p below 5e-5
 FEWEST_TO_DECIDE = 4  # stats.FEWEST_TO_DECIDE, written again so that reading a study imports no scipy
 Point = Mapping[str, Scalar]  # axis -> value
 # Like FileName, with folders: it cannot lead out of baselines/measured.
@@ -139,11 +140,25 @@ class Seeds(Strict):
     """How many seeds, and which streams of randomness the arms share, seed by seed.
 
     `looks`: the numbers of seeds at which the study is judged; it ends at the first that decides, at `n` at the latest.
+    `fresh`: how many sets of seeds were looked at before; this one has none of their seeds, neither for its runs nor
+    for those that a choice or an input is made of, and each of its tests has a level 2 ** fresh times smaller. Whoever
+    takes new seeds until a claim is decided is then wrong no more often than with one set (docs/statistics.md).
     """
 
     n: Annotated[int, Field(ge=1, le=MOST_SEEDS)]
     looks: Annotated[tuple[int, ...], Field(strict=False, min_length=2)] | None = None
+    fresh: Annotated[int, Field(ge=0, le=MOST_FRESH)] = 0
     pair: Annotated[tuple[Literal[SEED_STREAMS], ...], Field(strict=False)]  # type: ignore[valid-type]
+
+    @property
+    def first(self) -> int:
+        """Return the number of its first seed: sets have no seed in common."""
+        return self.fresh * MOST_SEEDS
+
+    @property
+    def sets(self) -> int:
+        """Return what each p is multiplied by for the sets of seeds that came before."""
+        return int(2**self.fresh)
 
     @model_validator(mode="after")
     def _looks_rise_to_n(self) -> Seeds:

@@ -140,6 +140,12 @@ def _seeds(data: Json) -> str:
             f". Looks were planned at {listed(map(str, looks))} seeds: a claim keeps the first verdict that decides "
             f"it; to pay for that, every p is multiplied by {len(looks)} and every interval is wider"
         )
+    fresh = seeds.get("fresh", 0)
+    if fresh:
+        text += (
+            f". Runs with other seeds were looked at before: these are the seeds of set {fresh}, from {fresh}000 on; "
+            f"to pay for that, every p is multiplied by {2**fresh}{' again' if looks else ''}, and intervals are wider"
+        )
     return text + "."
 
 

@@ -30,7 +30,7 @@ def matrix_to_json(result: PartResult, claim: ClaimResult, study: StudyResult) -
     if not isinstance(part, Cells) or part.rows is None or part.columns is None:
         return {}
     seen = study.evidence.first(claim.look.seeds) if claim.look else study.evidence
-    looks = claim.look.of if claim.look else 1
+    looks = (claim.look.of if claim.look else 1) * seen.study.spec.runs.seeds.sets
     effect = seen.study.spec.effects[part.effect]
     apart = differences(part, study.study)
     judged = {

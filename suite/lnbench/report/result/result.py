@@ -62,6 +62,7 @@ def result_to_json(result: StudyResult) -> Json:
             "paired": list(spec.runs.seeds.pair),
             "choosing": spec.runs.choose.seeds if spec.runs.choose else 0,
             **({"looks": list(spec.runs.seeds.looks)} if spec.runs.seeds.looks and study.tier != "smoke" else {}),
+            **({"fresh": spec.runs.seeds.fresh} if spec.runs.seeds.fresh else {}),
         },
         "verdicts": dict(sorted(Counter(claim.verdict for claim in result.claims).items())),
         "claims": [_claim(claim, result) for claim in result.claims],

@@ -57,6 +57,9 @@ def check_tier(tree: Mapping, tier: str, path: Path, baseline: Baseline | None, 
     if tier != "smoke" and spec.runs.seeds.n < FEWEST_TO_DECIDE:
         what = f"n: {spec.runs.seeds.n} seeds are measured and decide nothing; verdicts need {FEWEST_TO_DECIDE} or more"
         findings.add(position_of(merged, ["runs", "seeds", "n"]), what, tier, "warning")
+    if tier == "smoke" and spec.runs.seeds.fresh:
+        what = "fresh: smoke is held against the seeds that were measured; leave it out here"
+        findings.add(position_of(merged, ["runs", "seeds", "fresh"]), what, tier)
     for place, what, severity in _comparisons(study, merged):
         findings.add(place, what, tier, severity)
     if not findings.errors_at(tier):
