@@ -14,11 +14,13 @@ from lnbench.identity import canonical_json
 from lnbench.spec.dotted import leaves, overlap, put_at, value_at
 from lnbench.spec.levels import is_number, repeated, word
 from lnbench.spec.recipe import Recipe, Scalar
+from lnbench.spec.rules.inputs import Reader
 from lnbench.spec.study import Cell, Choose, Runs, ShareOfEpochs
 from lnbench.spec.variants import ARM, alternative
 from lnbench.yamlfile.tree import Mapping, Position, block, items
 
 if TYPE_CHECKING:
+    from lnbench.spec.rules.inputs import InputRules
     from lnbench.spec.rules.runs import RunRules
 
 Places = Callable[[int], Position]  # where a file says the candidate of that number
@@ -39,8 +41,8 @@ NOT_LEARNT = {
 class ChoiceRules:
     """Checks `runs.choose` and the alternatives of `choices` against the cells that the grid's rules have found."""
 
-    def __init__(self, grid: RunRules, runs: Runs):
-        self.grid, self.runs = grid, runs
+    def __init__(self, grid: RunRules, runs: Runs, inputs: InputRules):
+        self.grid, self.runs, self.inputs = grid, runs, inputs
         self.tree, self.at, self.error = grid.tree, grid.at, grid.error
         self.base: Mapping = grid.tree["runs"]["base"]
 
@@ -158,7 +160,7 @@ class ChoiceRules:
         """Check what a recipe asks for beside its own form: its precision, and the inputs that it reads."""
         if isinstance(recipe, Recipe):
             self.grid.precision(recipe, tree, self.runs)
-            self.grid.reads(recipe, tree, self.runs, (), cell.point)
+            self.inputs.reads(recipe, tree, Reader(cell.point))
 
     # alternatives
 
