@@ -45,7 +45,15 @@ from lnbench.plan import (
     plan_study,
     selection,
 )  # fmt: skip
-from lnbench.report import known_since, load_failures, load_ledger, load_own_rows, load_report, write_report
+from lnbench.report import (
+    known_since,
+    load_failures,
+    load_ledger,
+    load_own_rows,
+    load_report,
+    set_of_seeds,
+    write_report,
+)
 from lnbench.report.rows import claim_rows
 from lnbench.resources import find_study
 from lnbench.spec import (
@@ -401,6 +409,10 @@ def judge_report(
     where = name if studies is None else studies / f"{name}.yaml"
     found = at_tier(loaded[name], tier) if loaded and name in loaded else study_at(where, tier)
     study = with_rows(found, load_own_rows(folder))
+    there, asked = set_of_seeds(folder), study.spec.runs.seeds.fresh
+    if there != asked:  # judged, or written again, it would have no run at all
+        what = f"its runs have the seeds of set {there}, and {study.key} asks for set {asked} (`seeds: fresh`)"
+        raise LnbenchError(f"{folder}: {what}; `lnbench verify` trains these and writes their report")
     history = of_report(read_copy(folder, study), history_of(study))
     result = judge_records(study, get, seeds, load_failures(folder), history=history)
     return replace(result, ledger=load_ledger(folder))

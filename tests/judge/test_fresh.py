@@ -7,18 +7,23 @@ from pathlib import Path
 
 import pytest
 
+from lnbench.errors import LnbenchError
 from lnbench.judge import Evidence, StudyResult, gather, judge
 from lnbench.judge.power import powers
+from lnbench.pipeline import judge_report
 from lnbench.plan import Plan, plan_study, runs_behind
-from lnbench.report import markdown, result_to_json
+from lnbench.report import markdown, result_to_json, write_report
 from lnbench.report.explain import explain
 from lnbench.spec import Study, load_study
 from lnbench.spec.locks import History, Lock
 from lnbench.spec.registration import registration
+from lnbench.spec.unsaid import unsaid
 from lnbench.store import Record
 from tests.plan.test_plan import CHOOSE
 from tests.toys.claims_page import load_in_frame, record_of
 from tests.toys.small_runs import write_study
+
+pytestmark = pytest.mark.usefixtures("no_drawing")
 
 STUDY = """
 seeds: {{n: 5{more}, pair: [noise, order, init]}}
@@ -142,6 +147,26 @@ def test_another_set_after_the_runs_of_this_one_takes_its_verdict_back(tmp_path:
     found = gather(plan, records(plan, "2026-01-02T00:00:00+00:00").get)
     (claim,) = judge(found, history=History(lock)).claims
     assert claim.verdict == "post-hoc" and "seeds was “5”, is “5 of set 1”" in claim.why
+
+
+def test_a_report_of_another_set_is_not_judged_and_not_written_over(tmp_path: Path) -> None:
+    """It would have no run, and `judge --write` would lose those that it has."""
+    folder = tmp_path / "report"
+    write_report(judged(tmp_path), folder)
+    assert not judge_report(folder, tmp_path / "claims").evidence.missing
+    study(tmp_path, ", fresh: 1")
+    with pytest.raises(LnbenchError, match="the seeds of set 0, and example-full asks for set 1"):
+        judge_report(folder, tmp_path / "claims")
+
+
+def test_a_later_set_is_no_change_to_own_up_to(tmp_path: Path) -> None:
+    first = study(tmp_path)
+    lock = Lock(tmp_path / "lock.json").with_entry(
+        registration(first.spec, first.baseline), datetime(2026, 1, 1, tzinfo=UTC), "0.1.0"
+    )
+    assert unsaid(study(tmp_path, ", fresh: 1"), lock.last) == []
+    (problem,) = unsaid(load_in_frame(tmp_path, STUDY.format(more="").replace("n: 5", "n: 8")), lock.last)
+    assert "seeds: was “5”, is “8”" in str(problem)
 
 
 def test_evidence_of_a_set_has_nothing_of_another(tmp_path: Path) -> None:

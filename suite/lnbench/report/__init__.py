@@ -20,6 +20,7 @@ from lnbench.report.folder import (
     read_result,
     read_whole_result,
     report_differs,
+    set_of_seeds,
     write_report,
 )
 from lnbench.report.headlines import PICTURE, find_headlines, headline_table
@@ -60,5 +61,6 @@ __all__ = [
     "result_to_json",
     "scoreboard",
     "scoreboard_page",
+    "set_of_seeds",
     "write_report",
 ]

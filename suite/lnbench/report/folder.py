@@ -132,6 +132,11 @@ def load_report(folder: Path) -> tuple[str, str, int, Get]:
     return data["study"], data["tier"], data["seeds"]["n"], get
 
 
+def set_of_seeds(folder: Path) -> int:
+    """Return which set of seeds (`fresh`) a report's runs have. Raises StoreError."""
+    return int(read_result(folder)["seeds"].get("fresh", 0))
+
+
 def read_records(folder: Path) -> dict[str, Record]:
     """Return a report's records by id. Raises StoreError as `load_report` does."""
     records: dict[str, Record] = {}

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from lnbench.report.plain import Json
-from lnbench.spec.study import MOST_SEEDS
+from lnbench.spec.study import MOST_FRESH, MOST_SEEDS
 from lnbench.tiers import TIERS
 from lnbench.verdict import Standing, Verdict
 
@@ -154,6 +154,7 @@ class _Paper(_Form):
 
 class _Seeds(_Form):
     n: Annotated[int, Field(ge=1, le=MOST_SEEDS)]
+    fresh: Annotated[int, Field(ge=0, le=MOST_FRESH)] = 0
 
 
 class _Failed(_Form):
