@@ -29,6 +29,14 @@ def test_an_empty_store_is_told_where_runs_are(trained: Path, call: Call) -> Non
     assert "has no runs" not in out and "up to" in out and "nothing yet" not in out
 
 
+def test_a_report_of_other_seeds_is_none_to_take_runs_from(trained: Path, call: Call) -> None:
+    assert call("verify", "toy", "--tier", "full", "-o", "reports")[0] == 0
+    result = trained / "reports/toy-full/result.json"
+    result.write_text(result.read_text().replace('"seeds": {', '"seeds": {\n  "fresh": 1,', 1))
+    _, out, _ = call("power", "TOY-01", "--tier", "full", "--store", "nothing")
+    assert "To train some: lnbench verify toy --tier full --seeds 3 --store nothing\n" in out
+
+
 def test_verify_names_the_folder_to_judge_again_and_that_it_can_be_stopped(home: Path, call: Call) -> None:
     code, out, _ = call("verify", "toy", "--tier", "smoke", "-o", "elsewhere")
     assert code == 0

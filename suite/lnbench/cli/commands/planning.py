@@ -278,13 +278,23 @@ def _power_row(row: Power, result: StudyResult) -> list[str]:
     return [f"{row.claim} {row.part}{mark}", row.label, words.required, words.known, chance, needed, words.now]
 
 
+def _has_these_seeds(report: Path, study: Study) -> bool:
+    """Return whether a report is of the set of seeds that its study asks for; not so for one that is damaged."""
+    from lnbench.report import set_of_seeds
+
+    try:
+        return set_of_seeds(report) == study.spec.runs.seeds.fresh
+    except LnbenchError:
+        return False
+
+
 def _no_runs_yet(study: Study, store: Store, option: str) -> None:
     """Say where runs of the study come from: a committed report, or training. `option`: --store, if it was given."""
     from lnbench.resources import root
 
     records = root() / "reports" / study.key / "records.jsonl"
     click.echo(f"The store {store.path} has no runs of {study.key}.")
-    if records.is_file():
+    if records.is_file() and _has_these_seeds(records.parent, study):
         shown = records.relative_to(Path.cwd()) if records.is_relative_to(Path.cwd()) else records
         click.echo(f"Its committed report has some. To use them: lnbench store import {shown}{option}")
     else:
