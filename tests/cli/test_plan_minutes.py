@@ -33,9 +33,8 @@ def test_a_plan_has_rank_command_verdicts_minutes_and_needs(home: Path, call: Ca
 def test_a_plan_as_json_has_the_same(home: Path, call: Call) -> None:
     code, out, _ = call("plan", "--device", "h200", "--minutes", "5", "--json", "-")
     found = json.loads(out)
-    assert (
-        code == 0 and found["verdicts"] == 2 and found["prices"] == {"basis": "estimated, not measured", "records": 0}
-    )
+    assert (code, found["verdicts"]) == (0, 2)
+    assert found["prices"] == {"basis": "estimated, not measured", "records": 0, "of_others": 0}
     (row,) = found["rows"]
     assert (row["rank"], row["claims"], row["runs"], row["needs"]) == (1, ["TOY-01", "TOY-02"], 12, ["digits"])
     assert row["cumulated_minutes"] == pytest.approx(row["minutes"] + found["start_minutes"], abs=2e-3)

@@ -19,6 +19,8 @@ from lnbench.experiments.entries import FROM_CURVES, YIELDS
 from lnbench.experiments.series import mann_kendall
 from lnbench.judge import Evidence, gather, judge
 from lnbench.plan import Run, plan_seconds, plan_study
+from lnbench.plan.devices import device_named
+from lnbench.plan.rates import Prices
 from lnbench.report.folder import report_differs, write_report
 from lnbench.spec import Effect, Study, load_study, variant
 from lnbench.store import Record, make_record
@@ -150,7 +152,7 @@ def test_only_cells_that_an_effect_reads_are_planned_and_equal_ones_done_once(tm
 def test_runs_are_described_and_priced_without_numba_or_torch(tmp_path: Path) -> None:
     path = write(tmp_path)
     code = (
-        "import sys; from pathlib import Path; from lnbench.plan import plan_study; from lnbench.plan.cost import *; "
+        "import sys; from pathlib import Path; from lnbench.plan import plan_study, describe_cost; "
         "from lnbench.spec import load_study; import lnbench.judge; "
         f"plan = plan_study(load_study(Path({str(path)!r})).tiers['full']); "
         "print(plan.provisional_runs()[0].describe(), '|', describe_cost(plan, 'cpu')); "
@@ -176,7 +178,7 @@ def test_the_papers_scale_fits_into_minutes_on_two_cores(name: str, most: float)
     total = {tier: sum(run.seconds or 0 for run in unique(tiers[tier])) for tier in ("full", "smoke")}
     assert total["full"] / 2 < most
     assert total["smoke"] / 2 < 15
-    assert plan_seconds(plan_study(tiers["smoke"]), "cpu") < 30
+    assert plan_seconds(plan_study(tiers["smoke"]), Prices(device_named("cpu"))) < 30
 
 
 def unique(of: Study) -> list[Run]:

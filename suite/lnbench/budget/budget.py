@@ -14,7 +14,7 @@ from lnbench.budget.reading import looked_at
 from lnbench.budget.wants import About, Left, Wants, put_parity_first, wants_of
 from lnbench.errors import LnbenchError, did_you_mean
 from lnbench.plan.devices import Device
-from lnbench.plan.rates import prices_of
+from lnbench.plan.rates import Prices, prices_of
 from lnbench.resources import study_paths
 from lnbench.spec import LoadedStudy
 from lnbench.store import Store
@@ -76,6 +76,7 @@ class Budget:
     judged: int = 0
     imports: Mapping[Path, tuple[str, ...]] = field(default_factory=dict)
     rated: int = 0  # records of this device that prices rest on
+    carried: int = 0  # records of other processors that they rest on
 
     @property
     def verdicts(self) -> int:
@@ -135,7 +136,7 @@ def budget_of(
     rest = _too_long(found, {(row.study.key, claim) for row in rows for claim in row.claims}, workers or device.cores)
     return Budget(
         device, seconds, start, tuple(rows), tuple([*found.left, *rest]), _together(found.ready), found.judged,
-        _imports(rows, found, known), sum(rate.runs for rate in prices.rates.values()),
+        _imports(rows, found, known), *_rated(prices),
     )  # fmt: skip
 
 
@@ -170,6 +171,12 @@ def _rows(steps: Iterable[Step], found: Wants, until: float, options: str) -> li
         study, claims = found.studies[step.group], tuple(claim for _, claim in step.wants)
         rows.append(Row(study, claims, step.seconds, until, len(pieces), basis, options))
     return rows
+
+
+def _rated(prices: Prices) -> tuple[int, int]:
+    """Return how many records of this device prices rest on, and how many of other processors."""
+    own, carried = (sum(rate.runs for rate in prices.rates.values() if rate.own is which) for which in (True, False))
+    return own, carried
 
 
 def _too_long(found: Wants, taken: Collection[tuple[str, str]], workers: int) -> list[Left]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lnbench.plan.devices import device_named
+from lnbench.plan.rates import Prices, prices_of
 from lnbench.store import Record, Store
 from lnbench.untrusted import MOST_BYTES, Unreadable, bytes_of, json_of, parsed_quickly
 from lnbench.verdict import Verdict
@@ -52,9 +54,19 @@ class Known:
     def records(self) -> Iterator[Record]:
         """Yield the committed records, and the newest of the store that are none of these."""
         yield from self._records.values()
-        for file in heapq.nlargest(MOST_RATED, _files(self.store.path, self._records.keys()), key=_time_of):
-            with contextlib.suppress(ValueError):
-                yield from _opened(bytes_of(file))
+        yield from newest_of(self.store, self._records.keys())
+
+
+def newest_of(store: Store, besides: Collection[str] = ()) -> Iterator[Record]:
+    """Yield the newest records of a store, without those of some ids: what rates are taken from."""
+    for file in heapq.nlargest(MOST_RATED, _files(store.path, besides), key=_time_of):
+        with contextlib.suppress(ValueError):
+            yield from _opened(bytes_of(file))
+
+
+def prices_here(store: Store, device: str) -> Prices:
+    """Return what runs take on a device, by the newest records of a store; `device` as in `device_named`."""
+    return prices_of(device_named(device), newest_of(store))
 
 
 def known_of(studies: Iterable[Path], store: Store) -> Known:

@@ -1,7 +1,8 @@
 """The runs that a study needs: which ones, what they depend on, what they cost."""
 
 from lnbench.plan.choice import CHOOSING_SEEDS, Choice
-from lnbench.plan.cost import describe_cost, plan_runs, plan_seconds, seconds_here, seconds_of
+from lnbench.plan.cost import plan_runs, seconds_of
+from lnbench.plan.estimate import describe_cost, plan_seconds
 from lnbench.plan.inputs import Derived, Inputs, given, misbuilt
 from lnbench.plan.packages import demand_packages, missing_packages
 from lnbench.plan.plan import Job, Plan, plan_study
@@ -34,7 +35,6 @@ __all__ = [
     "plan_study",
     "rehearse",
     "runs_behind",
-    "seconds_here",
     "seconds_of",
     "selection",
 ]  # fmt: skip

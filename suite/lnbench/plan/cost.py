@@ -1,4 +1,4 @@
-"""What a plan costs, in words, before any of it is spent."""
+"""What a run takes by planning figures, before any run of its kind was timed."""
 
 from __future__ import annotations
 
@@ -51,30 +51,3 @@ def plan_runs(plan: Plan) -> list[Run]:
     """Return all runs of a plan, those of inputs and choosing ones first, each once."""
     runs = [*plan.input_runs, *plan.choosing_runs, *plan.provisional_runs()]
     return list({run.id: run for run in runs}.values())
-
-
-def plan_seconds(plan: Plan, device: str) -> float:
-    """Return a rough guess of the whole plan's time on this machine."""
-    runs = plan_runs(plan)
-    priced = device_named(device)
-    workers = 1 if priced.kind == "cuda" else min(priced.cores, max(1, len(runs)))
-    return priced.start + sum(seconds_here(run, device) for run in runs) / workers
-
-
-def describe_cost(plan: Plan, device: str) -> str:
-    """Return `42 runs (12 of them to choose optimizer.lr), 3.1e+15 operations; estimated time here: 70 min from
-    scratch`."""
-    runs, choosing = plan_runs(plan), plan.choosing_runs
-    seconds = plan_seconds(plan, device)
-    size = (
-        f"{seconds:.0f} s"
-        if seconds < 90
-        else f"{seconds / 60:.0f} min"
-        if seconds < 5400
-        else f"{seconds / 3600:.1f} h"
-    )
-    extra = f" ({len(choosing)} of them to choose {plan.choices[0].key})" if choosing else ""
-    flop = sum(run.flop for run in runs if run.experiment is None)
-    work = f"{len(runs)} runs{extra}" + (f", {flop:.1e} operations" if flop else "")
-    where = "here" if device in ("cpu", "cuda") or device.startswith("cuda:") else f"on {device}"
-    return f"{work}; estimated time {where}: {size} from scratch"

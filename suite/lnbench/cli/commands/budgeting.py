@@ -156,7 +156,7 @@ def as_json(budget: Budget, question: Question) -> dict[str, Any]:
             "source": device.source,
         },
         "minutes": question.minutes,
-        "prices": {"basis": budget.basis, "records": budget.rated},
+        "prices": {"basis": budget.basis, "records": budget.rated, "of_others": budget.carried},
         "start_minutes": round(budget.start / 60, 3),
         "command": whole_command(question),
         "verdicts": budget.verdicts,
@@ -249,6 +249,8 @@ def _judge(left: Left) -> str:
 
 
 def _basis(budget: Budget) -> str:
+    if budget.carried:  # a GPU has none
+        return f"prices: {budget.basis} ({budget.rated} records of this processor, {budget.carried} of others)"
     if not budget.rated:
         return f"prices: {budget.basis}, as there is no record of such a device"
     return f"prices: {budget.basis} ({budget.rated} records of such a device)"

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lnbench.judge import StudyResult
     from lnbench.judge.power import Power
     from lnbench.plan import Derived, Plan, Run
+    from lnbench.plan.rates import Prices
     from lnbench.spec import Study
     from lnbench.store import Store
 
@@ -117,6 +118,7 @@ def _plan_of(
     from rich.console import Console
     from rich.table import Table
 
+    from lnbench.budget import prices_here
     from lnbench.cli.commands.progress import duration
     from lnbench.needs import missing_data
     from lnbench.pipeline import study_at
@@ -126,13 +128,11 @@ def _plan_of(
         describe_cost,
         missing_packages,
         plan_study,
-        seconds_here,
         selection,
     )  # fmt: skip
-    from lnbench.plan.devices import device_named
     from lnbench.spec import asked_rows
 
-    device_named(device)
+    prices = prices_here(store, device)
     (path,), claims = find_all([study], claims)
     at = asked_rows(study_at(path, tier), where)
     check_claims([at], claims)
@@ -143,7 +143,7 @@ def _plan_of(
         record = store.get(choice.id)
         if record is not None:
             outcomes[choice.id] = record["outcome"]
-    table = Table(title=f"{at.key}: {describe_cost(made, device)}", title_justify="left", box=None)
+    table = Table(title=f"{at.key}: {describe_cost(made, device, prices)}", title_justify="left", box=None)
     for column in ("cell", "epochs", "examples per epoch", "seeds", "in store", "time per run"):
         table.add_column(column, justify="left" if column == "cell" else "right")
     rows: dict[str, list[tuple[Run, bool]]] = {}
@@ -154,10 +154,10 @@ def _plan_of(
     for name, members in rows.items():
         first = members[0][0]
         have = sum(there for _, there in members)
-        seconds = duration(seconds_here(first, device))
+        seconds = duration(prices.of(first).seconds)
         table.add_row(name, str(first.epochs), f"{first.examples:,}", str(len(members)), str(have), seconds)
     if output is not None:
-        content = _as_json(made, outcomes, device, store)
+        content = _as_json(made, outcomes, device, prices, store)
         write_json(output, json.dumps(content, indent=1, ensure_ascii=False) + "\n", "the plan")
         if str(output) == "-":
             return Exit.OK
@@ -167,7 +167,7 @@ def _plan_of(
         values = ", ".join(str(value) for value, _ in choice.candidates)
         point = ", ".join(f"{axis} {value}" for axis, value in choice.point.items())
         click.echo(f"chooses {choice.key} from {values} at {point}")
-    for line in _inputs(made.inputs, store, device):
+    for line in _inputs(made.inputs, store, prices):
         click.echo(line)
     for line in missing_packages(at):
         click.echo(f"warning: {line}", err=True)
@@ -178,12 +178,12 @@ def _plan_of(
     return Exit.OK
 
 
-def _as_json(made: Plan, outcomes: Mapping[str, Any], device: str, store: Store) -> dict[str, Any]:
+def _as_json(made: Plan, outcomes: Mapping[str, Any], device: str, prices: Prices, store: Store) -> dict[str, Any]:
     """Return a study's plan as data: all its training runs, those that others build on first (docs/results.md)."""
-    from lnbench.plan import plan_seconds, seconds_here
+    from lnbench.plan import plan_seconds
 
     def row(run: Run, role: str, **more: Any) -> dict[str, Any]:
-        priced = {"epochs": run.epochs, "examples": run.examples, "seconds": seconds_here(run, device)}
+        priced = {"epochs": run.epochs, "examples": run.examples, "seconds": prices.of(run).seconds}
         return {"id": run.id, "role": role, **priced, "in_store": store.get(run.id) is not None, **more}
 
     runs = [row(run, "input") for run in made.input_runs]
@@ -197,15 +197,14 @@ def _as_json(made: Plan, outcomes: Mapping[str, Any], device: str, store: Store)
         "study": made.study.name,
         "tier": made.study.tier,
         "device": device,
-        "seconds": plan_seconds(made, device),
+        "seconds": plan_seconds(made, prices),
         "runs": runs,
     }
 
 
-def _inputs(inputs: Sequence[Derived], store: Store, device: str) -> Iterator[str]:
+def _inputs(inputs: Sequence[Derived], store: Store, prices: Prices) -> Iterator[str]:
     """Yield a line for each input of a plan, in the order in which they are made: its runs, and what these build on."""
     from lnbench.cli.commands.progress import duration
-    from lnbench.plan import seconds_here
 
     named: dict[str, list[Derived]] = {}
     for derived in inputs:
@@ -215,7 +214,7 @@ def _inputs(inputs: Sequence[Derived], store: Store, device: str) -> Iterator[st
         have = sum(store.get(run.id) is not None for run in runs)
         before = sorted({before for run in runs for before in run.inputs})
         on = f", each on {' and '.join(before)}" if before else ""
-        seconds = duration(max(seconds_here(run, device) for run in runs))
+        seconds = duration(max(prices.of(run).seconds for run in runs))
         kind = members[0].kind or name
         epochs = " or ".join(str(count) for count in sorted({run.epochs for run in runs}))
         yield f"input {name} ({kind}): {len(runs)} runs of {epochs} epochs{on}; {have} in store; {seconds} per run"
@@ -236,11 +235,12 @@ def power(name: str, tier: str | None, seeds: int | None, store_path: Path | Non
     from rich.console import Console
     from rich.table import Table
 
+    from lnbench.budget import prices_here
     from lnbench.cli.commands.progress import duration
     from lnbench.judge import FromStore, gather, judge
     from lnbench.judge.power import powers
     from lnbench.pipeline import study_at
-    from lnbench.plan import plan_study, seconds_of
+    from lnbench.plan import plan_study
 
     path, claim_id = find_claim(name)
     study = study_at(path, tier or "full")
@@ -261,7 +261,7 @@ def power(name: str, tier: str | None, seeds: int | None, store_path: Path | Non
         "Known so far: mean and standard deviation (sd) over the seeds. Chance and seeds are computed with the 80 % "
         "upper limit of the sd (“up to”), “judged now” with the sd as measured, as the report does."
     )
-    one_seed = sum(seconds_of(run, "cpu") for run in plan_study(study, 1).provisional_runs())
+    one_seed = sum(prices_here(store, "cpu").of(run).seconds for run in plan_study(study, 1).provisional_runs())
     click.echo(f"One more seed of every cell, estimated time: {duration(one_seed)} on one core.")
     return Exit.OK
 

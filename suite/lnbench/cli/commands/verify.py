@@ -132,6 +132,7 @@ def verify(
     # before the imports, which take seconds on a busy machine
     click.echo(f"reading {', '.join(studies) or 'all studies'}")
     demand_file_place(output_json)
+    from lnbench.budget import prices_here
     from lnbench.cli.commands.progress import listing
     from lnbench.execute.crew import Shard
     from lnbench.execute.groups import check_backend
@@ -176,12 +177,12 @@ def verify(
         watching=_watching(store),
         say=click.echo,
     )
-    results, failed = [], False
+    results, failed, prices = [], False, prices_here(store, place)
     with _crew(far is not None, address, place, data_dir, workers) as crew, Reports() as reports:
         training = replace(training, crew=crew)
         for study in chosen:
             asked_for = plan_study(study, seeds).part(selection(study, claims, where))
-            click.echo(f"{study.key}: {study.spec.title}; {describe_cost(asked_for, place)}")
+            click.echo(f"{study.key}: {study.spec.title}; {describe_cost(asked_for, place, prices)}")
             if share is not None:
                 done = train_share(study, store, training, share, seeds=seeds, claims=claims, where=where)
                 for message in dict.fromkeys(done.failures.values()):
