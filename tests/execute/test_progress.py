@@ -127,6 +127,27 @@ def test_the_start_of_processes_is_no_part_of_the_rate(monkeypatch: pytest.Monke
     assert shown.summary() == "0/1 runs, epoch 1/1, 100 examples/s, about 30 s left"
 
 
+def test_what_a_checkpoint_had_is_no_part_of_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two runs go on from checkpoints: the second one's was once taken for the work of its first half second."""
+    now, other = 1000.0, Task((run(8, model="convnet4"),))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    shown = Display()
+    shown.planned([*ALONE.runs, *other.runs], reused=0)
+    for task in (ALONE, other):
+        shown.started(task)
+    shown.report(Report(ALONE.id, 3000, 4000, 0, 1, 3000))
+    now += 1
+    shown.report(Report(other.id, 2050, 4000, 0, 1, 2000))
+    now += 9
+    shown.report(Report(ALONE.id, 3500, 4000, 0, 1, 3000))
+    shown.report(Report(other.id, 2500, 4000, 0, 1, 2000))
+    assert shown.summary().endswith("100 examples/s, about 20 s left"), shown.summary()
+    assert shown.share == pytest.approx(6000 / 8000)
+    shown.started(other)  # its process died, and another takes it up: what it did here was done here
+    shown.report(Report(other.id, 2500, 4000, 0, 1, 2500))
+    assert shown.summary().endswith("100 examples/s, about 20 s left"), shown.summary()
+
+
 def test_one_reason_is_said_once(capsys: pytest.CaptureFixture[str], display: Display) -> None:
     for one in GROUP.runs[:3]:
         display.finished(one, "failed", "003.JPEG: is damaged")

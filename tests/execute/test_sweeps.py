@@ -418,9 +418,14 @@ def test_what_ends_this_process_leaves_a_checkpoint(
     assert state is not None and state.epoch + state.step > 0
     if how == signal.SIGTERM:  # it makes no difference to the next call, which takes its time
         return
+    told: list[Any] = []
+    monkeypatch.setattr(worker, "SECONDS_BETWEEN_REPORTS", 0.0)
+    execute([plan], store, Watcher(told.append), workers=0)
     finish(plan, store, whole)
     resumed = store.get(checkpoint.stem)
     assert resumed is not None and resumed["provenance"]["resumed"] is True
+    before = {report.before > 0 for report in told if report.task_id == checkpoint.stem}
+    assert before == {True} and {report.before for report in told if report.task_id != checkpoint.stem} == {0}
 
 
 @pytest.mark.parametrize(

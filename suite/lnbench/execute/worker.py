@@ -48,13 +48,15 @@ SECONDS_BETWEEN_CHECKPOINTS = 60.0
 
 @dataclass(frozen=True)
 class Report:
-    """How far each run of a task is: examples trained on, of how many, and the epoch."""
+    """How far each run of a task is: examples trained on, of how many, and the epoch. `before`: those of them that the
+    checkpoint had from which it goes on."""
 
     task_id: str
     done: int
     total: int
     epoch: int
     epochs: int
+    before: int = 0
 
 
 @dataclass(frozen=True)
@@ -195,14 +197,17 @@ class Trainer:
             state = load_state(ids, self.store.checkpoint_path(task.begun))
         began = time.monotonic()
         last_report = last_save = began
+        before: int | None = 0 if state is None else None
 
         def tick(progress: Progress) -> bool:
-            nonlocal last_report, last_save
+            nonlocal last_report, last_save, before
             now = time.monotonic()
+            if before is None:  # the first step: nearly all of it is the checkpoint's, if that fits
+                before = progress.examples_done if state is not None and not state.refused else 0
             if now - last_report >= SECONDS_BETWEEN_REPORTS:
                 last_report = now
                 done, total = progress.examples_done, progress.examples_total
-                self.tell(Report(task.id, done, total, progress.epoch, progress.epochs))
+                self.tell(Report(task.id, done, total, progress.epoch, progress.epochs, before))
             if now - last_save >= SECONDS_BETWEEN_CHECKPOINTS:
                 last_save = now
                 return True

@@ -57,6 +57,7 @@ class Display:
         self.last_line = 0.0
         self.told: set[str] = set()  # messages of runs
         self.first: tuple[float, float, float] | None = None  # when work was first heard of: time, share, examples
+        self.heard: set[str] = set()  # tasks
 
     def planned(self, runs: list[Run], reused: int) -> None:
         self.runs = len(runs)
@@ -76,7 +77,11 @@ class Display:
 
     def report(self, report: Report) -> None:
         if report.task_id in self.running:
-            self.running[report.task_id].report = report
+            row = self.running[report.task_id]
+            if report.task_id not in self.heard and self.first is not None:
+                self._set_off(row, report)
+            self.heard.add(report.task_id)
+            row.report = report
         self._heard()
         self.show()
 
@@ -95,6 +100,12 @@ class Display:
     def _heard(self) -> None:
         if self.first is None or self.share < self.first[1]:  # less is done than then: all begins again
             self.first = time.monotonic(), self.share, self.seen
+
+    def _set_off(self, row: Row, report: Report) -> None:
+        """Count what the checkpoint of a task had as done before: no time was spent on it here."""
+        since, share, seen = self.first or (time.monotonic(), 0.0, 0.0)
+        flop = report.before / report.total * sum(run.flop for run in row.left.values())
+        self.first = since, share + flop / self.total_flop, seen + report.before * len(row.left)
 
     def _gone(self, run: Run) -> None:
         for task_id, row in list(self.running.items()):
