@@ -9,7 +9,7 @@ import pytest
 from lnbench.machine import processor
 from lnbench.plan.cost import seconds_of
 from lnbench.plan.devices import DEVICES, device_named
-from lnbench.plan.estimate import FIGURES, RATES, SOME_RATES, basis_of
+from lnbench.plan.estimate import FIGURES, OTHER_RATES, RATES, SOME_RATES, basis_of
 from lnbench.plan.plan import Plan
 from lnbench.plan.rates import Prices, kind_of, prices_of
 from lnbench.plan.run import Run
@@ -65,8 +65,11 @@ def test_a_plan_says_what_its_time_rests_on(monkeypatch: pytest.MonkeyPatch) -> 
     runs = [run("mlp1"), run("mlp2")]
     monkeypatch.setattr("lnbench.plan.estimate.plan_runs", lambda plan: runs)
     plan: Any = Plan
-    records = [timed(one, 1.0, "here") for one in runs]
+    monkeypatch.setattr(
+        "lnbench.plan.estimate.plan_seconds", lambda plan, prices: sum(prices.of(o).seconds for o in runs)
+    )
+    records = [timed(one, 2.0, "here") for one in runs]
     device = device_named("cpu")
     found = [basis_of(plan, prices_of(device, records[:count], "here")) for count in range(3)]
     assert found == [FIGURES, SOME_RATES, RATES]
-    assert basis_of(plan, prices_of(device, records, "elsewhere")) == FIGURES
+    assert basis_of(plan, prices_of(device, records, "elsewhere")) == OTHER_RATES

@@ -8,6 +8,7 @@ from lnbench.plan.plan import Plan
 from lnbench.plan.rates import Prices
 
 FIGURES, RATES, SOME_RATES = "planning figures", "rates measured here", "partly rates measured here"
+OTHER_RATES = "from rates of other networks or processors"
 
 
 def plan_seconds(plan: Plan, prices: Prices) -> float:
@@ -20,7 +21,9 @@ def plan_seconds(plan: Plan, prices: Prices) -> float:
 def basis_of(plan: Plan, prices: Prices) -> str:
     """Return what the estimate rests on."""
     measured = {prices.measured(run) for run in plan_runs(plan)}
-    return FIGURES if True not in measured else SOME_RATES if False in measured else RATES
+    if True in measured:
+        return SOME_RATES if False in measured else RATES
+    return FIGURES if plan_seconds(plan, prices) == plan_seconds(plan, Prices(prices.device)) else OTHER_RATES
 
 
 def describe_cost(plan: Plan, device: str, prices: Prices | None = None) -> str:
